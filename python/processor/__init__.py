@@ -1,0 +1,1 @@
+"""Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once."""

@@ -1,0 +1,58 @@
+"""The errors that cross module borders: what failed, whose fault it is, what an operator can do."""
+
+from __future__ import annotations
+
+
+class ProcessorError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(ProcessorError):
+    """The environment is not usable; the message names every bad variable (exit 78)."""
+
+
+class EdgeError(ProcessorError):
+    """A server did not do what it was asked. `where` is host and port or a path, never a credential."""
+
+    def __init__(self, message: str, *, where: str) -> None:
+        super().__init__(f"{where}: {message}")
+        self.where = where
+
+
+class RedisError(EdgeError):
+    """Base of the Redis edge's errors."""
+
+
+class RedisUnavailable(RedisError):
+    """No connection, a broken one, or no answer in time: the world's failure, to be tried again."""
+
+
+class RedisRefused(RedisError):
+    """Redis answered with an error; `code` is its first word (`NOGROUP`, `WRONGPASS`, ...)."""
+
+    def __init__(self, message: str, *, where: str, code: str) -> None:
+        super().__init__(message, where=where)
+        self.code = code
+
+
+class PostgresError(EdgeError):
+    """PostgreSQL failed or refused a statement.
+
+    `sqlstate` is None when the failure was found on this side (no connection, connection lost).
+    `connection_usable` tells whether the connection survived.
+    """
+
+    def __init__(
+        self, message: str, *, where: str, sqlstate: str | None, connection_usable: bool
+    ) -> None:
+        super().__init__(message, where=where)
+        self.sqlstate = sqlstate
+        self.connection_usable = connection_usable
+
+
+class SchemaMismatch(ProcessorError):
+    """The table is missing or not what the contract says; one line a difference (exit 5)."""
+
+    def __init__(self, differences: tuple[str, ...]) -> None:
+        super().__init__("; ".join(differences))
+        self.differences = differences
