@@ -1,11 +1,11 @@
 """The Rust codec: Redis replies to decoded batches, batches to COPY bytes and acknowledgements."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 __version__: Final[str]
 
-type Reply = bytes | int | float | bool | None | list[Reply] | dict[bytes, Reply] | ReplyError
+Reply: TypeAlias = bytes | int | float | bool | None | list["Reply"] | dict[bytes, "Reply"] | "ReplyError"
 
 class CodecError(ValueError):
     """The codec was misused, or a peer broke its protocol; the connection it came from is of no more use."""
