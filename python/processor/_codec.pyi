@@ -4,6 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, final
 
 __version__: Final[str]
+DECODE_CODES: Final[tuple[str, ...]]
+"""The stable codes of decode failures, in the contract's order."""
+COLUMNS: Final[tuple[str, ...]]
+"""The columns of a COPY row, in order."""
 
 Reply: TypeAlias = bytes | int | float | bool | None | list["Reply"] | dict[bytes, "Reply"] | "ReplyError"
 
@@ -69,10 +73,17 @@ class Batch:
         """(rest, taken): takes the row's first record out; its next repeat, if any, becomes the row."""
     def partition(self, parts: int) -> list[Batch]:
         """`parts` batches, some maybe empty; a device always falls into the same one."""
-    def copy_chunks(self, chunk_bytes: int) -> Iterator[bytes]:
+    def copy_chunks(self, chunk_bytes: int) -> CopyChunks:
         """The rows as PostgreSQL binary COPY, header and trailer included, in pieces of about `chunk_bytes`."""
     def ack_command(self, stream: str, group: str) -> bytes:
         """An XACK command for exactly these records, ready for the wire."""
+
+@final
+class CopyChunks(Iterator[bytes]):
+    """The pieces of a COPY stream, made one at a time."""
+
+    def __iter__(self) -> CopyChunks: ...
+    def __next__(self) -> bytes: ...
 
 @final
 class Delivery:
@@ -95,3 +106,58 @@ class Delivery:
     @property
     def cursor(self) -> str | None:
         """Where XAUTOCLAIM goes on; None for XREADGROUP."""
+
+@final
+class ReplyParser:
+    """A sans-I/O parser of one connection's Redis replies, RESP2 and RESP3; replies come in the order of the commands.
+
+    Positions are decoded under the limits given here. Everything runs without the GIL.
+    """
+
+    def __new__(
+        cls, *, payload_bytes_max: int = ..., past_days_max: int = ..., future_seconds_max: int = ...
+    ) -> ReplyParser: ...
+    def feed(self, data: bytes) -> None:
+        """Takes bytes from the socket, cut anywhere."""
+    def next_reply(self) -> Reply | Incomplete:
+        """The next reply as plain values. Raises CodecError when the peer broke the protocol."""
+    def next_read(self, now_us: int) -> Delivery | ReplyError | Incomplete:
+        """The next reply, to XREADGROUP of one stream; `now_us` (Unix time, µs) judges the timestamps."""
+    def next_claim(self, now_us: int) -> Delivery | ReplyError | Incomplete:
+        """The next reply, to XAUTOCLAIM."""
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes held that belong to no whole reply or entry yet."""
+
+@final
+class DeviceState:
+    """The state of one device in this life of the process."""
+
+    @property
+    def newest_ts_us(self) -> int:
+        """Time of the newest position, Unix time in µs."""
+    @property
+    def latitude(self) -> float: ...
+    @property
+    def longitude(self) -> float: ...
+    @property
+    def last_seen_ms(self) -> int:
+        """When the last record came, Unix time in ms."""
+    @property
+    def session_records(self) -> int:
+        """Records since the device came into memory, repeats included."""
+
+@final
+class DeviceStates:
+    """A bounded LRU of device to state, updated a batch at a time."""
+
+    def __new__(cls, capacity: int) -> DeviceStates: ...
+    def cold(self, batch: Batch) -> list[str]:
+        """The batch's devices that are not held, each once."""
+    def update(self, batch: Batch, seen_ms: int) -> None:
+        """Takes the batch in; an older position never replaces a newer one, but counts."""
+    def get(self, device_id: str) -> DeviceState | None: ...
+    @property
+    def evictions(self) -> int:
+        """Devices forgotten so far for want of room."""
+    def __len__(self) -> int: ...

@@ -1,6 +1,35 @@
 //! The module `processor._codec`: arguments in, the codec called without the GIL, values out.
 
+mod batch;
+mod delivery;
+mod devices;
+mod errors;
+mod parser;
+
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
-mod _codec {}
+mod _codec {
+    #[pymodule_export]
+    use super::batch::{Batch, CopyChunks};
+    #[pymodule_export]
+    use super::delivery::{Delivery, Rejection};
+    #[pymodule_export]
+    use super::devices::{DeviceState, DeviceStates};
+    #[pymodule_export]
+    use super::errors::CodecError;
+    #[pymodule_export]
+    use super::parser::{Incomplete, ReplyError, ReplyParser};
+
+    use super::{Bound, PyModule, PyResult, Python};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let codes: Vec<&str> = codec::position::Code::ALL.iter().map(|code| code.as_str()).collect();
+        module.add("DECODE_CODES", pyo3::types::PyTuple::new(py, codes)?)?;
+        module.add("COLUMNS", pyo3::types::PyTuple::new(py, codec::batch::COLUMNS)?)?;
+        module.add("INCOMPLETE", Py::new(py, Incomplete)?)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,59 @@
+//! Collects the records of one reply, entry by entry, into a [`Batch`].
+
+use std::sync::Arc;
+
+use super::{Batch, DeviceKey, Record, row};
+use crate::StreamId;
+use crate::position::{self, CodecLabel, Limits, Reject, Scratch};
+
+/// Decodes payloads straight into encoded rows.
+#[derive(Debug, Default)]
+pub struct BatchBuilder {
+    rows: Vec<u8>,
+    records: Vec<Record>,
+    scratch: Scratch,
+    /// Sizes of the last batch: the next one is likely to be as large.
+    rows_hint: usize,
+    records_hint: usize,
+}
+
+impl BatchBuilder {
+    /// Decodes one payload and adds its row.
+    ///
+    /// # Errors
+    ///
+    /// A [`Reject`] where the payload is no Position; the batch is then as it was.
+    pub fn push(
+        &mut self,
+        id: StreamId,
+        codec: CodecLabel,
+        payload: &[u8],
+        limits: &Limits,
+        now_us: i64,
+    ) -> Result<(), Reject> {
+        let position = position::decode(payload, limits, now_us, &mut self.scratch)?;
+        if self.records.is_empty() {
+            self.rows.reserve(self.rows_hint);
+            self.records.reserve(self.records_hint);
+        }
+        let row_start = self.rows.len();
+        row::write(&position, codec, &mut self.rows);
+        self.records.push(Record {
+            device: DeviceKey::new(position.device_id.as_bytes()),
+            ts_us: position.ts_us,
+            id,
+            segment: 0,
+            row_bytes: u32::try_from(self.rows.len().saturating_sub(row_start)).unwrap_or(u32::MAX),
+            row_start,
+        });
+        Ok(())
+    }
+
+    /// Gives out what was added so far and begins anew.
+    pub fn finish(&mut self) -> Batch {
+        self.rows_hint = self.rows.len();
+        self.records_hint = self.records.len();
+        let segment = Arc::new(std::mem::take(&mut self.rows));
+        Batch::new(Arc::from([segment]), std::mem::take(&mut self.records))
+    }
+}

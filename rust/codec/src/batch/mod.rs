@@ -1,0 +1,288 @@
+//! Batches of decoded records: an immutable value with the operations that writing needs.
+//!
+//! Records are sorted by (device, ts, entry id). Records of one key stand side by side: the first is the *row* that
+//! COPY writes, the others are its *repeats*. So a repeat needs no mark, and where a row is taken out its next repeat
+//! is the row by its place alone. The encoded bytes live in shared segments: splitting, merging and taking out move
+//! records of 64 bytes, never rows.
+
+mod ack;
+mod builder;
+mod copy;
+mod row;
+
+use std::cmp::Ordering;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+pub use builder::BatchBuilder;
+pub use copy::CopyChunks;
+pub use row::COLUMNS;
+
+use crate::StreamId;
+use crate::position::Code;
+
+/// The encoded rows of one reply.
+type Segment = Arc<Vec<u8>>;
+
+/// One decoded record: its key, its entry and the place of its row.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    device: DeviceKey,
+    ts_us: i64,
+    id: StreamId,
+    segment: u32,
+    row_bytes: u32,
+    row_start: usize,
+}
+
+/// The first 16 bytes of a device id, big-endian, so that comparing numbers is comparing text. An IMEI fits whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct DeviceKey(u128);
+
+impl DeviceKey {
+    const BYTES: usize = 16;
+
+    fn new(device_id: &[u8]) -> Self {
+        let mut bytes = [0; Self::BYTES];
+        for (place, byte) in bytes.iter_mut().zip(device_id) {
+            *place = *byte;
+        }
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// Device ids hold no zero byte: the key is the whole id if its last byte is zero.
+    fn is_whole(self) -> bool {
+        self.0.to_le_bytes()[0] == 0
+    }
+}
+
+/// Records of one or many replies, ready to be written and acknowledged.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    segments: Arc<[Segment]>,
+    records: Vec<Record>,
+    rows: usize,
+    row_bytes: usize,
+}
+
+/// The operation does not apply to this batch; the text says why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misuse(pub &'static str);
+
+impl Batch {
+    /// Sorts `records` and counts the rows among them.
+    fn new(segments: Arc<[Segment]>, mut records: Vec<Record>) -> Self {
+        // Stable and run-finding: what comes sorted, or as a few sorted batches, costs next to nothing.
+        records.sort_by(|left, right| compare_keys(&segments, left, right).then_with(|| left.id.cmp(&right.id)));
+        Self::of_sorted(segments, records)
+    }
+
+    fn of_sorted(segments: Arc<[Segment]>, records: Vec<Record>) -> Self {
+        let mut batch = Self { segments, records, rows: 0, row_bytes: 0 };
+        let (rows, row_bytes) = batch.rows_from(0).fold((0usize, 0usize), |(rows, bytes), (_, record)| {
+            (rows.saturating_add(1), bytes.saturating_add(record.row_bytes as usize))
+        });
+        batch.rows = rows;
+        batch.row_bytes = row_bytes;
+        batch
+    }
+
+    /// Number of records, repeats included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Holds no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Number of distinct keys, which is the number of rows that COPY writes.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Size of the rows in COPY form, without header and trailer.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
+
+    /// The records' entry ids, repeats included, in row order.
+    pub fn ids(&self) -> impl Iterator<Item = StreamId> + '_ {
+        self.records.iter().map(|record| record.id)
+    }
+
+    /// All records of `batches` as one batch.
+    #[must_use]
+    pub fn merge(batches: &[&Batch]) -> Self {
+        if let [only] = batches {
+            return (*only).clone();
+        }
+        let mut segments = Vec::new();
+        let mut records = Vec::with_capacity(batches.iter().map(|batch| batch.len()).sum());
+        for batch in batches {
+            let base = u32::try_from(segments.len()).unwrap_or(u32::MAX);
+            segments.extend(batch.segments.iter().cloned());
+            records.extend(
+                batch.records.iter().map(|record| Record { segment: record.segment.saturating_add(base), ..*record }),
+            );
+        }
+        Self::new(segments.into(), records)
+    }
+
+    /// Two halves by rows, each row with its repeats.
+    ///
+    /// # Errors
+    ///
+    /// Below two rows there is nothing to split.
+    pub fn split(&self) -> Result<(Self, Self), Misuse> {
+        let middle = self.rows / 2;
+        let Some((start, _)) = self.rows_from(0).nth(middle).filter(|_| middle > 0) else {
+            return Err(Misuse("a batch of fewer than two rows cannot be split"));
+        };
+        let (left, right) = self.records.split_at_checked(start).unwrap_or((&self.records, &[]));
+        Ok((self.part(left.to_vec()), self.part(right.to_vec())))
+    }
+
+    /// (rest, taken): takes the first record of row number `row` out; its next repeat, if any, takes its place.
+    ///
+    /// # Errors
+    ///
+    /// There is no such row.
+    pub fn take_out(&self, row: usize) -> Result<(Self, Self), Misuse> {
+        let Some((index, record)) = self.rows_from(0).nth(row) else {
+            return Err(Misuse("the batch has no such row"));
+        };
+        let taken = self.part(vec![*record]);
+        let mut rest = self.records.clone();
+        rest.remove(index);
+        Ok((self.part(rest), taken))
+    }
+
+    /// `parts` batches, some maybe empty: all records of a device fall into the same one, in every batch of this process.
+    ///
+    /// # Errors
+    ///
+    /// `parts` is zero.
+    pub fn partition(&self, parts: usize) -> Result<Vec<Self>, Misuse> {
+        let count = u64::try_from(parts).unwrap_or(u64::MAX);
+        let mut records = vec![Vec::new(); parts];
+        for device in self.devices() {
+            let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(device.device_id);
+            let Some(part) = hash.checked_rem(count) else {
+                return Err(Misuse("a batch cannot be partitioned into no parts"));
+            };
+            if let Some(part) = usize::try_from(part).ok().and_then(|part| records.get_mut(part)) {
+                part.extend_from_slice(device.records);
+            }
+        }
+        Ok(records.into_iter().map(|records| self.part(records)).collect())
+    }
+
+    fn part(&self, records: Vec<Record>) -> Self {
+        Self::of_sorted(Arc::clone(&self.segments), records)
+    }
+
+    fn row_of(&self, record: &Record) -> &[u8] {
+        row_bytes(&self.segments, record)
+    }
+
+    /// The rows, with the places of their records, from record `start` on, which must be a row itself.
+    fn rows_from(&self, start: usize) -> impl Iterator<Item = (usize, &Record)> + '_ {
+        let mut previous: Option<&Record> = None;
+        self.records.iter().enumerate().skip(start).filter(move |(_, record)| {
+            let repeat = previous.is_some_and(|row| compare_keys(&self.segments, row, record).is_eq());
+            previous = Some(record);
+            !repeat
+        })
+    }
+
+    /// The devices in the batch, each with its records in order of time.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = DeviceRecords<'_>> + '_ {
+        self.records.chunk_by(|left, right| compare_devices(&self.segments, left, right).is_eq()).map(|records| {
+            DeviceRecords {
+                device_id: records
+                    .first()
+                    .map(|record| row::View::new(self.row_of(record)).device_id())
+                    .unwrap_or_default(),
+                records,
+                segments: &self.segments,
+            }
+        })
+    }
+}
+
+fn row_bytes<'a>(segments: &'a [Segment], record: &Record) -> &'a [u8] {
+    let end = record.row_start.saturating_add(record.row_bytes as usize);
+    segments.get(record.segment as usize).and_then(|segment| segment.get(record.row_start..end)).unwrap_or_default()
+}
+
+#[inline]
+fn compare_devices(segments: &[Segment], left: &Record, right: &Record) -> Ordering {
+    left.device.cmp(&right.device).then_with(|| {
+        if left.device.is_whole() {
+            return Ordering::Equal;
+        }
+        let device = |record| row::View::new(row_bytes(segments, record)).device_id();
+        device(left).cmp(device(right))
+    })
+}
+
+#[inline]
+fn compare_keys(segments: &[Segment], left: &Record, right: &Record) -> Ordering {
+    compare_devices(segments, left, right).then_with(|| left.ts_us.cmp(&right.ts_us))
+}
+
+/// The records of one device in a batch.
+#[derive(Debug)]
+pub(crate) struct DeviceRecords<'a> {
+    pub(crate) device_id: &'a [u8],
+    records: &'a [Record],
+    segments: &'a [Segment],
+}
+
+/// The newest position of a device within a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Newest {
+    pub(crate) ts_us: i64,
+    pub(crate) latitude: f64,
+    pub(crate) longitude: f64,
+}
+
+impl DeviceRecords<'_> {
+    /// Number of records, repeats included.
+    pub(crate) fn count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The newest position; of repeats the one that is written counts.
+    pub(crate) fn newest(&self) -> Option<Newest> {
+        let ts_us = self.records.last()?.ts_us;
+        let row = self.records.iter().find(|record| record.ts_us == ts_us)?;
+        let (latitude, longitude) = row::View::new(row_bytes(self.segments, row)).coordinates();
+        Some(Newest { ts_us, latitude, longitude })
+    }
+}
+
+/// An entry that is not a Position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The entry.
+    pub id: StreamId,
+    /// What is wrong with it.
+    pub reject: crate::position::Reject,
+    /// The entry's copy of the device id, where it has a usable one.
+    pub device_id: Option<String>,
+}
+
+impl Rejection {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.reject.code
+    }
+}

@@ -1,0 +1,102 @@
+//! One row of PostgreSQL's binary COPY format: the eleven columns that the writer sets (contract §3).
+//!
+//! Format: PostgreSQL documentation, "COPY", section "Binary Format": a 16-bit count of fields, then for each field
+//! its 32-bit length and its bytes, all in network order.
+
+use crate::position::{CodecLabel, Position};
+
+/// The columns in the order of the row.
+pub const COLUMNS: [&str; 11] = [
+    "device_id",
+    "ts",
+    "latitude",
+    "longitude",
+    "altitude",
+    "angle",
+    "speed",
+    "satellites",
+    "priority",
+    "codec",
+    "attributes",
+];
+
+const COLUMN_COUNT: i16 = 11;
+/// Microseconds from 1970-01-01 to 2000-01-01, where `timestamptz` begins.
+const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+/// `jsonb_recv` knows one version of its input: 1, JSON text.
+const JSONB_VERSION: u8 = 1;
+
+/// Appends the row; on return `out` holds one whole row more.
+pub(super) fn write(position: &Position<'_>, codec: CodecLabel, out: &mut Vec<u8>) {
+    out.extend_from_slice(&COLUMN_COUNT.to_be_bytes());
+    field(out, position.device_id.as_bytes());
+    field(out, &position.ts_us.wrapping_sub(POSTGRES_EPOCH_US).to_be_bytes());
+    field(out, &position.latitude.to_be_bytes());
+    field(out, &position.longitude.to_be_bytes());
+    field(out, &position.altitude.to_be_bytes());
+    field(out, &position.angle.to_be_bytes());
+    field(out, &position.speed.to_be_bytes());
+    field(out, &position.satellites.to_be_bytes());
+    field(out, &position.priority.to_be_bytes());
+    field(out, codec.as_str().as_bytes());
+    jsonb(out, position);
+}
+
+#[inline]
+fn field(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&length(bytes.len()));
+    out.extend_from_slice(bytes);
+}
+
+/// The length is known only when the text stands: it is written afterwards.
+fn jsonb(out: &mut Vec<u8>, position: &Position<'_>) {
+    let length_at = out.len();
+    out.extend_from_slice(&[0, 0, 0, 0, JSONB_VERSION]);
+    position.write_attributes(out);
+    let bytes = out.len().wrapping_sub(length_at).wrapping_sub(4);
+    if let Some(place) = out.get_mut(length_at..).and_then(<[u8]>::first_chunk_mut::<4>) {
+        *place = length(bytes);
+    }
+}
+
+/// A payload has at most a million bytes (contract §5), and a number of five bytes grows to 400 at most.
+#[inline]
+fn length(bytes: usize) -> [u8; 4] {
+    i32::try_from(bytes).unwrap_or(i32::MAX).to_be_bytes()
+}
+
+/// What is read back from an encoded row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    row: &'a [u8],
+}
+
+/// Bytes before the device's: the count of fields and the device's length.
+const DEVICE_START: usize = 6;
+
+impl<'a> View<'a> {
+    pub(crate) fn new(row: &'a [u8]) -> Self {
+        Self { row }
+    }
+
+    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.row.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
+    }
+
+    fn device_end(&self) -> usize {
+        let length = u32::from_be_bytes(self.array(2));
+        DEVICE_START.saturating_add(length as usize)
+    }
+
+    pub(crate) fn device_id(&self) -> &'a [u8] {
+        self.row.get(DEVICE_START..self.device_end()).unwrap_or_default()
+    }
+
+    /// (latitude, longitude) in degrees: behind the device stand `ts` (4 + 8 bytes) and these two, alike.
+    pub(crate) fn coordinates(&self) -> (f64, f64) {
+        let after_ts = self.device_end().saturating_add(12);
+        let latitude = f64::from_be_bytes(self.array(after_ts.saturating_add(4)));
+        let longitude = f64::from_be_bytes(self.array(after_ts.saturating_add(16)));
+        (latitude, longitude)
+    }
+}

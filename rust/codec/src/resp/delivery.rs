@@ -1,0 +1,256 @@
+//! XREADGROUP and XAUTOCLAIM replies, decoded entry by entry as their bytes come in.
+//!
+//! XREADGROUP answers `[[stream, entries]]` in RESP2, `{stream: entries}` in RESP3, or null; XAUTOCLAIM answers
+//! `[cursor, entries, deleted ids]` (Redis 7.0 and newer). Only one stream is asked for at a time.
+
+use super::ProtocolError;
+use super::buffer::{Buffer, Scan, bulk};
+use super::entry::{Codec, Entry, EntryReader, Payload, bulk_header};
+use crate::StreamId;
+use crate::batch::{Batch, BatchBuilder, Rejection};
+use crate::position::{Code, Limits, Reject};
+
+/// Which command's reply comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// XREADGROUP of one stream.
+    Read,
+    /// XAUTOCLAIM.
+    Claim,
+}
+
+/// What one reply held.
+#[derive(Clone, Debug, Default)]
+pub struct Delivery {
+    /// Number of entries: records, rejections and missing ones.
+    pub entries: usize,
+    /// The records, sorted and encoded.
+    pub batch: Batch,
+    /// Entries that are no Positions, in the reply's order.
+    pub rejections: Vec<Rejection>,
+    /// Pending entries that are no longer in the stream.
+    pub missing: Vec<StreamId>,
+    /// Ids of the reply's first and last entry.
+    pub span: Option<(StreamId, StreamId)>,
+    /// Where XAUTOCLAIM goes on; `None` for XREADGROUP.
+    pub cursor: Option<StreamId>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Top,
+    /// RESP2's pair of stream and entries.
+    Pair,
+    StreamName,
+    Cursor,
+    Entries,
+    InEntries(usize),
+    Deleted,
+    InDeleted(usize),
+}
+
+/// Where the reading of a delivery stands.
+#[derive(Debug, Default)]
+pub(super) struct DeliveryReader {
+    stage: Stage,
+    claim: bool,
+    entry: EntryReader,
+    builder: BatchBuilder,
+    delivery: Delivery,
+}
+
+impl DeliveryReader {
+    /// Has begun with a reply and not come to its end.
+    pub fn is_inside(&self) -> bool {
+        self.stage != Stage::Top
+    }
+
+    /// Reads on in the reply that begins, or goes on, at the buffer's beginning.
+    pub fn read(&mut self, buffer: &mut Buffer, expect: Expect, limits: &Limits, now_us: i64) -> Scan<Delivery> {
+        loop {
+            let more = match self.stage {
+                Stage::Top => self.top(buffer, expect)?,
+                Stage::Pair => self.aggregate(buffer, 2, Stage::StreamName)?,
+                Stage::StreamName => skip_bulk(buffer)?.map(|()| self.goes_to(Stage::Entries)),
+                Stage::Cursor => self.cursor(buffer)?,
+                Stage::Entries => self.count(buffer, Stage::InEntries)?,
+                Stage::InEntries(0) if self.claim => Some(self.goes_to(Stage::Deleted)),
+                Stage::InEntries(0) | Stage::InDeleted(0) => return Ok(Some(self.finish())),
+                Stage::InEntries(left) => self.entries(buffer, left, limits, now_us)?,
+                Stage::Deleted => self.count(buffer, Stage::InDeleted)?,
+                Stage::InDeleted(left) => self.deleted(buffer, left)?,
+            };
+            match more {
+                None => return Ok(None),
+                Some(More::Yes) => {}
+                Some(More::Null) => return Ok(Some(self.finish())),
+            }
+        }
+    }
+
+    fn goes_to(&mut self, stage: Stage) -> More {
+        self.stage = stage;
+        More::Yes
+    }
+
+    fn finish(&mut self) -> Delivery {
+        self.stage = Stage::Top;
+        let mut delivery = std::mem::take(&mut self.delivery);
+        delivery.batch = self.builder.finish();
+        delivery
+    }
+
+    fn top(&mut self, buffer: &mut Buffer, expect: Expect) -> Scan<More> {
+        let Some(line) = buffer.line(0)? else {
+            return Ok(None);
+        };
+        self.claim = expect == Expect::Claim;
+        let next = match (line.kind, expect) {
+            (b'_', Expect::Read) => return Ok(Some(null(buffer, line.end))),
+            (b'*', Expect::Read) => match line.length()? {
+                None => return Ok(Some(null(buffer, line.end))),
+                Some(1) => Stage::Pair,
+                Some(_) => {
+                    return Err(ProtocolError("XREADGROUP answered for more than one stream"));
+                }
+            },
+            (b'%', Expect::Read) if line.length()? == Some(1) => Stage::StreamName,
+            (b'*', Expect::Claim) if line.length()? == Some(3) => Stage::Cursor,
+            _ => {
+                return Err(ProtocolError("the reply is not in the form of the command's replies"));
+            }
+        };
+        let end = line.end;
+        buffer.consume(end);
+        Ok(Some(self.goes_to(next)))
+    }
+
+    fn aggregate(&mut self, buffer: &mut Buffer, count: usize, next: Stage) -> Scan<More> {
+        let Some(line) = buffer.line(0)? else {
+            return Ok(None);
+        };
+        if line.kind != b'*' || line.length()? != Some(count) {
+            return Err(ProtocolError("an array of another length was expected"));
+        }
+        let end = line.end;
+        buffer.consume(end);
+        Ok(Some(self.goes_to(next)))
+    }
+
+    fn count(&mut self, buffer: &mut Buffer, next: fn(usize) -> Stage) -> Scan<More> {
+        let Some(line) = buffer.line(0)? else {
+            return Ok(None);
+        };
+        let (b'*', Some(count)) = (line.kind, line.length()?) else {
+            return Err(ProtocolError("an array was expected"));
+        };
+        let end = line.end;
+        buffer.consume(end);
+        Ok(Some(self.goes_to(next(count))))
+    }
+
+    fn cursor(&mut self, buffer: &mut Buffer) -> Scan<More> {
+        let Some(id) = stream_id(buffer)? else {
+            return Ok(None);
+        };
+        self.delivery.cursor = Some(id);
+        Ok(Some(self.goes_to(Stage::Entries)))
+    }
+
+    fn deleted(&mut self, buffer: &mut Buffer, left: usize) -> Scan<More> {
+        let Some(id) = stream_id(buffer)? else {
+            return Ok(None);
+        };
+        self.take_missing(id);
+        Ok(Some(self.goes_to(Stage::InDeleted(left.saturating_sub(1)))))
+    }
+
+    fn entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits, now_us: i64) -> Scan<More> {
+        if self.entry.read(buffer, limits)?.is_none() {
+            return Ok(None);
+        }
+        let (entry, length) = self.entry.take();
+        self.take_entry(&entry, buffer.rest(), limits, now_us);
+        buffer.consume(length);
+        Ok(Some(self.goes_to(Stage::InEntries(left.saturating_sub(1)))))
+    }
+
+    fn take_missing(&mut self, id: StreamId) {
+        self.delivery.missing.push(id);
+        self.count_entry(id);
+    }
+
+    fn count_entry(&mut self, id: StreamId) {
+        let delivery = &mut self.delivery;
+        delivery.entries = delivery.entries.saturating_add(1);
+        delivery.span = Some(delivery.span.map_or((id, id), |(first, last)| (first.min(id), last.max(id))));
+    }
+
+    fn take_entry(&mut self, entry: &Entry, bytes: &[u8], limits: &Limits, now_us: i64) {
+        if entry.missing {
+            self.take_missing(entry.id);
+            return;
+        }
+        self.count_entry(entry.id);
+        if let Err(reject) = self.decode(entry, bytes, limits, now_us) {
+            let device_id = entry.device_id.clone().and_then(|place| bytes.get(place));
+            self.delivery.rejections.push(Rejection {
+                id: entry.id,
+                reject,
+                device_id: device_id.and_then(|id| std::str::from_utf8(id).ok()).map(str::to_owned),
+            });
+        }
+    }
+
+    fn decode(&mut self, entry: &Entry, bytes: &[u8], limits: &Limits, now_us: i64) -> Result<(), Reject> {
+        if entry.payload == Payload::Absent {
+            return Err(Reject::without_offset(Code::MissingPayload, "payload"));
+        }
+        let codec = match entry.codec {
+            Codec::Absent => return Err(Reject::without_offset(Code::MissingCodec, "codec")),
+            Codec::Unknown => return Err(Reject::without_offset(Code::UnknownCodec, "codec")),
+            Codec::Known(label) => label,
+        };
+        let Payload::At(place) = &entry.payload else {
+            return Err(Reject::without_offset(Code::TooLarge, "payload"));
+        };
+        let payload = bytes.get(place.clone()).unwrap_or_default();
+        self.builder.push(entry.id, codec, payload, limits, now_us)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    Yes,
+    /// The reply was null: nothing to read.
+    Null,
+}
+
+fn null(buffer: &mut Buffer, end: usize) -> More {
+    buffer.consume(end);
+    More::Null
+}
+
+fn skip_bulk(buffer: &mut Buffer) -> Scan<()> {
+    let Some((start, length)) = bulk_header(buffer, 0)? else {
+        return Ok(None);
+    };
+    let whole = bulk(buffer.rest(), start, length)?.is_some();
+    if whole {
+        buffer.consume(start.saturating_add(length).saturating_add(2));
+    }
+    Ok(whole.then_some(()))
+}
+
+fn stream_id(buffer: &mut Buffer) -> Scan<StreamId> {
+    let Some((start, length)) = bulk_header(buffer, 0)? else {
+        return Ok(None);
+    };
+    let Some(text) = bulk(buffer.rest(), start, length)? else {
+        return Ok(None);
+    };
+    let id = StreamId::parse(text).ok_or(ProtocolError("an entry id is not ms-seq"))?;
+    buffer.consume(start.saturating_add(length).saturating_add(2));
+    Ok(Some(id))
+}

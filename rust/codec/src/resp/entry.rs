@@ -1,0 +1,252 @@
+//! One stream entry inside a delivery: `[id, [field, value, …]]`, read token by token as bytes come in.
+//!
+//! Values that nobody will look at, and payloads over the limit, are dropped as they stream by: what a hostile entry
+//! can make this process hold is bounded by the limit, not by the entry.
+
+use std::ops::Range;
+
+use super::ProtocolError;
+use super::buffer::{Buffer, Scan, bulk};
+use crate::StreamId;
+use crate::position::{CodecLabel, Limits};
+
+/// Longest field name that means something here: `device_id`.
+const NAME_BYTES_MAX: usize = 9;
+/// `ms-seq` of two 64-bit numbers.
+const ID_BYTES_MAX: usize = 41;
+/// A device id that is longer is no help in a log line.
+const DEVICE_ID_BYTES_MAX: usize = crate::position::DEVICE_ID_BYTES_MAX;
+/// The longest codec label is `8E`; a longer value is unknown whatever it says.
+const CODEC_BYTES_MAX: usize = 16;
+
+/// The parts of an entry; places are counted from the buffer's beginning until the entry is consumed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entry {
+    pub id: StreamId,
+    pub payload: Payload,
+    pub codec: Codec,
+    pub device_id: Option<Range<usize>>,
+    /// The entry is no longer in the stream: it came as an id and null.
+    pub missing: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Payload {
+    #[default]
+    Absent,
+    At(Range<usize>),
+    TooLarge,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Codec {
+    #[default]
+    Absent,
+    Unknown,
+    Known(CodecLabel),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Start,
+    Id,
+    Fields,
+    Name,
+    Value(Name),
+    /// Bytes of a value, its line end included, that are dropped as they come.
+    Dropping(usize),
+    /// Bytes of a field name that is too long to mean anything; its value follows.
+    DroppingName(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Payload,
+    Codec,
+    DeviceId,
+    Other,
+}
+
+impl Name {
+    fn of(text: &[u8]) -> Self {
+        match text {
+            b"payload" => Self::Payload,
+            b"codec" => Self::Codec,
+            b"device_id" => Self::DeviceId,
+            _ => Self::Other,
+        }
+    }
+
+    /// Longer values are not kept.
+    fn value_bytes_max(self, limits: &Limits) -> usize {
+        match self {
+            Self::Payload => limits.payload_bytes_max,
+            Self::Codec => CODEC_BYTES_MAX,
+            Self::DeviceId => DEVICE_ID_BYTES_MAX,
+            Self::Other => 256,
+        }
+    }
+}
+
+/// Where the reading of an entry stands.
+#[derive(Debug, Default)]
+pub(super) struct EntryReader {
+    entry: Entry,
+    stage: Stage,
+    /// The next token's place.
+    at: usize,
+    fields_left: usize,
+}
+
+impl EntryReader {
+    /// Reads on; `true` when the entry is whole. It then lies in the buffer's first `EntryReader::take` bytes.
+    pub fn read(&mut self, buffer: &mut Buffer, limits: &Limits) -> Scan<()> {
+        loop {
+            let step = match self.stage {
+                Stage::Start => self.start(buffer),
+                Stage::Id => self.id(buffer),
+                Stage::Fields => match self.fields(buffer)? {
+                    Some(true) => return Ok(Some(())),
+                    step => Ok(step.map(drop)),
+                },
+                Stage::Name if self.fields_left == 0 => return Ok(Some(())),
+                Stage::Name => self.name(buffer),
+                Stage::Value(name) => self.value(buffer, name, limits),
+                Stage::Dropping(left) => Ok(self.drop_bytes(buffer, left, Stage::Dropping, Stage::Name)),
+                Stage::DroppingName(left) => {
+                    Ok(self.drop_bytes(buffer, left, Stage::DroppingName, Stage::Value(Name::Other)))
+                }
+            };
+            if step?.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The entry that was read, and its length in the buffer; the reader begins anew.
+    pub fn take(&mut self) -> (Entry, usize) {
+        let reader = std::mem::take(self);
+        (reader.entry, reader.at)
+    }
+
+    fn start(&mut self, buffer: &Buffer) -> Scan<()> {
+        let Some(line) = buffer.line(self.at)? else {
+            return Ok(None);
+        };
+        if line.kind != b'*' || line.length()? != Some(2) {
+            return Err(ProtocolError("a stream entry is not a pair of id and fields"));
+        }
+        self.at = line.end;
+        self.stage = Stage::Id;
+        Ok(Some(()))
+    }
+
+    fn id(&mut self, buffer: &Buffer) -> Scan<()> {
+        let Some((start, length)) = bulk_header(buffer, self.at)? else {
+            return Ok(None);
+        };
+        if length > ID_BYTES_MAX {
+            return Err(ProtocolError("an entry id is too long"));
+        }
+        let Some(text) = bulk(buffer.rest(), start, length)? else {
+            return Ok(None);
+        };
+        self.entry.id = StreamId::parse(text).ok_or(ProtocolError("an entry id is not ms-seq"))?;
+        self.at = start.saturating_add(length).saturating_add(2);
+        self.stage = Stage::Fields;
+        Ok(Some(()))
+    }
+
+    /// True if there are none because the entry is gone.
+    fn fields(&mut self, buffer: &Buffer) -> Scan<bool> {
+        let Some(line) = buffer.line(self.at)? else {
+            return Ok(None);
+        };
+        let count = match line.kind {
+            b'*' | b'$' | b'_' if line.kind == b'_' || line.length()?.is_none() => None,
+            b'*' => line.length()?,
+            b'%' => line.length()?.map(|pairs| pairs.saturating_mul(2)),
+            _ => return Err(ProtocolError("a stream entry's fields are not an array")),
+        };
+        self.at = line.end;
+        self.entry.missing = count.is_none();
+        let count = count.unwrap_or_default();
+        if !count.is_multiple_of(2) {
+            return Err(ProtocolError("a stream entry has a field without a value"));
+        }
+        self.fields_left = count / 2;
+        self.stage = Stage::Name;
+        Ok(Some(self.entry.missing))
+    }
+
+    fn name(&mut self, buffer: &Buffer) -> Scan<()> {
+        let Some((start, length)) = bulk_header(buffer, self.at)? else {
+            return Ok(None);
+        };
+        if length > NAME_BYTES_MAX {
+            self.at = start;
+            self.stage = Stage::DroppingName(length.saturating_add(2));
+            return Ok(Some(()));
+        }
+        let Some(text) = bulk(buffer.rest(), start, length)? else {
+            return Ok(None);
+        };
+        self.stage = Stage::Value(Name::of(text));
+        self.at = start.saturating_add(length).saturating_add(2);
+        Ok(Some(()))
+    }
+
+    fn value(&mut self, buffer: &Buffer, name: Name, limits: &Limits) -> Scan<()> {
+        let Some((start, length)) = bulk_header(buffer, self.at)? else {
+            return Ok(None);
+        };
+        if length > name.value_bytes_max(limits) {
+            self.keep_oversized(name);
+            self.at = start;
+            self.stage = Stage::Dropping(length.saturating_add(2));
+        } else {
+            let Some(text) = bulk(buffer.rest(), start, length)? else {
+                return Ok(None);
+            };
+            let place = start..start.saturating_add(length);
+            match name {
+                Name::Payload => self.entry.payload = Payload::At(place),
+                Name::Codec => self.entry.codec = CodecLabel::parse(text).map_or(Codec::Unknown, Codec::Known),
+                Name::DeviceId => self.entry.device_id = Some(place),
+                Name::Other => {}
+            }
+            self.at = start.saturating_add(length).saturating_add(2);
+            self.stage = Stage::Name;
+        }
+        self.fields_left = self.fields_left.saturating_sub(1);
+        Ok(Some(()))
+    }
+
+    fn keep_oversized(&mut self, name: Name) {
+        match name {
+            Name::Payload => self.entry.payload = Payload::TooLarge,
+            Name::Codec => self.entry.codec = Codec::Unknown,
+            Name::DeviceId => self.entry.device_id = None,
+            Name::Other => {}
+        }
+    }
+
+    fn drop_bytes(&mut self, buffer: &mut Buffer, left: usize, again: fn(usize) -> Stage, next: Stage) -> Option<()> {
+        let left = left.saturating_sub(buffer.remove(self.at, left));
+        self.stage = if left == 0 { next } else { again(left) };
+        (left == 0).then_some(())
+    }
+}
+
+/// Where a bulk string's contents begin, and how long they are.
+#[inline]
+pub(super) fn bulk_header(buffer: &Buffer, at: usize) -> Scan<(usize, usize)> {
+    let Some(line) = buffer.line(at)? else {
+        return Ok(None);
+    };
+    match (line.kind, line.length()?) {
+        (b'$', Some(length)) => Ok(Some((line.end, length))),
+        _ => Err(ProtocolError("a bulk string was expected")),
+    }
+}
