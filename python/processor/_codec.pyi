@@ -161,3 +161,53 @@ class DeviceStates:
     def evictions(self) -> int:
         """Devices forgotten so far for want of room."""
     def __len__(self) -> int: ...
+
+@final
+class AvlRecord:
+    """One record as tcp-ingestion publishes it."""
+
+    @property
+    def timestamp(self) -> str:
+        """ISO-8601 in UTC, with milliseconds: the field `ts`."""
+    @property
+    def payload(self) -> bytes:
+        """The Position as JSON: the field `payload`."""
+
+@final
+class AvlFrame:
+    """A frame that was accepted whole."""
+
+    @property
+    def start(self) -> int:
+        """Offset of the frame's first byte in the data."""
+    @property
+    def frame_bytes(self) -> int: ...
+    @property
+    def codec(self) -> str:
+        """`8`, `8E` or `16`; `12` to `15` for commands."""
+    @property
+    def command(self) -> bool:
+        """Codec 12 to 15: the frame carries no positions."""
+    @property
+    def records(self) -> list[AvlRecord]: ...
+
+@final
+class AvlRefusal:
+    """A frame that was refused whole."""
+
+    @property
+    def start(self) -> int:
+        """Offset of the frame's first byte in the data."""
+    @property
+    def offset(self) -> int:
+        """Offset in the data where it went wrong."""
+    @property
+    def code(self) -> str:
+        """`bad_preamble`, `oversize`, `truncated`, `crc_fail`, `unknown_codec`, `count_mismatch` or `io_overrun`."""
+
+def decode_avl(data: bytes, device_id: str, *, resync: bool) -> list[AvlFrame | AvlRefusal]:
+    """The frames that `data` holds, in order, decoded without the GIL.
+
+    With `resync` it goes on after a refused frame, at the next sound one; else it ends there.
+    Raises ValueError when `device_id` is not fifteen digits.
+    """

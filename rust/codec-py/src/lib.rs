@@ -1,5 +1,6 @@
 //! The module `processor._codec`: arguments in, the codec called without the GIL, values out.
 
+mod avl;
 mod batch;
 mod delivery;
 mod devices;
@@ -10,6 +11,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _codec {
+    #[pymodule_export]
+    use super::avl::{AvlFrame, AvlRecord, AvlRefusal, decode_avl};
     #[pymodule_export]
     use super::batch::{Batch, CopyChunks};
     #[pymodule_export]
@@ -32,4 +35,3 @@ mod _codec {
         module.add("INCOMPLETE", Py::new(py, Incomplete)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
-}

@@ -1,0 +1,1 @@
+"""Replays captured Teltonika traffic into the stream as tcp-ingestion would."""
