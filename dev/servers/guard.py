@@ -1,0 +1,60 @@
+"""The guard of one private directory: when its launcher is gone, it ends the processes and removes the directory.
+
+Run as a script, `guard.py DIRECTORY SIGNAL`, with a pipe on standard input whose write end the launcher
+alone holds. The launcher writes a line with a process id for each process that it starts. End of file
+means that the launcher has closed the pipe or has died, by whatever signal: the kernel
+closes it in any case. Orderly or not, there is one way out, and this is it.
+
+It imports the standard library alone and starts without `site`, in about 15 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import sys
+
+# PostgreSQL gives its children 5 s after an immediate shutdown before it kills them itself.
+END_BOUND_MS = 7000
+
+
+def main(directory: str, signal_name: str) -> None:
+    """Collect process ids until end of file, then end what still runs and remove `directory`."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    watched: list[int] = []
+    for line in sys.stdin:
+        # A pidfd names this very process for good, while its number may be given to another one.
+        with contextlib.suppress(ProcessLookupError):
+            watched.append(os.pidfd_open(int(line)))
+    for pidfd in reversed(watched):
+        end_process(pidfd, signal.Signals[signal_name])
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def end_process(pidfd: int, gentle: signal.Signals) -> None:
+    """Send `gentle`, wait up to `END_BOUND_MS`, then send SIGKILL; closes `pidfd`. It may be gone already."""
+    try:
+        signal.pidfd_send_signal(pidfd, gentle)
+        signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+        if not wait_for_end(pidfd):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            wait_for_end(pidfd)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)
+
+
+def wait_for_end(pidfd: int) -> bool:
+    """Wait until the process has ended, `END_BOUND_MS` at most; True if it has."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(END_BOUND_MS))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

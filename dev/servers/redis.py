@@ -1,0 +1,118 @@
+"""Launches a Redis-compatible server."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dev.servers.guarded import guarded_directory
+from dev.servers.ports import HOST, free_port
+from dev.servers.process import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from dev.servers.binaries import Kind, RedisBinary
+
+PROBE_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A running server; `process` stops, kills, freezes and restarts it."""
+
+    url: str
+    host: str
+    port: int
+    unix_socket: Path
+    product: str
+    version: str
+    kind: Kind
+    data_dir: Path
+    process: ServerProcess
+
+    @property
+    def unix_url(self) -> str:
+        """The URL of the same server by its Unix socket."""
+        return f"unix://{self.unix_socket}"
+
+
+@contextlib.contextmanager
+def launch_redis(
+    binary: RedisBinary, *, durable: bool = False, extra_args: Sequence[str] = ()
+) -> Iterator[RedisServer]:
+    """Run `binary` on a free port until the block ends.
+
+    The append-only file is always written, so that a killed server comes back with what it had answered;
+    `durable` also has it synced every second. `extra_args` go to the server's command line.
+    Raises ServerError if the server does not answer.
+    """
+    with guarded_directory("redis", last_signal=signal.SIGKILL) as directory:
+        data_dir = directory.path / "data"
+        data_dir.mkdir(mode=0o700)
+        port, unix_socket = free_port(), directory.path / "redis.sock"
+        process = ServerProcess(
+            name=binary.product,
+            argv=[
+                binary.path,
+                *_arguments(port, unix_socket, data_dir, durable=durable),
+                *extra_args,
+            ],
+            directory=directory,
+            log=directory.path / "redis.log",
+            stop_signal=signal.SIGTERM,
+            answers=lambda: _answers(unix_socket),
+        )
+        try:
+            process.start()
+            yield RedisServer(
+                url=f"redis://{HOST}:{port}/0",
+                host=HOST,
+                port=port,
+                unix_socket=unix_socket,
+                product=binary.product,
+                version=binary.version,
+                kind=binary.kind,
+                data_dir=data_dir,
+                process=process,
+            )
+        finally:
+            process.stop()
+
+
+def _arguments(port: int, unix_socket: Path, data_dir: Path, *, durable: bool) -> list[str]:
+    settings = {
+        "bind": HOST,
+        "port": str(port),
+        "unixsocket": str(unix_socket),
+        "dir": str(data_dir),
+        "save": "",
+        "appendonly": "yes",
+        "appendfsync": "everysec" if durable else "no",
+        # Tests look at what the server does to itself: DEBUG stays closed to all but this machine.
+        "enable-debug-command": "local",
+    }
+    return [word for name, value in settings.items() for word in (f"--{name}", value)]
+
+
+def _answers(unix_socket: Path) -> bool:
+    client = redis.Redis(
+        unix_socket_path=str(unix_socket),
+        socket_timeout=PROBE_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    with contextlib.closing(client):
+        try:
+            client.ping()
+        except redis.AuthenticationError:
+            return True
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+    return True

@@ -1,0 +1,121 @@
+"""Fixtures that every test may use: real servers, a stream and a database of the test's own.
+
+The servers are started by the run itself. `PROCESSOR_TEST_SERVERS` says which may be used: `auto`
+(the default: for each server the machine's own, else the embedded one), `machine` or `embedded`.
+A test that is skipped fails the run: a guarantee that was not checked is not kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from redis import Redis
+
+from dev.schema import create_database, drop_database
+from dev.servers import (
+    Choice,
+    Database,
+    PostgresBinaries,
+    PostgresServer,
+    RedisBinary,
+    RedisServer,
+    ServerError,
+    find_postgres,
+    find_redis,
+    launch_postgres,
+    launch_redis,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVERS_VARIABLE = "PROCESSOR_TEST_SERVERS"
+
+redis_key = pytest.StashKey[RedisBinary]()
+postgres_key = pytest.StashKey[PostgresBinaries]()
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the servers and say which, on the first line of the run."""
+    choice = os.environ.get(SERVERS_VARIABLE, Choice.AUTO.value)
+    try:
+        config.stash[redis_key] = find_redis(Choice(choice))
+        config.stash[postgres_key] = find_postgres(Choice(choice))
+    except (ServerError, ValueError) as error:
+        raise pytest.UsageError(f"{SERVERS_VARIABLE}={choice}: {error}") from None
+    config.pluginmanager.register(SkipsFail())
+    print(  # noqa: T201  # before pytest's own first line
+        f"servers: {config.stash[redis_key]}, {config.stash[postgres_key]}", flush=True
+    )
+
+
+class SkipsFail:
+    """Fails the run for a skipped test, wherever in the run it was skipped."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Notice modules that are skipped as a whole."""
+        if report.skipped:
+            self.skipped.append(report.nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Notice tests that are skipped, or are expected to fail."""
+        if report.skipped:
+            self.skipped.append(report.nodeid)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Turn success into failure."""
+        if self.skipped and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name what was skipped, since it failed the run."""
+        for nodeid in self.skipped:
+            terminalreporter.write_line(f"skipped, which fails the run: {nodeid}", red=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
+    """The run's Redis. A test with a `stream_name` may kill or freeze it: it is put right afterwards."""
+    with launch_redis(pytestconfig.stash[redis_key]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
+    """The run's PostgreSQL. A test with a `database` may kill or freeze it: it is put right afterwards."""
+    with launch_postgres(pytestconfig.stash[postgres_key]) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(redis_server: RedisServer) -> Iterator[Redis]:
+    """A synchronous client for what a test sets up and looks at; replies are bytes."""
+    with Redis.from_url(redis_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def stream_name(redis_server: RedisServer, redis_client: Redis) -> Iterator[str]:
+    """A stream of this test's own; it and all keys whose names begin with it are deleted afterwards."""
+    name = f"telemetry:test-{next(_numbers)}"
+    yield name
+    redis_server.process.restore()
+    if keys := list(redis_client.scan_iter(match=f"{name}*", count=1000)):
+        redis_client.delete(*keys)
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> Iterator[Database]:
+    """A database of this test's own with the schema in it: `admin_url` for the owner, `processor_url`."""
+    name = f"test_{next(_numbers)}"
+    yield create_database(postgres_server, name)
+    postgres_server.process.restore()
+    drop_database(postgres_server, name)
