@@ -13,11 +13,15 @@ class PositionStore(Protocol):
     Raises PostgresError; after an error with `connection_usable` False the next call connects anew.
     """
 
+    @property
+    def where(self) -> str:
+        """Host and port of the connection, or of all candidates without one; never a credential."""
+
     async def connect(self) -> None:
         """Connect if there is no usable connection. Idempotent; one attempt, no retries."""
 
-    async def check_schema(self) -> None:
-        """Raises SchemaMismatch when the table is not what the contract says."""
+    async def check_schema(self) -> tuple[str, ...]:
+        """Raises SchemaMismatch when the table is not what the contract says; returns warnings."""
 
     async def copy_direct(self, batch: Batch) -> int:
         """COPY the rows straight into the table and commit; rows inserted, which is all of them or none.

@@ -1,0 +1,1 @@
+"""PostgreSQL under Trio: the only importer of psycopg."""

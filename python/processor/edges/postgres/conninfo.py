@@ -1,0 +1,70 @@
+"""A PostgreSQL URL as connection attempts: defaults filled in, hosts told apart, names resolved by Trio."""
+
+from __future__ import annotations
+
+import psycopg
+import trio
+from psycopg._conninfo_utils import get_param, is_ip_address, split_attempts
+from psycopg.abc import ConnDict
+from psycopg.conninfo import conninfo_to_dict
+
+from processor.errors import ConfigError
+
+# A peer that vanished without a word is noticed after 15 + 3 x 5 s when the connection is idle, and
+# after 30 s when it owes an acknowledgement.
+_HALF_OPEN_PARAMETERS = {
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+def parse_url(url: str) -> ConnDict:
+    """The URL's parameters, with keepalives where it has none of its own. Raises ConfigError."""
+    try:
+        return {**_HALF_OPEN_PARAMETERS, **conninfo_to_dict(url)}
+    except psycopg.ProgrammingError:
+        # libpq's words quote the URL, password included.
+        raise ConfigError("POSTGRES_URL is not a valid postgresql:// URL") from None
+
+
+def with_settings(params: ConnDict, settings: dict[str, str]) -> ConnDict:
+    """The parameters with session settings added to `options`, where they win over the URL's own."""
+    options = [str(params["options"])] if "options" in params else []
+    options += [f"-c {name}={value}" for name, value in settings.items()]
+    return {**params, "options": " ".join(options)}
+
+
+def describe_hosts(params: ConnDict) -> str:
+    """Hosts and ports (or the socket's path) for messages: `db1:5432,db2:5432`. Never a credential."""
+    return ",".join(_describe_host(attempt) for attempt in split_attempts(params))
+
+
+def _describe_host(attempt: ConnDict) -> str:
+    host = get_param(attempt, "host") or get_param(attempt, "hostaddr") or "local socket"
+    return f"{host}:{get_param(attempt, 'port') or 5432}"
+
+
+def host_attempts(params: ConnDict) -> list[ConnDict]:
+    """One set of parameters for each host of the URL, in its order. Raises psycopg.OperationalError."""
+    return split_attempts(params)
+
+
+async def resolve(attempt: ConnDict) -> list[ConnDict]:
+    """One set of parameters for each address of the host. Raises psycopg.OperationalError.
+
+    libpq would resolve the name itself, blocking the loop.
+    """
+    host = get_param(attempt, "host")
+    if not host or host.startswith(("/", "@")) or get_param(attempt, "hostaddr"):
+        return [attempt]
+    if is_ip_address(host):
+        return [{**attempt, "hostaddr": host}]
+    try:
+        found = await trio.socket.getaddrinfo(
+            host, get_param(attempt, "port") or 5432, type=trio.socket.SOCK_STREAM
+        )
+    except OSError as error:
+        raise psycopg.OperationalError(f"the host name {host} is not known: {error}") from error
+    return [{**attempt, "hostaddr": str(address[0])} for *_, address in found]

@@ -1,0 +1,51 @@
+"""COPY FROM STDIN as one libpq conversation, and the way out of whatever was interrupted.
+
+psycopg's AsyncCopy waits for the socket alone and takes a lock and a wait for each piece; here one
+generator sends a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg import InterfaceError, generators, pq
+from psycopg.abc import PQGen
+from psycopg.errors import error_from_result
+from psycopg.pq.abc import PGconn, PGresult
+
+_COPY_IN = pq.ExecStatus.COPY_IN
+_FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
+
+
+def copy_in(pgconn: PGconn, statements: bytes, chunks: Iterable[bytes]) -> PQGen[int]:
+    """Run `statements`, of which the first is a COPY FROM STDIN, and feed it `chunks`.
+
+    Several statements in one message are one transaction, which the server commits before it
+    answers. Returns the rows that the last statement reports. Raises psycopg.Error.
+    """
+    pgconn.send_query(statements)
+    _expect(pgconn, (yield from generators.execute(pgconn)), _COPY_IN)
+    for chunk in chunks:
+        pgconn.put_copy_data(chunk)
+        # Reads as well as writes: a server that waits for its notices to be read reads no rows.
+        yield from generators.send(pgconn)
+    pgconn.put_copy_end(None)
+    last = _expect(pgconn, (yield from generators.execute(pgconn)), pq.ExecStatus.COMMAND_OK)
+    return last.command_tuples or 0
+
+
+def leave_command(pgconn: PGconn) -> PQGen[None]:
+    """Read and drop what the server still answers, leaving COPY on the way, until it is idle."""
+    while pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+        results = yield from generators.execute(pgconn)
+        if results and results[-1].status == _COPY_IN:
+            pgconn.put_copy_end(b"the writer was interrupted")
+
+
+def _expect(pgconn: PGconn, results: list[PGresult], status: int) -> PGresult:
+    last = results[-1]
+    if last.status == _FATAL_ERROR:
+        raise error_from_result(last, encoding=pgconn._encoding)
+    if last.status != status:
+        raise InterfaceError(f"the server answered {pq.ExecStatus(last.status).name} to a COPY")
+    return last

@@ -1,0 +1,35 @@
+"""The one door through which psycopg's errors leave this edge, as PostgresError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from processor.errors import PostgresError
+
+
+@contextmanager
+def translated(where: str, is_usable: Callable[[], bool]) -> Iterator[None]:
+    """Raise PostgresError for every psycopg.Error of the block.
+
+    `is_usable` is asked afterwards whether the connection can take another command.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise PostgresError(
+            _summary(error),
+            where=where,
+            sqlstate=error.sqlstate,
+            connection_usable=is_usable(),
+        ) from error
+
+
+def _summary(error: psycopg.Error) -> str:
+    """The server's primary message, or libpq's words, on one line.
+
+    Detail and context are left out: they quote rows, and positions are people's whereabouts.
+    """
+    return " ".join((error.diag.message_primary or str(error) or type(error).__name__).split())

@@ -1,0 +1,71 @@
+"""What the catalogue says about the table: read by any role, on plain tables and hypertables alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from processor.core.schema import (
+    KEY_COLUMNS,
+    TABLE,
+    TABLE_NAME,
+    TABLE_PRIVILEGES,
+    TABLE_SCHEMA,
+    WRITTEN_COLUMNS,
+    Column,
+    Index,
+    TableFacts,
+)
+from processor.edges.postgres.connection import TrioConnection
+
+COLUMN_LIST: Final = ", ".join(column.name for column in WRITTEN_COLUMNS)
+
+# pg_class instead of to_regclass, which raises for a role without USAGE on the schema.
+_OWN_TABLE = """
+SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')
+"""
+_COLUMNS = """
+SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity <> '' OR a.attgenerated <> ''
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_INDEXES = """
+SELECT ARRAY(SELECT coalesce(a.attname, '')::text
+             FROM unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY k (attnum, position)
+             LEFT JOIN pg_catalog.pg_attribute a
+                    ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.attnum > 0
+             ORDER BY k.position),
+       i.indisunique, i.indisvalid, i.indimmediate, pg_catalog.pg_get_expr(i.indpred, i.indrelid)
+FROM pg_catalog.pg_index i WHERE i.indrelid = %s
+"""
+_PRIVILEGES = """
+SELECT p FROM unnest(%s::text[]) p WHERE pg_catalog.has_table_privilege(%s::oid, p)
+UNION ALL SELECT 'USAGE' WHERE pg_catalog.has_schema_privilege(%s, 'USAGE')
+UNION ALL SELECT 'TEMPORARY'
+          WHERE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
+"""
+# Plans the write that staging ends with, and finds what the catalogue questions did not ask.
+PROBE: Final = (
+    f"EXPLAIN INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {TABLE} WHERE false"
+    f" ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
+)
+
+
+async def read_table_facts(connection: TrioConnection) -> TableFacts:
+    """What the catalogue says; no columns when there is no such table. Raises psycopg.Error."""
+    cursor = await connection.execute(_OWN_TABLE, (TABLE_SCHEMA, TABLE_NAME))
+    found = await cursor.fetchone()
+    if found is None:
+        return TableFacts((), (), frozenset())
+    [oid] = found
+    columns = await (await connection.execute(_COLUMNS, (oid,))).fetchall()
+    indexes = await (await connection.execute(_INDEXES, (oid,))).fetchall()
+    asked = (list(TABLE_PRIVILEGES), oid, TABLE_SCHEMA)
+    privileges = await (await connection.execute(_PRIVILEGES, asked)).fetchall()
+    return TableFacts(
+        columns=tuple(Column(*row) for row in columns),
+        indexes=tuple(Index(tuple(keys), *rest) for keys, *rest in indexes),
+        privileges=frozenset(name for (name,) in privileges),
+    )

@@ -1,0 +1,149 @@
+"""The PostgreSQL session that writes positions: direct COPY, staged COPY, and the schema check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+import trio
+from psycopg import pq
+
+from processor._codec import Batch
+from processor.core.schema import KEY_COLUMNS, TABLE, WRITTEN_COLUMNS, compare
+from processor.edges.postgres.connection import TrioConnection
+from processor.edges.postgres.conninfo import describe_hosts, parse_url, with_settings
+from processor.edges.postgres.errors import translated
+from processor.edges.postgres.schema_query import COLUMN_LIST, PROBE, read_table_facts
+from processor.errors import SchemaMismatch
+
+# Larger pieces cost libpq more memmove when the socket takes only a part, smaller ones more calls.
+# CPU was flat from 64 KiB to 512 KiB on TCP and on a Unix socket alike.
+COPY_CHUNK_BYTES: Final = 256 * 1024
+
+_STAGING = "processor_staging"
+_COPY_DIRECT = f"COPY {TABLE} ({COLUMN_LIST}) FROM STDIN (FORMAT binary)".encode()
+# Kept for the session: a table for each batch bloats the catalogue.
+_CREATE_STAGING = (
+    f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGING} ("
+    + ", ".join(f"{column.name} {column.type}" for column in WRITTEN_COLUMNS)
+    + ") ON COMMIT DELETE ROWS"
+)
+# One message is one transaction. Ordered, because two writers that insert the same keys in
+# different orders deadlock.
+_COPY_STAGED = (
+    f"COPY pg_temp.{_STAGING} ({COLUMN_LIST}) FROM STDIN (FORMAT binary);"
+    f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM pg_temp.{_STAGING}"
+    f" ORDER BY {', '.join(KEY_COLUMNS)} ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
+).encode()
+
+
+@dataclass(frozen=True)
+class StoreLimits:
+    """How long the store waits for a server before it gives up."""
+
+    connect_timeout_ms: int = 5_000
+    # The compressor at work has stalled a batch for 5 s: less would turn maintenance into failures.
+    write_timeout_ms: int = 30_000
+    # Beyond a deadline or a time-out, for the server to confirm that it stopped the command.
+    cancel_grace_ms: int = 500
+
+
+class PostgresStore:
+    """A PositionStore on one connection, for one task at a time."""
+
+    def __init__(self, url: str, *, instance_id: str, limits: StoreLimits | None = None) -> None:
+        """Parse the URL; nothing is connected yet. Raises ConfigError."""
+        self._limits = limits or StoreLimits()
+        params = {**parse_url(url), "application_name": f"processor/{instance_id}"}
+        self._params: dict[str, Any] = with_settings(params, _session_settings(self._limits))
+        self._hosts = describe_hosts(params)
+        self._connection: TrioConnection | None = None
+        self._has_staging = False
+
+    @property
+    def where(self) -> str:
+        """Host and port of the connection, or of all candidates without one; never a credential."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return self._hosts
+        return f"{connection.info.host}:{connection.info.port}"
+
+    async def connect(self) -> None:
+        if self._connection is not None and _is_idle(self._connection):
+            return
+        await self.aclose()
+        with translated(self._hosts, lambda: False):
+            self._connection = await TrioConnection.connect(
+                connect_timeout_ms=self._limits.connect_timeout_ms,
+                cancel_grace_ms=self._limits.cancel_grace_ms,
+                **self._params,
+            )
+
+    async def check_schema(self) -> tuple[str, ...]:
+        await self.connect()
+        with self._command() as connection:
+            findings = compare(await read_table_facts(connection))
+            differences = findings.differences or await _probe(connection)
+        if differences:
+            raise SchemaMismatch(differences)
+        return findings.warnings
+
+    async def copy_direct(self, batch: Batch) -> int:
+        await self.connect()
+        with self._command() as connection:
+            return await connection.copy_in(_COPY_DIRECT, batch.copy_chunks(COPY_CHUNK_BYTES))
+
+    async def copy_staged(self, batch: Batch) -> int:
+        await self.connect()
+        with self._command() as connection:
+            if not self._has_staging:
+                await connection.execute(_CREATE_STAGING)
+                self._has_staging = True
+            return await connection.copy_in(_COPY_STAGED, batch.copy_chunks(COPY_CHUNK_BYTES))
+
+    async def aclose(self) -> None:
+        connection, self._connection = self._connection, None
+        self._has_staging = False
+        if connection is not None:
+            await connection.close()
+
+    @contextmanager
+    def _command(self) -> Iterator[TrioConnection]:
+        connection = self._connection
+        assert connection is not None, "connect() comes first"
+        limit_ms = self._limits.write_timeout_ms
+        with translated(self.where, lambda: _is_idle(connection)):
+            with trio.move_on_after(limit_ms / 1000) as scope:
+                yield connection
+            if scope.cancelled_caught:
+                raise psycopg.OperationalError(f"no answer within {limit_ms} ms")
+
+
+def _session_settings(limits: StoreLimits) -> dict[str, str]:
+    """What must hold for this session whatever the role or the database say."""
+    return {
+        # An acknowledgement follows each commit.
+        "synchronous_commit": "on",
+        # The backstop for a command whose client has vanished: the writer itself gives up, and
+        # cancels, at half of it. Lock waits are under the same bound.
+        "statement_timeout": str(2 * limits.write_timeout_ms),
+        "lock_timeout": "0",
+        # A night without positions is no reason to lose the connection.
+        "idle_session_timeout": "0",
+        "client_min_messages": "warning",
+    }
+
+
+def _is_idle(connection: TrioConnection) -> bool:
+    return connection.info.transaction_status == pq.TransactionStatus.IDLE
+
+
+async def _probe(connection: TrioConnection) -> tuple[str, ...]:
+    try:
+        await connection.execute(PROBE)
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+        return (f"the server would refuse the write: {error.diag.message_primary}",)
+    return ()

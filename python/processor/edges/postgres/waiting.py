@@ -1,0 +1,66 @@
+"""How Trio waits for what psycopg's generators ask for: a socket to read from, to write to, or both."""
+
+from __future__ import annotations
+
+import select
+
+import psycopg
+import trio
+from psycopg.abc import RV, PQGen, PQGenConn
+from psycopg.waiting import Ready, Wait
+
+
+async def drive(gen: PQGen[RV], fileno: int) -> RV:
+    """Run a generator whose socket stays the same to its end, and return its value.
+
+    An exception raised while waiting, Trio's Cancelled among them, leaves the generator where it
+    stands: the command it began goes on. Raises psycopg.Error.
+    """
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
+        wanted = next(gen)
+        while True:
+            wanted = gen.send(await _ready(fileno, wanted))
+    except StopIteration as end:
+        result: RV = end.value
+        return result
+
+
+async def drive_connecting(gen: PQGenConn[RV]) -> RV:
+    """The same for generators that yield (socket, wanted), because libpq may change the socket."""
+    await trio.lowlevel.checkpoint_if_cancelled()
+    try:
+        fileno, wanted = next(gen)
+        while True:
+            fileno, wanted = gen.send(await _ready(fileno, wanted))
+    except StopIteration as end:
+        result: RV = end.value
+        return result
+
+
+async def _ready(fileno: int, wanted: int) -> Ready:
+    try:
+        if wanted == Wait.R:
+            await trio.lowlevel.wait_readable(fileno)
+            return Ready.R
+        if wanted == Wait.W:
+            await trio.lowlevel.wait_writable(fileno)
+            return Ready.W
+        return await _ready_either(fileno)
+    except (OSError, trio.ClosedResourceError) as error:
+        raise psycopg.OperationalError("the connection was closed while it was in use") from error
+
+
+async def _ready_either(fileno: int) -> Ready:
+    """Wait for both at once: an epoll is itself a file that becomes readable.
+
+    Two tasks that wait for one direction each cost several times as much, and COPY comes here
+    whenever the socket's buffer is full.
+    """
+    with select.epoll() as either:
+        either.register(fileno, select.EPOLLIN | select.EPOLLOUT)
+        await trio.lowlevel.wait_readable(either)
+        [(_, events)] = either.poll(0)
+    # An error or a hang-up alone counts as readable: reading is what makes libpq see it.
+    ready = Ready.R if events & ~select.EPOLLOUT else Ready.NONE
+    return Ready(ready | Ready.W) if events & select.EPOLLOUT else ready
