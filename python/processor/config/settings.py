@@ -1,0 +1,105 @@
+"""The table of environment variables: each field of `Config` is one, under its name in upper case."""
+
+# ruff: noqa: RUF009 - variable() makes a dataclass field
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from processor.config.defaults import consumer_name, control_socket, dlq_stream, panic_dump_dir
+from processor.config.parsers import choice, count, milliseconds, port, socket_path, text
+from processor.config.targets import PostgresTarget, RedisTarget, postgres_target, redis_target
+from processor.config.variables import Relation, load, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
+LOG_FORMATS = ("json", "pretty")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Everything that can be set; immutable, and its repr holds no password.
+
+    Defaults are written as they would stand in the environment, so they pass the same parsers.
+    """
+
+    redis_url: RedisTarget = variable(redis_target, secret=True)
+    """Where the stream is: `redis://`, `rediss://` or `unix://`."""
+    postgres_url: PostgresTarget = variable(postgres_target, secret=True)
+    """Where the table is: `postgres://` or `postgresql://`."""
+    instance_id: str = variable(text, default="processor-1")
+    """This instance's name in logs and metrics; distinct among live instances."""
+    log_level: str = variable(choice(*LOG_LEVELS), default="info")
+    """The least severe level that is written."""
+    log_format: str = variable(choice(*LOG_FORMATS), default="json")
+    """`json` for machines, `pretty` for people."""
+    redis_telemetry_stream: str = variable(text, default="telemetry:teltonika")
+    """The stream that is read."""
+    redis_consumer_group: str = variable(text, default="processor")
+    """The consumer group, created at id 0 when it is missing."""
+    redis_consumer_name: str = variable(text, derive=consumer_name)
+    """The consumer's name in the group; the instance id unless set."""
+    redis_dlq_stream: str = variable(text, derive=dlq_stream)
+    """The stream of dead letters; `<stream>:dlq` unless set."""
+    batch_size: int = variable(count, default="5000")
+    """Entries one XREADGROUP asks for."""
+    batch_block_ms: int = variable(milliseconds(), default="1000")
+    """How long one XREADGROUP waits for entries."""
+    write_batch_size: int = variable(count, default="20000")
+    """Rows in one COPY at most."""
+    write_linger_ms: int = variable(milliseconds(least=0), default="5")
+    """How long a free writer that has some rows waits for more; 0: not at all."""
+    writers: int = variable(count, default="1")
+    """Concurrent PostgreSQL writers; a device always goes to the same one."""
+    device_state_lru_cap: int = variable(count, default="100000")
+    """Devices held in memory."""
+    claim_threshold_ms: int = variable(milliseconds(most=3_600_000), default="60000")
+    """Idle time after which a pending entry may be claimed by any instance."""
+    claim_interval_ms: int = variable(milliseconds(), default="15000")
+    """Time between two looks for entries to claim."""
+    dlq_max_attempts: int = variable(count, default="3")
+    """Failures of one record that make it a dead letter."""
+    max_payload_bytes: int = variable(count, default="65536")
+    """Longer payloads are refused as `too_large`."""
+    ts_past_max_days: int = variable(count, default="3650")
+    """Positions dated further back are refused as `ts_out_of_window`."""
+    ts_future_max_s: int = variable(count, default="86400")
+    """Positions dated further ahead are refused as `ts_out_of_window`."""
+    drain_budget_ms: int = variable(milliseconds(), default="8000")
+    """From the stop request to the last acknowledgement."""
+    shutdown_timeout_ms: int = variable(milliseconds(), default="30000")
+    """The backstop over the whole shutdown; longer than the drain budget."""
+    connect_attempts: int = variable(count, default="10")
+    """Tries to reach each server at start-up; afterwards reconnecting never gives up."""
+    connect_backoff_max_ms: int = variable(milliseconds(), default="5000")
+    """The longest pause between two tries."""
+    metrics_host: str = variable(text, default="0.0.0.0")  # noqa: S104 - scraped from other hosts
+    """Address that `/metrics`, `/healthz` and `/readyz` listen on."""
+    metrics_port: int = variable(port, default="9090")
+    """Their port; 0 takes any free one."""
+    control_socket: str = variable(socket_path, derive=control_socket)
+    """Path of the Unix socket for the operator's commands."""
+    panic_dump_dir: str = variable(text, derive=panic_dump_dir)
+    """Directory that takes the dump of an uncaught exception."""
+
+
+RELATIONS = (
+    Relation(
+        "SHUTDOWN_TIMEOUT_MS",
+        lambda known: known["shutdown_timeout_ms"] > known["drain_budget_ms"],
+        lambda known: (
+            f"{known['shutdown_timeout_ms']} ms does not exceed DRAIN_BUDGET_MS, "
+            f"which is {known['drain_budget_ms']} ms; accepted: more than that"
+        ),
+    ),
+)
+
+
+def load_config(environ: Mapping[str, str]) -> Config:
+    """Read the whole table. An empty variable counts as not set.
+
+    Raises ConfigError with one line for every variable that is missing or bad.
+    """
+    return load(Config, environ, RELATIONS)

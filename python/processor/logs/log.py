@@ -1,0 +1,119 @@
+"""Events with fields on top of the standard library's logging, whose other users come out in the same form."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from processor.logs.output import BoundedOutput
+from processor.logs.render import TRACE, JsonRenderer, PrettyRenderer, Renderer
+
+LEVELS = {
+    "trace": TRACE,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+"""The accepted values of LOG_LEVEL. `fatal` is always written."""
+
+SERVICE = "processor"
+
+
+class Log:
+    """Writes events. Each method takes the message and the event's own fields.
+
+    Synchronous, bounded in time, never raises; a level that is switched off costs one look-up.
+    """
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def trace(self, msg: str, /, **fields: object) -> None:
+        """Single steps, for a developer."""
+        self._write(TRACE, msg, fields)
+
+    def debug(self, msg: str, /, **fields: object) -> None:
+        """What happens for every batch."""
+        self._write(logging.DEBUG, msg, fields)
+
+    def info(self, msg: str, /, **fields: object) -> None:
+        """The milestones of a process's life."""
+        self._write(logging.INFO, msg, fields)
+
+    def warning(self, msg: str, /, **fields: object) -> None:
+        """Something was refused or must be tried again; the service goes on."""
+        self._write(logging.WARNING, msg, fields)
+
+    def error(self, msg: str, /, **fields: object) -> None:
+        """Something failed that an operator should look at."""
+        self._write(logging.ERROR, msg, fields)
+
+    def fatal(self, msg: str, /, **fields: object) -> None:
+        """The process is about to end because of this."""
+        self._write(logging.CRITICAL, msg, fields)
+
+    def _write(self, level: int, msg: str, fields: dict[str, object]) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, msg, extra={"fields": fields})
+
+
+class OutputHandler(logging.Handler):
+    """Hands rendered records to the output."""
+
+    def __init__(self, renderer: Renderer, output: BoundedOutput) -> None:
+        super().__init__()
+        self._renderer = renderer
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; never raises."""
+        try:
+            line = self._renderer(record)
+        except Exception:  # noqa: BLE001  # whatever a line holds, it must not end the service
+            line = self._renderer(_unrenderable(record))
+        lost = self._output.write(line)
+        if lost:
+            self._output.write(self._renderer(_lost_lines(lost)))
+
+
+def configure(
+    *, level: str, form: str, instance_id: str, output: BoundedOutput | None = None
+) -> Log:
+    """Set up the log of this process and return it; a second call replaces the first.
+
+    `level` is one of LEVELS, `form` is `json` or `pretty`, `output` standard output by default. The
+    service's own lines obey `level`; libraries and Python's warnings are heard from warn upwards.
+    """
+    sink = BoundedOutput(sys.stdout.fileno()) if output is None else output
+    renderer: Renderer = (
+        PrettyRenderer() if form == "pretty" else JsonRenderer(SERVICE, instance_id)
+    )
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, OutputHandler)]:
+        root.removeHandler(handler)
+    root.addHandler(OutputHandler(renderer, sink))
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    logger = logging.getLogger(SERVICE)
+    logger.setLevel(LEVELS[level])
+    return Log(logger)
+
+
+def _unrenderable(record: logging.LogRecord) -> logging.LogRecord:
+    fields: dict[str, object] = {
+        "template": repr(record.msg),
+        "fault": "its fields or arguments cannot be rendered",
+    }
+    return _own_record(record.levelno, "log line unreadable", fields)
+
+
+def _lost_lines(lost: int) -> logging.LogRecord:
+    msg = f"log lines lost n={lost}: standard output was not read in time"
+    return _own_record(logging.WARNING, msg, {"n": lost})
+
+
+def _own_record(level: int, msg: str, fields: dict[str, object]) -> logging.LogRecord:
+    return logging.makeLogRecord({"name": SERVICE, "levelno": level, "msg": msg, "fields": fields})

@@ -1,0 +1,94 @@
+"""Turns a log record into one line of bytes: contract section 7's JSON object, or text for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from traceback import format_exception
+
+import orjson
+
+TRACE = 5
+
+LEVEL_NAMES = {
+    TRACE: "trace",
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warn",
+    logging.ERROR: "error",
+    logging.CRITICAL: "fatal",
+}
+
+# A dataclass goes through its repr, which leaves passwords out; orjson would write every field.
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+Renderer = Callable[[logging.LogRecord], bytes]
+
+
+class JsonRenderer:
+    """`time`, `level`, `service`, `instance_id`, `msg`, then the event's own fields."""
+
+    def __init__(self, service: str, instance_id: str) -> None:
+        self._service = service
+        self._instance_id = instance_id
+
+    def __call__(self, record: logging.LogRecord) -> bytes:
+        """One JSON object and a line feed."""
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": _level(record),
+            "service": self._service,
+            "instance_id": self._instance_id,
+            "msg": record.getMessage(),
+        }
+        for name, value in _fields(record).items():
+            # A field that bears the name of a leading one must not replace it.
+            line[f"{name}_" if name in line else name] = value
+        return _dumps(line) + b"\n"
+
+
+class PrettyRenderer:
+    """Time of day, level, message, and the fields that the message does not show already."""
+
+    def __call__(self, record: logging.LogRecord) -> bytes:
+        """One line, and below it the trace where there is one."""
+        fields = dict(_fields(record))
+        tree = fields.pop("tree", None)
+        msg = record.getMessage()
+        shown = (f"{name}={value}" for name, value in fields.items() if value is not None)
+        head = f"{_time(record)[11:23]} {_level(record):5} {msg}"
+        line = "  ".join([head, *(pair for pair in shown if pair not in msg)])
+        text = line.replace("\n", "\\n") + ("" if tree is None else f"\n{tree}")
+        return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    """The event's own fields; of a library's record, who wrote it and its traceback."""
+    fields: Mapping[str, object] | None = getattr(record, "fields", None)
+    if fields is not None:
+        return fields
+    foreign: dict[str, object] = {"logger": record.name}
+    if record.exc_info and record.exc_info[0]:
+        foreign["tree"] = "".join(format_exception(*record.exc_info))
+    return foreign
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _level(record: logging.LogRecord) -> str:
+    """The contract's word for the level; a library's own level counts as the one below it."""
+    known = [number for number in LEVEL_NAMES if number <= record.levelno]
+    return LEVEL_NAMES[max(known, default=TRACE)]
+
+
+def _dumps(line: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(line, default=str, option=_OPTIONS)
+    except TypeError:
+        # orjson refuses lone surrogates and integers beyond 64 bits; these are rare enough for the slow way.
+        return json.dumps(line, default=str, skipkeys=True).encode()

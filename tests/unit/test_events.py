@@ -1,0 +1,172 @@
+"""The contract's log lines: levels and words as people search for them, values in the text and as fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from processor.logs import Log
+    from tests.unit.log_pipe import Pipe
+
+LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
+    (
+        lambda log: events.processor_starting(log, version="1.2"),
+        "info",
+        "processor starting version=1.2",
+        {"version": "1.2"},
+    ),
+    (
+        lambda log: events.postgres_connected(log, host="db", port="5432"),
+        "info",
+        "Postgres connected host=db port=5432",
+        {"host": "db", "port": "5432"},
+    ),
+    (
+        lambda log: events.redis_connected(log, host="r", port=6379),
+        "info",
+        "Redis connected host=r port=6379",
+        {"host": "r", "port": 6379},
+    ),
+    (
+        lambda log: events.redis_connected(log, host="/run/r.sock", port=None),
+        "info",
+        "Redis connected host=/run/r.sock",
+        {"host": "/run/r.sock", "port": None},
+    ),
+    (
+        lambda log: events.consumer_started(log, stream="X", group="Y", consumer="Z"),
+        "info",
+        "consumer started on stream X group Y consumer Z",
+        {"stream": "X", "group": "Y", "consumer": "Z"},
+    ),
+    (
+        lambda log: events.processor_ready(log, metrics="0.0.0.0:9090"),
+        "info",
+        "processor ready",
+        {"metrics": "0.0.0.0:9090"},
+    ),
+    (
+        lambda log: events.batch_consumed(
+            log, n=42, first_id="1-0", last_id="2-0", redelivered=False
+        ),
+        "debug",
+        "batch consumed n=42",
+        {"n": 42, "first_id": "1-0", "last_id": "2-0", "redelivered": False},
+    ),
+    (
+        lambda log: events.batch_written(
+            log, inserted=40, duplicates=2, failed=0, duration_ms=1.23456
+        ),
+        "debug",
+        "batch written inserted=40 duplicates=2 failed=0",
+        {"inserted": 40, "duplicates": 2, "failed": 0, "duration_ms": 1.235},
+    ),
+    (
+        lambda log: events.record_refused(
+            log, entry_id="1-0", device_id=None, code="bad_type", field="speed", offset=7
+        ),
+        "warn",
+        "record refused entry_id=1-0 code=bad_type field=speed",
+        {
+            "entry_id": "1-0",
+            "device_id": None,
+            "code": "bad_type",
+            "field": "speed",
+            "offset": 7,
+            "sqlstate": None,
+        },
+    ),
+    (
+        lambda log: events.entries_lost(log, n=2, first_id="1-0", last_id="2-0"),
+        "error",
+        "entries lost n=2: deleted or trimmed from the stream before they were written; raise its MAXLEN",
+        {"n": 2, "first_id": "1-0", "last_id": "2-0"},
+    ),
+    (
+        lambda log: events.shutdown_starting(log, signal="SIGTERM"),
+        "info",
+        "shutdown: starting signal=SIGTERM",
+        {"signal": "SIGTERM"},
+    ),
+    (
+        lambda log: events.shutdown_clean_exit(
+            log, signal=None, ledger={"read": 1}, steps_ms={"drain": 2.5}
+        ),
+        "info",
+        "shutdown: clean exit",
+        {"signal": None, "ledger": {"read": 1}, "steps_ms": {"drain": 2.5}},
+    ),
+    (
+        lambda log: events.shutdown_timed_out(log, released=3, left=1),
+        "error",
+        "shutdown: timed out released=3 left=1",
+        {"released": 3, "left": 1},
+    ),
+    (
+        lambda log: events.uncaught_exception(
+            log, error=KeyError("k"), tree="Traceback", panic_dump=None
+        ),
+        "fatal",
+        "uncaught exception KeyError: 'k'",
+        {"tree": "Traceback", "panic_dump": None},
+    ),
+    (
+        lambda log: events.connect_failed(
+            log,
+            dependency="Redis",
+            where="r:6379",
+            error="r:6379: connection refused",
+            attempt=2,
+            attempts_max=10,
+            retry_ms=150,
+        ),
+        "warn",
+        "Redis unreachable attempt=2 of 10 retry_ms=150: r:6379: connection refused",
+        {
+            "dependency": "Redis",
+            "where": "r:6379",
+            "attempt": 2,
+            "attempts_max": 10,
+            "retry_ms": 150,
+            "error": "r:6379: connection refused",
+        },
+    ),
+    (
+        lambda log: events.batch_retried(
+            log, rows=5, attempt=1, retry_ms=90, sqlstate="57P01", error="db:5432: shut down"
+        ),
+        "warn",
+        "batch failed and is written again rows=5 attempt=1 retry_ms=90: db:5432: shut down",
+        {
+            "rows": 5,
+            "attempt": 1,
+            "retry_ms": 90,
+            "sqlstate": "57P01",
+            "error": "db:5432: shut down",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("write", "level", "msg", "fields"), LINES, ids=[row[2] for row in LINES])
+def test_a_line_is_written_as_the_contract_has_it(
+    pipe: Pipe, write: Callable[[Log], None], level: str, msg: str, fields: dict[str, object]
+) -> None:
+    write(pipe.log())
+    (line,) = pipe.lines()
+    leading = {name: line.pop(name) for name in ("time", "level", "service", "instance_id", "msg")}
+    assert (leading["level"], leading["msg"]) == (level, msg)
+    assert line == fields
+
+
+def test_a_missing_stream_is_a_warning_that_says_what_to_check(pipe: Pipe) -> None:
+    events.stream_missing(pipe.log(), stream="telemetry:misnamed")
+    (line,) = pipe.lines()
+    assert (line["level"], line["stream"]) == ("warn", "telemetry:misnamed")
+    assert "REDIS_TELEMETRY_STREAM" in line["msg"]
