@@ -1,0 +1,79 @@
+"""The phases of a process's life, as a table: which follows which, and what each permits.
+
+Nothing here waits, reads a clock or knows of tasks; the supervisor moves the phase, and tasks, metrics
+and the readiness probe look at what it permits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Phase(Enum):
+    """Where the process is in its life."""
+
+    STARTING = "starting"
+    """Connecting, checking the schema, creating the group."""
+    RUNNING = "running"
+    """Reading and writing."""
+    DRAINING = "draining"
+    """No new reads; what was read is written and acknowledged."""
+    STOPPED = "stopped"
+    """Nothing is in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a phase permits."""
+
+    read: bool
+    """Take entries from the stream."""
+    write: bool
+    """Write and acknowledge what was read."""
+    ready: bool
+    """Say so on `/readyz`, if the dependencies are ready too."""
+
+
+FOLLOWERS: dict[Phase, frozenset[Phase]] = {
+    # A stop request or a failed start ends a life that read nothing yet: there is nothing to drain.
+    Phase.STARTING: frozenset({Phase.RUNNING, Phase.STOPPED}),
+    # A crash unwinds the whole tree, without a drain.
+    Phase.RUNNING: frozenset({Phase.DRAINING, Phase.STOPPED}),
+    Phase.DRAINING: frozenset({Phase.STOPPED}),
+    Phase.STOPPED: frozenset(),
+}
+
+PERMISSIONS: dict[Phase, Permissions] = {
+    Phase.STARTING: Permissions(read=False, write=False, ready=False),
+    Phase.RUNNING: Permissions(read=True, write=True, ready=True),
+    Phase.DRAINING: Permissions(read=False, write=True, ready=False),
+    Phase.STOPPED: Permissions(read=False, write=False, ready=False),
+}
+
+
+class IllegalMoveError(RuntimeError):
+    """A move that the table does not have: a mistake in this program. The phase is as it was."""
+
+
+class Lifecycle:
+    """The current phase. Starts in STARTING."""
+
+    def __init__(self) -> None:
+        self._phase = Phase.STARTING
+
+    @property
+    def phase(self) -> Phase:
+        """Where the process is now."""
+        return self._phase
+
+    @property
+    def permits(self) -> Permissions:
+        """What it may do there."""
+        return PERMISSIONS[self._phase]
+
+    def move(self, to: Phase) -> None:
+        """Enter a phase. Raises IllegalMoveError, and stays, when it does not follow the current one."""
+        if to not in FOLLOWERS[self._phase]:
+            raise IllegalMoveError(f"{to.name} does not follow {self._phase.name}")
+        self._phase = to
