@@ -1,0 +1,116 @@
+"""The metrics' names, types, labels and values, read back with Prometheus's own parser."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from processor.edges.http.exposition import metrics_text
+from processor.statistics import Build, Recorder
+
+BUILD = Build(version="1.0", stream='telemetry:"x"', group="g", consumer="c")
+
+TYPES = {
+    "processor_consumer_reads": "counter",
+    "processor_consumer_records": "counter",
+    "processor_consumer_lag": "gauge",
+    "processor_decode_errors": "counter",
+    "processor_position_writes": "counter",
+    "processor_position_write_duration_seconds": "histogram",
+    "processor_acks": "counter",
+    "processor_device_state_size": "gauge",
+    "processor_device_state_evictions": "counter",
+    "processor_pending_entries": "gauge",
+    "processor_in_flight_records": "gauge",
+    "processor_dependency_ready": "gauge",
+    "processor_build_info": "gauge",
+}
+"""By family; a counter's samples end in `_total`."""
+
+
+def samples(recorder: Recorder) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = metrics_text(recorder.snapshot()).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def busy_recorder() -> Recorder:
+    recorder = Recorder(BUILD)
+    recorder.read_answered(50)
+    recorder.read_failed()
+    recorder.decode_refused("bad_json")
+    recorder.batch_committed(inserted=40, duplicates=2, duration_s=0.03)
+    recorder.batch_committed(inserted=0, duplicates=0, duration_s=11.0)
+    recorder.records_failed(1)
+    recorder.records_acked(42)
+    recorder.queue_seen(lag=9, pending_entries=8)
+    recorder.devices_seen(size=3, evictions=1)
+    recorder.dependency_ready("redis")
+    return recorder
+
+
+def test_every_metric_has_the_contracts_name_and_type() -> None:
+    text = metrics_text(busy_recorder().snapshot()).decode()
+    families = {
+        family.name: family.type
+        for family in text_string_to_metric_families(text)
+        if family.name.startswith("processor_")
+    }
+    assert families == TYPES
+
+
+def test_every_metric_has_a_help_text() -> None:
+    text = metrics_text(busy_recorder().snapshot()).decode()
+    assert all(family.documentation for family in text_string_to_metric_families(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("processor_consumer_reads_total", {"result": "ok"}, 1),
+        ("processor_consumer_reads_total", {"result": "empty"}, 0),
+        ("processor_consumer_reads_total", {"result": "error"}, 1),
+        ("processor_consumer_records_total", {}, 50),
+        ("processor_consumer_lag", {}, 9),
+        ("processor_pending_entries", {}, 8),
+        ("processor_decode_errors_total", {"code": "bad_json"}, 1),
+        ("processor_decode_errors_total", {"code": "too_deep"}, 0),
+        ("processor_position_writes_total", {"status": "inserted"}, 40),
+        ("processor_position_writes_total", {"status": "duplicate"}, 2),
+        ("processor_position_writes_total", {"status": "failed"}, 1),
+        ("processor_position_write_duration_seconds_bucket", {"le": "0.025"}, 0),
+        ("processor_position_write_duration_seconds_bucket", {"le": "0.05"}, 1),
+        ("processor_position_write_duration_seconds_bucket", {"le": "10.0"}, 1),
+        ("processor_position_write_duration_seconds_bucket", {"le": "+Inf"}, 2),
+        ("processor_position_write_duration_seconds_count", {}, 2),
+        ("processor_position_write_duration_seconds_sum", {}, 11.03),
+        ("processor_acks_total", {}, 42),
+        ("processor_in_flight_records", {}, 6),
+        ("processor_device_state_size", {}, 3),
+        ("processor_device_state_evictions_total", {}, 1),
+        ("processor_dependency_ready", {"dependency": "redis"}, 1),
+        ("processor_dependency_ready", {"dependency": "postgres"}, 0),
+        (
+            "processor_build_info",
+            {"version": "1.0", "stream": 'telemetry:"x"', "group": "g", "consumer": "c"},
+            1,
+        ),
+    ],
+)
+def test_a_sample_shows_what_was_reported(name: str, labels: dict[str, str], value: float) -> None:
+    assert samples(busy_recorder())[name, tuple(sorted(labels.items()))] == value
+
+
+def test_an_unknown_lag_has_no_sample() -> None:
+    recorder = busy_recorder()
+    recorder.queue_seen(lag=None, pending_entries=None)
+    shown = samples(recorder)
+    assert ("processor_consumer_lag", ()) not in shown
+    assert ("processor_pending_entries", ()) not in shown
+
+
+def test_the_cpu_time_of_the_process_is_there() -> None:
+    assert samples(Recorder(BUILD))["process_cpu_seconds_total", ()] > 0
