@@ -35,3 +35,4 @@ mod _codec {
         module.add("INCOMPLETE", Py::new(py, Incomplete)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
+}
