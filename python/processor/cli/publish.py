@@ -7,8 +7,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from processor.errors import ConfigError, RedisError
 from processor.publish.imei import is_imei
@@ -17,6 +17,9 @@ from processor.publish.progress import with_progress
 from processor.publish.replay import STANDARD_INPUT, Plan, Replay, Replayed
 from processor.publish.report import Summary, json_lines, refusal_text
 from processor.publish.sending import send
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STREAM_DEFAULT = "telemetry:teltonika"
 _ENTRIES_MAX_DEFAULT = 1_000_000
@@ -61,19 +64,44 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(command=run)
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="capture to read; - is standard input")
-    add("--device-id", type=_imei, default=_DEVICE_ID_DEFAULT, metavar="IMEI",
-        help="the device that sent the frames, 15 digits (default %(default)s)")
-    add("--stream", metavar="NAME",
-        help=f"default REDIS_TELEMETRY_STREAM, else {_STREAM_DEFAULT}")
-    add("--maxlen", type=_entries, default=_ENTRIES_MAX_DEFAULT, metavar="ENTRIES",
-        help="trim the stream to about this length (MAXLEN ~); 0 never trims (default %(default)s)")
-    add("--rate", type=_rate, metavar="PER_SECOND", help="records a second (default: as fast as it goes)")
-    add("--repeat", type=_rounds, default=1, metavar="N",
-        help="replay all files N times; repeats are the same records again, hence duplicates")
-    add("--new-devices", action="store_true",
-        help="each round of --repeat is another device (the IMEI's serial number goes up), so that its rows are new")
-    add("--dry-run", action="store_true",
-        help="publish nothing and print one JSON object a line for each record, and for each frame without records")
+    add(
+        "--device-id",
+        type=_imei,
+        default=_DEVICE_ID_DEFAULT,
+        metavar="IMEI",
+        help="the device that sent the frames, 15 digits (default %(default)s)",
+    )
+    add("--stream", metavar="NAME", help=f"default REDIS_TELEMETRY_STREAM, else {_STREAM_DEFAULT}")
+    add(
+        "--maxlen",
+        type=_entries,
+        default=_ENTRIES_MAX_DEFAULT,
+        metavar="ENTRIES",
+        help="trim the stream to about this length (MAXLEN ~); 0 never trims (default %(default)s)",
+    )
+    add(
+        "--rate",
+        type=_rate,
+        metavar="PER_SECOND",
+        help="records a second (default: as fast as it goes)",
+    )
+    add(
+        "--repeat",
+        type=_rounds,
+        default=1,
+        metavar="N",
+        help="replay all files N times; repeats are the same records again, hence duplicates",
+    )
+    add(
+        "--new-devices",
+        action="store_true",
+        help="each round of --repeat is another device (the IMEI's serial number goes up), so that its rows are new",
+    )
+    add(
+        "--dry-run",
+        action="store_true",
+        help="publish nothing and print one JSON object a line for each record, and for each frame without records",
+    )
     add("--json", action="store_true",
         help="print refused frames as JSON lines, and the summary as the last one, on standard output")  # fmt: skip
 
@@ -106,7 +134,7 @@ def _dry_run(plan: Plan) -> int:
     try:
         for replayed in replay:
             for line in json_lines(replayed, name_file=len(plan.files) > 1):
-                print(line)
+                sys.stdout.write(line + "\n")
         sys.stdout.flush()
     except KeyboardInterrupt:
         interrupted = True
@@ -115,12 +143,13 @@ def _dry_run(plan: Plan) -> int:
         _discard_standard_output()
     counts = replay.counts
     summary = Summary(counts, counts.records, time.monotonic() - started, None, interrupted)
-    print(summary.as_text(), file=sys.stderr)
+    _tell(summary.as_text())
     return _exit_code(summary)
 
 
 def _publish(plan: Plan, arguments: argparse.Namespace) -> int:
-    from processor.edges.publisher import StreamPublisher, Target
+    # Imported late: the client library takes longer than a dry run does.
+    from processor.edges.publisher import StreamPublisher, Target  # noqa: PLC0415
 
     stream = arguments.stream or os.environ.get("REDIS_TELEMETRY_STREAM") or _STREAM_DEFAULT
     replay = Replay(plan)
@@ -150,7 +179,7 @@ def _refusals_reported(
             for line in json_lines(replayed, name_file=len(plan.files) > 1):
                 _print_json(line)
         elif text:
-            print(text, file=sys.stderr)
+            _tell(text)
         yield replayed
 
 
@@ -158,15 +187,20 @@ def _print_summary(summary: Summary, *, as_json: bool) -> None:
     if as_json:
         _print_json(summary.as_json())
     else:
-        print(summary.as_text(), file=sys.stderr)
+        _tell(summary.as_text())
 
 
 def _print_json(line: str) -> None:
     """Prints at once. A reader that went away does not stop the publishing."""
     try:
-        print(line, flush=True)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
     except BrokenPipeError:
         _discard_standard_output()
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
 
 
 def _discard_standard_output() -> None:
@@ -199,7 +233,7 @@ def _misuse(arguments: argparse.Namespace) -> str | None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"processor publish: {message}", file=sys.stderr)
+    _tell(f"processor publish: {message}")
     return code
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -12,6 +13,11 @@ from redis.retry import Retry
 
 from processor.errors import ConfigError, RedisRefused, RedisUnavailable
 from processor.publish.entry import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from redis.connection import AbstractConnection
 
 _CONNECT_TIMEOUT_S = 5.0
 # Redis answers a pipeline in milliseconds; a server that is silent for this long is gone.
@@ -48,10 +54,9 @@ class StreamPublisher:
             ) from None
         self.published = 0
         """Entries that Redis has confirmed."""
-        trim = ("MAXLEN", "~", target.entries_max) if target.entries_max else ()
-        self._command = ("XADD", target.stream, *trim, "*")
+        self._xadd = XaddEncoder(target)
 
-    def __enter__(self) -> StreamPublisher:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,17 +77,28 @@ class StreamPublisher:
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Appends the entries in order, in one round trip."""
-        with self._errors_translated(), self._client.pipeline(transaction=False) as pipeline:
-            for ts, device_id, codec, payload in entries:
-                pipeline.execute_command(
-                    *self._command,
-                    *("ts", ts, "device_id", device_id, "codec", codec, "payload", payload),
-                )
-            answers = pipeline.execute(raise_on_error=False)
-            errors = [answer for answer in answers if isinstance(answer, Exception)]
-            self.published += len(answers) - len(errors)
+        with self._errors_translated(), self._connection() as connection:
+            commands = b"".join(map(self._xadd.command, entries))
+            connection.send_packed_command([commands])  # type: ignore[no-untyped-call]
+            errors = [error for error in map(_answer, repeat(connection, len(entries))) if error]
+            self.published += len(entries) - len(errors)
             if errors:
                 raise errors[0]
+
+    @contextmanager
+    def _connection(self) -> Iterator[AbstractConnection]:
+        """A connection of the pool; closed if answers may be left unread on it."""
+        pool = self._client.connection_pool
+        connection = pool.get_connection()
+        try:
+            yield connection
+        except redis.ResponseError:
+            raise
+        except BaseException:
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+        finally:
+            pool.release(connection)
 
     @contextmanager
     def _errors_translated(self) -> Iterator[None]:
@@ -93,3 +109,45 @@ class StreamPublisher:
             raise RedisRefused(str(error), where=self.where, code=code) from error
         except redis.RedisError as error:
             raise RedisUnavailable(str(error), where=self.where) from error
+
+
+def _answer(connection: AbstractConnection) -> redis.ResponseError | None:
+    try:
+        connection.read_response()
+    except redis.ResponseError as error:
+        return error
+    return None
+
+
+class XaddEncoder:
+    """Writes XADD commands as they go over the wire.
+
+    The client's own pipeline takes three times as long for an entry, most of it in packing
+    the arguments that all entries share.
+    """
+
+    def __init__(self, target: Target) -> None:
+        trim = ("MAXLEN", "~", str(target.entries_max)) if target.entries_max else ()
+        shared = ("XADD", target.stream, *trim, "*")
+        fields = len(Entry._fields)
+        self._start = b"*%d\r\n" % (len(shared) + 2 * fields) + b"".join(
+            _bulk(word.encode()) for word in shared
+        )
+        self._names = tuple(_bulk(name.encode()) for name in Entry._fields)
+
+    def command(self, entry: Entry) -> bytes:
+        """The command for one entry."""
+        ts, device_id, codec, payload = self._names
+        return b"".join(
+            (
+                self._start,
+                *(ts, _bulk(entry.ts.encode())),
+                *(device_id, _bulk(entry.device_id.encode())),
+                *(codec, _bulk(entry.codec.encode())),
+                *(payload, _bulk(entry.payload)),
+            )
+        )
+
+
+def _bulk(word: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(word), word)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from processor._codec import AvlFrame, AvlRefusal, decode_avl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A raw capture begins with a preamble of zeros, or has some in the length field that follows a damaged one.
 # Text has none.

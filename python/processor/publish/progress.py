@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from processor.publish.replay import STANDARD_INPUT, Replay, Replayed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def with_progress(replay: Replay) -> Iterator[Replayed]:
@@ -18,8 +21,8 @@ def with_progress(replay: Replay) -> Iterator[Replayed]:
 
 def _with_bar(replay: Replay) -> Iterator[Replayed]:
     # Imported late: it takes longer than publishing a small capture.
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (
         TextColumn("publishing"),

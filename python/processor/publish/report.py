@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from processor.publish.capture import Accepted, Refused
-from processor.publish.replay import Counts, Replayed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from processor.publish.replay import Counts, Replayed
 
 
 def json_lines(replayed: Replayed, *, name_file: bool) -> Iterator[str]:

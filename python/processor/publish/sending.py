@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from processor.publish.capture import Accepted
 from processor.publish.entry import Entry
-from processor.publish.pacing import Pace
-from processor.publish.replay import Replayed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from processor.publish.pacing import Pace
+    from processor.publish.replay import Replayed
 
 
 class Publisher(Protocol):
