@@ -1,0 +1,81 @@
+# The project's commands. Each sets up what it needs; `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup test demo bench lint format lock clean
+SHELL := /bin/sh
+# Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
+MAKEFLAGS += --no-print-directory
+
+# rustup installs here, and a shell that was open at that time does not know it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# The interpreter that clippy and maturin build against: the same, or each would undo the other's work.
+export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
+
+PYTHON_BIN := .venv/bin/python
+# The lock file names every dependency: pip has none to find.
+PIP := $(PYTHON_BIN) -m pip --disable-pip-version-check install --quiet --no-deps
+# What was done is remembered inside .venv, so that removing it forgets it.
+INSTALLED := .venv/.installed
+BUILT := .venv/.built
+# With the directories, since a file that was removed or renamed changes only them.
+RUST_SOURCES := $(shell find rust/codec/src rust/codec-py/src rust/codec/Cargo.toml rust/codec-py/Cargo.toml)
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'ARGS="..." is handed to the command: make test ARGS="-k drain", make demo ARGS=--help.'
+	@echo 'PROCESSOR_TEST_SERVERS=auto|machine|embedded chooses the servers of make test:'
+	@echo "  auto, the default, takes the machine's own Redis and PostgreSQL where they are, else embedded ones."
+
+setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/processor
+	@echo "setup: .venv/bin/processor is up to date" >&2
+
+test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest)
+	cargo test --locked --package codec
+	$(PYTHON_BIN) -m pytest $(ARGS)
+
+demo: $(BUILT) ## Real packets to rows on embedded servers; ARGS=--json or --keep-running
+	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)
+
+bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
+	@exec $(PYTHON_BIN) -m bench $(ARGS)
+
+lint: $(BUILT) ## Check style, types and the codec's stub; changes nothing
+	$(PYTHON_BIN) -m ruff check
+	$(PYTHON_BIN) -m ruff format --check
+	$(PYTHON_BIN) -m mypy
+	$(PYTHON_BIN) -m mypy.stubtest --allowlist dev/stubtest.allow processor._codec
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+format: $(INSTALLED) ## Format Python and Rust
+	$(PYTHON_BIN) -m ruff check --fix
+	$(PYTHON_BIN) -m ruff format
+	cargo fmt --all
+
+lock: $(INSTALLED) ## Resolve the dependencies of pyproject.toml anew into the lock files
+	@$(PYTHON_BIN) -m venv .venv/uv && .venv/uv/bin/python -m pip install --quiet uv >&2
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --group dev --group bench
+	cargo update --workspace
+
+clean: ## Remove all that the commands have made
+	rm -rf .venv target demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f python/processor/_codec.*.so
+	find python dev tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Names, versions and hashes alone: where packages come from is each machine's own setting.
+LOCK = .venv/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url
+
+$(INSTALLED): requirements-dev.txt dev/prerequisites
+	@echo "setup: installing the locked dependencies into .venv" >&2
+	@python=$$(sh dev/prerequisites) && "$$python" -m venv .venv
+	@$(PIP) --require-hashes -r requirements-dev.txt >&2
+	@touch $@
+
+$(BUILT): $(INSTALLED) $(RUST_SOURCES) Cargo.toml Cargo.lock pyproject.toml
+	@echo "setup: building the codec (release) and installing processor into .venv" >&2
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(PIP) --no-build-isolation --editable . >&2
+	@touch $@
