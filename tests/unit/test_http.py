@@ -173,9 +173,10 @@ async def test_headers_beyond_the_limit_are_refused(
     assert answer.status == 431
 
 
-@pytest.mark.usefixtures("autojump_clock")
 async def test_a_client_that_sends_nothing_more_is_cut_after_five_seconds(
-    nursery: trio.Nursery, recorder: Recorder
+    nursery: trio.Nursery,
+    recorder: Recorder,
+    autojump_clock: trio.testing.MockClock,  # noqa: ARG001  # pytest-trio looks for it here
 ) -> None:
     port = await start(nursery, recorder.snapshot)
     async with await trio.open_tcp_stream(HOST, port) as stream:

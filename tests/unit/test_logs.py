@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -162,6 +164,20 @@ def test_a_reader_that_has_gone_does_not_stop_the_service(pipe: Pipe) -> None:
     os.close(pipe.read_fd)
     log.info("into the void")
     log.info("again")
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+def test_a_standard_output_that_takes_nothing_does_not_stop_the_service(redirection: str) -> None:
+    program = (
+        "import sys; from processor.logs import configure; "
+        "log = configure(level='info', form='json', instance_id='i'); "
+        "log.info('x'); log.info('y'); sys.exit(7)"
+    )
+    shell = f'exec "$0" -c "$1" {redirection}'
+    done = subprocess.run(
+        ["sh", "-c", shell, sys.executable, program], stderr=subprocess.PIPE, check=False
+    )
+    assert (done.returncode, done.stderr) == (7, b"")
 
 
 def test_a_reader_that_is_stuck_costs_lines_but_no_time_and_is_told_how_many(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 
-from processor.logs.output import BoundedOutput
+from processor.logs.output import BoundedOutput, standard_output
 from processor.logs.render import TRACE, JsonRenderer, PrettyRenderer, Renderer
 
 LEVELS = {
@@ -23,13 +22,14 @@ SERVICE = "processor"
 class Log:
     """Writes events. Each method takes the message and the event's own fields.
 
+    Every instance writes to what `configure` set up; without that, warnings reach standard error alone.
     Synchronous, bounded in time, never raises; a level that is switched off costs one look-up.
     """
 
     __slots__ = ("_logger",)
 
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
+    def __init__(self, name: str = SERVICE) -> None:
+        self._logger = logging.getLogger(name)
 
     def trace(self, msg: str, /, **fields: object) -> None:
         """Single steps, for a developer."""
@@ -87,7 +87,7 @@ def configure(
     `level` is one of LEVELS, `form` is `json` or `pretty`, `output` standard output by default. The
     service's own lines obey `level`; libraries and Python's warnings are heard from warn upwards.
     """
-    sink = BoundedOutput(sys.stdout.fileno()) if output is None else output
+    sink = output or BoundedOutput(standard_output())
     renderer: Renderer = (
         PrettyRenderer() if form == "pretty" else JsonRenderer(SERVICE, instance_id)
     )
@@ -97,9 +97,8 @@ def configure(
     root.addHandler(OutputHandler(renderer, sink))
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
-    logger = logging.getLogger(SERVICE)
-    logger.setLevel(LEVELS[level])
-    return Log(logger)
+    logging.getLogger(SERVICE).setLevel(LEVELS[level])
+    return Log()
 
 
 def _unrenderable(record: logging.LogRecord) -> logging.LogRecord:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 
 # A pipe that polls as writable takes this much at once (POSIX: PIPE_BUF; 4096 on Linux).
 CHUNK_BYTES = select.PIPE_BUF
 # What a reader that is merely slow may cost; after that lines are dropped until it reads again.
 PATIENCE_MS = 20
+
+
+def standard_output() -> int:
+    """The descriptor of standard output; the null device in its place if the process was started without one."""
+    if sys.stdout is None:
+        return os.open(os.devnull, os.O_WRONLY)
+    return sys.stdout.fileno()
 
 
 class BoundedOutput:
