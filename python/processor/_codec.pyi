@@ -9,7 +9,9 @@ DECODE_CODES: Final[tuple[str, ...]]
 COLUMNS: Final[tuple[str, ...]]
 """The columns of a COPY row, in order."""
 
-Reply: TypeAlias = bytes | int | float | bool | None | list["Reply"] | dict[bytes, "Reply"] | "ReplyError"
+Reply: TypeAlias = (
+    bytes | int | float | bool | None | list["Reply"] | dict[bytes, "Reply"] | "ReplyError"
+)
 
 class CodecError(ValueError):
     """The codec was misused, or a peer broke its protocol; the connection it came from is of no more use."""
@@ -115,7 +117,11 @@ class ReplyParser:
     """
 
     def __new__(
-        cls, *, payload_bytes_max: int = ..., past_days_max: int = ..., future_seconds_max: int = ...
+        cls,
+        *,
+        payload_bytes_max: int = ...,
+        past_days_max: int = ...,
+        future_seconds_max: int = ...,
     ) -> ReplyParser: ...
     def feed(self, data: bytes) -> None:
         """Takes bytes from the socket, cut anywhere."""

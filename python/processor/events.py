@@ -51,6 +51,23 @@ def connect_failed(
     )
 
 
+def start_failed(log: Log, *, where: str, error: str) -> None:
+    """The last try to reach a server at start-up failed; the process ends."""
+    log.fatal(
+        f"cannot start: {error}; check that the server runs there and lets us in", where=where
+    )
+
+
+def schema_mismatch(log: Log, *, differences: tuple[str, ...]) -> None:
+    """The table is not what the contract says; the process ends."""
+    log.fatal(
+        "cannot start: the schema is not what it should be: "
+        + "; ".join(differences)
+        + "; Directus' db-init owns it: let it run, then start again",
+        differences=list(differences),
+    )
+
+
 def stream_missing(log: Log, *, stream: str) -> None:
     """The stream did not exist: a misnamed stream must not look healthy."""
     log.warning(
@@ -73,6 +90,20 @@ def consumer_started(log: Log, *, stream: str, group: str, consumer: str) -> Non
 def processor_ready(log: Log, *, metrics: str) -> None:
     """Everything is connected; `metrics` is host and port of the HTTP endpoints."""
     log.info("processor ready", metrics=metrics)
+
+
+def group_gone(log: Log, *, error: str) -> None:
+    """The consumer group was destroyed, or the stream deleted, while it was being read."""
+    log.error(
+        "consumer group is gone and is created again at id 0: entries may have been lost, "
+        f"and those still in the stream are read again: {error}",
+        error=error,
+    )
+
+
+def ack_refused(log: Log, *, error: str, retry_ms: int) -> None:
+    """Redis refuses XACK for now; the ids stay pending and are named again."""
+    log.warning(f"acknowledgement refused and is repeated: {error}", error=error, retry_ms=retry_ms)
 
 
 def batch_consumed(

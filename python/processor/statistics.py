@@ -141,10 +141,10 @@ class Recorder:
         """`redis` or `postgres` cannot be used; the reason holds no credentials."""
         self._set_dependency(name, Readiness(ready=False, reason=reason))
 
-    def read_answered(self, records: int) -> None:
-        """One XREADGROUP was answered with so many entries; none is the result `empty`."""
-        self._reads["ok" if records else "empty"] += 1
-        self._records_read += records
+    def read_answered(self, *, entries: int, records: int) -> None:
+        """One XREADGROUP was answered; no entry is the result `empty`. `records` of them are Positions."""
+        self._reads["ok" if entries else "empty"] += 1
+        self._records_read += entries
         self._in_flight_records += records
 
     def read_failed(self) -> None:
@@ -157,9 +157,8 @@ class Recorder:
         self._pending_entries = pending_entries
 
     def decode_refused(self, code: str) -> None:
-        """One entry read is not a Position; it is no longer in flight."""
+        """One entry read is not a Position."""
         self._decode_errors[code] = self._decode_errors.get(code, 0) + 1
-        self._in_flight_records -= 1
 
     def batch_committed(self, *, inserted: int, duplicates: int, duration_s: float) -> None:
         """One batch was committed: its records by status, and how long COPY and commit took."""
@@ -177,6 +176,10 @@ class Recorder:
         """An XACK that named so many ids was answered; they are no longer in flight."""
         self._acks += records
         self._in_flight_records -= records
+
+    def lost_ids_acked(self, entries: int) -> None:
+        """An XACK of entries that are no longer in the stream was answered; they were never in flight."""
+        self._acks += entries
 
     def devices_seen(self, *, size: int, evictions: int) -> None:
         """Devices in memory now, and evictions since the start."""

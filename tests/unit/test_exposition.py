@@ -39,7 +39,7 @@ def samples(recorder: Recorder) -> dict[tuple[str, tuple[tuple[str, str], ...]],
 
 def busy_recorder() -> Recorder:
     recorder = Recorder(BUILD)
-    recorder.read_answered(50)
+    recorder.read_answered(entries=50, records=50)
     recorder.read_failed()
     recorder.decode_refused("bad_json")
     recorder.batch_committed(inserted=40, duplicates=2, duration_s=0.03)

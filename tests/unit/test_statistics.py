@@ -34,7 +34,7 @@ def test_every_label_value_exists_from_the_start_at_zero() -> None:
 def test_a_snapshot_stays_as_it_was() -> None:
     recorder = Recorder(BUILD)
     before = recorder.snapshot()
-    recorder.read_answered(5)
+    recorder.read_answered(entries=5, records=5)
     recorder.decode_refused("bad_json")
     recorder.batch_committed(inserted=1, duplicates=1, duration_s=0.1)
     recorder.dependency_ready("redis")
@@ -57,7 +57,7 @@ def test_reads_are_counted_by_result_and_entries_apart() -> None:
 
 def test_records_are_in_flight_until_they_are_acknowledged_or_refused() -> None:
     recorder = Recorder(BUILD)
-    recorder.read_answered(10)
+    recorder.read_answered(entries=10, records=10)
     recorder.decode_refused("bad_type")
     recorder.records_failed(2)
     recorder.batch_committed(inserted=6, duplicates=1, duration_s=0.2)

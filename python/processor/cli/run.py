@@ -61,7 +61,7 @@ def run(_arguments: argparse.Namespace) -> int:
         return BAD_CONFIGURATION
     log = configure(level=config.log_level, form=config.log_format, instance_id=config.instance_id)
     # Imported late: a bad environment is told without waiting for the servers' clients to load.
-    from processor.supervisor import run_service  # noqa: PLC0415
+    from processor.service import run_service  # noqa: PLC0415
 
     try:
         return run_service(config)

@@ -20,7 +20,7 @@ SOCKET_PATH_BYTES_MAX = 107
 _DECIMAL = re.compile(r"[0-9]{1,19}")
 
 
-class Unacceptable(ValueError):  # noqa: N818  # reads as the sentence it begins
+class Unacceptable(ValueError):
     """The value is not accepted; the message goes on after the value: `is ...; accepted: ...`."""
 
 

@@ -39,11 +39,16 @@ class PositionStore(Protocol):
 class PositionStream(Protocol):
     """The consumer group's view of the stream, for one consumer name.
 
-    Reads and acknowledgements use separate connections. Raises RedisUnavailable and RedisRefused.
+    One task reads; any may call the rest. Raises RedisUnavailable and RedisRefused; after the first,
+    `connect` makes whatever connection is missing.
     """
 
+    @property
+    def where(self) -> str:
+        """Host and port, or the socket's path; never a credential."""
+
     async def connect(self) -> None:
-        """Connect both connections if needed. Idempotent; one attempt, no retries."""
+        """Make the connections that are missing. Idempotent; one attempt, no retries."""
 
     async def ensure_group(self) -> bool:
         """Create the group at id 0 with MKSTREAM; True when the *stream* did not exist before."""
@@ -52,13 +57,11 @@ class PositionStream(Protocol):
         """Own pending entries after `after_id`."""
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
-        """New entries; empty after `block_ms` or when `wake` was called.
+        """New entries; none after `block_ms`.
 
-        Shielded: a reply that is on its way is never lost to a cancellation.
+        A cancellation wakes the read, and what was already on its way is returned, never lost: the
+        caller meets its cancellation at its next checkpoint.
         """
-
-    async def wake(self) -> None:
-        """Let a blocked `read_new` return at once (CLIENT UNBLOCK on the other connection)."""
 
     async def ack(self, batch: Batch) -> int:
         """XACK every record of the batch; the number that were still pending."""
@@ -70,4 +73,4 @@ class PositionStream(Protocol):
         """(entries not yet delivered to the group or None when Redis cannot tell, pending entries)."""
 
     async def aclose(self) -> None:
-        """Close both connections; never raises, bounded in time."""
+        """Close the connections at once; never raises."""

@@ -1,0 +1,40 @@
+"""Stop requests: signals that ask the process to end, and the second one that does not want to wait."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
+import trio
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class StopRequest:
+    """The first signal requests the stop, the second insists on it."""
+
+    def __init__(self) -> None:
+        self.requested = trio.Event()
+        self.insisted = trio.Event()
+        self.signal_name: str | None = None
+
+    def receive(self, signal_name: str) -> None:
+        """A signal came."""
+        if self.requested.is_set():
+            self.insisted.set()
+        else:
+            self.signal_name = signal_name
+            self.requested.set()
+
+    async def listen(self, signals: AsyncIterator[int]) -> NoReturn:
+        """Take signals until cancelled."""
+        async for number in signals:
+            self.receive(signal.Signals(number).name)
+        raise AssertionError("a signal receiver does not end")
+
+
+async def cancel_on(event: trio.Event, scope: trio.CancelScope) -> None:
+    """Cancel `scope` when `event` is set."""
+    await event.wait()
+    scope.cancel()

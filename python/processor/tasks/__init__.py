@@ -1,0 +1,1 @@
+"""The long-lived tasks, one file each; they receive their edges as arguments."""
