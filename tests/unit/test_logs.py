@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from processor.logs import BoundedOutput, configure
+
 if TYPE_CHECKING:
     from tests.unit.log_pipe import Pipe
 
@@ -155,8 +157,9 @@ def test_pretty_lines_show_message_and_further_fields_and_the_tree_below(pipe: P
 
 def test_configuring_again_replaces_the_first_output(pipe: Pipe) -> None:
     pipe.log()
-    pipe.log().info("once")
-    assert len(pipe.lines()) == 1
+    output = BoundedOutput(pipe.write_fd)
+    configure(level="info", form="json", instance_id="i-2", output=output).info("once")
+    assert [line["instance_id"] for line in pipe.lines()] == ["i-2"]
 
 
 def test_a_reader_that_has_gone_does_not_stop_the_service(pipe: Pipe) -> None:

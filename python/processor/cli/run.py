@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from processor.cli import COMMANDS
 from processor.config import load_config
 from processor.errors import ConfigError
 from processor.logs import configure
@@ -40,7 +41,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the parser of `run`, which takes no arguments of its own."""
     parser = subparsers.add_parser(
         "run",
-        help="write the stream's positions into the table until told to stop",
+        help=COMMANDS["run"],
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
