@@ -110,22 +110,28 @@ def batch_consumed(
     log: Log, *, n: int, first_id: str | None, last_id: str | None, redelivered: bool
 ) -> None:
     """`n` entries were read."""
-    log.debug(
-        f"batch consumed n={n}", n=n, first_id=first_id, last_id=last_id, redelivered=redelivered
-    )
+    if log.writes_debug:
+        log.debug(
+            f"batch consumed n={n}",
+            n=n,
+            first_id=first_id,
+            last_id=last_id,
+            redelivered=redelivered,
+        )
 
 
 def batch_written(
     log: Log, *, inserted: int, duplicates: int, failed: int, duration_ms: float
 ) -> None:
     """A batch was committed, but for `failed` records that the server refused."""
-    log.debug(
-        f"batch written inserted={inserted} duplicates={duplicates} failed={failed}",
-        inserted=inserted,
-        duplicates=duplicates,
-        failed=failed,
-        duration_ms=round(duration_ms, 3),
-    )
+    if log.writes_debug:
+        log.debug(
+            f"batch written inserted={inserted} duplicates={duplicates} failed={failed}",
+            inserted=inserted,
+            duplicates=duplicates,
+            failed=failed,
+            duration_ms=round(duration_ms, 3),
+        )
 
 
 def batch_retried(

@@ -31,6 +31,11 @@ class Log:
     def __init__(self, name: str = SERVICE) -> None:
         self._logger = logging.getLogger(name)
 
+    @property
+    def writes_debug(self) -> bool:
+        """Whether `debug` writes: saves the text of a line that nobody reads."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def trace(self, msg: str, /, **fields: object) -> None:
         """Single steps, for a developer."""
         self._write(TRACE, msg, fields)
