@@ -6,9 +6,11 @@ indexes. A missing index that only speeds up readers is a warning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TABLE_SCHEMA: Final = "public"
 TABLE_NAME: Final = "positions"

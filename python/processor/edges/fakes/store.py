@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
-from processor._codec import Batch
 from processor.errors import PostgresError, SchemaMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from processor._codec import Batch
 
 # (device_id, microseconds since 2000-01-01 UTC), the key of a row.
 Key: TypeAlias = tuple[str, int]
@@ -80,6 +83,7 @@ class FakeStore:
         self._connected = False
 
     async def connect(self) -> None:
+        """Begin a session, unless the table is not reachable."""
         await trio.lowlevel.checkpoint()
         if self._connected:
             return
@@ -89,12 +93,14 @@ class FakeStore:
         self.connects += 1
 
     async def check_schema(self) -> tuple[str, ...]:
+        """Raise the table's differences, if it has any."""
         await self.connect()
         if self.table.differences:
             raise SchemaMismatch(self.table.differences)
         return ()
 
     async def copy_direct(self, batch: Batch) -> int:
+        """Add all rows, or none when one is there already."""
         rows = await self._receive(batch)
         if len(rows) < batch.rows or not rows.keys().isdisjoint(self.table.rows):
             raise self.error("duplicate key value violates unique constraint", sqlstate="23505")
@@ -102,12 +108,14 @@ class FakeStore:
         return len(rows)
 
     async def copy_staged(self, batch: Batch) -> int:
+        """Add the rows that are new."""
         rows = await self._receive(batch)
         new = {key: row for key, row in rows.items() if key not in self.table.rows}
         self.table.rows |= new
         return len(new)
 
     async def aclose(self) -> None:
+        """End the session."""
         self._connected = False
 
     async def _receive(self, batch: Batch) -> dict[Key, Row]:

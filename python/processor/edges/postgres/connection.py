@@ -7,15 +7,12 @@ This leans on private API, which tests/edges/test_postgres_private_api.py holds 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import trio
 from psycopg import pq
-from psycopg.abc import RV, ConnDict, PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import CancellationTimeout, ConnectionTimeout
 from psycopg.rows import TupleRow
@@ -23,6 +20,12 @@ from psycopg.rows import TupleRow
 from processor.edges.postgres.conninfo import host_attempts, resolve
 from processor.edges.postgres.copying import copy_in, leave_command
 from processor.edges.postgres.waiting import drive, drive_connecting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+    from psycopg.abc import RV, ConnDict, PQGen
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
     leaves the connection usable; one that does not finds it closed.
     """
 
-    def __init__(self, pgconn: pq.abc.PGconn, *args: Any) -> None:
+    def __init__(self, pgconn: pq.abc.PGconn, *args: Any) -> None:  # noqa: ANN401  # psycopg's row factory
         super().__init__(pgconn, *args)
         self.lock = trio.Lock()  # type: ignore[assignment]
         self.cancel_grace_ms = 500
@@ -48,7 +51,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         *,
         connect_timeout_ms: int = 5_000,
         cancel_grace_ms: int = 500,
-        **params: Any,
+        **params: Any,  # noqa: ANN401  # as libpq takes them
     ) -> Self:
         """Connect to the first of the hosts that lets us in; `params` are libpq's.
 
@@ -62,7 +65,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
             except psycopg.OperationalError as error:
                 failures.append(str(error))
             else:
-                connection._autocommit = True
+                connection._autocommit = True  # noqa: SLF001
                 connection.prepare_threshold = None
                 connection.cancel_grace_ms = cancel_grace_ms
                 return connection
@@ -81,10 +84,15 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
                 failures.append(str(error))
         raise psycopg.OperationalError("; ".join(failures))
 
-    async def wait(self, gen: PQGen[RV], interval: float = 0.0, timeout: float | None = None) -> RV:
+    async def wait(
+        self,
+        gen: PQGen[RV],
+        interval: float = 0.0,  # noqa: ARG002
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109
+    ) -> RV:
         """Run a generator of this connection to its end.
 
-        `interval` has no use, since Trio interrupts a wait; `timeout` none either: use a scope.
+        psycopg's `interval` and `timeout` are of no use here: a cancel scope interrupts any wait.
         """
         try:
             return await drive(gen, self.pgconn.socket)
@@ -102,15 +110,17 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         async with self.lock:
             return await self.wait(copy_in(self.pgconn, statements, chunks))
 
-    async def cancel_safe(self, *, timeout: float = 30.0) -> None:
+    async def cancel_safe(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """Ask the server to cancel what runs, over a connection of its own.
 
         When this returns, the server has passed the request on. Raises psycopg.OperationalError,
         CancellationTimeout after `timeout` seconds.
         """
-        if self._should_cancel():
-            with trio.move_on_after(timeout):
-                return await drive_connecting(self._cancel_gen())
+        if not self._should_cancel():
+            return
+        with trio.move_on_after(timeout) as scope:
+            await drive_connecting(self._cancel_gen())
+        if scope.cancelled_caught:
             raise CancellationTimeout(f"the server took no cancel request within {timeout} s")
 
     async def close(self) -> None:

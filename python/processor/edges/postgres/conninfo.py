@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import psycopg
 import trio
 from psycopg._conninfo_utils import get_param, is_ip_address, split_attempts
-from psycopg.abc import ConnDict
 from psycopg.conninfo import conninfo_to_dict
 
 from processor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from psycopg.abc import ConnDict
 
 # A peer that vanished without a word is noticed after 15 + 3 x 5 s when the connection is idle, and
 # after 30 s when it owes an acknowledgement.

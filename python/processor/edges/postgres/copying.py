@@ -6,12 +6,16 @@ generator sends a whole batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from psycopg import InterfaceError, generators, pq
-from psycopg.abc import PQGen
 from psycopg.errors import error_from_result
-from psycopg.pq.abc import PGconn, PGresult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGconn, PGresult
 
 _COPY_IN = pq.ExecStatus.COPY_IN
 _FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
@@ -45,7 +49,7 @@ def leave_command(pgconn: PGconn) -> PQGen[None]:
 def _expect(pgconn: PGconn, results: list[PGresult], status: int) -> PGresult:
     last = results[-1]
     if last.status == _FATAL_ERROR:
-        raise error_from_result(last, encoding=pgconn._encoding)
+        raise error_from_result(last, encoding=pgconn._encoding)  # noqa: SLF001
     if last.status != status:
         raise InterfaceError(f"the server answered {pq.ExecStatus(last.status).name} to a COPY")
     return last

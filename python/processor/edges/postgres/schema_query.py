@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from processor.core.schema import (
     KEY_COLUMNS,
@@ -15,7 +15,9 @@ from processor.core.schema import (
     Index,
     TableFacts,
 )
-from processor.edges.postgres.connection import TrioConnection
+
+if TYPE_CHECKING:
+    from processor.edges.postgres.connection import TrioConnection
 
 COLUMN_LIST: Final = ", ".join(column.name for column in WRITTEN_COLUMNS)
 

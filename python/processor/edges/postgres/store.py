@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import trio
 from psycopg import pq
 
-from processor._codec import Batch
 from processor.core.schema import KEY_COLUMNS, TABLE, WRITTEN_COLUMNS, compare
 from processor.edges.postgres.connection import TrioConnection
 from processor.edges.postgres.conninfo import describe_hosts, parse_url, with_settings
 from processor.edges.postgres.errors import translated
 from processor.edges.postgres.schema_query import COLUMN_LIST, PROBE, read_table_facts
 from processor.errors import SchemaMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from processor._codec import Batch
 
 # Larger pieces cost libpq more memmove when the socket takes only a part, smaller ones more calls.
 # CPU was flat from 64 KiB to 512 KiB on TCP and on a Unix socket alike.
@@ -72,6 +75,7 @@ class PostgresStore:
         return f"{connection.info.host}:{connection.info.port}"
 
     async def connect(self) -> None:
+        """Connect to the first host that lets us in, unless an idle connection is there."""
         if self._connection is not None and _is_idle(self._connection):
             return
         await self.aclose()
@@ -83,6 +87,7 @@ class PostgresStore:
             )
 
     async def check_schema(self) -> tuple[str, ...]:
+        """Compare the catalogue with the contract, then have the server plan a write."""
         await self.connect()
         with self._command() as connection:
             findings = compare(await read_table_facts(connection))
@@ -92,11 +97,13 @@ class PostgresStore:
         return findings.warnings
 
     async def copy_direct(self, batch: Batch) -> int:
+        """COPY into the table; the statement is a transaction of its own."""
         await self.connect()
         with self._command() as connection:
             return await connection.copy_in(_COPY_DIRECT, batch.copy_chunks(COPY_CHUNK_BYTES))
 
     async def copy_staged(self, batch: Batch) -> int:
+        """COPY into the staging table and insert what is new, in one transaction."""
         await self.connect()
         with self._command() as connection:
             if not self._has_staging:
@@ -105,6 +112,7 @@ class PostgresStore:
             return await connection.copy_in(_COPY_STAGED, batch.copy_chunks(COPY_CHUNK_BYTES))
 
     async def aclose(self) -> None:
+        """Close the connection without waiting for the server."""
         connection, self._connection = self._connection, None
         self._has_staging = False
         if connection is not None:

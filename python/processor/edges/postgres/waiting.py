@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import select
+from typing import TYPE_CHECKING
 
 import psycopg
 import trio
-from psycopg.abc import RV, PQGen, PQGenConn
 from psycopg.waiting import Ready, Wait
+
+if TYPE_CHECKING:
+    from psycopg.abc import RV, PQGen, PQGenConn
 
 
 async def drive(gen: PQGen[RV], fileno: int) -> RV:
