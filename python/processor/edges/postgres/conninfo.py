@@ -27,10 +27,23 @@ _HALF_OPEN_PARAMETERS = {
 def parse_url(url: str) -> ConnDict:
     """The URL's parameters, with keepalives where it has none of its own. Raises ConfigError."""
     try:
-        return {**_HALF_OPEN_PARAMETERS, **conninfo_to_dict(url)}
-    except psycopg.ProgrammingError:
+        params = {**_HALF_OPEN_PARAMETERS, **conninfo_to_dict(url)}
+        hosts = host_attempts(params)
+    except psycopg.Error:
         # libpq's words quote the URL, password included.
         raise ConfigError("POSTGRES_URL is not a valid postgresql:// URL") from None
+    if not all(_is_place(host) for host in hosts):
+        raise ConfigError(
+            "POSTGRES_URL has no valid host and port: a special character in the user's name or"
+            " password must be percent-encoded"
+        )
+    return params
+
+
+def _is_place(attempt: ConnDict) -> bool:
+    """Whether host and port can be shown: a raw `@` or `/` in a password makes it part of them."""
+    host, port = str(attempt.get("host", "")), str(attempt.get("port", "0"))
+    return "@" not in host[1:] and port.isdecimal()
 
 
 def with_settings(params: ConnDict, settings: dict[str, str]) -> ConnDict:

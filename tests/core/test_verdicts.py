@@ -1,0 +1,102 @@
+"""Each SQLSTATE's verdict, row by row of the delivery rules."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg import errors
+
+from processor.core.verdicts import CAUSE_BY_CLASS, Cause, Path, Step, cause_of, next_step, settle
+
+
+@pytest.mark.parametrize(
+    ("cause", "classes"),
+    [
+        (Cause.RECORD, {"22", "23", "54", "P0"}),
+        (Cause.WORLD, {"08", "25", "28", "3D", "40", "42", "53", "55", "57", "58"}),
+    ],
+)
+def test_the_classes_of_the_delivery_rules_are_exactly_these(
+    cause: Cause, classes: set[str]
+) -> None:
+    assert {name for name, of_class in CAUSE_BY_CLASS.items() if of_class is cause} == classes
+
+
+def test_every_class_that_postgresql_knows_has_a_row() -> None:
+    known = {
+        sqlstate[:2]
+        for error in vars(errors).values()
+        if isinstance(sqlstate := getattr(error, "sqlstate", None), str)
+    }
+    assert known <= set(CAUSE_BY_CLASS)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "path", "connection_usable", "cause"),
+    [
+        (None, Path.DIRECT, False, Cause.WORLD),  # the connection was lost
+        (None, Path.STAGED, True, Cause.WORLD),  # time ran out
+        ("22P05", Path.DIRECT, True, Cause.RECORD),  # \u0000 in jsonb
+        ("23502", Path.DIRECT, True, Cause.RECORD),
+        ("23505", Path.DIRECT, True, Cause.LOST_RACE),
+        ("23505", Path.STAGED, True, Cause.RECORD),  # another unique index
+        ("54000", Path.STAGED, True, Cause.RECORD),
+        ("P0001", Path.STAGED, True, Cause.RECORD),  # RAISE EXCEPTION of a trigger
+        ("08P01", Path.DIRECT, True, Cause.RECORD),
+        ("08P01", Path.DIRECT, False, Cause.WORLD),
+        ("08006", Path.DIRECT, False, Cause.WORLD),
+        ("25006", Path.DIRECT, True, Cause.WORLD),  # a standby
+        ("28P01", Path.DIRECT, False, Cause.WORLD),
+        ("3D000", Path.DIRECT, False, Cause.WORLD),
+        ("40P01", Path.STAGED, True, Cause.WORLD),  # a deadlock
+        ("42P01", Path.DIRECT, True, Cause.WORLD),  # the owner is migrating
+        ("53100", Path.DIRECT, True, Cause.WORLD),  # the disk is full
+        ("55P03", Path.STAGED, True, Cause.WORLD),
+        ("57014", Path.DIRECT, True, Cause.WORLD),
+        ("57P01", Path.DIRECT, False, Cause.WORLD),
+        ("58030", Path.DIRECT, True, Cause.WORLD),
+        ("XX000", Path.DIRECT, True, Cause.UNDECIDED),
+        ("ZZ999", Path.DIRECT, True, Cause.UNDECIDED),  # a class of an extension's own
+    ],
+)
+def test_the_cause_follows_the_delivery_rules(
+    sqlstate: str | None, path: Path, connection_usable: bool, cause: Cause
+) -> None:
+    assert cause_of(sqlstate, path=path, connection_usable=connection_usable) is cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "neighbour_committed", "settled"),
+    [
+        (Cause.UNDECIDED, True, Cause.RECORD),
+        (Cause.UNDECIDED, False, Cause.WORLD),
+        *(
+            (cause, committed, cause)
+            for cause in Cause
+            for committed in (True, False)
+            if cause is not Cause.UNDECIDED
+        ),
+    ],
+)
+def test_only_an_undecided_cause_depends_on_the_neighbours(
+    cause: Cause, neighbour_committed: bool, settled: Cause
+) -> None:
+    assert settle(cause, neighbour_committed=neighbour_committed) is settled
+
+
+@pytest.mark.parametrize(
+    ("cause", "rows", "step"),
+    [
+        (Cause.WORLD, 1, Step.RETRY),
+        (Cause.WORLD, 20_000, Step.RETRY),
+        (Cause.LOST_RACE, 1, Step.STAGE),
+        (Cause.LOST_RACE, 20_000, Step.STAGE),
+        (Cause.RECORD, 1, Step.REFUSE),
+        (Cause.RECORD, 2, Step.SPLIT),
+        (Cause.UNDECIDED, 1, Step.RETRY),
+        (Cause.UNDECIDED, 2, Step.SPLIT),
+    ],
+)
+def test_the_next_step_follows_from_the_cause_and_what_can_be_split(
+    cause: Cause, rows: int, step: Step
+) -> None:
+    assert next_step(cause, rows=rows) is step

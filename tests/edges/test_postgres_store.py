@@ -1,0 +1,330 @@
+"""PostgresStore against what real servers do: freeze, restart, refuse, and lack things."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import TYPE_CHECKING, TypeAlias
+
+import psycopg
+import pytest
+import trio
+
+from processor.edges.postgres.store import PostgresStore, StoreLimits
+from processor.errors import ConfigError, PostgresError, SchemaMismatch
+from tests.edges.batches import rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from dev.servers import Database, PostgresServer
+
+Execute: TypeAlias = "Callable[[str], list[tuple[object, ...]]]"
+
+IMPATIENT = StoreLimits(connect_timeout_ms=200, write_timeout_ms=300, cancel_grace_ms=200)
+CUTS = 60
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(database.processor_url, instance_id="processor-1")
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+async def impatient(database: Database) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(database.processor_url, instance_id="processor-1", limits=IMPATIENT)
+    yield store
+    await store.aclose()
+
+
+@pytest.fixture
+def execute(database: Database) -> Iterator[Execute]:
+    """Runs a statement as the owner of the schema; the rows it gives."""
+    with psycopg.connect(database.admin_url, autocommit=True) as connection:
+
+        def run(statement: str) -> list[tuple[object, ...]]:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
+class RawBatch:
+    """Stands in for a Batch whose bytes the codec would never make."""
+
+    def __init__(self, data: bytes) -> None:
+        self.rows = 1
+        self._data = data
+
+    def copy_chunks(self, chunk_bytes: int) -> Iterator[bytes]:
+        for start in range(0, len(self._data), chunk_bytes):
+            yield self._data[start : start + chunk_bytes]
+
+
+def with_attributes(old: bytes, new: bytes) -> RawBatch:
+    [data] = rows(1).copy_chunks(1 << 20)
+    assert len(old) == len(new)
+    assert old in data
+    return RawBatch(data.replace(old, new))
+
+
+@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
+async def test_a_write_cut_at_any_moment_is_whole_or_absent(
+    store: PostgresStore, execute: Execute, way: str
+) -> None:
+    began = trio.current_time()
+    await getattr(store, way)(rows(500, first_second=-1_000))
+    took = trio.current_time() - began
+    generator = random.Random(7)
+    cut = 0
+    for number in range(CUTS):
+        batch = rows(500, first_second=1_000 * number)
+        with trio.move_on_after(generator.uniform(0, 1.5 * took)) as scope:
+            await getattr(store, way)(batch)
+        cut += scope.cancelled_caught
+        second = f"timestamptz '2026-05-01 12:00Z' + interval '{1_000 * number} s'"
+        [(written,)] = execute(
+            f"SELECT count(*) FROM positions WHERE ts >= {second} AND ts < {second} + interval '1000 s'"
+        )
+        # A cut may come after the commit, while its confirmation is on the way.
+        assert written in ({0, 500} if scope.cancelled_caught else {500})
+    assert 0 < cut < CUTS
+    assert await getattr(store, way)(rows(500, first_second=1_000 * CUTS)) == 500
+
+
+async def test_a_frozen_server_ends_a_write_within_its_time_out_and_the_grace(
+    impatient: PostgresStore, postgres_server: PostgresServer, way: str
+) -> None:
+    await impatient.connect()
+    postgres_server.process.freeze()
+    began = trio.current_time()
+    with pytest.raises(PostgresError, match="no answer within 300 ms") as caught:
+        await getattr(impatient, way)(rows(10))
+    assert 0.5 <= trio.current_time() - began < 0.9
+    assert caught.value.sqlstate is None
+    assert not caught.value.connection_usable
+
+
+async def test_a_thawed_server_takes_the_next_write(
+    impatient: PostgresStore, postgres_server: PostgresServer
+) -> None:
+    await impatient.connect()
+    postgres_server.process.freeze()
+    with pytest.raises(PostgresError):
+        await impatient.copy_staged(rows(10))
+    postgres_server.process.thaw()
+    await impatient.copy_staged(rows(10))
+    assert await impatient.copy_staged(rows(10)) == 0
+
+
+async def test_a_write_that_waits_for_a_lock_is_given_up_and_the_connection_kept(
+    impatient: PostgresStore, database: Database
+) -> None:
+    with psycopg.connect(database.admin_url) as migrating:
+        migrating.execute("LOCK TABLE positions IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(PostgresError, match="no answer within 300 ms") as caught:
+            await impatient.copy_direct(rows(10))
+        assert caught.value.connection_usable
+    assert await impatient.copy_direct(rows(10)) == 10
+
+
+async def test_a_restarted_server_costs_one_error(
+    store: PostgresStore, postgres_server: PostgresServer
+) -> None:
+    await store.copy_staged(rows(10))
+    await trio.to_thread.run_sync(postgres_server.process.restart)
+    with pytest.raises(PostgresError) as caught:
+        await store.copy_staged(rows(20))
+    assert not caught.value.connection_usable
+    assert await store.copy_staged(rows(20)) == 10
+
+
+async def test_without_a_server_the_error_names_host_and_port_only(
+    store: PostgresStore, postgres_server: PostgresServer
+) -> None:
+    await trio.to_thread.run_sync(postgres_server.process.stop)
+    with pytest.raises(PostgresError, match="Connection refused") as caught:
+        await store.connect()
+    assert caught.value.where == f"127.0.0.1:{postgres_server.port}"
+    assert caught.value.sqlstate is None
+    assert postgres_server.processor_password not in str(caught.value)
+
+
+async def test_a_wrong_password_is_told_without_the_password(database: Database) -> None:
+    url = database.processor_url.replace("processor:", "processor:wrong-")
+    with pytest.raises(PostgresError, match="password authentication failed") as caught:
+        await PostgresStore(url, instance_id="processor-1").connect()
+    assert "wrong-" not in str(caught.value)
+    assert not caught.value.connection_usable
+
+
+async def test_an_unknown_database_is_told(postgres_server: PostgresServer) -> None:
+    store = PostgresStore(postgres_server.database("nowhere").admin_url, instance_id="processor-1")
+    with pytest.raises(PostgresError, match='database "nowhere" does not exist'):
+        await store.connect()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:secret@host/x?nonsense=1",
+        "postgresql://u:secret@host:port/x",
+        "postgresql://u:raw@secret@host/x",
+        "postgresql://u:secret/raw@host/x",
+        "postgresql://u:secret@a:1,b:2,c/x?hostaddr=1.1.1.1",
+    ],
+)
+def test_a_url_that_is_none_is_a_configuration_error_that_does_not_quote_it(url: str) -> None:
+    with pytest.raises(ConfigError, match="POSTGRES_URL") as caught:
+        PostgresStore(url, instance_id="processor-1")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
+@pytest.mark.parametrize(
+    ("old", "new", "sqlstate"),
+    [
+        (b'"18446744073709551615"', rb'"\u0000.............."', "22P05"),
+        (b'"18446744073709551615"', rb'"\ud800.............."', "22P02"),
+        (b"\x00\x00\x00\x028E", b"\x00\x00\x00\x028\x00", "22021"),
+    ],
+)
+async def test_a_poisonous_row_is_refused_with_its_sqlstate_and_nothing_is_written(
+    store: PostgresStore,
+    execute: Execute,
+    way: str,
+    old: bytes,
+    new: bytes,
+    sqlstate: str,
+) -> None:
+    with pytest.raises(PostgresError) as caught:
+        await getattr(store, way)(with_attributes(old, new))
+    assert caught.value.sqlstate == sqlstate
+    assert caught.value.connection_usable
+    assert execute("SELECT count(*) FROM positions") == [(0,)]
+
+
+async def test_a_missing_privilege_is_reported_at_the_check_and_at_the_write(
+    store: PostgresStore, execute: Execute
+) -> None:
+    execute("REVOKE INSERT ON positions FROM processor")
+    with pytest.raises(SchemaMismatch) as mismatch:
+        await store.check_schema()
+    assert mismatch.value.differences == ("privilege INSERT on table public.positions is missing",)
+    with pytest.raises(PostgresError) as caught:
+        await store.copy_direct(rows(1))
+    assert caught.value.sqlstate == "42501"
+
+
+@pytest.mark.parametrize(
+    ("change", "differences"),
+    [
+        ("DROP TABLE positions", ["table public.positions is missing"]),
+        ("ALTER TABLE positions DROP COLUMN codec", ["column codec (text) is missing"]),
+        ("ALTER TABLE positions ALTER speed TYPE float8", ["column speed is double precision"]),
+        ("ALTER TABLE positions ALTER faulty SET DEFAULT true", ["column faulty has default true"]),
+        ("ALTER TABLE positions ALTER angle DROP NOT NULL", ["column angle allows NULL"]),
+        ("ALTER TABLE positions ADD tenant int NOT NULL", ["column tenant is not ours"]),
+        ("DROP INDEX positions_device_ts", ["no unique index on exactly (device_id, ts)"]),
+        ("REVOKE USAGE ON SCHEMA public FROM processor", ["privilege USAGE on schema public"]),
+        (
+            (
+                "DO $$BEGIN EXECUTE 'REVOKE TEMPORARY ON DATABASE ' || current_database()"
+                " || ' FROM processor'; END$$"
+            ),
+            ["privilege TEMPORARY on the database"],
+        ),
+        (
+            (
+                "ALTER TABLE positions DROP COLUMN codec;"
+                "ALTER TABLE positions ADD codec text NOT NULL GENERATED ALWAYS AS ('8') STORED"
+            ),
+            ["the server would refuse the write"],
+        ),
+    ],
+)
+async def test_the_check_finds_what_the_table_lacks(
+    store: PostgresStore,
+    execute: Execute,
+    change: str,
+    differences: list[str],
+) -> None:
+    execute(change)
+    with pytest.raises(SchemaMismatch) as caught:
+        await store.check_schema()
+    found = caught.value.differences
+    assert len(found) == len(differences)
+    assert all(line.startswith(begin) for line, begin in zip(found, differences, strict=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE positions ADD note text, ADD tenant int NOT NULL DEFAULT 1",
+        "ALTER TABLE positions ADD number bigint GENERATED ALWAYS AS IDENTITY",
+        "ALTER TABLE positions ADD CHECK (speed >= 0)",
+        "CREATE INDEX ON positions (codec, lower(device_id))",
+        "DROP INDEX positions_device_ts; ALTER TABLE positions ADD PRIMARY KEY (ts, device_id)",
+    ],
+)
+async def test_what_the_contract_allows_is_no_difference(
+    store: PostgresStore, execute: Execute, change: str
+) -> None:
+    execute(change)
+    assert await store.check_schema() == ()
+    assert await store.copy_staged(rows(10)) == 10
+
+
+async def test_a_missing_index_of_the_readers_is_a_warning(
+    store: PostgresStore, execute: Execute
+) -> None:
+    execute("DROP INDEX positions_ts, positions_faulty_idx")
+    warnings = await store.check_schema()
+    assert [line.split()[1] for line in warnings] == ["positions_ts", "positions_faulty_idx"]
+
+
+async def test_the_session_keeps_its_settings_whatever_the_role_says(
+    store: PostgresStore, execute: Execute
+) -> None:
+    execute("ALTER ROLE processor SET synchronous_commit = off")
+    execute("ALTER ROLE processor SET statement_timeout = 10")
+    try:
+        await store.connect()
+        assert execute(
+            "SELECT application_name FROM pg_stat_activity WHERE usename = 'processor'"
+        ) == [("processor/processor-1",)]
+        connection = store._connection
+        assert connection is not None
+        settings = {}
+        for name in ("synchronous_commit", "statement_timeout"):
+            row = await (await connection.execute(f"SHOW {name}".encode())).fetchone()
+            assert row is not None
+            settings[name] = row[0]
+    finally:
+        execute("ALTER ROLE processor RESET ALL")
+    assert settings == {"synchronous_commit": "on", "statement_timeout": "1min"}
+
+
+async def test_no_thread_is_started_to_connect_or_to_write(store: PostgresStore) -> None:
+    before = threading.enumerate()
+    await store.copy_staged(rows(1_000))
+    assert threading.enumerate() == before
+
+
+async def test_two_sessions_with_the_same_keys_settle_on_one_row_each(database: Database) -> None:
+    inserted: list[int] = []
+
+    async def write(instance_id: str) -> None:
+        store = PostgresStore(database.processor_url, instance_id=instance_id)
+        inserted.extend(
+            [await store.copy_staged(rows(500, first_second=n * 25)) for n in range(10)]
+        )
+        await store.aclose()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write, "processor-1")
+        nursery.start_soon(write, "processor-2")
+    with psycopg.connect(database.admin_url) as admin:
+        assert admin.execute("SELECT count(*) FROM positions").fetchone() == (sum(inserted),)
