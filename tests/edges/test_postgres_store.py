@@ -94,6 +94,7 @@ async def test_a_write_cut_at_any_moment_is_whole_or_absent(
     assert await getattr(store, way)(rows(500, first_second=1_000 * CUTS)) == 500
 
 
+@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_a_frozen_server_ends_a_write_within_its_time_out_and_the_grace(
     impatient: PostgresStore, postgres_server: PostgresServer, way: str
 ) -> None:
@@ -102,7 +103,7 @@ async def test_a_frozen_server_ends_a_write_within_its_time_out_and_the_grace(
     began = trio.current_time()
     with pytest.raises(PostgresError, match="no answer within 300 ms") as caught:
         await getattr(impatient, way)(rows(10))
-    assert 0.5 <= trio.current_time() - began < 0.9
+    assert 0.5 <= trio.current_time() - began < 2
     assert caught.value.sqlstate is None
     assert not caught.value.connection_usable
 
@@ -145,7 +146,7 @@ async def test_without_a_server_the_error_names_host_and_port_only(
     store: PostgresStore, postgres_server: PostgresServer
 ) -> None:
     await trio.to_thread.run_sync(postgres_server.process.stop)
-    with pytest.raises(PostgresError, match="Connection refused") as caught:
+    with pytest.raises(PostgresError, match="connection failed") as caught:
         await store.connect()
     assert caught.value.where == f"127.0.0.1:{postgres_server.port}"
     assert caught.value.sqlstate is None
@@ -305,6 +306,14 @@ async def test_the_session_keeps_its_settings_whatever_the_role_says(
     finally:
         execute("ALTER ROLE processor RESET ALL")
     assert settings == {"synchronous_commit": "on", "statement_timeout": "1min"}
+
+
+async def test_the_staging_table_is_empty_after_each_commit(store: PostgresStore) -> None:
+    await store.copy_staged(rows(10))
+    connection = store._connection
+    assert connection is not None
+    staged = await connection.execute("SELECT count(*) FROM pg_temp.processor_staging")
+    assert await staged.fetchone() == (0,)
 
 
 async def test_no_thread_is_started_to_connect_or_to_write(store: PostgresStore) -> None:
