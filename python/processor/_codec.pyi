@@ -9,9 +9,8 @@ DECODE_CODES: Final[tuple[str, ...]]
 COLUMNS: Final[tuple[str, ...]]
 """The columns of a COPY row, in order."""
 
-Reply: TypeAlias = (
-    bytes | int | float | bool | None | list["Reply"] | dict[bytes, "Reply"] | "ReplyError"
-)
+Reply: TypeAlias = bytes | int | float | bool | list[Reply] | dict[bytes, Reply] | ReplyError | None
+"""A reply other than a delivery. For annotations alone: the module has no such name."""
 
 class CodecError(ValueError):
     """The codec was misused, or a peer broke its protocol; the connection it came from is of no more use."""

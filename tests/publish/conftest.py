@@ -66,7 +66,9 @@ def start() -> Callable[..., subprocess.Popen[str]]:
         "sys.exit(arguments.command(arguments))"
     )
 
-    def start_command(*argv: str | Path, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401  # as Popen takes them
+    def start_command(
+        *argv: str | Path, **options: Any
+    ) -> subprocess.Popen[str]:  # as Popen takes them
         return subprocess.Popen(
             [sys.executable, "-c", program, *map(str, argv)],
             stdout=subprocess.PIPE,

@@ -7,8 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from dev.servers.ports import free_port
 
+from dev.servers.ports import free_port
 from processor.edges.publisher import StreamPublisher, Target
 from processor.errors import RedisRefused, RedisUnavailable
 from processor.publish.entry import Entry
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from dev.servers import RedisServer
     from redis import Redis
 
+    from dev.servers import RedisServer
     from tests.publish.conftest import Ended
 
 

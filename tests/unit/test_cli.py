@@ -43,9 +43,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def supervise_with(monkeypatch: pytest.MonkeyPatch, run_service: Callable[[Config], int]) -> None:
     """Put a supervisor of the test's own in the place of the real one."""
-    module = types.ModuleType("processor.supervisor")
+    module = types.ModuleType("processor.service")
     module.__dict__["run_service"] = run_service
-    monkeypatch.setitem(sys.modules, "processor.supervisor", module)
+    monkeypatch.setitem(sys.modules, "processor.service", module)
 
 
 def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str]) -> None:

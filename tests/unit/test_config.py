@@ -31,7 +31,7 @@ def load(**variables: str) -> Config:
     return load_config(REQUIRED | variables)
 
 
-def value(name: str, raw: str) -> Any:  # noqa: ANN401  # the type is the field's
+def value(name: str, raw: str) -> Any:  # the type is the field's
     return getattr(load(**{name: raw}), name.lower())
 
 

@@ -88,7 +88,7 @@ def test_every_metric_has_a_help_text() -> None:
         ("processor_position_write_duration_seconds_count", {}, 2),
         ("processor_position_write_duration_seconds_sum", {}, 11.03),
         ("processor_acks_total", {}, 42),
-        ("processor_in_flight_records", {}, 6),
+        ("processor_in_flight_records", {}, 7),
         ("processor_device_state_size", {}, 3),
         ("processor_device_state_evictions_total", {}, 1),
         ("processor_dependency_ready", {"dependency": "redis"}, 1),

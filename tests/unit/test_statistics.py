@@ -48,7 +48,7 @@ def test_a_snapshot_stays_as_it_was() -> None:
 def test_reads_are_counted_by_result_and_entries_apart() -> None:
     recorder = Recorder(BUILD)
     for records in (42, 0, 8):
-        recorder.read_answered(records)
+        recorder.read_answered(entries=records, records=records)
     recorder.read_failed()
     now = recorder.snapshot()
     assert dict(now.reads) == {"ok": 2, "empty": 1, "error": 1}
@@ -57,7 +57,7 @@ def test_reads_are_counted_by_result_and_entries_apart() -> None:
 
 def test_records_are_in_flight_until_they_are_acknowledged_or_refused() -> None:
     recorder = Recorder(BUILD)
-    recorder.read_answered(entries=10, records=10)
+    recorder.read_answered(entries=10, records=9)
     recorder.decode_refused("bad_type")
     recorder.records_failed(2)
     recorder.batch_committed(inserted=6, duplicates=1, duration_s=0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+
 import trio
 
 from processor import events

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -13,11 +13,13 @@ from processor._codec import (
     CodecError,
     Delivery,
     Incomplete,
-    Reply,
     ReplyError,
     ReplyParser,
 )
 from processor.errors import RedisRefused, RedisUnavailable
+
+if TYPE_CHECKING:
+    from processor._codec import Reply
 
 # A piece of this size stays in the processor's second-level cache while it is decoded.
 RECEIVE_BYTES = 256 * 1024

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import trio
 
-from processor._codec import Batch, Delivery, Reply, ReplyParser
+from processor._codec import Batch, Delivery, ReplyParser
 from processor.config import RedisTarget
 from processor.edges.redis.commands import Argument, encode
 from processor.edges.redis.connection import RedisConnection
 from processor.edges.redis.opening import open_connection
 from processor.errors import RedisRefused, RedisUnavailable
+
+if TYPE_CHECKING:
+    from processor._codec import Reply
 
 # Redis answers these in well under a second even for an XACK of 20,000 ids.
 CONTROL_TIMEOUT_MS = 5_000
