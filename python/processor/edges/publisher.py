@@ -129,25 +129,21 @@ class XaddEncoder:
     def __init__(self, target: Target) -> None:
         trim = ("MAXLEN", "~", str(target.entries_max)) if target.entries_max else ()
         shared = ("XADD", target.stream, *trim, "*")
-        fields = len(Entry._fields)
-        self._start = b"*%d\r\n" % (len(shared) + 2 * fields) + b"".join(
-            _bulk(word.encode()) for word in shared
-        )
-        self._names = tuple(_bulk(name.encode()) for name in Entry._fields)
+        start = b"*%d\r\n" % (len(shared) + 2 * len(Entry._fields))
+        start += b"".join(_bulk(word) for word in shared)
+        fields = b"".join(_bulk(name) + b"$%d\r\n%b\r\n" for name in Entry._fields)
+        self._template = start.replace(b"%", b"%%") + fields
 
     def command(self, entry: Entry) -> bytes:
         """The command for one entry."""
-        ts, device_id, codec, payload = self._names
-        return b"".join(
-            (
-                self._start,
-                *(ts, _bulk(entry.ts.encode())),
-                *(device_id, _bulk(entry.device_id.encode())),
-                *(codec, _bulk(entry.codec.encode())),
-                *(payload, _bulk(entry.payload)),
-            )
+        ts, device_id, codec = entry.ts.encode(), entry.device_id.encode(), entry.codec.encode()
+        payload = entry.payload
+        return self._template % (
+            *(len(ts), ts, len(device_id), device_id),
+            *(len(codec), codec, len(payload), payload),
         )
 
 
-def _bulk(word: bytes) -> bytes:
-    return b"$%d\r\n%b\r\n" % (len(word), word)
+def _bulk(word: str) -> bytes:
+    encoded = word.encode()
+    return b"$%d\r\n%b\r\n" % (len(encoded), encoded)

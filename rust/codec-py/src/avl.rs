@@ -50,21 +50,13 @@ struct WrittenFrame {
 /// `ValueError` when `device_id` is not fifteen digits.
 #[pyfunction]
 #[pyo3(signature = (data, device_id, *, resync))]
-pub(crate) fn decode_avl(
-    py: Python<'_>,
-    data: &[u8],
-    device_id: &str,
-    resync: bool,
-) -> PyResult<Vec<Py<PyAny>>> {
-    let imei = Imei::parse(device_id)
-        .ok_or_else(|| PyValueError::new_err("device_id must be fifteen digits"))?;
+pub(crate) fn decode_avl(py: Python<'_>, data: &[u8], device_id: &str, resync: bool) -> PyResult<Vec<Py<PyAny>>> {
+    let imei = Imei::parse(device_id).ok_or_else(|| PyValueError::new_err("device_id must be fifteen digits"))?;
     let written: Vec<Written> = py.detach(|| {
         if resync {
             Capture::new(data).map(|piece| write(piece, imei)).collect()
         } else {
-            FrameRun::new(data)
-                .map(|piece| write(piece, imei))
-                .collect()
+            FrameRun::new(data).map(|piece| write(piece, imei)).collect()
         }
     });
     written.into_iter().map(|one| one.into_python(py)).collect()
@@ -74,11 +66,9 @@ fn write(piece: Located<'_>, imei: Imei<'_>) -> Written {
     let start = piece.start;
     let outcome = match piece.outcome {
         Ok(frame) => Ok(write_frame(&frame, imei)),
-        Err(refusal) => Err(AvlRefusal {
-            start,
-            offset: start.saturating_add(refusal.offset),
-            code: refusal.code.as_str(),
-        }),
+        Err(refusal) => {
+            Err(AvlRefusal { start, offset: start.saturating_add(refusal.offset), code: refusal.code.as_str() })
+        }
     };
     Written { start, outcome }
 }
@@ -96,11 +86,7 @@ fn write_frame(frame: &Frame<'_>, imei: Imei<'_>) -> WrittenFrame {
                 .collect(),
         ),
     };
-    WrittenFrame {
-        frame_bytes: frame.frame_bytes,
-        codec: frame.codec.label(),
-        records,
-    }
+    WrittenFrame { frame_bytes: frame.frame_bytes, codec: frame.codec.label(), records }
 }
 
 impl Written {
@@ -119,13 +105,8 @@ impl Written {
                 Py::new(py, AvlRecord { timestamp, payload })
             })
             .collect::<PyResult<_>>()?;
-        let frame = AvlFrame {
-            start: self.start,
-            frame_bytes: frame.frame_bytes,
-            codec: frame.codec,
-            command,
-            records,
-        };
+        let frame =
+            AvlFrame { start: self.start, frame_bytes: frame.frame_bytes, codec: frame.codec, command, records };
         Ok(Py::new(py, frame)?.into_any())
     }
 }

@@ -24,11 +24,7 @@ fn any_codec() -> impl Strategy<Value = Codec> {
 const NX_BYTES: &[u8] = b"\x00\xff9d5a8 a variable element";
 
 fn any_element(codec: Codec) -> BoxedStrategy<Element<'static>> {
-    let id = if codec == Codec::C8 {
-        0..=255
-    } else {
-        0..=u16::MAX
-    };
+    let id = if codec == Codec::C8 { 0..=255 } else { 0..=u16::MAX };
     let fixed = prop_oneof![
         any::<u8>().prop_map(Value::U8),
         any::<u16>().prop_map(Value::U16),
@@ -41,54 +37,31 @@ fn any_element(codec: Codec) -> BoxedStrategy<Element<'static>> {
     } else {
         fixed.boxed()
     };
-    (id, value)
-        .prop_map(|(id, value)| Element { id, value })
-        .boxed()
+    (id, value).prop_map(|(id, value)| Element { id, value }).boxed()
 }
 
 fn any_record(codec: Codec) -> BoxedStrategy<Record<'static>> {
-    let event_id = if codec == Codec::C8 {
-        0..=255
-    } else {
-        0..=u16::MAX
-    };
-    let place = (
-        any::<i32>(),
-        any::<i32>(),
-        any::<i16>(),
-        any::<u16>(),
-        any::<u8>(),
-        any::<u16>(),
-    );
+    let event_id = if codec == Codec::C8 { 0..=255 } else { 0..=u16::MAX };
+    let place = (any::<i32>(), any::<i32>(), any::<i16>(), any::<u16>(), any::<u8>(), any::<u16>());
     let elements = vec(any_element(codec), 0..12);
-    (
-        any::<u64>(),
-        any::<u8>(),
-        place,
-        event_id,
-        any::<u8>(),
-        elements,
-    )
-        .prop_map(
-            move |(timestamp_ms, priority, place, event_id, generation_type, mut elements)| {
-                elements.sort_by_key(group_of);
-                let (longitude_e7, latitude_e7, altitude_m, angle_deg, satellites, speed_kmh) =
-                    place;
-                Record {
-                    timestamp_ms,
-                    priority,
-                    longitude_e7,
-                    latitude_e7,
-                    altitude_m,
-                    angle_deg,
-                    satellites,
-                    speed_kmh,
-                    event_id,
-                    generation_type: (codec == Codec::C16).then_some(generation_type),
-                    elements,
-                }
-            },
-        )
+    (any::<u64>(), any::<u8>(), place, event_id, any::<u8>(), elements)
+        .prop_map(move |(timestamp_ms, priority, place, event_id, generation_type, mut elements)| {
+            elements.sort_by_key(group_of);
+            let (longitude_e7, latitude_e7, altitude_m, angle_deg, satellites, speed_kmh) = place;
+            Record {
+                timestamp_ms,
+                priority,
+                longitude_e7,
+                latitude_e7,
+                altitude_m,
+                angle_deg,
+                satellites,
+                speed_kmh,
+                event_id,
+                generation_type: (codec == Codec::C16).then_some(generation_type),
+                elements,
+            }
+        })
         .boxed()
 }
 

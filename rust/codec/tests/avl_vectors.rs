@@ -6,29 +6,26 @@
     reason = "a test fails by panicking"
 )]
 
+mod support;
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use codec::avl::{
-    Body, Capture, Frame, FrameRun, Imei, Record, Refusal, RefusalCode, Value, decode_frame,
-};
+use codec::avl::{Body, Capture, Frame, FrameRun, Imei, Record, Refusal, RefusalCode, Value, decode_frame};
 use serde_json::{Value as Json, json};
+
+use support::avl_encoder::{crc_16_ibm, encode_frame};
 
 const FRAMES: &str = include_str!("vectors/frames.jsonl");
 const MALFORMED: &str = include_str!("vectors/malformed.jsonl");
 const DRIVE: &str = include_str!("captures/drive-codec8.hex");
 
 fn rows(text: &'static str, key: &'static str, wanted: &'static str) -> impl Iterator<Item = Json> {
-    text.lines()
-        .map(|line| serde_json::from_str::<Json>(line).unwrap())
-        .filter(move |row| row[key] == wanted)
+    text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()).filter(move |row| row[key] == wanted)
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-        .collect()
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -43,9 +40,7 @@ fn bytes_of(row: &Json) -> Vec<u8> {
 }
 
 fn verdict(outcome: &Result<Frame<'_>, Refusal>) -> &'static str {
-    outcome
-        .as_ref()
-        .map_or_else(|refusal| refusal.code.as_str(), |_| "ok")
+    outcome.as_ref().map_or_else(|refusal| refusal.code.as_str(), |_| "ok")
 }
 
 /// A record in the form of the vectors' own decodings.
@@ -95,10 +90,7 @@ fn expected_attributes(record: &Json) -> Json {
         attributes.insert(id.clone(), value);
     }
     if !record["generation_type"].is_null() {
-        attributes.insert(
-            "__generation_type".to_owned(),
-            record["generation_type"].clone(),
-        );
+        attributes.insert("__generation_type".to_owned(), record["generation_type"].clone());
     }
     Json::Object(attributes)
 }
@@ -112,11 +104,7 @@ fn assert_records_agree(id: &Json, expected: &[Json], records: &[Record<'_>]) {
         }
         let imei = Imei::parse("356307042441013").unwrap();
         let position: Json = serde_json::from_str(&record.position_json(imei).to_string()).unwrap();
-        assert_eq!(
-            position["attributes"],
-            expected_attributes(expected),
-            "{id}"
-        );
+        assert_eq!(position["attributes"], expected_attributes(expected), "{id}");
     }
 }
 
@@ -149,11 +137,7 @@ fn every_malformed_frame_gets_an_acceptable_verdict_at_an_offset_within_it() {
         let bytes = bytes_of(&row);
         let outcome = decode_frame(&bytes);
         let acceptable = row["acceptable"].as_array().unwrap();
-        assert!(
-            acceptable.contains(&json!(verdict(&outcome))),
-            "{}: {outcome:?}",
-            row["id"]
-        );
+        assert!(acceptable.contains(&json!(verdict(&outcome))), "{}: {outcome:?}", row["id"]);
         if let Err(refusal) = outcome {
             assert!(refusal.offset <= bytes.len(), "{}", row["id"]);
         }
@@ -167,10 +151,7 @@ fn every_sound_published_frame_is_truncated_wherever_it_is_cut() {
         let bytes = bytes_of(&row);
         for length in 0..bytes.len() {
             let refusal = decode_frame(&bytes[..length]).unwrap_err();
-            assert_eq!(
-                (refusal.code, refusal.offset),
-                (RefusalCode::Truncated, length)
-            );
+            assert_eq!((refusal.code, refusal.offset), (RefusalCode::Truncated, length));
         }
     }
 }
@@ -183,11 +164,7 @@ fn a_refusal_names_the_byte_where_the_frame_went_wrong() {
     let refused = |change: fn(&mut Vec<u8>)| {
         let mut bytes = from_hex(GOOD);
         change(&mut bytes);
-        let Refusal {
-            code,
-            offset,
-            frame_bytes,
-        } = decode_frame(&bytes).unwrap_err();
+        let Refusal { code, offset, frame_bytes } = decode_frame(&bytes).unwrap_err();
         (code.as_str(), offset, frame_bytes)
     };
     assert_eq!(refused(|bytes| bytes[3] = 1), ("bad_preamble", 0, None));
@@ -195,39 +172,41 @@ fn a_refusal_names_the_byte_where_the_frame_went_wrong() {
     assert_eq!(refused(|bytes| bytes[7] += 1), ("truncated", 66, None));
     assert_eq!(refused(|bytes| bytes[20] ^= 1), ("crc_fail", 62, Some(66)));
     assert_eq!(refused(|bytes| bytes[62] = 1), ("crc_fail", 62, Some(66)));
-    assert_eq!(
-        refused(|bytes| repaired(bytes, 8, 9)),
-        ("unknown_codec", 8, Some(66))
-    );
-    assert_eq!(
-        refused(|bytes| repaired(bytes, 61, 2)),
-        ("count_mismatch", 61, Some(66))
-    );
-    assert_eq!(
-        refused(|bytes| repaired(bytes, 36, 0xff)),
-        ("io_overrun", 61, Some(66))
-    );
+    assert_eq!(refused(|bytes| repaired(bytes, 8, 9)), ("unknown_codec", 8, Some(66)));
+    assert_eq!(refused(|bytes| repaired(bytes, 61, 2)), ("count_mismatch", 61, Some(66)));
+    assert_eq!(refused(|bytes| repaired(bytes, 36, 0xff)), ("io_overrun", 61, Some(66)));
+}
+
+/// The vendor's `getinfo` command in codec 12.
+const COMMAND: &str = "000000000000000f0c010500000007676574696e666f0100004312";
+
+#[test]
+fn a_command_whose_message_does_not_fill_the_frame_is_refused() {
+    let refused = |at, value| {
+        let mut bytes = from_hex(COMMAND);
+        repaired(&mut bytes, at, value);
+        let refusal = decode_frame(&bytes).unwrap_err();
+        (refusal.code.as_str(), refusal.offset)
+    };
+    assert_eq!(refused(14, 8), ("io_overrun", 15));
+    assert_eq!(refused(14, 6), ("count_mismatch", 21));
+    assert_eq!(refused(9, 2), ("count_mismatch", 22));
+    assert_eq!(refused(22, 0), ("count_mismatch", 22));
 }
 
 /// Sets a byte and makes the checksum right again.
 fn repaired(bytes: &mut [u8], at: usize, value: u8) {
     bytes[at] = value;
-    let (data, checksum) = bytes[8..].split_at_mut(54);
-    let crc = data.iter().fold(0_u16, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-            (crc >> 1) ^ if crc & 1 == 1 { 0xa001 } else { 0 }
-        })
-    });
-    checksum.copy_from_slice(&u32::from(crc).to_be_bytes());
+    let data_end = bytes.len() - 4;
+    let (data, checksum) = bytes[8..].split_at_mut(data_end - 8);
+    checksum.copy_from_slice(&u32::from(crc_16_ibm(data)).to_be_bytes());
 }
 
 #[test]
 fn a_frame_too_long_is_refused_from_its_header_alone() {
-    for (data_bytes, code) in [
-        (65_524_u32, RefusalCode::Truncated),
-        (65_525, RefusalCode::Oversize),
-        (u32::MAX, RefusalCode::Oversize),
-    ] {
+    for (data_bytes, code) in
+        [(65_524_u32, RefusalCode::Truncated), (65_525, RefusalCode::Oversize), (u32::MAX, RefusalCode::Oversize)]
+    {
         let header = [[0; 4], data_bytes.to_be_bytes()].concat();
         assert_eq!(decode_frame(&header).unwrap_err().code, code);
     }
@@ -236,16 +215,8 @@ fn a_frame_too_long_is_refused_from_its_header_alone() {
 #[test]
 fn a_data_field_too_short_for_its_quantities_has_a_count_mismatch() {
     for data in ["", "08", "0801"] {
-        let data = from_hex(data);
-        let mut bytes = vec![0, 0, 0, 0, 0, 0, 0, u8::try_from(data.len()).unwrap()];
-        bytes.extend(&data);
-        bytes.extend(
-            u32::from(crc::Crc::<u16>::new(&crc::CRC_16_ARC).checksum(&data)).to_be_bytes(),
-        );
-        assert_eq!(
-            decode_frame(&bytes).unwrap_err().code,
-            RefusalCode::CountMismatch
-        );
+        let frame = encode_frame(&from_hex(data));
+        assert_eq!(decode_frame(&frame).unwrap_err().code, RefusalCode::CountMismatch);
     }
 }
 
@@ -256,9 +227,7 @@ fn a_run_of_frames_ends_at_the_first_refusal() {
         .map(|piece| (piece.start, verdict(&piece.outcome)))
         .collect();
     assert_eq!(run, [(0, "ok"), (66, "ok"), (132, "bad_preamble")]);
-    let empty: Vec<_> = FrameRun::new(&[])
-        .map(|piece| verdict(&piece.outcome))
-        .collect();
+    let empty: Vec<_> = FrameRun::new(&[]).map(|piece| verdict(&piece.outcome)).collect();
     assert_eq!(empty, ["truncated"]);
 }
 
@@ -267,21 +236,8 @@ fn a_capture_goes_on_after_damage_at_the_next_sound_frame() {
     let good = from_hex(GOOD);
     let wrong_crc = [&good[..65], &[0xff]].concat();
     let wrong_length = [&[0, 0, 0, 0, 0, 0, 0, 0x40], &good[8..]].concat();
-    let bytes = [
-        &good[..],
-        &wrong_crc,
-        &wrong_crc,
-        &good,
-        b"noise",
-        &good,
-        &wrong_length,
-        &good,
-        &good[..30],
-    ]
-    .concat();
-    let pieces: Vec<_> = Capture::new(&bytes)
-        .map(|piece| (piece.start, verdict(&piece.outcome)))
-        .collect();
+    let bytes = [&good[..], &wrong_crc, &wrong_crc, &good, b"noise", &good, &wrong_length, &good, &good[..30]].concat();
+    let pieces: Vec<_> = Capture::new(&bytes).map(|piece| (piece.start, verdict(&piece.outcome))).collect();
     let expected = [
         (0, "ok"),
         (66, "crc_fail"),
@@ -302,9 +258,7 @@ fn the_drive_gives_every_record_of_its_frames() {
     let (mut frames, mut records, mut timestamps) = (0, 0, HashSet::new());
     for line in DRIVE.lines() {
         let bytes = from_hex(line);
-        let Body::Records(decoded) = decode_frame(&bytes).unwrap().body else {
-            panic!("{line}")
-        };
+        let Body::Records(decoded) = decode_frame(&bytes).unwrap().body else { panic!("{line}") };
         frames += 1;
         records += decoded.len();
         timestamps.extend(decoded.iter().map(|record| record.timestamp_ms));

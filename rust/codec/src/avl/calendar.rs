@@ -27,10 +27,7 @@ impl fmt::Display for IsoTimestamp {
         let ms = self.0 % MS_A_DAY;
         let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
         let (second, ms) = (ms / 1_000 % 60, ms % 1_000);
-        write!(
-            f,
-            "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
-        )
+        write!(f, "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
     }
 }
 
@@ -44,16 +41,11 @@ const fn civil_date(days_since_1970: u64) -> (u64, u64, u64) {
     let days = days_since_1970 + DAYS_TO_1970;
     let era = days / DAYS_AN_ERA;
     let day_of_era = days % DAYS_AN_ERA;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let (month, next_year) = if month_from_march < 10 {
-        (month_from_march + 3, 0)
-    } else {
-        (month_from_march - 9, 1)
-    };
+    let (month, next_year) = if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
     (era * 400 + year_of_era + next_year, month, day)
 }
 
@@ -79,13 +71,7 @@ mod tests {
 
     #[test]
     fn years_beyond_9999_take_the_expanded_form_up_to_the_last_millisecond() {
-        assert_eq!(
-            IsoTimestamp(253_402_300_800_000).to_string(),
-            "+010000-01-01T00:00:00.000Z"
-        );
-        assert_eq!(
-            IsoTimestamp(u64::MAX).to_string(),
-            "+584556019-04-03T14:25:51.615Z"
-        );
+        assert_eq!(IsoTimestamp(253_402_300_800_000).to_string(), "+010000-01-01T00:00:00.000Z");
+        assert_eq!(IsoTimestamp(u64::MAX).to_string(), "+584556019-04-03T14:25:51.615Z");
     }
 }

@@ -25,10 +25,7 @@ impl<'a> FrameRun<'a> {
     /// Empty bytes are one truncated frame.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            next: Some(0),
-        }
+        Self { bytes, next: Some(0) }
     }
 }
 

@@ -16,10 +16,7 @@ pub(super) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// Over the whole of `bytes`; offsets count from its first byte.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            rest: bytes,
-            end: bytes.len(),
-        }
+        Self { rest: bytes, end: bytes.len() }
     }
 
     /// Of the next byte to be read.
@@ -34,10 +31,7 @@ impl<'a> Cursor<'a> {
 
     /// The next `length` bytes.
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], EndOfData> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(self.end_of_data())?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(self.end_of_data())?;
         self.rest = rest;
         Ok(taken)
     }
@@ -45,10 +39,7 @@ impl<'a> Cursor<'a> {
     /// A cursor over the next `length` bytes, which keeps this one's offsets.
     pub(super) fn sub(&mut self, length: usize) -> Result<Self, EndOfData> {
         let rest = self.take(length)?;
-        Ok(Self {
-            rest,
-            end: self.offset(),
-        })
+        Ok(Self { rest, end: self.offset() })
     }
 
     /// Takes the last byte instead of the first.
@@ -90,14 +81,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn end_of_data(&self) -> EndOfData {
-        EndOfData {
-            offset: self.offset(),
-        }
+        EndOfData { offset: self.offset() }
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -113,18 +113,10 @@ pub fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
         offset: bytes.len(),
         frame_bytes: None,
     })?;
-    let refuse = |Fault { code, offset }| Refusal {
-        code,
-        offset,
-        frame_bytes: Some(frame_bytes),
-    };
+    let refuse = |Fault { code, offset }| Refusal { code, offset, frame_bytes: Some(frame_bytes) };
     let data = checked_data(frame).map_err(refuse)?;
     let (codec, body) = decode_data(data).map_err(refuse)?;
-    Ok(Frame {
-        codec,
-        frame_bytes,
-        body,
-    })
+    Ok(Frame { codec, frame_bytes, body })
 }
 
 /// A refusal within a frame whose extent is known.
@@ -152,11 +144,7 @@ impl Fault {
 
 /// The frame's length from its first eight bytes alone.
 fn declared_length(bytes: &[u8]) -> Result<usize, Refusal> {
-    let refuse = |code, offset| Refusal {
-        code,
-        offset,
-        frame_bytes: None,
-    };
+    let refuse = |code, offset| Refusal { code, offset, frame_bytes: None };
     if bytes.iter().take(4).any(|byte| *byte != 0) {
         return Err(refuse(RefusalCode::BadPreamble, 0));
     }
@@ -203,17 +191,9 @@ fn decode_data(mut data: Cursor<'_>) -> Result<(Codec, Body<'_>), Fault> {
         command::check_messages(&mut data, quantity)?;
         Body::Command
     };
-    if data.rest().is_empty() {
-        Ok((codec, body))
-    } else {
-        Err(Fault::new(RefusalCode::CountMismatch, data.offset()))
-    }
+    if data.rest().is_empty() { Ok((codec, body)) } else { Err(Fault::new(RefusalCode::CountMismatch, data.offset())) }
 }
 
-fn decode_records<'a>(
-    data: &mut Cursor<'a>,
-    shape: Shape,
-    quantity: u8,
-) -> Result<Vec<Record<'a>>, Fault> {
+fn decode_records<'a>(data: &mut Cursor<'a>, shape: Shape, quantity: u8) -> Result<Vec<Record<'a>>, Fault> {
     (0..quantity).map(|_| decode_record(data, shape)).collect()
 }

@@ -25,10 +25,7 @@ impl Record<'_> {
     /// `__generation_type` (codec 16) follows them. A Position has no key for the event id.
     #[must_use]
     pub fn position_json<'a>(&'a self, device_id: Imei<'a>) -> impl fmt::Display + 'a {
-        PositionJson {
-            record: self,
-            device_id,
-        }
+        PositionJson { record: self, device_id }
     }
 }
 
@@ -61,12 +58,7 @@ impl fmt::Display for PositionJson<'_> {
 fn write_attributes(f: &mut fmt::Formatter<'_>, record: &Record<'_>) -> fmt::Result {
     let mut separator = "";
     for element in last_of_each_id(&record.elements) {
-        write!(
-            f,
-            r#"{separator}"{}":{}"#,
-            element.id,
-            Attribute(element.value)
-        )?;
+        write!(f, r#"{separator}"{}":{}"#, element.id, Attribute(element.value))?;
         separator = ",";
     }
     if let Some(generation_type) = record.generation_type {
@@ -118,7 +110,6 @@ impl fmt::Display for DegreesE7 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -170,10 +161,7 @@ mod tests {
         let expected = r#"{"9":{"__buffer_b64":""},"66":7,"78":{"__bigint":"18446744073709551615"},"239":1,"385":{"__buffer_b64":"AQIDBA=="},"1000":4294967295"#;
         assert_eq!(attributes(&record), format!("{expected}}}}}"));
         record.generation_type = Some(9);
-        assert_eq!(
-            attributes(&record),
-            format!(r#"{expected},"__generation_type":9}}}}"#)
-        );
+        assert_eq!(attributes(&record), format!(r#"{expected},"__generation_type":9}}}}"#));
     }
 
     #[test]
@@ -196,13 +184,7 @@ mod tests {
 
     #[test]
     fn an_imei_is_fifteen_digits() {
-        for text in [
-            "",
-            "35630704244101",
-            "3563070424410130",
-            "35630704244101a",
-            "٣٥٦٣٠٧٠",
-        ] {
+        for text in ["", "35630704244101", "3563070424410130", "35630704244101a", "٣٥٦٣٠٧٠"] {
             assert_eq!(Imei::parse(text), None);
         }
     }

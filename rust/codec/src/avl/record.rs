@@ -108,11 +108,7 @@ fn decode_fixed_part<'a>(data: &mut Cursor<'a>) -> Result<Record<'a>, EndOfData>
 
 /// Event id and elements. The total that precedes the groups is not used: devices get it wrong, and the groups carry
 /// counts of their own.
-fn decode_io_part<'a>(
-    data: &mut Cursor<'a>,
-    shape: Shape,
-    record: &mut Record<'a>,
-) -> Result<(), EndOfData> {
+fn decode_io_part<'a>(data: &mut Cursor<'a>, shape: Shape, record: &mut Record<'a>) -> Result<(), EndOfData> {
     record.event_id = shape.id(data)?;
     if shape == Shape::C16 {
         record.generation_type = Some(data.u8()?);
@@ -140,10 +136,7 @@ fn decode_group<'a>(
     value: impl Fn(&mut Cursor<'a>) -> Result<Value<'a>, EndOfData>,
 ) -> Result<(), EndOfData> {
     for _ in 0..shape.count(data)? {
-        elements.push(Element {
-            id: shape.id(data)?,
-            value: value(data)?,
-        });
+        elements.push(Element { id: shape.id(data)?, value: value(data)? });
     }
     Ok(())
 }

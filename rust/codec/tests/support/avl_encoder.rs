@@ -5,9 +5,7 @@ use codec::avl::{Codec, Element, Record, Value};
 /// CRC-16/IBM bit by bit, so that the decoder's table is checked against the polynomial.
 pub(crate) fn crc_16_ibm(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-            (crc >> 1) ^ if crc & 1 == 1 { 0xa001 } else { 0 }
-        })
+        (0..8).fold(crc ^ u16::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xa001 } else { 0 })
     })
 }
 
@@ -23,27 +21,9 @@ pub(crate) fn encode_frame(data: &[u8]) -> Vec<u8> {
 /// A frame of the records, whose elements must suit the codec (`Value::Bytes` in 8E alone, short ids in 8).
 pub(crate) fn encode_records(codec: Codec, records: &[Record<'_>]) -> Vec<u8> {
     let (id, layout) = match codec {
-        Codec::C8 => (
-            0x08,
-            Layout {
-                wide_ids: false,
-                wide_counts: false,
-            },
-        ),
-        Codec::C8E => (
-            0x8e,
-            Layout {
-                wide_ids: true,
-                wide_counts: true,
-            },
-        ),
-        Codec::C16 => (
-            0x10,
-            Layout {
-                wide_ids: true,
-                wide_counts: false,
-            },
-        ),
+        Codec::C8 => (0x08, Layout { wide_ids: false, wide_counts: false }),
+        Codec::C8E => (0x8e, Layout { wide_ids: true, wide_counts: true }),
+        Codec::C16 => (0x10, Layout { wide_ids: true, wide_counts: false }),
         other => panic!("codec {} carries no records", other.label()),
     };
     let quantity = u8::try_from(records.len()).unwrap();
@@ -83,10 +63,7 @@ fn encode_record(data: &mut Vec<u8>, record: &Record<'_>, layout: Layout, codec:
     put(data, record.elements.len(), layout.wide_counts);
     let groups = if codec == Codec::C8E { 5 } else { 4 };
     for group in 0..groups {
-        let members = record
-            .elements
-            .iter()
-            .filter(|element| group_of(element) == group);
+        let members = record.elements.iter().filter(|element| group_of(element) == group);
         put(data, members.clone().count(), layout.wide_counts);
         for element in members {
             put(data, usize::from(element.id), layout.wide_ids);

@@ -1,8 +1,6 @@
 //! Properties of the AVL decoder as plain functions of bytes; each panics where it does not hold.
 
-use codec::avl::{
-    Body, Capture, Codec, FRAME_BYTES_MAX, FrameRun, Imei, Record, RefusalCode, decode_frame,
-};
+use codec::avl::{Body, Capture, Codec, FRAME_BYTES_MAX, FrameRun, Imei, Record, RefusalCode, decode_frame};
 
 use super::avl_encoder::{encode_frame, encode_records};
 
@@ -17,11 +15,7 @@ pub(crate) fn any_bytes_are_decoded_or_refused(bytes: &[u8]) {
         }
         Err(refusal) => {
             assert!(refusal.offset <= bytes.len(), "{refusal}");
-            assert!(
-                refusal
-                    .frame_bytes
-                    .is_none_or(|length| refusal.offset < length)
-            );
+            assert!(refusal.frame_bytes.is_none_or(|length| refusal.offset < length));
         }
     }
     pieces_are_in_order(bytes, FrameRun::new(bytes));
@@ -36,20 +30,13 @@ pub(crate) fn any_data_field_is_decoded_or_refused(data: &[u8]) {
     if let Err(refusal) = decode_frame(&frame) {
         assert!(matches!(
             refusal.code,
-            RefusalCode::UnknownCodec
-                | RefusalCode::CountMismatch
-                | RefusalCode::IoOverrun
-                | RefusalCode::Oversize
+            RefusalCode::UnknownCodec | RefusalCode::CountMismatch | RefusalCode::IoOverrun | RefusalCode::Oversize
         ));
     }
 }
 
 /// A frame that was encoded from records decodes to them, whatever follows it.
-pub(crate) fn decode_gives_back_what_was_encoded(
-    codec: Codec,
-    records: &[Record<'_>],
-    tail: &[u8],
-) {
+pub(crate) fn decode_gives_back_what_was_encoded(codec: Codec, records: &[Record<'_>], tail: &[u8]) {
     let mut bytes = encode_records(codec, records);
     let frame_bytes = bytes.len();
     bytes.extend(tail);
@@ -61,10 +48,7 @@ pub(crate) fn decode_gives_back_what_was_encoded(
 /// Whatever of a sound frame has arrived, the rest is waited for.
 pub(crate) fn any_part_of_a_sound_frame_is_truncated(frame: &[u8], length: usize) {
     let refusal = decode_frame(&frame[..length]).unwrap_err();
-    assert_eq!(
-        (refusal.code, refusal.offset),
-        (RefusalCode::Truncated, length)
-    );
+    assert_eq!((refusal.code, refusal.offset), (RefusalCode::Truncated, length));
     assert_eq!(refusal.frame_bytes, None);
 }
 
