@@ -203,6 +203,15 @@ fn repaired(bytes: &mut [u8], at: usize, value: u8) {
 }
 
 #[test]
+fn fewer_records_than_both_quantities_say_are_a_count_mismatch_where_the_next_would_be() {
+    let mut bytes = from_hex(GOOD);
+    repaired(&mut bytes, 9, 2);
+    repaired(&mut bytes, 61, 2);
+    let refusal = decode_frame(&bytes).unwrap_err();
+    assert_eq!((refusal.code, refusal.offset), (RefusalCode::CountMismatch, 61));
+}
+
+#[test]
 fn a_frame_too_long_is_refused_from_its_header_alone() {
     for (data_bytes, code) in
         [(65_524_u32, RefusalCode::Truncated), (65_525, RefusalCode::Oversize), (u32::MAX, RefusalCode::Oversize)]
