@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -11,20 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from processor.cli import publish
+from processor.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-
-def main(argv: list[str]) -> int:
-    """Parse and run a command line; the exit code."""
-    parser = argparse.ArgumentParser(prog="processor")
-    publish.add_parser(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(["publish", *argv])
-    code: int = arguments.command(arguments)
-    return code
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
 
     def run_command(*argv: str | Path) -> Ended:
         try:
-            code = main([str(word) for word in argv])
+            code = main(["publish", *map(str, argv)])
         except SystemExit as exit_:
             code = int(exit_.code or 0)
         return Ended(code, *capsys.readouterr())
@@ -58,19 +48,12 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
 @pytest.fixture
 def start() -> Callable[..., subprocess.Popen[str]]:
     """Start `processor publish` as a process of its own."""
-    program = (
-        "import argparse, sys; from processor.cli import publish;"
-        "parser = argparse.ArgumentParser();"
-        "publish.add_parser(parser.add_subparsers());"
-        "arguments = parser.parse_args(['publish', *sys.argv[1:]]);"
-        "sys.exit(arguments.command(arguments))"
-    )
 
     def start_command(
         *argv: str | Path, **options: Any
     ) -> subprocess.Popen[str]:  # as Popen takes them
         return subprocess.Popen(
-            [sys.executable, "-c", program, *map(str, argv)],
+            [sys.executable, "-m", "processor", "publish", *map(str, argv)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
