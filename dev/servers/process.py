@@ -79,6 +79,11 @@ class ServerProcess:
             self.kill()
         self._process = None
 
+    def wait(self) -> int:
+        """Wait until the process ends by itself; its exit status, negative for a signal."""
+        assert self._process is not None
+        return self._process.wait()
+
     def kill(self) -> None:
         """End the server and its children with SIGKILL; none is left when this returns."""
         if self._process is None:

@@ -1,0 +1,117 @@
+"""Publishes the capture and waits until the processor has settled every record of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from redis import Redis
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dev.demo.figures import Summary, collect, group_state
+from dev.demo.stage import PROCESSOR, STREAM
+from dev.servers import ServerError
+from dev.servers.errors import log_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from dev.demo.stage import Stage
+
+SETTLE_BOUND_S = 120.0
+# Redis has no event for "acknowledged": ask. It is also the resolution of `seconds`.
+SETTLE_PROBE_S = 0.01
+
+
+def replay(capture: Path, stage: Stage, console: Console) -> Summary:
+    """Publish `capture`, wait for its last acknowledgement, and ask the servers for the figures.
+
+    Raises ServerError if publishing fails, the processor ends, or does not finish in time.
+    """
+    frames = publish(capture, stage)
+    with Redis.from_url(stage.redis.url) as client:
+        wait_until_settled(client, stage, console)
+        seconds = seconds_since_first_entry(client)
+        figures = collect(
+            frames, client, STREAM, stage.database.admin_url, f"{stage.processor_url}/metrics"
+        )
+    return Summary(figures, seconds)
+
+
+def publish(capture: Path, stage: Stage) -> int:
+    """Run `processor publish`, its progress bar on standard error; the number of frames it published."""
+    with ended_at_exit(
+        subprocess.Popen(
+            [PROCESSOR, "publish", "--json", "--stream", STREAM, capture],
+            env={**os.environ, "REDIS_URL": stage.redis.url},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    ) as publisher:
+        printed, _ = publisher.communicate()
+    if publisher.returncode != 0:
+        raise ServerError(f"processor publish ended with status {publisher.returncode}")
+    return int(json.loads(printed.splitlines()[-1])["frames"])
+
+
+@contextlib.contextmanager
+def ended_at_exit(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Whatever ends the block ends the process: in a session of its own, Ctrl-C does not reach it."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_settled(client: Redis, stage: Stage, console: Console) -> None:
+    """Wait until the group has neither lag nor pending entries, at most `SETTLE_BOUND_S`."""
+    records = int(client.xlen(STREAM))
+    deadline = time.monotonic() + SETTLE_BOUND_S
+    with progress_bar(console) as progress:
+        task = progress.add_task("settling", total=records)
+        while True:
+            group = group_state(client, STREAM)
+            if group["lag"] is not None:
+                open_records = group["lag"] + group["pending"]
+                progress.update(task, completed=records - open_records)
+                if open_records == 0:
+                    return
+            if not stage.processor.running:
+                raise ServerError(f"the processor has ended:\n{log_tail(stage.log)}")
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"not settled within {SETTLE_BOUND_S:.0f} s (lag {group['lag']}, pending {group['pending']});"
+                    f" the end of {stage.log}:\n{log_tail(stage.log)}"
+                )
+            time.sleep(SETTLE_PROBE_S)
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar that is drawn on a terminal only."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("records"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def seconds_since_first_entry(client: Redis) -> float:
+    """From the stream's first entry until now, both by the server's clock."""
+    first_id = client.xinfo_stream(STREAM)["first-entry"][0]
+    seconds, microseconds = client.time()
+    return float(seconds + microseconds / 1e6 - int(first_id.split(b"-")[0]) / 1e3)

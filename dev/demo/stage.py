@@ -1,0 +1,113 @@
+"""Sets the stage: an embedded Redis and PostgreSQL with the schema, and a processor that is ready."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dev.schema import create_database
+from dev.servers import (
+    Choice,
+    Database,
+    PostgresServer,
+    RedisServer,
+    find_postgres,
+    find_redis,
+    launch_postgres,
+    launch_redis,
+)
+from dev.servers.guarded import guarded_directory
+from dev.servers.ports import HOST, free_port
+from dev.servers.process import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STREAM = "telemetry:teltonika"
+DATABASE = "positions"
+PROCESSOR = Path(sys.executable).with_name("processor")
+PROBE_TIMEOUT_S = 1.0
+# The capture holds records of a clock that had not been set, from 2021, and stays as it is for ever.
+TS_PAST_DAYS = 100 * 365
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that runs, and where it can be reached."""
+
+    redis: RedisServer
+    postgres: PostgresServer
+    database: Database
+    processor: ServerProcess
+    processor_url: str
+    log: Path
+
+
+@contextlib.contextmanager
+def set_stage(output: Path, tell: Callable[[str], None]) -> Iterator[Stage]:
+    """Start Redis, PostgreSQL and the processor, in this order; stop them in the opposite one.
+
+    Raises ServerError with the end of a log when one of them does not start.
+    """
+    redis_binary, postgres_binaries = find_redis(Choice.EMBEDDED), find_postgres(Choice.EMBEDDED)
+    with contextlib.ExitStack() as stack:
+        tell(f"starting {redis_binary}")
+        redis = stack.enter_context(launch_redis(redis_binary, durable=True))
+        tell(f"starting {postgres_binaries}, as a new cluster")
+        postgres = stack.enter_context(launch_postgres(postgres_binaries, durable=True))
+        database = create_database(postgres, DATABASE)
+        tell("starting the processor")
+        log = output / "processor.log"
+        port = free_port()
+        processor = stack.enter_context(
+            _run_processor(redis.url, database.processor_url, port, log)
+        )
+        yield Stage(redis, postgres, database, processor, f"http://{HOST}:{port}", log)
+
+
+@contextlib.contextmanager
+def _run_processor(
+    redis_url: str, postgres_url: str, port: int, log: Path
+) -> Iterator[ServerProcess]:
+    log.unlink(missing_ok=True)
+    with guarded_directory("demo", last_signal=signal.SIGKILL) as directory:
+        process = ServerProcess(
+            name="processor",
+            argv=[PROCESSOR, "run"],
+            directory=directory,
+            log=log,
+            stop_signal=signal.SIGTERM,
+            answers=lambda: _ready(f"http://{HOST}:{port}/readyz"),
+            # Nothing of the caller's environment: the demo is the same on every machine.
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "REDIS_URL": redis_url,
+                "POSTGRES_URL": postgres_url,
+                "REDIS_TELEMETRY_STREAM": STREAM,
+                "METRICS_HOST": HOST,
+                "METRICS_PORT": str(port),
+                "TS_PAST_MAX_DAYS": str(TS_PAST_DAYS),
+                "LOG_LEVEL": "debug",
+                "CONTROL_SOCKET": str(directory.path / "control.sock"),
+                "PANIC_DUMP_DIR": str(log.parent),
+            },
+        )
+        try:
+            process.start()
+            yield process
+        finally:
+            process.stop()
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S):  # noqa: S310  # our own
+            return True
+    except OSError:  # refused, timed out, or an HTTP status that says "not yet"
+        return False
