@@ -1,5 +1,5 @@
 """`make demo`: a real vehicle's traffic to rows, on servers of its own, with figures to trust.
 
-`__main__` is the command, `stage` sets the servers and the processor up, `replay` publishes and
+`command` is the command, `stage` sets the servers and the processor up, `replay` publishes and
 waits, `figures` asks the servers what happened, `picture` and `rows` leave something to look at.
 """

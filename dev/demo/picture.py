@@ -1,4 +1,4 @@
-"""Draws the drive: where the vehicle was, and how fast."""
+"""Draws the drive: where the vehicle was, and how fast; all of it, and the place where it was most."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
@@ -18,25 +20,40 @@ if TYPE_CHECKING:
     from dev.demo.rows import Fix
 
 METRES_PER_DEGREE = 111_320.0
-# A longer way between two fixes was not driven, or not seen: no line is drawn.
-GAP_METRES = 250.0
-GAP_SECONDS = 120.0
+# Beyond this the way between two fixes is unknown: no line is drawn.
+GAP_SECONDS = 1800.0
+# Half the width of the second map.
+CLOSE_UP_METRES = 120.0
+
 BACKGROUND = "#10141a"
 FOREGROUND = "#c9d1d9"
 GRID = "#222a35"
+TRACK = "#5b6b80"
+# Without its darkest quarter, which would vanish in the background.
+COLOURS = ListedColormap(colormaps["plasma"](np.linspace(0.25, 1.0, 256)))
 
 
 def draw_drive(track: Sequence[Fix], file: Path) -> None:
-    """Write the track as a PNG, metres east and north of its middle, the speed as colour."""
+    """Write two maps as a PNG, metres east and north of the middle, the speed as colour."""
     places = project(track)
-    figure = Figure(figsize=(11, 9), facecolor=BACKGROUND, layout="constrained")
-    axes = figure.subplots()
-    dress(axes)
-    lines = track_lines(track, places)
-    axes.add_collection(lines)
-    axes.autoscale_view()
-    label(figure, axes, track, lines)
-    figure.savefig(file, dpi=150)
+    speeds = np.array([fix.speed for fix in track])
+    order = np.argsort(speeds, kind="stable")  # the fast ones on top
+    figure = Figure(figsize=(15, 7.5), facecolor=BACKGROUND, layout="constrained")
+    whole, close_up = figure.subplots(1, 2)
+    for axes in (whole, close_up):
+        dress(axes)
+        axes.add_collection(ways(track, places))
+        dots = axes.scatter(*places[order].T, c=speeds[order], cmap=COLOURS, s=14)
+    whole.set_title("the whole drive", color=FOREGROUND)
+    whole.margins(0.05)
+    close_up.set_title("around the place where it was most", color=FOREGROUND)
+    close_up.set_xlim(-CLOSE_UP_METRES, CLOSE_UP_METRES)
+    close_up.set_ylim(-CLOSE_UP_METRES, CLOSE_UP_METRES)
+    figure.suptitle(title(track), color=FOREGROUND, fontsize=15)
+    bar = figure.colorbar(dots, ax=[whole, close_up], shrink=0.8, pad=0.01)
+    bar.set_label("speed, km/h", color=FOREGROUND)
+    bar.ax.tick_params(colors=FOREGROUND, length=0)
+    figure.savefig(file, dpi=120)
 
 
 def project(track: Sequence[Fix]) -> np.ndarray:
@@ -47,28 +64,18 @@ def project(track: Sequence[Fix]) -> np.ndarray:
     return np.asarray((degrees - middle) * scale)
 
 
-def track_lines(track: Sequence[Fix], places: np.ndarray) -> LineCollection:
-    """A line for each pair of neighbours that are near in place and time, coloured by speed."""
-    seconds = np.diff([fix.ts.timestamp() for fix in track])
-    metres = np.hypot(*np.diff(places, axis=0).T)
-    driven = (seconds < GAP_SECONDS) & (metres < GAP_METRES)
-    segments = np.stack([places[:-1], places[1:]], axis=1)[driven]
-    speeds = np.array([fix.speed for fix in track[1:]])[driven]
-    order = np.argsort(speeds)  # the fast ones on top
-    return LineCollection(
-        list(segments[order]),
-        array=speeds[order],
-        cmap="plasma",
-        linewidths=1.6,
-        capstyle="round",
-        alpha=0.85,
-    )
+def ways(track: Sequence[Fix], places: np.ndarray) -> LineCollection:
+    """A thin line between neighbours in time, unless there is a gap between them."""
+    near = np.diff([fix.ts.timestamp() for fix in track]) < GAP_SECONDS
+    segments = np.stack([places[:-1], places[1:]], axis=1)[near]
+    return LineCollection(list(segments), colors=TRACK, linewidths=0.8, zorder=1)
 
 
 def dress(axes: Axes) -> None:
     """A dark map with equal metres in both directions."""
-    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_aspect("equal")
     axes.set_facecolor(BACKGROUND)
+    axes.set_axisbelow(True)
     axes.grid(color=GRID, linewidth=0.8)
     axes.tick_params(colors=FOREGROUND, length=0)
     for spine in axes.spines.values():
@@ -77,15 +84,7 @@ def dress(axes: Axes) -> None:
     axes.set_ylabel("metres north", color=FOREGROUND)
 
 
-def label(figure: Figure, axes: Axes, track: Sequence[Fix], lines: LineCollection) -> None:
-    """Title and colour bar."""
-    bar = figure.colorbar(lines, ax=axes, shrink=0.7, pad=0.02)
-    bar.set_label("speed, km/h", color=FOREGROUND)
-    bar.ax.tick_params(colors=FOREGROUND, length=0)
-    bar.outline.set_visible(False)
+def title(track: Sequence[Fix]) -> str:
+    """How much there is to see, and from when."""
     first, last = track[0].ts, track[-1].ts
-    axes.set_title(
-        f"{len(track):,} fixes of one vehicle, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
-        color=FOREGROUND,
-        pad=14,
-    )
+    return f"{len(track):,} fixes of one vehicle, {first:%Y-%m-%d} to {last:%Y-%m-%d}"

@@ -19,24 +19,28 @@ import sys
 
 # PostgreSQL gives its children 5 s after an immediate shutdown before it kills them itself.
 END_BOUND_MS = 7000
+REMOVE_TRIES = 5
 
 
 def main(directory: str, signal_name: str) -> None:
     """Collect process ids until end of file, then end what still runs and remove `directory`."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    watched: list[int] = []
+    watched: list[tuple[int, int]] = []
     for line in sys.stdin:
         # A pidfd names this very process for good, while its number may be given to another one.
         with contextlib.suppress(ProcessLookupError):
-            watched.append(os.pidfd_open(int(line)))
-    for pidfd in reversed(watched):
-        end_process(pidfd, signal.Signals[signal_name])
-    shutil.rmtree(directory, ignore_errors=True)
+            watched.append((int(line), os.pidfd_open(int(line))))
+    for pid, pidfd in reversed(watched):
+        if end_process(pidfd, signal.Signals[signal_name]):
+            # What it started and did not take along, as initdb does when it is cut short.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+    remove(directory)
 
 
-def end_process(pidfd: int, gentle: signal.Signals) -> None:
-    """Send `gentle`, wait up to `END_BOUND_MS`, then send SIGKILL; closes `pidfd`. It may be gone already."""
+def end_process(pidfd: int, gentle: signal.Signals) -> bool:
+    """Send `gentle`, wait up to `END_BOUND_MS`, then send SIGKILL; False if it was gone. Closes `pidfd`."""
     try:
         signal.pidfd_send_signal(pidfd, gentle)
         signal.pidfd_send_signal(pidfd, signal.SIGCONT)
@@ -44,9 +48,19 @@ def end_process(pidfd: int, gentle: signal.Signals) -> None:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             wait_for_end(pidfd)
     except ProcessLookupError:
-        pass
+        return False
+    else:
+        return True
     finally:
         os.close(pidfd)
+
+
+def remove(directory: str) -> None:
+    """Remove `directory`; again, if a process that was just killed had time to write into it."""
+    for _ in range(REMOVE_TRIES):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not os.path.exists(directory):  # noqa: PTH110  # pathlib takes longer to import than all else
+            return
 
 
 def wait_for_end(pidfd: int) -> bool:

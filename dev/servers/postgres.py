@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 import signal
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from dev.servers.account import unprivileged
-from dev.servers.errors import ServerError
+from dev.servers.errors import ServerError, log_tail
 from dev.servers.guarded import guarded_directory
 from dev.servers.ports import HOST, free_port
 from dev.servers.process import ServerProcess
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from dev.servers.account import Account
     from dev.servers.binaries import Kind, PostgresBinaries
+    from dev.servers.guarded import GuardedDirectory
 
 ADMIN = "directus"
 MAINTENANCE_DATABASE = "postgres"
@@ -88,7 +88,7 @@ def launch_postgres(
     with guarded_directory("postgres", last_signal=signal.SIGQUIT, account=account) as directory:
         bin_dir = reachable_binaries(binaries.bin_dir, account, directory.path)
         password = secrets.token_urlsafe(12)
-        data_dir = _init_cluster(bin_dir, account, directory.path, password)
+        data_dir = _init_cluster(bin_dir, account, directory, password)
         socket_dir = account.make_directory(directory.path / "run")
         port = free_port()
         options = {**_options(port, socket_dir, durable=durable), **(settings or {})}
@@ -126,11 +126,14 @@ def launch_postgres(
             process.stop()
 
 
-def _init_cluster(bin_dir: Path, account: Account, directory: Path, password: str) -> Path:
+def _init_cluster(
+    bin_dir: Path, account: Account, directory: GuardedDirectory, password: str
+) -> Path:
     """Run initdb in `directory`; returns the data directory."""
-    data_dir = account.make_directory(directory / "data")
-    password_file = account.write_file(directory / "password", password)
-    initdb = subprocess.run(
+    data_dir = account.make_directory(directory.path / "data")
+    password_file = account.write_file(directory.path / "password", password)
+    log = directory.path / "initdb.log"
+    initdb = directory.spawn(
         [
             bin_dir / "initdb",
             f"--pgdata={data_dir}",
@@ -141,18 +144,12 @@ def _init_cluster(bin_dir: Path, account: Account, directory: Path, password: st
             "--locale=C",
             "--no-sync",
         ],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
+        log=log,
+        account=account,
         env=_environment(),
-        timeout=INITDB_BOUND_S,
-        start_new_session=True,
-        **account.popen_options(),
     )
-    if initdb.returncode != 0:
-        raise ServerError(f"initdb of {bin_dir} failed:\n{initdb.stderr.strip()}")
+    if initdb.wait(INITDB_BOUND_S) != 0:
+        raise ServerError(f"initdb of {bin_dir} failed:\n{log_tail(log)}")
     password_file.unlink()
     return data_dir
 

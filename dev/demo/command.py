@@ -1,0 +1,83 @@
+"""The command `make demo`: sets the stage, replays the capture, and says what came of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from dev.demo.figures import DRIVE_TRUTH
+from dev.demo.replay import replay
+from dev.demo.rows import export_rows, read_track
+from dev.demo.stage import set_stage
+from dev.demo.visit import keep_running
+from dev.servers import ServerError
+
+if TYPE_CHECKING:
+    from dev.demo.stage import Stage
+
+CHECKOUT = Path(__file__).parents[2]
+CAPTURE = CHECKOUT / "tests" / "captures" / "drive-codec8.hex"
+OUTPUT = CHECKOUT / "demo-output"
+
+EXIT_UNTRUE = 1
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 only if every figure is what the capture holds."""
+    arguments = parse_arguments()
+    console = Console(stderr=True, highlight=False)
+    OUTPUT.mkdir(exist_ok=True)
+    try:
+        with set_stage(OUTPUT, console.print) as stage:
+            untrue = perform(stage, console, as_json=arguments.json)
+            if arguments.keep_running:
+                keep_running(stage, OUTPUT, console)
+            console.print("stopping the processor, then PostgreSQL, then Redis")
+    except ServerError as error:
+        console.print(f"demo failed: {error}", markup=False)
+        return EXIT_UNTRUE
+    return EXIT_UNTRUE if untrue else 0
+
+
+def perform(stage: Stage, console: Console, *, as_json: bool) -> list[str]:
+    """Replay the capture, leave picture and rows behind, print the summary; what is not the truth."""
+    console.print(f"publishing {CAPTURE.relative_to(CHECKOUT)}")
+    summary = replay(CAPTURE, stage, console)
+    leave_behind(stage, console)
+    untrue = summary.figures.differences(DRIVE_TRUTH)
+    for difference in untrue:
+        console.print(f"NOT what the capture holds: {difference}", style="red")
+    print(summary.as_json() if as_json else f"\n{summary.as_text()}", flush=True)
+    return untrue
+
+
+def leave_behind(stage: Stage, console: Console) -> None:
+    """A picture of the drive and the rows, which outlive the servers."""
+    # Imported late: it takes a second, in which the processor works already.
+    from dev.demo.picture import draw_drive  # noqa: PLC0415
+
+    picture, rows = OUTPUT / "drive.png", OUTPUT / "positions.csv"
+    draw_drive(read_track(stage.database.processor_url), picture)
+    export_rows(stage.database.processor_url, rows)
+    console.print(f"picture of the drive   {picture}", soft_wrap=True)
+    console.print(f"rows, look with        column -s, -t {rows} | less -S", soft_wrap=True)
+    console.print(f"processor's log        {stage.log}", soft_wrap=True)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="make demo ARGS=...", description=__doc__)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the summary as one JSON object, the last line of standard output",
+    )
+    parser.add_argument(
+        "--keep-running",
+        action="store_true",
+        help="stay in the foreground until Ctrl-C, and say how to reach the servers",
+    )
+    return parser.parse_args()
