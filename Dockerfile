@@ -1,0 +1,40 @@
+# The service as an image: built in the first two stages, of which the last one takes only the result.
+ARG RUST_IMAGE=rust:1-bookworm
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+# The wheel. Debian bookworm's Python is 3.11, as in the stages below: the codec is built for this one.
+FROM ${RUST_IMAGE} AS wheel
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY requirements-dev.txt ./
+# Of the developers' tools only maturin, in the version and with the hashes of the lock file.
+RUN sed -n '/^maturin==/,/[^\\]$/p' requirements-dev.txt > maturin.txt \
+    && python3 -m venv /tools \
+    && /tools/bin/pip install --no-cache-dir --no-deps --require-hashes -r maturin.txt
+COPY Cargo.toml Cargo.lock pyproject.toml README.md ./
+COPY rust rust
+COPY python python
+RUN /tools/bin/maturin build --release --locked --interpreter python3.11 --out /wheels
+
+FROM ${PYTHON_IMAGE} AS install
+COPY requirements.txt ./
+COPY --from=wheel /wheels /wheels
+RUN python -m venv /opt/processor \
+    && /opt/processor/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt \
+    && /opt/processor/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
+
+FROM ${PYTHON_IMAGE}
+RUN useradd --system --uid 10001 --no-create-home processor \
+    && install -d -o processor -m 0750 /var/lib/processor
+COPY --from=install /opt/processor /opt/processor
+USER processor
+# Panic dumps go to /var/lib/processor: mount a volume there to keep them.
+WORKDIR /var/lib/processor
+EXPOSE 9090
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD ["/opt/processor/bin/python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('METRICS_PORT', '9090') + '/healthz', timeout=3)"]
+ENTRYPOINT ["/opt/processor/bin/processor"]
+CMD ["run"]
