@@ -37,7 +37,7 @@ def main() -> int:
                 keep_running(stage, OUTPUT, console)
             console.print("stopping the processor, then PostgreSQL, then Redis")
     except ServerError as error:
-        console.print(f"demo failed: {error}", markup=False)
+        console.print(f"demo failed: {error}", markup=False, soft_wrap=True)
         return EXIT_UNTRUE
     return EXIT_UNTRUE if untrue else 0
 
