@@ -97,7 +97,6 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         try:
             return await drive(gen, self.pgconn.socket)
         except BaseException:
-            gen.close()
             if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
                 await self._stop_command()
             raise

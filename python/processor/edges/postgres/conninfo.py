@@ -42,7 +42,7 @@ def parse_url(url: str) -> ConnDict:
 
 def _is_place(attempt: ConnDict) -> bool:
     """Whether host and port can be shown: a raw `@` or `/` in a password makes it part of them."""
-    host, port = str(attempt.get("host", "")), str(attempt.get("port", "0"))
+    host, port = str(attempt.get("host", "")), str(attempt.get("port") or 0)
     return "@" not in host[1:] and port.isdecimal()
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 async def drive(gen: PQGen[RV], fileno: int) -> RV:
     """Run a generator whose socket stays the same to its end, and return its value.
 
-    An exception raised while waiting, Trio's Cancelled among them, leaves the generator where it
-    stands: the command it began goes on. Raises psycopg.Error.
+    An exception raised while waiting, Trio's Cancelled among them, ends the generator, but not the
+    command that it began on the server. Raises psycopg.Error.
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
@@ -27,10 +27,15 @@ async def drive(gen: PQGen[RV], fileno: int) -> RV:
     except StopIteration as end:
         result: RV = end.value
         return result
+    finally:
+        gen.close()
 
 
 async def drive_connecting(gen: PQGenConn[RV]) -> RV:
-    """The same for generators that yield (socket, wanted), because libpq may change the socket."""
+    """The same for generators that yield (socket, wanted), because libpq may change the socket.
+
+    What they began to connect is closed with them.
+    """
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
         fileno, wanted = next(gen)
@@ -39,6 +44,8 @@ async def drive_connecting(gen: PQGenConn[RV]) -> RV:
     except StopIteration as end:
         result: RV = end.value
         return result
+    finally:
+        gen.close()
 
 
 async def _ready(fileno: int, wanted: int) -> Ready:
