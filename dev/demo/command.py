@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 CAPTURE = CHECKOUT / "tests" / "captures" / "drive-codec8.hex"
-OUTPUT = CHECKOUT / "demo-output"
+OUTPUT_DEFAULT = CHECKOUT / "demo-output"
 
 EXIT_UNTRUE = 1
 
@@ -29,12 +29,12 @@ def main() -> int:
     """Run the demo; the exit code is 0 only if every figure is what the capture holds."""
     arguments = parse_arguments()
     console = Console(stderr=True, highlight=False)
-    OUTPUT.mkdir(exist_ok=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
     try:
-        with set_stage(OUTPUT, console.print) as stage:
-            untrue = perform(stage, console, as_json=arguments.json)
+        with set_stage(arguments.output, console.print) as stage:
+            untrue = perform(stage, console, arguments)
             if arguments.keep_running:
-                keep_running(stage, OUTPUT, console)
+                keep_running(stage, arguments.output, console)
             console.print("stopping the processor, then PostgreSQL, then Redis")
     except ServerError as error:
         console.print(f"demo failed: {error}", markup=False, soft_wrap=True)
@@ -42,24 +42,24 @@ def main() -> int:
     return EXIT_UNTRUE if untrue else 0
 
 
-def perform(stage: Stage, console: Console, *, as_json: bool) -> list[str]:
+def perform(stage: Stage, console: Console, arguments: argparse.Namespace) -> list[str]:
     """Replay the capture, leave picture and rows behind, print the summary; what is not the truth."""
     console.print(f"publishing {CAPTURE.relative_to(CHECKOUT)}")
     summary = replay(CAPTURE, stage, console)
-    leave_behind(stage, console)
+    leave_behind(stage, arguments.output, console)
     untrue = summary.figures.differences(DRIVE_TRUTH)
     for difference in untrue:
         console.print(f"NOT what the capture holds: {difference}", style="red")
-    print(summary.as_json() if as_json else f"\n{summary.as_text()}", flush=True)
+    print(summary.as_json() if arguments.json else f"\n{summary.as_text()}", flush=True)
     return untrue
 
 
-def leave_behind(stage: Stage, console: Console) -> None:
+def leave_behind(stage: Stage, output: Path, console: Console) -> None:
     """A picture of the drive and the rows, which outlive the servers."""
     # Imported late: it takes a second, in which the processor works already.
     from dev.demo.picture import draw_drive  # noqa: PLC0415
 
-    picture, rows = OUTPUT / "drive.png", OUTPUT / "positions.csv"
+    picture, rows = output / "drive.png", output / "positions.csv"
     draw_drive(read_track(stage.database.processor_url), picture)
     export_rows(stage.database.processor_url, rows)
     console.print(f"picture of the drive   {picture}", soft_wrap=True)
@@ -79,5 +79,12 @@ def parse_arguments() -> argparse.Namespace:
         "--keep-running",
         action="store_true",
         help="stay in the foreground until Ctrl-C, and say how to reach the servers",
+    )
+    parser.add_argument(
+        "--output",
+        type=lambda text: Path(text).absolute(),
+        default=OUTPUT_DEFAULT,
+        metavar="DIR",
+        help="where picture, rows and log are left (default: %(default)s)",
     )
     return parser.parse_args()

@@ -1,0 +1,108 @@
+"""The demo as a person runs it: it tells the truth, and leaves nothing behind whenever it is stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKOUT = Path(__file__).parents[2]
+DEMO_BOUND_S = 120
+
+
+@pytest.fixture
+def temp_root() -> Iterator[Path]:
+    """A TMPDIR of the demo's own, which an unprivileged PostgreSQL can reach."""
+    root = Path(tempfile.mkdtemp(prefix="demo-test-"))
+    root.chmod(0o755)
+    yield root
+    shutil.rmtree(root)
+
+
+def start_demo(temp_root: Path, output: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dev.demo", "--output", str(output), *arguments],
+        cwd=CHECKOUT,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(temp_root), "HOME": str(Path.home())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def left_behind(temp_root: Path) -> list[str]:
+    """Files under `temp_root`, and processes that work there."""
+    running = [
+        " ".join(process.info["cmdline"])
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(temp_root) in word for word in process.info["cmdline"] or ())
+    ]
+    return [*running, *(path.name for path in temp_root.iterdir())]
+
+
+def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path: Path) -> None:
+    demo = start_demo(temp_root, tmp_path, "--json")
+    printed, told = demo.communicate(timeout=DEMO_BOUND_S)
+    assert demo.returncode == 0, told
+    summary = json.loads(printed)
+    assert printed.count("\n") == 1
+    assert summary.pop("seconds") > 0
+    assert summary.pop("records_per_second") > 0
+    assert summary == {
+        "frames": 3208,
+        "records": 13732,
+        "inserted": 12375,
+        "duplicates": 1357,
+        "rejected": 0,
+        "lag": 0,
+        "pending": 0,
+    }
+    assert left_behind(temp_root) == []
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "drive.png",
+        "positions.csv",
+        "processor.log",
+    }
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["starting valkey", "starting PostgreSQL", "starting the processor", "publishing", "Ctrl-C"],
+)
+def test_the_demo_leaves_nothing_when_it_is_interrupted_at(
+    moment: str, temp_root: Path, tmp_path: Path
+) -> None:
+    demo = start_demo(temp_root, tmp_path, "--keep-running")
+    assert demo.stderr is not None
+    assert any(line.startswith(moment) for line in demo.stderr)
+    demo.send_signal(signal.SIGINT)
+    demo.communicate(timeout=DEMO_BOUND_S)
+    assert demo.returncode == 130
+    assert left_behind(temp_root) == []
+    assert not (tmp_path / "pgpass").exists()
+
+
+def test_the_processor_is_stopped_while_its_servers_are_still_there(
+    temp_root: Path, tmp_path: Path
+) -> None:
+    demo = start_demo(temp_root, tmp_path, "--keep-running")
+    assert demo.stderr is not None
+    assert any(line.startswith("Ctrl-C") for line in demo.stderr)
+    demo.send_signal(signal.SIGINT)
+    demo.communicate(timeout=DEMO_BOUND_S)
+    log = [json.loads(line) for line in (tmp_path / "processor.log").read_text().splitlines()]
+    assert log[-1]["msg"].startswith("shutdown: clean exit")
+    stop = next(n for n, entry in enumerate(log) if entry["msg"].startswith("shutdown: starting"))
+    assert {entry["level"] for entry in log[stop:]} <= {"debug", "info"}
