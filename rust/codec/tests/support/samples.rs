@@ -1,0 +1,91 @@
+//! Positions and stream entries to vary, the replies that carry them, and short ways to decode them.
+
+use codec::StreamId;
+use codec::batch::{Batch, BatchBuilder};
+use codec::position::{self, CodecLabel, Limits, Reject, Scratch};
+
+use super::copy_reader::{Row, read_rows};
+
+/// 2026-05-01T12:00:00Z: the clock by which samples are judged.
+pub(crate) const NOW_US: i64 = 1_777_636_800_000_000;
+
+/// The members of a Position that is accepted, each value as JSON text, in the producer's order.
+pub(crate) const MEMBERS: [(&str, &str); 10] = [
+    ("device_id", "\"356307042441013\""),
+    ("timestamp", "\"2026-05-01T09:30:00.000Z\""),
+    ("latitude", "41.3275"),
+    ("longitude", "19.8187"),
+    ("altitude", "110"),
+    ("angle", "214"),
+    ("speed", "63"),
+    ("satellites", "14"),
+    ("priority", "0"),
+    ("attributes", "{\"239\":1}"),
+];
+
+/// A JSON object of these members.
+pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let members: Vec<String> = members.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// The sample with one value replaced, and where that value begins.
+pub(crate) fn with(key: &str, json: &str) -> (String, usize) {
+    let payload = object(MEMBERS.map(|(name, value)| (name, if name == key { json } else { value })));
+    let place = payload.find(&format!("\"{key}\":")).unwrap() + key.len() + 3;
+    (payload, place)
+}
+
+/// The sample without one key.
+pub(crate) fn without(key: &str) -> String {
+    object(MEMBERS.into_iter().filter(|(name, _)| *name != key))
+}
+
+/// The sample with text before its closing brace.
+pub(crate) fn extended(text: &str) -> String {
+    let payload = object(MEMBERS);
+    format!("{},{text}}}", payload.strip_suffix('}').unwrap())
+}
+
+/// Decodes a payload by itself, under the default limits.
+pub(crate) fn decode(payload: impl AsRef<[u8]>) -> Result<Row, Reject> {
+    decode_under(&Limits::default(), payload)
+}
+
+pub(crate) fn decode_under(limits: &Limits, payload: impl AsRef<[u8]>) -> Result<Row, Reject> {
+    let mut scratch = Scratch::default();
+    let position = position::decode(payload.as_ref(), limits, NOW_US, &mut scratch)?;
+    let mut attributes = Vec::new();
+    position.write_attributes(&mut attributes);
+    Ok(Row {
+        device_id: position.device_id.clone().into_owned(),
+        ts_us: position.ts_us,
+        latitude: position.latitude,
+        longitude: position.longitude,
+        altitude: position.altitude,
+        angle: position.angle,
+        speed: position.speed,
+        satellites: position.satellites,
+        priority: position.priority,
+        codec: CodecLabel::C8E.as_str().to_owned(),
+        attributes: String::from_utf8(attributes).unwrap(),
+    })
+}
+
+/// A batch of these payloads, under ids of which the first is `first_seq`.
+pub(crate) fn batch_of<'a>(first_seq: u64, payloads: impl IntoIterator<Item = &'a str>) -> Batch {
+    let mut builder = BatchBuilder::default();
+    for (seq, payload) in (first_seq..).zip(payloads) {
+        let id = StreamId { ms: 1, seq };
+        builder.push(id, CodecLabel::C8E, payload.as_bytes(), &Limits::default(), NOW_US).unwrap();
+    }
+    builder.finish()
+}
+
+/// The rows of a batch as its COPY stream holds them.
+pub(crate) fn rows_of(batch: &Batch) -> Vec<Row> {
+    let mut stream = Vec::new();
+    let mut chunks = batch.copy_chunks();
+    while chunks.next_chunk(usize::MAX, &mut stream) {}
+    read_rows(&stream)
+}
