@@ -109,8 +109,13 @@ pub(super) fn line(bytes: &[u8], at: usize) -> Scan<Line<'_>> {
     let Some((kind, tail)) = bytes.get(at..).and_then(<[u8]>::split_first) else {
         return Ok(None);
     };
-    let Some(length) = memchr(b'\r', tail) else {
-        return if tail.len() > LINE_BYTES_MAX { Err(ProtocolError("a header line is too long")) } else { Ok(None) };
+    let found = memchr(b'\r', tail);
+    // Judged by its length alone, so that a line cut in two is refused exactly where a whole one is.
+    if found.unwrap_or(tail.len()) > LINE_BYTES_MAX {
+        return Err(ProtocolError("a header line is too long"));
+    }
+    let Some(length) = found else {
+        return Ok(None);
     };
     let (text, ending) = tail.split_at_checked(length).unwrap_or((tail, &[]));
     match ending.get(1) {

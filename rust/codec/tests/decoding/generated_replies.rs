@@ -3,12 +3,13 @@
 
 use codec::StreamId;
 use codec::batch::Batch;
+use codec::position::Limits;
 use codec::resp::{Delivery, Expect};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::replies::{Entry, PROTOCOLS, Protocol, claim_reply, comparable, delivery, read_reply};
+use crate::replies::{Entry, PROTOCOLS, Protocol, claim_reply, comparable, delivery, outcomes, read_reply};
 use crate::reply_properties as properties;
 use crate::samples::{MEMBERS, object, with};
 
@@ -122,5 +123,16 @@ proptest! {
             cursor: None,
         };
         assert_eq!(comparable(&together), comparable(&joined));
+    }
+}
+
+#[test]
+fn a_header_line_is_too_long_however_it_is_cut() {
+    for (length, fits) in [(65_535, true), (65_536, true), (65_537, false), (70_000, false)] {
+        let wire = format!("+{}\r\n", "x".repeat(length));
+        for piece_bytes in [wire.len(), wire.len() - 1, 65_538, 1000] {
+            let (replies, error) = outcomes(None, Limits::default(), wire.as_bytes().chunks(piece_bytes));
+            assert_eq!((replies.len() == 1, error.is_none()), (fits, fits), "{length} in pieces of {piece_bytes}");
+        }
     }
 }
