@@ -1,6 +1,7 @@
 //! A JSON scanner (RFC 8259) over bytes that are known to be UTF-8: finds tokens, keeps their places, copies nothing.
 
 use super::error::{Code, Reject};
+use super::window::{Window, window};
 
 /// More levels of objects and arrays than this are `too_deep` (contract §2).
 pub(super) const DEPTH_MAX: usize = 64;
@@ -69,7 +70,17 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at).copied()
     }
 
-    fn advance(&mut self, count: usize) {
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// The bytes from here on, to be looked at all at once.
+    #[inline]
+    pub fn window(&self) -> Window {
+        window(self.rest())
+    }
+
+    pub fn advance(&mut self, count: usize) {
         self.at = self.at.saturating_add(count);
     }
 
