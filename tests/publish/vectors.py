@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-_TESTS = Path(__file__).parents[2] / "rust/codec/tests"
+_TESTS = Path(__file__).parents[1]
 DRIVE = _TESTS / "captures/drive-codec8.hex"
 
 # A codec 8 frame of one record, from the vendor's wiki.

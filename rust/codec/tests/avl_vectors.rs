@@ -16,9 +16,9 @@ use serde_json::{Value as Json, json};
 
 use support::avl_encoder::{crc_16_ibm, encode_frame};
 
-const FRAMES: &str = include_str!("vectors/frames.jsonl");
-const MALFORMED: &str = include_str!("vectors/malformed.jsonl");
-const DRIVE: &str = include_str!("captures/drive-codec8.hex");
+const FRAMES: &str = include_str!("../../../tests/vectors/frames.jsonl");
+const MALFORMED: &str = include_str!("../../../tests/vectors/malformed.jsonl");
+const DRIVE: &str = include_str!("../../../tests/captures/drive-codec8.hex");
 
 fn rows(text: &'static str, key: &'static str, wanted: &'static str) -> impl Iterator<Item = Json> {
     text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()).filter(move |row| row[key] == wanted)
