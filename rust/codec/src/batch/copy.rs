@@ -31,7 +31,7 @@ impl Batch {
 }
 
 impl CopyChunks {
-    /// Appends the next whole rows to `out` until it has `chunk_bytes` or more; false when nothing was left.
+    /// Appends the next whole rows to `out`, one at least, until it has `chunk_bytes` or more; false when nothing was left.
     pub fn next_chunk(&mut self, chunk_bytes: usize, out: &mut Vec<u8>) -> bool {
         if self.stage == Stage::Done {
             return false;
@@ -41,8 +41,10 @@ impl CopyChunks {
             self.stage = Stage::Rows;
         }
         let mut next_record = None;
+        let bytes_before = out.len();
         for (index, record) in self.batch.rows_from(self.next_record) {
-            if out.len() >= chunk_bytes {
+            // Without a row of progress in each piece, a size of zero would never come to the end.
+            if out.len() > bytes_before && out.len() >= chunk_bytes {
                 next_record = Some(index);
                 break;
             }

@@ -123,6 +123,8 @@ fn held(batch: &Batch, records: &[Record]) -> Vec<Record> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn rows_are_sorted_and_unique_and_the_earliest_entry_is_the_row(records in records()) {
         assert_holds(&batch(&records), &records);
@@ -252,6 +254,13 @@ fn an_empty_batch_is_a_batch() {
     assert_eq!(empty.partition(2).unwrap().len(), 2);
     assert_eq!(arguments(&empty.ack_command("s", "g")), ["XACK", "s", "g"]);
     assert_eq!(read_rows(&copy_stream(&empty, 1)), []);
+}
+
+#[test]
+fn pieces_of_no_size_still_come_to_an_end() {
+    let batch = batch(&number(vec![(0, 0, 1), (1, 0, 1)]));
+    assert_eq!(pieces(&batch, 0), pieces(&batch, 1));
+    assert_eq!(pieces(&batch, 1).len(), 2);
 }
 
 #[test]
