@@ -24,9 +24,11 @@
 
 pub mod avl;
 pub mod batch;
+mod cursor;
 pub mod devices;
 pub mod position;
 pub mod resp;
 mod stream_id;
+mod swar;
 
 pub use stream_id::StreamId;

@@ -1,7 +1,7 @@
 //! A JSON scanner (RFC 8259) over bytes that are known to be UTF-8: finds tokens, keeps their places, copies nothing.
 
 use super::error::{Code, Reject};
-use super::window::{Window, window};
+use crate::swar::{Window, window};
 
 /// More levels of objects and arrays than this are `too_deep` (contract §2).
 pub(super) const DEPTH_MAX: usize = 64;

@@ -9,7 +9,6 @@ mod json;
 mod number;
 pub mod timestamp;
 mod usual;
-mod window;
 
 use std::borrow::Cow;
 

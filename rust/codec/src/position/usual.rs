@@ -8,8 +8,11 @@ use std::borrow::Cow;
 
 use super::attributes::{self, Members};
 use super::json::Scanner;
-use super::window::leading_digits;
 use super::{Attributes, Limits, Position, timestamp};
+use crate::cursor::{Cursor, POWERS_OF_TEN};
+
+/// `YYYY-MM-DDThh:mm:ss.sssZ`, as JavaScript's `toISOString` writes it.
+const TIMESTAMP_BYTES: usize = 24;
 
 /// Decodes a payload in the usual form, leaving the attributes in `members`.
 pub(super) fn decode<'a>(
@@ -20,25 +23,25 @@ pub(super) fn decode<'a>(
 ) -> Option<Position<'a>> {
     let mut cursor = Cursor { rest: payload };
     cursor.take(b"{\"device_id\":\"")?;
-    let device_id = Cow::Borrowed(cursor.decimal_text()?);
+    let device_id = Cow::Borrowed(decimal_text(&mut cursor)?);
     cursor.take(b"\",\"timestamp\":\"")?;
-    let ts_us = cursor.timestamp().filter(|&ts_us| limits.admits(ts_us, now_us))?;
+    let ts_us = timestamp::parse(cursor.chunk::<TIMESTAMP_BYTES>()?).filter(|&ts_us| limits.admits(ts_us, now_us))?;
     cursor.take(b"\",\"latitude\":")?;
-    let latitude = cursor.degrees(90.0)?;
+    let latitude = degrees(&mut cursor, 90.0)?;
     cursor.take(b",\"longitude\":")?;
-    let longitude = cursor.degrees(180.0)?;
+    let longitude = degrees(&mut cursor, 180.0)?;
     cursor.take(b",\"altitude\":")?;
-    let altitude = cursor.real()?;
+    let altitude = real(&mut cursor)?;
     cursor.take(b",\"angle\":")?;
-    let angle = cursor.real()?;
+    let angle = real(&mut cursor)?;
     cursor.take(b",\"speed\":")?;
-    let speed = cursor.real()?;
+    let speed = real(&mut cursor)?;
     cursor.take(b",\"satellites\":")?;
-    let satellites = cursor.small_integer()?;
+    let satellites = small_integer(&mut cursor)?;
     cursor.take(b",\"priority\":")?;
-    let priority = cursor.small_integer()?;
+    let priority = small_integer(&mut cursor)?;
     cursor.take(b",\"attributes\":")?;
-    let attributes = cursor.attributes(payload, members)?;
+    let attributes = attributes(payload, &cursor, members)?;
     Some(Position {
         device_id,
         ts_us,
@@ -53,119 +56,54 @@ pub(super) fn decode<'a>(
     })
 }
 
-/// What is left of the payload.
-#[derive(Debug)]
-struct Cursor<'a> {
-    rest: &'a [u8],
+/// One to sixteen digits; an IMEI has fifteen.
+#[inline]
+fn decimal_text<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
+    let mut behind = *cursor;
+    behind.long_number()?;
+    let text = cursor.split(cursor.rest.len().wrapping_sub(behind.rest.len()))?;
+    std::str::from_utf8(text).ok()
 }
 
-impl<'a> Cursor<'a> {
-    #[inline]
-    fn take<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
-        self.rest = self.rest.strip_prefix(literal)?;
-        Some(())
-    }
+/// A whole number of up to eight digits as JSON allows it: no zero before other digits.
+#[inline]
+fn whole(cursor: &mut Cursor<'_>) -> Option<u32> {
+    let leading_zero = cursor.rest.first() == Some(&b'0');
+    let (value, count) = cursor.digits()?;
+    (count == 1 || !leading_zero).then_some(value)
+}
 
-    #[inline]
-    fn split(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(count)?;
-        self.rest = rest;
-        Some(head)
-    }
+/// Both the digits and the power of ten are exact as doubles, so that the quotient is rounded once, as it has to be.
+#[inline]
+fn degrees(cursor: &mut Cursor<'_>, bound: f64) -> Option<f64> {
+    const DIVISORS: [f64; 9] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+    let minus = cursor.take(b"-").is_some();
+    let whole = whole(cursor)?;
+    let (fraction, places) = if cursor.take(b".").is_some() { cursor.digits()? } else { (0, 0) };
+    let digits = u64::from(whole).checked_mul(*POWERS_OF_TEN.get(places)?)?.checked_add(u64::from(fraction))?;
+    let size = f64::from(u32::try_from(digits).ok()?) / DIVISORS.get(places)?;
+    (size <= bound).then_some(if minus { -size } else { size })
+}
 
-    /// One to fifteen digits; an IMEI has fifteen.
-    #[inline]
-    fn decimal_text(&mut self) -> Option<&'a str> {
-        let (words, _) = self.rest.first_chunk::<16>()?.as_chunks();
-        let [first, second] = *words else { return None };
-        let digits = match leading_digits(first) {
-            8 => leading_digits(second).saturating_add(8),
-            fewer => fewer,
-        };
-        let text = self.split(digits).filter(|_| (1..=15).contains(&digits))?;
-        std::str::from_utf8(text).ok()
-    }
+#[inline]
+fn real(cursor: &mut Cursor<'_>) -> Option<f32> {
+    let minus = cursor.take(b"-").is_some();
+    let size = f32::from(u16::try_from(whole(cursor)?).ok()?);
+    Some(if minus { -size } else { size })
+}
 
-    /// `YYYY-MM-DDThh:mm:ss.sssZ`, as JavaScript's `toISOString` writes it.
-    #[inline]
-    fn timestamp(&mut self) -> Option<i64> {
-        timestamp::parse(self.split(24)?)
-    }
+#[inline]
+fn small_integer(cursor: &mut Cursor<'_>) -> Option<i16> {
+    i16::try_from(whole(cursor)?).ok()
+}
 
-    /// One to nine digits, as a number and how many they are.
-    #[inline]
-    fn digits(&mut self) -> Option<(u32, usize)> {
-        let mut value = 0u32;
-        let mut count = 0usize;
-        for &byte in self.rest.iter().take(9) {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            value = value.wrapping_mul(10).wrapping_add(u32::from(digit));
-            count = count.wrapping_add(1);
-        }
-        self.split(count).filter(|_| count > 0)?;
-        Some((value, count))
+/// The attributes, if they can be stored and nothing but the Position's brace is behind them.
+#[inline]
+fn attributes(payload: &[u8], cursor: &Cursor<'_>, members: &mut Members) -> Option<attributes::Found> {
+    if cursor.rest.first() != Some(&b'{') {
+        return None;
     }
-
-    /// A whole number as JSON allows it: no zero before other digits.
-    #[inline]
-    fn whole(&mut self) -> Option<u32> {
-        let leading_zero = self.rest.first() == Some(&b'0');
-        let (value, count) = self.digits()?;
-        (count == 1 || !leading_zero).then_some(value)
-    }
-
-    #[inline]
-    fn minus(&mut self) -> bool {
-        self.take(b"-").is_some()
-    }
-
-    /// Both the digits and the power of ten are exact as doubles, so that the quotient is rounded once, as it has to be.
-    #[inline]
-    fn degrees(&mut self, bound: f64) -> Option<f64> {
-        const POWERS: [(u64, f64); 10] = [
-            (1, 1e0),
-            (10, 1e1),
-            (100, 1e2),
-            (1_000, 1e3),
-            (10_000, 1e4),
-            (100_000, 1e5),
-            (1_000_000, 1e6),
-            (10_000_000, 1e7),
-            (100_000_000, 1e8),
-            (1_000_000_000, 1e9),
-        ];
-        let minus = self.minus();
-        let whole = self.whole()?;
-        let (fraction, places) = if self.take(b".").is_some() { self.digits()? } else { (0, 0) };
-        let (power, divisor) = *POWERS.get(places)?;
-        let digits = u64::from(whole).checked_mul(power)?.checked_add(u64::from(fraction))?;
-        let size = f64::from(u32::try_from(digits).ok()?) / divisor;
-        (size <= bound).then_some(if minus { -size } else { size })
-    }
-
-    #[inline]
-    fn real(&mut self) -> Option<f32> {
-        let minus = self.minus();
-        let size = f32::from(u16::try_from(self.whole()?).ok()?);
-        Some(if minus { -size } else { size })
-    }
-
-    #[inline]
-    fn small_integer(&mut self) -> Option<i16> {
-        i16::try_from(self.whole()?).ok()
-    }
-
-    /// The attributes, if they can be stored and nothing but the Position's brace is behind them.
-    #[inline]
-    fn attributes(&self, payload: &[u8], members: &mut Members) -> Option<attributes::Found> {
-        if self.rest.first() != Some(&b'{') {
-            return None;
-        }
-        let mut scanner = Scanner::new(payload, payload.len().wrapping_sub(self.rest.len()));
-        let found = attributes::scan(payload, &mut scanner, members).ok()?.ok()?;
-        (scanner.rest() == b"}").then_some(found)
-    }
+    let mut scanner = Scanner::new(payload, payload.len().wrapping_sub(cursor.rest.len()));
+    let found = attributes::scan(payload, &mut scanner, members).ok()?.ok()?;
+    (scanner.rest() == b"}").then_some(found)
 }

@@ -6,6 +6,7 @@
 use super::ProtocolError;
 use super::buffer::{Buffer, Scan, bulk};
 use super::entry::{Codec, Entry, EntryReader, Payload, bulk_header};
+use super::usual;
 use crate::StreamId;
 use crate::batch::{Batch, BatchBuilder, Rejection};
 use crate::position::{Code, Limits, Reject};
@@ -167,6 +168,11 @@ impl DeliveryReader {
     }
 
     fn entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits, now_us: i64) -> Scan<More> {
+        let left = if self.entry.is_at_start() { self.usual_entries(buffer, left, limits, now_us) } else { left };
+        self.stage = Stage::InEntries(left);
+        if left == 0 {
+            return Ok(Some(More::Yes));
+        }
         if self.entry.read(buffer, limits)?.is_none() {
             return Ok(None);
         }
@@ -174,6 +180,25 @@ impl DeliveryReader {
         self.take_entry(&entry, buffer.rest(), limits, now_us);
         buffer.consume(length);
         Ok(Some(self.goes_to(Stage::InEntries(left.saturating_sub(1)))))
+    }
+
+    /// Takes the entries in the producer's usual form, up to the first other one; the number still to read.
+    fn usual_entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits, now_us: i64) -> usize {
+        let mut left = left;
+        let mut rest = buffer.rest();
+        while left > 0
+            && let Some(entry) = usual::entry(rest, limits)
+        {
+            self.count_entry(entry.id);
+            if let Err(reject) = self.builder.push(entry.id, entry.codec, entry.payload, limits, now_us) {
+                self.take_rejection(entry.id, reject, Some(entry.device_id));
+            }
+            rest = entry.rest;
+            left = left.saturating_sub(1);
+        }
+        let taken = buffer.rest().len().saturating_sub(rest.len());
+        buffer.consume(taken);
+        left
     }
 
     fn take_missing(&mut self, id: StreamId) {
@@ -194,13 +219,13 @@ impl DeliveryReader {
         }
         self.count_entry(entry.id);
         if let Err(reject) = self.decode(entry, bytes, limits, now_us) {
-            let device_id = entry.device_id.clone().and_then(|place| bytes.get(place));
-            self.delivery.rejections.push(Rejection {
-                id: entry.id,
-                reject,
-                device_id: device_id.and_then(|id| std::str::from_utf8(id).ok()).map(str::to_owned),
-            });
+            self.take_rejection(entry.id, reject, entry.device_id.clone().and_then(|place| bytes.get(place)));
         }
+    }
+
+    fn take_rejection(&mut self, id: StreamId, reject: Reject, device_id: Option<&[u8]>) {
+        let device_id = device_id.and_then(|id| std::str::from_utf8(id).ok()).map(str::to_owned);
+        self.delivery.rejections.push(Rejection { id, reject, device_id });
     }
 
     fn decode(&mut self, entry: &Entry, bytes: &[u8], limits: &Limits, now_us: i64) -> Result<(), Reject> {

@@ -15,7 +15,7 @@ const NAME_BYTES_MAX: usize = 9;
 /// `ms-seq` of two 64-bit numbers.
 const ID_BYTES_MAX: usize = 41;
 /// A device id that is longer is no help in a log line.
-const DEVICE_ID_BYTES_MAX: usize = crate::position::DEVICE_ID_BYTES_MAX;
+pub(super) const DEVICE_ID_BYTES_MAX: usize = crate::position::DEVICE_ID_BYTES_MAX;
 /// The longest codec label is `8E`; a longer value is unknown whatever it says.
 const CODEC_BYTES_MAX: usize = 16;
 
@@ -100,6 +100,11 @@ pub(super) struct EntryReader {
 }
 
 impl EntryReader {
+    /// No token of an entry has been read yet.
+    pub fn is_at_start(&self) -> bool {
+        self.stage == Stage::Start
+    }
+
     /// Reads on; `true` when the entry is whole. It then lies in the buffer's first `EntryReader::take` bytes.
     pub fn read(&mut self, buffer: &mut Buffer, limits: &Limits) -> Scan<()> {
         loop {

@@ -8,6 +8,7 @@
 mod buffer;
 mod delivery;
 mod entry;
+mod usual;
 mod value;
 
 use std::fmt;

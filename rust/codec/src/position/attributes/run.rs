@@ -7,7 +7,7 @@
 
 use super::{Attribute, Form, Members, Place};
 use crate::position::json::Scanner;
-use crate::position::window::{WINDOW_BYTES, Window, non_digits};
+use crate::swar::{WINDOW_BYTES, Window, non_digits};
 
 /// Element ids have 16 bits. Such a key, its quotes and the colon fit into one word of eight bytes.
 const KEY_DIGITS_MAX: usize = 5;
