@@ -1,0 +1,116 @@
+"""`python -m bench`: both comparisons, as tables or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from bench.codec import CodecResult, run_codec
+from bench.measure import BenchError
+from bench.report import as_json, print_codec, print_service
+from bench.service import ServiceResult, run_service
+from dev.servers import Choice, ServerError
+from processor.errors import ProcessorError
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured."""
+
+    codec_records: int
+    codec_rounds: int
+    service_entries: int
+    service_rounds: int
+
+
+FULL = Scale(codec_records=20_000, codec_rounds=15, service_entries=300_000, service_rounds=3)
+QUICK = Scale(codec_records=5_000, codec_rounds=3, service_entries=30_000, service_rounds=1)
+
+
+def main() -> int:
+    """Run what was asked for; 0, or 1 when a server or a contender failed."""
+    options = _options()
+    scale = QUICK if options.quick else FULL
+    errors = Console(stderr=True)
+    # With --json, standard output holds the object alone.
+    console = errors if options.json else Console()
+    try:
+        codec = None if options.only == "service" else _codec(options, scale, console, errors)
+        service = None if options.only == "codec" else _service(options, scale, console, errors)
+    except (BenchError, ServerError, ProcessorError) as error:
+        errors.print(f"bench: {error}", style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if options.json:
+        print(json.dumps(as_json(codec, service)))
+    return 0
+
+
+def _codec(
+    options: argparse.Namespace, scale: Scale, console: Console, errors: Console
+) -> list[CodecResult]:
+    results = run_codec(
+        rounds=options.codec_rounds or scale.codec_rounds,
+        records=scale.codec_records,
+        progress=lambda text: errors.print(text, style="dim", markup=False),
+    )
+    print_codec(console, results)
+    return results
+
+
+def _service(
+    options: argparse.Namespace, scale: Scale, console: Console, errors: Console
+) -> ServiceResult:
+    result = run_service(
+        entries=options.entries or scale.service_entries,
+        rounds=options.rounds or scale.service_rounds,
+        writers=options.writers,
+        choice=Choice(options.servers),
+        progress=lambda text: errors.print(text, style="dim", markup=False),
+    )
+    print_service(console, result)
+    return result
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make bench",
+        description="Compares the codec with Python's best, and the service with an asyncio service and psql.",
+    )
+    parser.add_argument("--only", choices=["codec", "service"], help="one comparison alone")
+    parser.add_argument("--quick", action="store_true", help="a small run: seconds, and less sure")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--entries", type=_count, help=f"in the stream ({FULL.service_entries:,})")
+    parser.add_argument("--rounds", type=_count, help=f"of the service ({FULL.service_rounds})")
+    parser.add_argument("--codec-rounds", type=_count, help=f"of the codec ({FULL.codec_rounds})")
+    parser.add_argument(
+        "--writers",
+        type=_count,
+        nargs="+",
+        default=[1, 2],
+        help="the values of WRITERS that are measured, the first for the headline (1 2)",
+    )
+    parser.add_argument(
+        "--servers",
+        choices=[choice.value for choice in Choice],
+        default=Choice.AUTO.value,
+        help="whose Redis and PostgreSQL: the machine's, the embedded ones, or whichever is there",
+    )
+    return parser.parse_args()
+
+
+def _count(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

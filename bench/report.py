@@ -1,0 +1,144 @@
+"""The results as tables for people and as one JSON object for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from bench.codec import MEMCPY, OURS, PEER
+from bench.service import ASYNCIO, COPY, processor_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from bench.codec import CodecResult
+    from bench.service import ServiceResult
+
+CODEC_COLUMNS = ("CPU ns", "best ns", "wall ns", "records/s", "MB/s")
+SERVICE_COLUMNS = (
+    "records/s",
+    "wall s",
+    "CPU µs",
+    "Redis µs",
+    "PostgreSQL µs",
+    "share of \\copy",
+)
+
+
+def print_codec(console: Console, results: Sequence[CodecResult]) -> None:
+    """Reply bytes to COPY bytes, a table for each workload."""
+    for result in results:
+        console.print(_codec_table(result))
+        console.print(
+            f"codec, {result.workload}: [bold]{result.times_faster:.1f} times faster[/]\n"
+        )
+
+
+def _codec_table(result: CodecResult) -> Table:
+    table = _table(
+        f"Reply bytes to COPY bytes: {result.workload},"
+        f" {result.records:,} entries of {result.reply_bytes / result.records:.0f} bytes; per record",
+        CODEC_COLUMNS,
+    )
+    for name in (OURS, PEER, MEMCPY):
+        cost = result.costs[name]
+        table.add_row(
+            name,
+            f"{cost.cpu_s / result.records * 1e9:,.0f}",
+            f"{cost.cpu_min_s / result.records * 1e9:,.0f}",
+            f"{cost.wall_s / result.records * 1e9:,.0f}",
+            f"{result.records / cost.wall_s:,.0f}",
+            f"{result.reply_bytes / cost.wall_s / 1e6:,.0f}",
+        )
+    return table
+
+
+def print_service(console: Console, result: ServiceResult) -> None:
+    """The service end to end, and the two headlines."""
+    console.print(_service_table(result))
+    console.print(
+        f"{result.servers}; fsync off, synchronous_commit on; medians of {result.rounds} interleaved rounds"
+    )
+    console.print(f"service: [bold]{result.times_less_cpu:.1f} times less CPU[/]")
+    for writers in result.writers:
+        share = result.share_of_limit(processor_name(writers))
+        console.print(f"share of the limit, WRITERS={writers}: [bold]{share:.2f}[/]")
+
+
+def _service_table(result: ServiceResult) -> Table:
+    table = _table(
+        f"A stream of {result.entries:,} entries to committed and acked rows; per record",
+        SERVICE_COLUMNS,
+    )
+    for name, run in result.runs.items():
+        table.add_row(
+            name,
+            f"{result.entries / run.cost.wall_s:,.0f}",
+            f"{run.cost.wall_s:.2f}",
+            f"{run.cost.cpu_s / result.entries * 1e6:.2f}",
+            f"{run.redis_cpu_s / result.entries * 1e6:.2f}",
+            f"{run.postgres_cpu_s / result.entries * 1e6:.2f}",
+            f"{result.share_of_limit(name):.2f}",
+        )
+    return table
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def as_json(
+    codec: Sequence[CodecResult] | None, service: ServiceResult | None
+) -> dict[str, object]:
+    """What was measured; a part that was left out is null."""
+    return {
+        "codec": None if codec is None else [_codec_json(result) for result in codec],
+        "service": None if service is None else _service_json(service),
+    }
+
+
+def _codec_json(result: CodecResult) -> dict[str, object]:
+    return {
+        "workload": result.workload,
+        "records": result.records,
+        "rows": result.rows,
+        "reply_bytes": result.reply_bytes,
+        "cpu_ns_per_record": {
+            key: round(result.costs[name].cpu_s / result.records * 1e9, 1)
+            for key, name in (("processor", OURS), ("python", PEER), ("memcpy", MEMCPY))
+        },
+        "times_faster": round(result.times_faster, 2),
+    }
+
+
+def _service_json(result: ServiceResult) -> dict[str, object]:
+    keys = {processor_name(count): f"processor_writers_{count}" for count in result.writers}
+    keys |= {ASYNCIO: "asyncio", COPY: "psql_copy"}
+    return {
+        "entries": result.entries,
+        "rounds": result.rounds,
+        "servers": result.servers,
+        "psql": result.psql,
+        "runs": {keys[name]: _run_json(result, name) for name in result.runs},
+        "times_less_cpu": round(result.times_less_cpu, 2),
+    }
+
+
+def _run_json(result: ServiceResult, name: str) -> dict[str, float]:
+    run = result.runs[name]
+    return {
+        "records_per_second": round(result.entries / run.cost.wall_s),
+        "seconds": round(run.cost.wall_s, 3),
+        "cpu_us_per_record": round(run.cost.cpu_s / result.entries * 1e6, 3),
+        "redis_cpu_us_per_record": round(run.redis_cpu_s / result.entries * 1e6, 3),
+        "postgres_cpu_us_per_record": round(run.postgres_cpu_s / result.entries * 1e6, 3),
+        "share_of_copy": round(result.share_of_limit(name), 3),
+    }

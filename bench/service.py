@@ -1,0 +1,232 @@
+"""End to end: a filled stream into an empty table, by the processor, an asyncio service and psql."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.cpu import process_cpu_s
+from bench.entries import USUAL_FLEET, fleet_entries
+from bench.measure import BenchError, Cost, interleave, summarise
+from bench.psql_copy import copy_with_psql, write_rows_file
+from bench.replies import STREAM
+from bench.world import ServersCpu, World, launch_world
+from dev.servers.errors import log_tail
+from dev.servers.guarded import GuardedDirectory, guarded_directory
+from dev.servers.ports import HOST, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bench.measure import Summary
+    from dev.servers import Choice
+
+CHECKOUT = Path(__file__).parents[1]
+READY = b'"processor ready"'
+READY_POLL_S = 0.001
+SETTLED_POLL_S = 0.01
+START_BOUND_S = 60.0
+RUN_BOUND_S = 600.0
+STOP_BOUND_S = 30.0
+# WRITE_BATCH_SIZE: as many rows as the service sends in one COPY under load.
+BATCH_ROWS = 20_000
+
+ASYNCIO, COPY = "asyncio service", "psql \\copy"
+
+
+def processor_name(writers: int) -> str:
+    """How the results call the processor with so many writers."""
+    return f"processor, WRITERS={writers}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: what the process cost from its ready line on, and what its servers did meanwhile."""
+
+    cost: Cost
+    servers: ServersCpu
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Medians of one contender's runs; the servers' CPU time with them."""
+
+    cost: Summary
+    redis_cpu_s: float
+    postgres_cpu_s: float
+
+
+@dataclass(frozen=True)
+class ServiceResult:
+    """All contenders' medians over `rounds` rounds of `entries` records."""
+
+    entries: int
+    rounds: int
+    writers: tuple[int, ...]
+    servers: str
+    psql: str
+    runs: Mapping[str, RunSummary]
+
+    @property
+    def times_less_cpu(self) -> float:
+        """The headline: CPU time of the asyncio service by that of the processor with the fewest writers."""
+        ours = self.runs[processor_name(self.writers[0])]
+        return self.runs[ASYNCIO].cost.cpu_s / ours.cost.cpu_s
+
+    def share_of_limit(self, name: str) -> float:
+        r"""The throughput of `name` as a share of what \copy reaches."""
+        return self.runs[COPY].cost.wall_s / self.runs[name].cost.wall_s
+
+
+def run_service(
+    *,
+    entries: int,
+    rounds: int,
+    writers: Sequence[int],
+    choice: Choice,
+    progress: Callable[[str], None],
+) -> ServiceResult:
+    """Measure all contenders in turn. Raises BenchError when one of them loses or invents a row."""
+    progress("service: starting Redis and PostgreSQL")
+    with (
+        launch_world(choice) as world,
+        guarded_directory("bench", last_signal=signal.SIGTERM) as directory,
+    ):
+        rows_file = directory.path / "rows.copy"
+        _prepare(world, entries, rows_file, progress)
+        psql = world.postgres_server.bin_dir / "psql"
+        contenders: dict[str, Callable[[], Run]] = {
+            processor_name(count): _service(
+                world, directory, entries, ["processor", "run"], {"WRITERS": str(count)}
+            )
+            for count in writers
+        }
+        contenders[ASYNCIO] = _service(world, directory, entries, ["bench.asyncio_service"], {})
+        contenders[COPY] = lambda: _run_copy(world, psql, rows_file, entries)
+        progress("service: warming up")
+        # The first run makes the log's files, which later ones use again.
+        contenders[COPY]()
+        runs = interleave(
+            contenders,
+            rounds=rounds,
+            before_run=lambda number, name: progress(
+                f"service: round {number} of {rounds}, {name}"
+            ),
+        )
+        return ServiceResult(
+            entries=entries,
+            rounds=rounds,
+            writers=tuple(writers),
+            servers=f"{world.redis_server.product} {world.redis_server.version},"
+            f" PostgreSQL {world.postgres_server.version} ({world.postgres_server.kind.value})",
+            psql=str(psql),
+            runs={name: _summarise(kept) for name, kept in runs.items()},
+        )
+
+
+def _prepare(world: World, count: int, rows_file: Path, progress: Callable[[str], None]) -> None:
+    progress("service: making the entries")
+    entries = list(fleet_entries(USUAL_FLEET, count))
+    progress(f"service: filling the stream with {count:,} entries")
+    world.fill(entries)
+    progress("service: writing the file for \\copy")
+    write_rows_file(entries, batch_rows=BATCH_ROWS, now_us=time.time_ns() // 1000, file=rows_file)
+
+
+def _summarise(runs: Sequence[Run]) -> RunSummary:
+    return RunSummary(
+        cost=summarise(run.cost for run in runs),
+        redis_cpu_s=statistics.median(run.servers.redis_s for run in runs),
+        postgres_cpu_s=statistics.median(run.servers.postgres_s for run in runs),
+    )
+
+
+def _run_copy(world: World, psql: Path, rows_file: Path, entries: int) -> Run:
+    world.reset()
+    servers = world.servers_cpu()
+    cost = copy_with_psql(psql, world.database.processor_url, rows_file)
+    _check_rows(world, COPY, entries)
+    return Run(cost, world.servers_cpu() - servers)
+
+
+def _service(
+    world: World,
+    directory: GuardedDirectory,
+    entries: int,
+    module: Sequence[str],
+    settings: Mapping[str, str],
+) -> Callable[[], Run]:
+    def run() -> Run:
+        world.reset()
+        log = directory.path / f"{module[0]}.log"
+        log.unlink(missing_ok=True)
+        process = directory.spawn(
+            [sys.executable, "-m", *module],
+            log=log,
+            env=_environment(world, directory, settings),
+        )
+        try:
+            measured = _measure(world, process, log)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOP_BOUND_S)
+        _check_rows(world, module[0], entries)
+        return measured
+
+    return run
+
+
+def _measure(world: World, process: subprocess.Popen[bytes], log: Path) -> Run:
+    """From the ready line until the group has nothing left to read or to ack."""
+    _wait(lambda: READY in log.read_bytes(), READY_POLL_S, START_BOUND_S, process, log)
+    wall_s, cpu_s, servers = time.perf_counter(), process_cpu_s(process.pid), world.servers_cpu()
+    _wait(world.settled, SETTLED_POLL_S, RUN_BOUND_S, process, log)
+    cost = Cost(cpu_s=process_cpu_s(process.pid) - cpu_s, wall_s=time.perf_counter() - wall_s)
+    return Run(cost, world.servers_cpu() - servers)
+
+
+def _wait(
+    done: Callable[[], bool],
+    poll_s: float,
+    bound_s: float,
+    process: subprocess.Popen[bytes],
+    log: Path,
+) -> None:
+    deadline = time.monotonic() + bound_s
+    while not done():
+        if process.poll() is not None:
+            raise BenchError(f"{process.args!r} ended early; the end of its log:\n{log_tail(log)}")
+        if time.monotonic() > deadline:
+            raise BenchError(f"not done in {bound_s:.0f} s; the end of the log:\n{log_tail(log)}")
+        time.sleep(poll_s)
+
+
+def _environment(
+    world: World, directory: GuardedDirectory, settings: Mapping[str, str]
+) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(CHECKOUT),
+        "REDIS_URL": world.redis_server.url,
+        "REDIS_TELEMETRY_STREAM": STREAM,
+        "POSTGRES_URL": world.database.processor_url,
+        "INSTANCE_ID": "bench",
+        "METRICS_HOST": HOST,
+        "METRICS_PORT": str(free_port()),
+        "CONTROL_SOCKET": str(directory.path / "control.sock"),
+        "PANIC_DUMP_DIR": str(directory.path),
+        **settings,
+    }
+
+
+def _check_rows(world: World, name: str, entries: int) -> None:
+    """Every entry has a key of its own, so as many rows must be there."""
+    if (rows := world.rows()) != entries:
+        raise BenchError(f"{name} left {rows:,} rows of {entries:,} entries: nothing to compare")

@@ -1,0 +1,116 @@
+"""The servers of one benchmark: an empty table, a filled stream, and how to have them so again."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import redis
+
+from bench.cpu import family_cpu_s
+from bench.replies import GROUP, STREAM
+from dev.schema import create_database
+from dev.servers import (
+    Choice,
+    Database,
+    PostgresServer,
+    RedisServer,
+    find_postgres,
+    find_redis,
+    launch_postgres,
+    launch_redis,
+)
+from processor.edges.publisher import StreamPublisher, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from processor.publish.entry import Entry
+
+DATABASE = "bench"
+PUBLISH_BATCH = 2000
+# Nothing is kept on disk: the stream is made anew for each benchmark.
+REDIS_ARGUMENTS = ("--appendonly", "no")
+# Commits wait for the log as ever (synchronous_commit), but the disk is not what is compared: no
+# fsync, no checkpoint and no autovacuum in the middle of a run.
+POSTGRES_SETTINGS = {
+    "synchronous_commit": "on",
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": "off",
+}
+
+
+@dataclass(frozen=True)
+class ServersCpu:
+    """CPU time that the servers have used since they were started."""
+
+    redis_s: float
+    postgres_s: float
+
+    def __sub__(self, earlier: ServersCpu) -> ServersCpu:
+        return ServersCpu(self.redis_s - earlier.redis_s, self.postgres_s - earlier.postgres_s)
+
+
+@dataclass(frozen=True)
+class World:
+    """Both servers and connections of the benchmark's own to them."""
+
+    redis_server: RedisServer
+    postgres_server: PostgresServer
+    database: Database
+    _redis: redis.Redis
+    _postgres: psycopg.Connection
+
+    def fill(self, entries: Sequence[Entry]) -> None:
+        """Append the entries to the stream as tcp-ingestion would."""
+        # MAXLEN ~ this: nothing is trimmed.
+        target = Target(stream=STREAM, entries_max=2 * len(entries))
+        with StreamPublisher(self.redis_server.url, target) as publisher:
+            for first in range(0, len(entries), PUBLISH_BATCH):
+                publisher.publish(entries[first : first + PUBLISH_BATCH])
+
+    def reset(self) -> None:
+        """Empty the table, forget the group, and have PostgreSQL write out what the last run left dirty."""
+        self._redis.xgroup_destroy(STREAM, GROUP)
+        self._postgres.execute("TRUNCATE positions")
+        self._postgres.execute("CHECKPOINT")
+
+    def settled(self) -> bool:
+        """Whether the group has read all of the stream and acked all that it has read."""
+        groups: list[dict[str, Any]] = self._redis.xinfo_groups(STREAM)
+        return any(
+            group["name"] == GROUP.encode() and group["lag"] == 0 and group["pending"] == 0
+            for group in groups
+        )
+
+    def rows(self) -> int:
+        """Rows in the table."""
+        row = self._postgres.execute("SELECT count(*) FROM positions").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def servers_cpu(self) -> ServersCpu:
+        """Their CPU time up to now."""
+        return ServersCpu(
+            redis_s=family_cpu_s(self.redis_server.process.pid),
+            postgres_s=family_cpu_s(self.postgres_server.process.pid),
+        )
+
+
+@contextlib.contextmanager
+def launch_world(choice: Choice) -> Iterator[World]:
+    """Start both servers and apply the schema; all is gone when the block ends. Raises ServerError."""
+    with (
+        launch_redis(find_redis(choice), extra_args=REDIS_ARGUMENTS) as redis_server,
+        launch_postgres(find_postgres(choice), settings=POSTGRES_SETTINGS) as postgres_server,
+    ):
+        database = create_database(postgres_server, DATABASE)
+        with (
+            contextlib.closing(redis.Redis.from_url(redis_server.url, protocol=2)) as client,
+            psycopg.connect(database.admin_url, autocommit=True) as connection,
+        ):
+            yield World(redis_server, postgres_server, database, client, connection)
