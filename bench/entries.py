@@ -17,7 +17,7 @@ from processor.publish.entry import Entry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CAPTURE = Path(__file__).parents[1] / "rust/codec/tests/captures/drive-codec8.hex"
+CAPTURE = Path(__file__).parents[1] / "tests/captures/drive-codec8.hex"
 CAPTURE_DEVICE_ID = "356307042441013"
 
 FLEET_DEVICES = 300
