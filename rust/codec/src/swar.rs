@@ -3,24 +3,12 @@
 /// Bytes looked at in one step: several attributes, and one bit for each byte in a `u64`.
 pub(crate) const WINDOW_BYTES: usize = 64;
 
-/// A window; what lies behind the end of the text is zero.
+/// Neighbouring bytes of a text.
 pub(crate) type Window = [u8; WINDOW_BYTES];
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const LOW_BITS: u64 = 0x7F7F_7F7F_7F7F_7F7F;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// The window at the beginning of `text`.
-#[inline]
-pub(crate) fn window(text: &[u8]) -> Window {
-    text.first_chunk().copied().unwrap_or_else(|| {
-        let mut padded = [0; WINDOW_BYTES];
-        for (place, byte) in padded.iter_mut().zip(text) {
-            *place = *byte;
-        }
-        padded
-    })
-}
 
 /// One bit for each byte of the window that is no decimal digit, the first byte's lowest.
 #[inline]
@@ -64,7 +52,7 @@ fn gather(high_bits: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{leading_number, non_digits, window};
+    use super::{leading_number, non_digits};
 
     #[test]
     fn every_byte_is_a_digit_or_not_wherever_it_stands() {
@@ -93,10 +81,5 @@ mod tests {
         ] {
             assert_eq!(leading_number(*text), number);
         }
-    }
-
-    #[test]
-    fn behind_the_text_there_are_zeros() {
-        assert_eq!(&window(b"12")[..3], b"12\0");
     }
 }

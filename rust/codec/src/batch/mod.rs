@@ -44,8 +44,9 @@ impl DeviceKey {
 
     fn new(device_id: &[u8]) -> Self {
         let mut bytes = [0; Self::BYTES];
-        for (place, byte) in bytes.iter_mut().zip(device_id) {
-            *place = *byte;
+        let length = device_id.len().min(Self::BYTES);
+        if let (Some(places), Some(id)) = (bytes.get_mut(..length), device_id.get(..length)) {
+            places.copy_from_slice(id);
         }
         Self(u128::from_be_bytes(bytes))
     }

