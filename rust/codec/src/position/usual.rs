@@ -11,9 +11,6 @@ use super::json::Scanner;
 use super::{Attributes, Limits, Position, timestamp};
 use crate::cursor::{Cursor, POWERS_OF_TEN};
 
-/// `YYYY-MM-DDThh:mm:ss.sssZ`, as JavaScript's `toISOString` writes it.
-const TIMESTAMP_BYTES: usize = 24;
-
 /// Decodes a payload in the usual form, leaving the attributes in `members`.
 pub(super) fn decode<'a>(
     payload: &'a [u8],
@@ -25,7 +22,7 @@ pub(super) fn decode<'a>(
     cursor.take(b"{\"device_id\":\"")?;
     let device_id = Cow::Borrowed(decimal_text(&mut cursor)?);
     cursor.take(b"\",\"timestamp\":\"")?;
-    let ts_us = timestamp::parse(cursor.chunk::<TIMESTAMP_BYTES>()?).filter(|&ts_us| limits.admits(ts_us, now_us))?;
+    let ts_us = timestamp::parse_millis(cursor.chunk()?).filter(|&ts_us| limits.admits(ts_us, now_us))?;
     cursor.take(b"\",\"latitude\":")?;
     let latitude = degrees(&mut cursor, 90.0)?;
     cursor.take(b",\"longitude\":")?;
