@@ -1,0 +1,187 @@
+"""`processor run` as a process of its own, whose log, metrics and end a test can wait for."""
+
+from __future__ import annotations
+
+import json
+import os
+from signal import SIGTERM, Signals
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PROCESSOR = Path(sys.executable).with_name("processor")
+# Far beyond what any of it takes: a test that waits this long has failed.
+WAIT_S_MAX = 30.0
+# Metrics and servers tell nobody when they change: ask them this often.
+PROBE_S = 0.01
+
+Line: TypeAlias = dict[str, Any]
+
+
+def until(holds: Callable[[], object], what: str) -> None:
+    """Return as soon as `holds()` is true; fail with `what` when that takes too long."""
+    deadline = time.monotonic() + WAIT_S_MAX
+    while not holds():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not come true within {WAIT_S_MAX:.0f} s: {what}")
+        time.sleep(PROBE_S)
+
+
+class Service:
+    """A running processor. Its log lines are taken as they come; whoever waits for one is woken by it."""
+
+    def __init__(self, env: Mapping[str, str], stderr: Path) -> None:
+        self._stderr = stderr
+        with stderr.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [PROCESSOR, "run"],
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        self.lines: list[Line] = []
+        self._news = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+
+    def _read_log(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as log:
+            for text in log:
+                with self._news:
+                    self.lines.append(json.loads(text))
+                    self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    @property
+    def stderr(self) -> str:
+        """What it has written to standard error."""
+        return self._stderr.read_text()
+
+    @property
+    def messages(self) -> list[str]:
+        """The log's messages so far."""
+        with self._news:
+            return [line["msg"] for line in self.lines]
+
+    def logged(self, beginning: str) -> list[Line]:
+        """The log lines so far whose message begins so."""
+        with self._news:
+            return [line for line in self.lines if line["msg"].startswith(beginning)]
+
+    def wait_for(self, beginning: str, count: int = 1) -> Line:
+        """The `count`-th log line whose message begins so, as soon as it is there."""
+        deadline = time.monotonic() + WAIT_S_MAX
+        while True:
+            with self._news:
+                found = [line for line in self.lines if line["msg"].startswith(beginning)]
+                if len(found) >= count:
+                    return found[count - 1]
+                if self._ended or not self._news.wait(deadline - time.monotonic()):
+                    raise AssertionError(f"no line {beginning!r} in the log:\n{self.report()}")
+
+    def ready(self) -> Service:
+        """Itself, once it is ready."""
+        self.wait_for("processor ready")
+        return self
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of one of its HTTP endpoints."""
+        address = self.logged("processor ready")[0]["metrics"]
+        try:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=WAIT_S_MAX) as answer:  # noqa: S310
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.read().decode()
+
+    def readyz(self) -> tuple[int, dict[str, Any]]:
+        """Status and body of `/readyz`."""
+        status, body = self.get("/readyz")
+        return status, json.loads(body)
+
+    def until_ready_again(self) -> None:
+        """Wait until `/readyz` says 200."""
+        until(lambda: self.readyz()[0] == 200, f"ready\n{self.report()}")
+
+    def until_not_ready(self, dependency: str) -> str:
+        """Wait until `/readyz` says 503 because of `dependency`; its reason."""
+        until(lambda: dependency in self.readyz()[1]["reasons"], f"{dependency} is not ready")
+        assert self.readyz()[0] == 503
+        reason: str = self.readyz()[1]["reasons"][dependency]
+        return reason
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of `/metrics` by its name, with labels as written, without the common prefix."""
+        lines = self.get("/metrics")[1].splitlines()
+        samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name.removeprefix("processor_"): float(value) for name, value in samples}
+
+    def until_metrics(self, **wanted: float) -> dict[str, float]:
+        """Wait for these samples (names without labels) and return all of them."""
+        try:
+            until(lambda: self.metrics().items() >= wanted.items(), f"{wanted}")
+        except AssertionError:
+            seen = {name: self.metrics().get(name) for name in wanted}
+            raise AssertionError(f"{seen} instead of {wanted}\n{self.report()}") from None
+        return self.metrics()
+
+    def send(self, number: Signals = SIGTERM) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended and all of its log is read."""
+        try:
+            code = self.process.wait(WAIT_S_MAX)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end:\n{self.report()}") from None
+        self._reader.join(WAIT_S_MAX)
+        return code
+
+    def stop(self, number: Signals = SIGTERM) -> int:
+        """Ask it to stop; its exit code."""
+        self.send(number)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End it with SIGKILL, in the middle of whatever it does. Idempotent."""
+        self.process.kill()
+        self.wait()
+
+    def rss_bytes(self) -> int:
+        """Its resident memory now."""
+        resident: int = psutil.Process(self.process.pid).memory_info().rss
+        return resident
+
+    def report(self) -> str:
+        """The end of its log and standard error, for a failed test."""
+        with self._news:
+            lines = [json.dumps(line) for line in self.lines[-20:]]
+        return "\n".join([*lines, self.stderr])
+
+
+def base_environment(directory: Path) -> dict[str, str]:
+    """What every run of the service gets: nothing of the developer's own environment."""
+    return {
+        "PATH": os.defpath,
+        "METRICS_HOST": "127.0.0.1",
+        "METRICS_PORT": "0",
+        "CONTROL_SOCKET": str(directory / "control.sock"),
+        "PANIC_DUMP_DIR": str(directory),
+    }

@@ -1,0 +1,164 @@
+"""SIGTERM and SIGINT: no new reads, what was read is written and acknowledged, and the exit says so."""
+
+from __future__ import annotations
+
+import time
+from signal import SIGINT, SIGTERM
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.servers.ports import free_port
+from tests.service.running import until
+from tests.service.world import drive
+
+if TYPE_CHECKING:
+    from signal import Signals
+
+    from dev.servers import PostgresServer
+    from tests.service.conftest import Run
+    from tests.service.world import World
+
+# The interpreter's own end on a busy machine, beyond what the contract grants.
+EXIT_S = 1.0
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+def test_an_idle_service_stops_at_once_and_not_after_its_blocked_read(
+    run: Run, number: Signals
+) -> None:
+    service = run(BATCH_BLOCK_MS="60000").ready()
+    asked = time.monotonic()
+    assert service.stop(number) == 0
+    assert time.monotonic() - asked < 2.0
+    assert service.messages[-2:] == [
+        f"shutdown: starting signal={number.name}",
+        "shutdown: clean exit",
+    ]
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+def test_under_load_everything_that_was_read_is_written_and_acknowledged(
+    run: Run, world: World, number: Signals
+) -> None:
+    world.publish(drive(30_000))
+    service = run(BATCH_SIZE="500", WRITE_BATCH_SIZE="1000").ready()
+    until(lambda: world.rows() > 0, "the first rows")
+    assert service.stop(number) == 0
+
+    ledger = service.lines[-1]["ledger"]
+    assert 0 < ledger["read"] < 30_000
+    assert ledger == {"read": world.rows(), "acked": world.rows(), "left_pending": 0}
+    assert world.pending() == 0
+    assert world.undelivered() == 30_000 - world.rows()
+    assert [line["level"] for line in service.lines[-2:]] == ["info", "info"]
+    assert service.lines[-1]["signal"] == number.name
+
+
+def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: World) -> None:
+    world.publish(drive(10_000))
+    first = run(BATCH_SIZE="200", WRITE_BATCH_SIZE="200").ready()
+    until(lambda: world.rows() > 0, "the first rows")
+    assert first.stop() == 0
+    second = run().ready()
+    world.until_settled()
+    assert second.stop() == 0
+    assert world.rows() == 10_000
+    assert first.lines[-1]["ledger"]["acked"] + second.lines[-1]["ledger"]["acked"] == 10_000
+
+
+@pytest.mark.parametrize(
+    ("variable", "url", "dependency"),
+    [
+        ("POSTGRES_URL", "postgresql://processor@127.0.0.1:{port}/telemetry", "Postgres"),
+        ("REDIS_URL", "redis://127.0.0.1:{port}", "Redis"),
+    ],
+)
+def test_a_stop_before_it_is_ready_is_a_clean_exit(
+    run: Run, variable: str, url: str, dependency: str
+) -> None:
+    service = run(
+        **{variable: url.format(port=free_port())},
+        CONNECT_ATTEMPTS="1000",
+        CONNECT_BACKOFF_MAX_MS="60000",
+    )
+    service.wait_for(f"{dependency} unreachable", count=2)
+    assert service.stop() == 0
+    assert service.messages[-2:] == ["shutdown: starting signal=SIGTERM", "shutdown: clean exit"]
+
+
+def test_a_stop_while_a_frozen_server_is_being_connected_to_is_a_clean_exit(
+    run: Run, postgres_server: PostgresServer
+) -> None:
+    postgres_server.process.freeze()
+    service = run()
+    service.wait_for("processor starting")
+    asked = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - asked < 2.0
+
+
+def test_a_second_signal_ends_the_drain_at_once(
+    run: Run, world: World, postgres_server: PostgresServer
+) -> None:
+    service = run(DRAIN_BUDGET_MS="25000").ready()
+    postgres_server.process.freeze()
+    ids = world.publish_at_once(drive(100))
+    service.until_metrics(in_flight_records=100)
+    service.send(SIGTERM)
+    service.wait_for("shutdown: starting")
+    asked = time.monotonic()
+    assert service.stop(SIGINT) == 3
+    assert time.monotonic() - asked < 1.0 + EXIT_S
+    assert service.messages[-1] == "shutdown: timed out released=0 left=100"
+    assert service.lines[-1]["level"] == "error"
+    assert world.pending_ids() == ids
+
+
+def test_a_drain_that_exceeds_its_budget_leaves_the_rest_to_the_next_life(
+    run: Run, world: World, postgres_server: PostgresServer
+) -> None:
+    service = run(DRAIN_BUDGET_MS="1500").ready()
+    postgres_server.process.freeze()
+    ids = world.publish_at_once(drive(100))
+    service.until_metrics(in_flight_records=100)
+    asked = time.monotonic()
+    assert service.stop() == 3
+    assert 1.5 <= time.monotonic() - asked < 1.5 + 1.0 + EXIT_S
+    assert service.messages[-1] == "shutdown: timed out released=0 left=100"
+    assert (service.lines[-1]["released"], service.lines[-1]["left"]) == (0, 100)
+    assert world.pending_ids() == ids
+
+    postgres_server.process.thaw()
+    heir = run().ready()
+    heir.until_metrics(acks_total=100)
+    assert world.pending() == 0
+    assert world.rows() == 100
+
+
+def test_the_drain_waits_for_a_server_that_comes_back_within_the_budget(
+    run: Run, world: World, postgres_server: PostgresServer
+) -> None:
+    service = run(DRAIN_BUDGET_MS="25000").ready()
+    postgres_server.process.freeze()
+    world.publish_at_once(drive(100))
+    service.until_metrics(in_flight_records=100)
+    service.send(SIGTERM)
+    service.wait_for("shutdown: starting")
+    postgres_server.process.thaw()
+    assert service.wait() == 0
+    assert world.rows() == 100
+    assert world.pending() == 0
+
+
+def test_a_draining_service_is_alive_and_not_ready(
+    run: Run, world: World, postgres_server: PostgresServer
+) -> None:
+    service = run(DRAIN_BUDGET_MS="25000").ready()
+    postgres_server.process.freeze()
+    world.publish_at_once(drive(1))
+    service.until_metrics(in_flight_records=1)
+    service.send(SIGTERM)
+    assert service.until_not_ready("lifecycle") == "draining"
+    assert service.get("/healthz")[0] == 200
+    assert service.stop() == 3
