@@ -84,8 +84,6 @@ class Committing:
                 await self._write(part)
             except PostgresError as error:
                 await self._after_failure(part, error)
-            if not self._parts and self._refusals and not self._committed:
-                await self._doubt_the_schema()
         events.batch_written(
             self._postgres.log,
             inserted=self._inserted,
@@ -100,6 +98,8 @@ class Committing:
         copy = self._store.copy_direct if part.path is Path.DIRECT else self._store.copy_staged
         receipt = Receipt(part.batch, await copy(part.batch))
         self._failures = 0
+        if not self._committed:
+            self._try_refused_again()
         self._inserted += receipt.inserted
         self._committed += part.batch.records
         self._postgres.recorder.dependency_ready(self._postgres.name)
@@ -125,9 +125,16 @@ class Committing:
                 self._refusals.append(Refusal(record, error))
                 if rest.records:
                     self._parts.append(_Part(rest, part.path))
+                await self._doubt_the_schema()
             case Step.RETRY:
-                self._parts.append(part)
+                # Behind the others: whose fault it was may hang on whether a neighbour commits.
+                self._parts.insert(0, part)
                 await self._pause(error)
+
+    def _try_refused_again(self) -> None:
+        """What was refused before anything was committed may have met a schema that has changed since."""
+        self._parts[:0] = [_Part(refusal.record, Path.DIRECT) for refusal in self._refusals]
+        self._refusals.clear()
 
     async def _pause(self, error: PostgresError) -> None:
         self._failures += 1
@@ -144,7 +151,12 @@ class Committing:
         await trio.sleep(pause_ms / 1000)
 
     async def _doubt_the_schema(self) -> None:
-        """A server that refuses every row may have another table than we think: then it is not the rows' fault."""
+        """A server that refuses every row may have another table than we think: then it is not the rows' fault.
+
+        Asked after the last row, and after the first already: to have every row refused takes long.
+        """
+        if self._committed or (self._parts and len(self._refusals) > 1):
+            return
         try:
             await self._store.check_schema()
         except SchemaMismatch as mismatch:
@@ -157,5 +169,5 @@ class Committing:
 
     async def _hold(self, error: PostgresError) -> None:
         self._refusals.clear()
-        self._parts.append(_Part(self._batch, Path.DIRECT))
+        self._parts = [_Part(self._batch, Path.DIRECT)]
         await self._pause(error)
