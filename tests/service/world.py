@@ -126,3 +126,11 @@ class World:
                 " WHERE usename = 'processor' AND datname = current_database()"
             ).fetchall()
         return [pid for (pid,) in found]
+
+    def connections(self) -> dict[str, str]:
+        """Ids of the processor's connections to Redis, by what they are for."""
+        return {
+            client["name"].rpartition(":")[2]: client["id"]
+            for client in self.redis.client_list()
+            if client["name"].startswith("processor/")
+        }
