@@ -75,10 +75,10 @@ def _measure(
     workload: str, replies: list[Reply], rounds: int, progress: Callable[[str], None]
 ) -> CodecResult:
     progress(f"codec, {workload}: comparing the output")
-    records, rows = _compare(replies)
+    records, rows = compare(replies)
     contenders = {
-        OURS: lambda: _timed(_encode_ours, replies),
-        PEER: lambda: _timed(_encode_peer, replies),
+        OURS: lambda: _timed(encode_ours, replies),
+        PEER: lambda: _timed(encode_peer, replies),
         MEMCPY: lambda: timed(lambda: _copy_memory(replies)),
     }
     progress(f"codec, {workload}: {rounds} rounds")
@@ -96,11 +96,12 @@ def _timed(encode: Encoder, replies: list[Reply]) -> Cost:
     return timed(lambda: encode(replies, len, len))
 
 
-def _encode_ours(
+def encode_ours(
     replies: Iterable[Reply],
     copy_sink: Callable[[bytes], object],
     ack_sink: Callable[[bytes], object],
 ) -> None:
+    """The codec, as the service uses it."""
     parser = ReplyParser()
     for reply in replies:
         batch = _read(parser, reply).batch
@@ -120,11 +121,12 @@ def _read(parser: ReplyParser, reply: Reply) -> Delivery:
     raise BenchError("a reply without an end")
 
 
-def _encode_peer(
+def encode_peer(
     replies: Iterable[Reply],
     copy_sink: Callable[[bytes], object],
     ack_sink: Callable[[bytes], object],
 ) -> None:
+    """Python, as of the same moment."""
     peer_codec.encode_replies(replies, NOW, copy_sink, ack_sink)
 
 
@@ -134,12 +136,14 @@ def _copy_memory(replies: Iterable[Reply]) -> None:
             bytearray(piece)
 
 
-def _compare(replies: Iterable[Reply]) -> tuple[int, int]:
+def compare(
+    replies: Iterable[Reply], ours: Encoder = encode_ours, peer: Encoder = encode_peer
+) -> tuple[int, int]:
     """(records, rows) of both. Raises BenchError unless rows, their order and the acks are the same."""
     records = rows = 0
     for number, reply in enumerate(replies, start=1):
-        our_rows, our_ack = _output(_encode_ours, reply)
-        peer_rows, peer_ack = _output(_encode_peer, reply)
+        our_rows, our_ack = _output(ours, reply)
+        peer_rows, peer_ack = _output(peer, reply)
         if our_rows != peer_rows:
             raise BenchError(f"reply {number}: the two encoders wrote different rows")
         if our_ack != peer_ack:

@@ -25,7 +25,7 @@ SERVICE_COLUMNS = (
     "CPU µs",
     "Redis µs",
     "PostgreSQL µs",
-    "share of \\copy",
+    "share",
 )
 
 
@@ -60,9 +60,12 @@ def _codec_table(result: CodecResult) -> Table:
 def print_service(console: Console, result: ServiceResult) -> None:
     """The service end to end, and the two headlines."""
     console.print(_service_table(result))
-    console.print(
-        f"{result.servers}; fsync off, synchronous_commit on; medians of {result.rounds} interleaved rounds"
-    )
+    for line in (
+        f"medians of {result.rounds} interleaved rounds; share: of what \\copy reaches",
+        f"{result.servers}; fsync off, synchronous_commit on",
+        f"\\copy by {result.psql}",
+    ):
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
     console.print(f"service: [bold]{result.times_less_cpu:.1f} times less CPU[/]")
     for writers in result.writers:
         share = result.share_of_limit(processor_name(writers))
