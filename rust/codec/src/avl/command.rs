@@ -1,7 +1,7 @@
 //! Codec 12 to 15: what tells a sound command frame from a damaged one.
 
 use super::cursor::Cursor;
-use super::frame::Fault;
+use super::fault::Fault;
 
 /// Walks over `quantity` messages: type (1 byte), size (4 bytes), `size` bytes.
 ///

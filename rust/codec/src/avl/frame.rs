@@ -3,7 +3,8 @@
 use crc::{CRC_16_ARC, Crc, Table};
 
 use super::command;
-use super::cursor::{Cursor, EndOfData};
+use super::cursor::Cursor;
+use super::fault::Fault;
 use super::record::{Record, Shape, decode_record};
 use super::refusal::{Refusal, RefusalCode};
 
@@ -117,29 +118,6 @@ pub fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
     let data = checked_data(frame).map_err(refuse)?;
     let (codec, body) = decode_data(data).map_err(refuse)?;
     Ok(Frame { codec, frame_bytes, body })
-}
-
-/// A refusal within a frame whose extent is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fault {
-    code: RefusalCode,
-    offset: usize,
-}
-
-impl Fault {
-    pub(super) const fn new(code: RefusalCode, offset: usize) -> Self {
-        Self { code, offset }
-    }
-
-    /// For reads of a quantity's worth of things: the data field holds fewer than it says.
-    pub(super) fn missing(end: EndOfData) -> Self {
-        Self::new(RefusalCode::CountMismatch, end.offset)
-    }
-
-    /// For reads whose length came from the wire.
-    pub(super) fn overrun(end: EndOfData) -> Self {
-        Self::new(RefusalCode::IoOverrun, end.offset)
-    }
 }
 
 /// The frame's length from its first eight bytes alone.

@@ -25,6 +25,7 @@ mod calendar;
 mod capture;
 mod command;
 mod cursor;
+mod fault;
 mod frame;
 mod imei;
 mod position_json;

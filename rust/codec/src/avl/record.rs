@@ -1,7 +1,7 @@
 //! One AVL record: when and where, and the IO elements.
 
 use super::cursor::{Cursor, EndOfData};
-use super::frame::Fault;
+use super::fault::Fault;
 
 /// A record as it stood on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,28 @@
+//! What is wrong inside a frame, before it is known how the refusal looks from outside.
+
+use super::cursor::EndOfData;
+use super::refusal::RefusalCode;
+
+/// A refusal within a frame whose extent is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fault {
+    pub(super) code: RefusalCode,
+    /// From the frame's first byte.
+    pub(super) offset: usize,
+}
+
+impl Fault {
+    pub(super) const fn new(code: RefusalCode, offset: usize) -> Self {
+        Self { code, offset }
+    }
+
+    /// For reads of a quantity's worth of things: the data field holds fewer than it says.
+    pub(super) fn missing(end: EndOfData) -> Self {
+        Self::new(RefusalCode::CountMismatch, end.offset)
+    }
+
+    /// For reads whose length came from the wire.
+    pub(super) fn overrun(end: EndOfData) -> Self {
+        Self::new(RefusalCode::IoOverrun, end.offset)
+    }
+}
