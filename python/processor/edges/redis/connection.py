@@ -16,6 +16,7 @@ from processor._codec import (
     ReplyError,
     ReplyParser,
 )
+from processor.edges.redis.reasons import plain_reason
 from processor.errors import RedisRefused, RedisUnavailable
 
 if TYPE_CHECKING:
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 
 # A piece of this size stays in the processor's second-level cache while it is decoded.
 RECEIVE_BYTES = 256 * 1024
-# What a blocked read may take beyond its BLOCK: Redis overruns it when it is busy.
-READ_MARGIN_MS = 5_000
+# How long a server may be silent that owes us something. A blocked read is owed nothing before its
+# BLOCK is over, which Redis overruns when it is busy.
+SILENCE_MS = 5_000
 # CLIENT UNBLOCK finds nobody when it overtakes the read on its way to the server: it is sent again.
 UNBLOCK_AGAIN_MS = 50
+# Redis ends the refusal of an unknown command with its arguments, and those of AUTH are secret.
+ECHO = ", with args beginning with"
 
 T = TypeVar("T")
 
@@ -64,26 +68,36 @@ class RedisConnection:
         self._socket.close()
 
     async def request(self, wire: bytes, *, timeout_ms: int) -> Reply:
-        """Send one command and return its reply.
+        """Send one command and return its reply, which comes whole within `timeout_ms`.
 
         Raises RedisRefused when Redis answers with an error, RedisUnavailable when it does not answer.
         """
         async with self._in_use:
-            with self._in_step(), self._within(_deadline(timeout_ms)):
+            with self._in_step(), self._within(timeout_ms):
                 await self._stream.send_all(wire)
                 reply = await self._whole(self._parser.next_reply)
         if isinstance(reply, ReplyError):
             raise self._refused(reply)
         return reply
 
-    async def delivery(self, wire: bytes, *, timeout_ms: int) -> Delivery:
-        """Send a read that does not block and return what it delivered. Raises like `request`."""
-        with self._in_step(), self._within(_deadline(timeout_ms)):
-            await self._stream.send_all(wire)
+    async def request_integer(self, wire: bytes, *, timeout_ms: int) -> int:
+        """Send one command that Redis answers with an integer. Raises like `request`."""
+        reply = await self.request(wire, timeout_ms=timeout_ms)
+        if not isinstance(reply, int):
+            self.close()
+            raise RedisUnavailable("an integer was expected: is it a Redis?", where=self.where)
+        return reply
+
+    async def delivery(self, wire: bytes) -> Delivery:
+        """Send a read that does not block and return what it delivered. Raises like `request`.
+
+        It may take as long as it takes, but the server may not fall silent.
+        """
+        with self._in_step():
+            with self._within(SILENCE_MS):
+                await self._stream.send_all(wire)
             delivery: Delivery | ReplyError = await self._whole(self._next_read)
-        if isinstance(delivery, ReplyError):
-            raise self._refused(delivery)
-        return delivery
+        return self._accepted(delivery)
 
     async def blocking_delivery(
         self, wire: bytes, *, block_ms: int, unblock: Callable[[], Awaitable[None]]
@@ -94,38 +108,33 @@ class RedisConnection:
         a cancellation does not interrupt the read: it has `unblock` wake it, and the delivery is
         returned; the caller meets its cancellation at the next checkpoint.
         """
-        deadline = _deadline(block_ms + READ_MARGIN_MS)
         await trio.lowlevel.checkpoint_if_cancelled()
         with self._in_step():
-            with self._within(deadline, shield=True):
+            with self._within(SILENCE_MS, shield=True):
                 await self._stream.send_all(wire)
             try:
-                with self._within(deadline):
+                with self._within(block_ms + SILENCE_MS):
                     await self._receive()
+                delivery: Delivery | ReplyError = await self._whole(self._next_read)
             except trio.Cancelled:
                 # Not raised again: the delivery outlives the cancellation, see above.
-                with self._within(deadline, shield=True):
-                    await self._receive_unblocked(unblock)
-            with self._within(deadline, shield=True):
-                delivery: Delivery | ReplyError = await self._whole(self._next_read)
-        if isinstance(delivery, ReplyError):
-            raise self._refused(delivery)
-        return delivery
+                with self._within(SILENCE_MS, shield=True):
+                    delivery = await self._woken(unblock)
+        return self._accepted(delivery)
 
-    async def _receive_unblocked(self, unblock: Callable[[], Awaitable[None]]) -> None:
-        answered = False
-        while not answered:
+    async def _woken(self, unblock: Callable[[], Awaitable[None]]) -> Delivery | ReplyError:
+        while True:
             await unblock()
             with trio.move_on_after(UNBLOCK_AGAIN_MS / 1000):
-                await self._receive()
-                answered = True
+                return await self._whole(self._next_read)
 
     async def _whole(self, parse: Callable[[], T | Incomplete]) -> T:
         while True:
             reply = parse()
             if not isinstance(reply, Incomplete):
                 return reply
-            await self._receive()
+            with self._within(SILENCE_MS):
+                await self._receive()
 
     async def _receive(self) -> None:
         piece = await self._stream.receive_some(RECEIVE_BYTES)
@@ -136,8 +145,14 @@ class RedisConnection:
     def _next_read(self) -> Delivery | ReplyError | Incomplete:
         return self._parser.next_read(time.time_ns() // 1000)
 
+    def _accepted(self, delivery: Delivery | ReplyError) -> Delivery:
+        if isinstance(delivery, ReplyError):
+            raise self._refused(delivery)
+        return delivery
+
     def _refused(self, error: ReplyError) -> RedisRefused:
-        return RedisRefused(error.message, where=self.where, code=error.code)
+        message = error.message.partition(ECHO)[0]
+        return RedisRefused(message, where=self.where, code=error.code)
 
     @contextmanager
     def _in_step(self) -> Iterator[None]:
@@ -151,18 +166,15 @@ class RedisConnection:
             raise RedisUnavailable(f"not the Redis protocol: {error}", where=self.where) from error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self.close()
-            raise RedisUnavailable("the connection was lost", where=self.where) from error
+            reason = f": {reason}" if (reason := plain_reason(error)) else ""
+            raise RedisUnavailable(f"the connection was lost{reason}", where=self.where) from error
         except BaseException:
             self.close()
             raise
 
     @contextmanager
-    def _within(self, deadline: float, *, shield: bool = False) -> Iterator[None]:
-        with trio.CancelScope(deadline=deadline, shield=shield) as scope:
+    def _within(self, timeout_ms: int, *, shield: bool = False) -> Iterator[None]:
+        with trio.CancelScope(relative_deadline=timeout_ms / 1000, shield=shield) as scope:
             yield
         if scope.cancelled_caught:
             raise RedisUnavailable("no answer in time", where=self.where)
-
-
-def _deadline(timeout_ms: int) -> float:
-    return trio.current_time() + timeout_ms / 1000

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -10,12 +13,17 @@ from processor._codec import ReplyParser
 from processor.config import RedisTarget, RedisTls
 from processor.edges.redis.commands import Argument, encode
 from processor.edges.redis.connection import RedisConnection
+from processor.edges.redis.reasons import plain_reason
 from processor.errors import RedisRefused, RedisUnavailable
 
 # Also the bound of name resolution and of each handshake command.
 CONNECT_TIMEOUT_MS = 5_000
-# Answers to HELLO by a server that is too old, or whose ACL does not grant it.
-HELLO_REFUSALS = ("ERR", "NOPROTO", "NOPERM")
+# Answers to HELLO by a server that has no RESP3, or does not grant it. Of the code ERR only the
+# unknown command: a server that is full says ERR too.
+HELLO_REFUSALS = ("NOPROTO", "NOPERM")
+UNKNOWN_COMMAND = "unknown command"
+# Redis takes printable ASCII without blanks in a client's name, and refuses any other.
+NOT_IN_NAMES = re.compile(r"[^!-~]")
 
 
 async def open_connection(
@@ -37,43 +45,38 @@ async def open_connection(
 
 
 async def _open_stream(target: RedisTarget) -> tuple[trio.abc.Stream, trio.socket.SocketType]:
-    try:
-        with trio.fail_after(CONNECT_TIMEOUT_MS / 1000):
-            if target.path is not None:
-                transport = await trio.open_unix_socket(target.path)
-            else:
-                transport = await trio.open_tcp_stream(target.host, target.port)
-    except trio.TooSlowError:
-        raise RedisUnavailable(
-            f"no connection within {CONNECT_TIMEOUT_MS} ms", where=target.where
-        ) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RedisUnavailable(f"cannot connect: {reason}", where=target.where) from error
+    with _failures_told("cannot connect", target):
+        if target.path is not None:
+            transport = await trio.open_unix_socket(target.path)
+        else:
+            transport = await trio.open_tcp_stream(target.host, target.port)
     if target.tls is None:
         return transport, transport.socket
-    return await _secured(transport, target, target.tls), transport.socket
-
-
-async def _secured(
-    transport: trio.SocketStream, target: RedisTarget, tls: RedisTls
-) -> trio.abc.Stream:
     try:
-        stream = trio.SSLStream(transport, _context(tls), server_hostname=target.host)
-        with trio.fail_after(CONNECT_TIMEOUT_MS / 1000):
-            await stream.do_handshake()
-    except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
-        transport.socket.close()
-        reason = (
-            getattr(error.__cause__, "reason", None)
-            or getattr(error, "strerror", None)
-            or "no answer"
-        )
-        raise RedisUnavailable(f"no TLS session: {reason}", where=target.where) from error
+        with _failures_told("the files named by the URL's ssl_ options are not usable", target):
+            context = _context(target.tls)
+        with _failures_told("no TLS session", target):
+            session = trio.SSLStream(transport, context, server_hostname=target.host)
+            await session.do_handshake()
     except BaseException:
         transport.socket.close()
         raise
-    return stream
+    return session, transport.socket
+
+
+@contextmanager
+def _failures_told(what: str, target: RedisTarget) -> Iterator[None]:
+    """Bound what is awaited inside, and have its failures say `what` did not come about, and why."""
+    try:
+        with trio.fail_after(CONNECT_TIMEOUT_MS / 1000):
+            yield
+    except trio.TooSlowError:
+        message = f"{what} within {CONNECT_TIMEOUT_MS} ms"
+        raise RedisUnavailable(message, where=target.where) from None
+    # ValueError: a host that is no name (a label too long), a path that is none (a zero byte).
+    except (OSError, ValueError, trio.BrokenResourceError) as error:
+        message = f"{what}: {plain_reason(error)}"
+        raise RedisUnavailable(message, where=target.where) from error
 
 
 def _context(tls: RedisTls) -> ssl.SSLContext:
@@ -81,33 +84,36 @@ def _context(tls: RedisTls) -> ssl.SSLContext:
     context.check_hostname = tls.check_hostname
     context.verify_mode = ssl.VerifyMode[f"CERT_{tls.cert_reqs.upper()}"]
     if tls.certfile is not None:
-        context.load_cert_chain(tls.certfile, tls.keyfile)
+        # With no password a locked key would have OpenSSL ask for one on the terminal, and wait.
+        context.load_cert_chain(tls.certfile, tls.keyfile, password="")
     return context
 
 
 async def _introduce(connection: RedisConnection, target: RedisTarget, name: str) -> None:
     user = target.username or "default"
     login: list[Argument] = [] if target.password is None else ["AUTH", user, target.password]
-    try:
-        await _command(connection, "HELLO", 3, *login, "SETNAME", name)
-    except RedisRefused as error:
-        if error.code not in HELLO_REFUSALS:
-            raise
-        await _introduce_in_resp2(connection, login, name)
+    taken_name = NOT_IN_NAMES.sub("_", name)
+    if not await _hello(connection, *login, "SETNAME", taken_name):
+        if login:
+            await _command(connection, *login)
+        await _command(connection, "CLIENT", "SETNAME", taken_name)
     if target.db:
         await _command(connection, "SELECT", target.db)
-    client_id = await _command(connection, "CLIENT", "ID")
-    assert isinstance(client_id, int), "CLIENT ID answers with an integer"
-    connection.client_id = client_id
+    connection.client_id = await connection.request_integer(
+        encode("CLIENT", "ID"), timeout_ms=CONNECT_TIMEOUT_MS
+    )
 
 
-async def _introduce_in_resp2(
-    connection: RedisConnection, login: list[Argument], name: str
-) -> None:
-    if login:
-        await _command(connection, *login)
-    await _command(connection, "CLIENT", "SETNAME", name)
+async def _hello(connection: RedisConnection, *options: Argument) -> bool:
+    """Ask for RESP3; False when the server, or its ACL, does not have the command."""
+    try:
+        await _command(connection, "HELLO", 3, *options)
+    except RedisRefused as error:
+        if error.code in HELLO_REFUSALS or UNKNOWN_COMMAND in str(error):
+            return False
+        raise
+    return True
 
 
-async def _command(connection: RedisConnection, *arguments: Argument) -> object:
-    return await connection.request(encode(*arguments), timeout_ms=CONNECT_TIMEOUT_MS)
+async def _command(connection: RedisConnection, *arguments: Argument) -> None:
+    await connection.request(encode(*arguments), timeout_ms=CONNECT_TIMEOUT_MS)

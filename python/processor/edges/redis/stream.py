@@ -45,8 +45,7 @@ class RedisPositionStream:
         """Nothing is connected yet; `new_parser` makes the parser of a new connection."""
         self._target = target
         self._names = names
-        # Redis takes no blanks in a client's name.
-        self._client_name = target.client_name or f"processor/{instance_id}".replace(" ", "_")
+        self._client_name = target.client_name or f"processor/{instance_id}"
         self._new_parser = new_parser
         self._connecting = trio.Lock()
         self._reader: RedisConnection | None = None
@@ -62,6 +61,8 @@ class RedisPositionStream:
                 self._control = await self._open("control")
             if self._reader is None or self._reader.closed:
                 self._reader = await self._open("reader")
+                # Nothing is blocked yet: a user who may not unblock is found now, not at a stop.
+                await self._unblock(self._reader.client_id)
 
     async def ensure_group(self) -> bool:
         stream, group = self._names.stream, self._names.group
@@ -75,9 +76,7 @@ class RedisPositionStream:
 
     async def read_pending(self, after_id: str, count: int) -> Delivery:
         reader = self._connected(self._reader)
-        return await reader.delivery(
-            self._read_command(count, after_id), timeout_ms=CONTROL_TIMEOUT_MS
-        )
+        return await reader.delivery(self._read_command(count, after_id))
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         reader = self._connected(self._reader)
@@ -88,9 +87,13 @@ class RedisPositionStream:
         )
 
     async def ack(self, batch: Batch) -> int:
+        if not batch.records:
+            return 0
         return await self._acked(batch.ack_command(self._names.stream, self._names.group))
 
     async def ack_ids(self, entry_ids: list[str]) -> int:
+        if not entry_ids:
+            return 0
         return await self._acked(encode("XACK", self._names.stream, self._names.group, *entry_ids))
 
     async def lag(self) -> tuple[int | None, int]:
@@ -125,9 +128,8 @@ class RedisPositionStream:
         return await control.request(encode(*arguments), timeout_ms=CONTROL_TIMEOUT_MS)
 
     async def _acked(self, wire: bytes) -> int:
-        acked = await self._connected(self._control).request(wire, timeout_ms=CONTROL_TIMEOUT_MS)
-        assert isinstance(acked, int), "XACK answers with an integer"
-        return acked
+        control = self._connected(self._control)
+        return await control.request_integer(wire, timeout_ms=CONTROL_TIMEOUT_MS)
 
     async def _unblock(self, client_id: int) -> None:
         await self._command("CLIENT", "UNBLOCK", client_id)
