@@ -1,0 +1,131 @@
+"""A Redis stream with one consumer group in memory: the world that several FakeStreams share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import trio
+
+# Milliseconds and sequence number.
+EntryId: TypeAlias = tuple[int, int]
+Fields: TypeAlias = Mapping[str, "str | bytes"]
+
+ZERO_ID: Final[EntryId] = (0, 0)
+# Noon of 1 May 2026 in UTC, so that a test's positions are judged alike on every day.
+NOON_US: Final = 1_777_636_800_000_000
+
+
+def parse_id(text: str) -> EntryId:
+    """`1-0` as numbers, which sort as Redis sorts."""
+    milliseconds, _, sequence = text.partition("-")
+    return int(milliseconds), int(sequence)
+
+
+def format_id(entry_id: EntryId) -> str:
+    """The numbers as `1-0`."""
+    return f"{entry_id[0]}-{entry_id[1]}"
+
+
+@dataclass
+class FakePending:
+    """An entry that was delivered and not acknowledged."""
+
+    owner: str
+    deliveries: int = 1
+
+
+@dataclass
+class FakeGroup:
+    """What Redis keeps of a consumer group."""
+
+    last_delivered: EntryId = ZERO_ID
+    pending: dict[EntryId, FakePending] = field(default_factory=dict)
+
+
+@dataclass
+class FakeRedis:
+    """One stream and its group. What changes them wakes the reads that are blocked."""
+
+    entries: dict[EntryId, Fields] = field(default_factory=dict)
+    stream_exists: bool = False
+    group: FakeGroup | None = None
+    newest_deleted: EntryId = ZERO_ID
+    reachable: bool = True
+    # Counts the server's lives: a connection is of the life in which it was made.
+    life: int = 1
+    # What judges the timestamps of positions.
+    now_us: int = NOON_US
+    # While it is not set, every command waits here, as on a stalled server: before it does anything.
+    answers: trio.Event = field(default_factory=trio.Event)
+    _changed: trio.Event = field(default_factory=trio.Event)
+    _next_id: int = 1
+
+    def __post_init__(self) -> None:
+        self.answers.set()
+
+    def add(self, fields: Fields) -> str:
+        """XADD; the ids are 1-0, 2-0, ... in the order of the calls."""
+        entry_id = (self._next_id, 0)
+        self._next_id += 1
+        self.stream_exists = True
+        self.entries[entry_id] = fields
+        self._wake()
+        return format_id(entry_id)
+
+    def delete(self, entry_id: str) -> None:
+        """XDEL: what is pending stays so."""
+        self.entries.pop(parse_id(entry_id), None)
+        self.newest_deleted = max(self.newest_deleted, parse_id(entry_id))
+
+    def create_group(self) -> None:
+        """XGROUP CREATE at 0 with MKSTREAM, unless it is there."""
+        self.stream_exists = True
+        self.group = self.group or FakeGroup()
+
+    def destroy_group(self) -> None:
+        """XGROUP DESTROY: what was pending is forgotten."""
+        self.group = None
+        self._wake()
+
+    def delete_stream(self) -> None:
+        """DEL: the entries and the group are gone."""
+        self.entries.clear()
+        self.newest_deleted = ZERO_ID
+        self.stream_exists = False
+        self.destroy_group()
+
+    def go_away(self) -> None:
+        """Break every connection and take no new one."""
+        self.reachable = False
+        self.life += 1
+        self._wake()
+
+    def come_back(self) -> None:
+        """Take connections again; the data are as they were."""
+        self.reachable = True
+
+    async def changed(self) -> None:
+        """Wait until something was added or lost."""
+        await self._changed.wait()
+
+    def undelivered(self, group: FakeGroup) -> list[EntryId]:
+        """What XREADGROUP with `>` would deliver next, in order."""
+        return sorted(entry_id for entry_id in self.entries if entry_id > group.last_delivered)
+
+    def lag(self, group: FakeGroup) -> int | None:
+        """Entries not yet delivered; None, as in Redis, once one of them was deleted."""
+        if self.entries and self.newest_deleted > group.last_delivered:
+            return None
+        return len(self.undelivered(group))
+
+    def acknowledge(self, entry_ids: Iterable[EntryId]) -> int:
+        """XACK, which asks no owner; the number that were pending, 0 without a group."""
+        if self.group is None:
+            return 0
+        return sum(self.group.pending.pop(entry_id, None) is not None for entry_id in entry_ids)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()

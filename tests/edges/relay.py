@@ -1,0 +1,85 @@
+"""A relay between a client and a Redis server: through TLS, in small pieces, or cut off.
+
+Not every Redis is built with TLS; a relay makes each one speak it.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from dev.servers.ports import HOST
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@dataclass
+class Relay:
+    """Listens on `port`; what may be changed while it runs."""
+
+    port: int = 0
+    # Bytes from the server that are passed on at a time.
+    piece_bytes: int = 65_536
+    # The connection ends after so many bytes from the server.
+    cut_after_bytes: int | None = None
+
+
+def tls_url(relay: Relay, authority_file: Path) -> str:
+    """The URL of what the relay stands before, when it speaks TLS."""
+    return f"rediss://localhost:{relay.port}/0?ssl_ca_certs={authority_file}"
+
+
+@asynccontextmanager
+async def relay_to(server_port: int, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
+    """Relay connections to the server on `server_port` until the block ends."""
+    relay = Relay()
+    async with trio.open_nursery() as nursery:
+        serve = partial(trio.serve_tcp, partial(_serve, relay, server_port, tls), 0, host=HOST)
+        [listener] = await nursery.start(serve)
+        relay.port = listener.socket.getsockname()[1]
+        yield relay
+        nursery.cancel_scope.cancel()
+
+
+async def _serve(
+    relay: Relay, server_port: int, tls: ssl.SSLContext | None, transport: trio.SocketStream
+) -> None:
+    client: trio.abc.Stream = transport
+    if tls is not None:
+        client = trio.SSLStream(transport, tls, server_side=True)
+    with transport.socket:
+        try:
+            server = await trio.open_tcp_stream(HOST, server_port)
+            with server.socket:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_pass_on, client, server, nursery.cancel_scope)
+                    await _answer(relay, server, client)
+                    nursery.cancel_scope.cancel()
+        except* (trio.BrokenResourceError, OSError):
+            pass  # Either end is gone, as tests want it.
+
+
+async def _pass_on(source: trio.abc.Stream, sink: trio.abc.Stream, scope: trio.CancelScope) -> None:
+    while data := await source.receive_some(65_536):
+        await sink.send_all(data)
+    scope.cancel()
+
+
+async def _answer(relay: Relay, server: trio.abc.Stream, client: trio.abc.Stream) -> None:
+    while data := await server.receive_some(65_536):
+        if relay.cut_after_bytes is not None:
+            data, relay.cut_after_bytes = (
+                data[: relay.cut_after_bytes],
+                relay.cut_after_bytes - len(data),
+            )
+        for start in range(0, len(data), relay.piece_bytes):
+            await client.send_all(data[start : start + relay.piece_bytes])
+        if relay.cut_after_bytes is not None and relay.cut_after_bytes <= 0:
+            return

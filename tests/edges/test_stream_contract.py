@@ -1,0 +1,473 @@
+"""What every PositionStream keeps: in memory, on a real server, and on a real server through TLS."""
+
+from __future__ import annotations
+
+import json
+import random
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+import trio
+import trio.testing
+
+from processor._codec import ReplyParser
+from processor.config.targets import redis_target
+from processor.edges.fakes.redis import FakeRedis, format_id
+from processor.edges.fakes.stream import FakeStream
+from processor.edges.redis.stream import RedisPositionStream, StreamNames
+from processor.errors import RedisRefused, RedisUnavailable
+from tests.edges.batches import position
+from tests.edges.relay import relay_to, tls_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis import Redis
+
+    from dev.servers import RedisServer
+    from processor._codec import Delivery
+    from processor.edges.ports import PositionStream
+
+GROUP = "processor"
+# Far beyond what any test takes: a read that is not woken fails the test by its bound.
+LONG_BLOCK_MS = 60_000
+WAKE_BOUND_S = 10.0
+GROUP_GONE_CODES = {"NOGROUP", "UNBLOCKED"}
+
+
+class World(Protocol):
+    """A stream, streams of other consumers, and the means to look behind them."""
+
+    stream: PositionStream
+
+    def consumer(self, name: str) -> PositionStream: ...
+    def add(self, number: int) -> str: ...
+    def add_malformed(self) -> str: ...
+    def delete(self, entry_id: str) -> None: ...
+    def destroy_group(self) -> None: ...
+    def delete_stream(self) -> None: ...
+    def pending(self, consumer: str = "own") -> dict[str, int]: ...
+    async def until_blocked(self) -> None: ...
+
+
+def fields(number: int) -> dict[str, str]:
+    value = position(number % 10, number)
+    return {"ts": value["timestamp"], "codec": "8E", "payload": json.dumps(value)}
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self._redis = FakeRedis()
+        self.stream: PositionStream = self.consumer("own")
+
+    def consumer(self, name: str) -> PositionStream:
+        return FakeStream(self._redis, consumer=name)
+
+    def add(self, number: int) -> str:
+        return self._redis.add(fields(number))
+
+    def add_malformed(self) -> str:
+        return self._redis.add({"codec": "8E", "payload": b"\xff"})
+
+    def delete(self, entry_id: str) -> None:
+        self._redis.delete(entry_id)
+
+    def destroy_group(self) -> None:
+        self._redis.destroy_group()
+
+    def delete_stream(self) -> None:
+        self._redis.delete_stream()
+
+    def pending(self, consumer: str = "own") -> dict[str, int]:
+        assert self._redis.group is not None
+        return {
+            format_id(entry_id): entry.deliveries
+            for entry_id, entry in sorted(self._redis.group.pending.items())
+            if entry.owner == consumer
+        }
+
+    async def until_blocked(self) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+
+
+class RealWorld:
+    def __init__(self, url: str, client: Redis, name: str) -> None:
+        self._target = replace(redis_target(url), client_name=name)
+        self._client = client
+        self._name = name
+        self.stream: PositionStream = self.consumer("own")
+
+    def consumer(self, name: str) -> PositionStream:
+        names = StreamNames(self._name, GROUP, name)
+        return RedisPositionStream(
+            self._target, names, instance_id="processor-1", new_parser=ReplyParser
+        )
+
+    def add(self, number: int) -> str:
+        return self._add({**fields(number)})
+
+    def add_malformed(self) -> str:
+        return self._add({"codec": "8E", "payload": b"\xff"})
+
+    def _add(self, entry: dict[Any, Any]) -> str:
+        entry_id = self._client.xadd(self._name, entry)
+        assert isinstance(entry_id, bytes)
+        return entry_id.decode()
+
+    def delete(self, entry_id: str) -> None:
+        self._client.xdel(self._name, entry_id)
+
+    def destroy_group(self) -> None:
+        self._client.xgroup_destroy(self._name, GROUP)
+
+    def delete_stream(self) -> None:
+        self._client.delete(self._name)
+
+    def pending(self, consumer: str = "own") -> dict[str, int]:
+        entries: Any = self._client.xpending_range(self._name, GROUP, "-", "+", 10_000, consumer)
+        return {entry["message_id"].decode(): entry["times_delivered"] for entry in entries}
+
+    async def until_blocked(self) -> None:
+        # Redis tells by the flag `b`, and sends nobody a message: asked until it says so.
+        while not self._reader_is_blocked():
+            await trio.lowlevel.checkpoint()
+
+    def _reader_is_blocked(self) -> bool:
+        clients: Any = self._client.client_list()
+        return any(
+            client["name"] == f"{self._name}:reader" and "b" in client["flags"]
+            for client in clients
+        )
+
+
+@pytest.fixture(params=["fake", "real", "tls"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async with world_of(request) as world:
+        await world.stream.connect()
+        yield world
+        await world.stream.aclose()
+
+
+@asynccontextmanager
+async def world_of(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    if request.param == "fake":
+        yield FakeWorld()
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    client: Redis = request.getfixturevalue("redis_client")
+    name: str = request.getfixturevalue("stream_name")
+    if request.param == "real":
+        yield RealWorld(server.url, client, name)
+        return
+    tls = request.getfixturevalue("server_tls")
+    async with relay_to(server.port, tls=tls) as relay:
+        yield RealWorld(tls_url(relay, request.getfixturevalue("authority_file")), client, name)
+
+
+@pytest.fixture
+async def grouped(world: World) -> World:
+    """A world whose stream and group are there, without an entry."""
+    await world.stream.ensure_group()
+    return world
+
+
+@pytest.fixture
+async def other(grouped: World) -> AsyncIterator[PositionStream]:
+    """Another consumer of the same group."""
+    stream = grouped.consumer("other")
+    await stream.connect()
+    yield stream
+    await stream.aclose()
+
+
+def ids_of(delivery: Delivery) -> list[str]:
+    """All ids of a delivery's records, in the order of the stream."""
+    return sorted(delivery.batch.entry_ids, key=lambda entry_id: [*map(int, entry_id.split("-"))])
+
+
+async def test_the_group_is_created_with_the_stream_and_reads_from_its_beginning(
+    world: World,
+) -> None:
+    assert await world.stream.ensure_group() is True
+    entry_id = world.add(1)
+    assert ids_of(await world.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
+
+
+async def test_a_new_group_on_an_old_stream_begins_with_what_was_there_before(
+    world: World,
+) -> None:
+    entry_ids = [world.add(number) for number in range(3)]
+    assert await world.stream.ensure_group() is False
+    assert ids_of(await world.stream.read_new(10, LONG_BLOCK_MS)) == entry_ids
+
+
+async def test_ensuring_a_group_that_is_there_changes_nothing(grouped: World) -> None:
+    grouped.add(1)
+    await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    before = grouped.pending()
+    assert await grouped.stream.ensure_group() is False
+    assert grouped.pending() == before
+    assert await grouped.stream.lag() == (0, 1)
+
+
+async def test_new_entries_come_in_order_and_no_more_than_asked_for(grouped: World) -> None:
+    entry_ids = [grouped.add(number) for number in range(5)]
+    first = await grouped.stream.read_new(3, LONG_BLOCK_MS)
+    second = await grouped.stream.read_new(3, LONG_BLOCK_MS)
+    assert [ids_of(first), ids_of(second)] == [entry_ids[:3], entry_ids[3:]]
+    assert (first.entries, first.first_id, first.last_id) == (3, entry_ids[0], entry_ids[2])
+    assert grouped.pending() == dict.fromkeys(entry_ids, 1)
+
+
+async def test_a_delivery_is_decoded_and_tells_what_it_refused(grouped: World) -> None:
+    good, bad = grouped.add(1), grouped.add_malformed()
+    delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    assert delivery.entries == 2
+    assert ids_of(delivery) == [good]
+    assert [(refusal.entry_id, refusal.code) for refusal in delivery.rejections] == [
+        (bad, "bad_json")
+    ]
+
+
+async def test_a_read_of_an_idle_stream_comes_back_empty_when_its_block_is_over(
+    grouped: World,
+) -> None:
+    before = trio.current_time()
+    delivery = await grouped.stream.read_new(10, 50)
+    assert (delivery.entries, delivery.first_id, delivery.last_id) == (0, None, None)
+    assert 0.04 < trio.current_time() - before < WAKE_BOUND_S
+
+
+async def test_a_blocked_read_wakes_when_an_entry_is_published(grouped: World) -> None:
+    delivered: list[Delivery] = []
+
+    async def read() -> None:
+        delivered.append(await grouped.stream.read_new(10, LONG_BLOCK_MS))
+
+    with trio.fail_after(WAKE_BOUND_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await grouped.until_blocked()
+            entry_id = grouped.add(1)
+    assert ids_of(delivered[0]) == [entry_id]
+
+
+async def test_what_one_consumer_was_given_no_other_is(
+    grouped: World, other: PositionStream
+) -> None:
+    first, second = grouped.add(1), grouped.add(2)
+    assert ids_of(await grouped.stream.read_new(1, LONG_BLOCK_MS)) == [first]
+    assert ids_of(await other.read_new(10, LONG_BLOCK_MS)) == [second]
+    assert ids_of(await grouped.stream.read_pending("0-0", 10)) == [first]
+    assert ids_of(await other.read_pending("0-0", 10)) == [second]
+
+
+async def test_own_pending_entries_come_again_from_after_an_id_and_count_as_delivered(
+    grouped: World,
+) -> None:
+    entry_ids = [grouped.add(number) for number in range(5)]
+    await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    delivery = await grouped.stream.read_pending(entry_ids[1], 2)
+    assert ids_of(delivery) == entry_ids[2:4]
+    assert delivery.last_id == entry_ids[3]
+    assert list(grouped.pending().values()) == [1, 1, 2, 2, 1]
+    end = await grouped.stream.read_pending(entry_ids[4], 2)
+    assert (end.entries, end.last_id) == (0, None)
+
+
+async def test_pending_entries_that_were_deleted_come_as_missing_ids(grouped: World) -> None:
+    entry_ids = [grouped.add(number) for number in range(3)]
+    await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    grouped.delete(entry_ids[1])
+    delivery = await grouped.stream.read_pending("0-0", 10)
+    assert delivery.entries == 3
+    assert delivery.missing_ids == [entry_ids[1]]
+    assert ids_of(delivery) == [entry_ids[0], entry_ids[2]]
+
+
+async def test_an_ack_takes_every_record_off_repeats_included_and_counts_what_was_pending(
+    grouped: World,
+) -> None:
+    entry_ids = [grouped.add(number) for number in (1, 2, 1, 3)]
+    delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    assert (delivery.batch.records, delivery.batch.rows) == (4, 3)
+    assert await grouped.stream.ack_ids([entry_ids[3]]) == 1
+    assert await grouped.stream.ack(delivery.batch) == 3
+    assert await grouped.stream.ack(delivery.batch) == 0
+    assert grouped.pending() == {}
+
+
+async def test_an_ack_leaves_alone_what_is_not_in_the_batch(grouped: World) -> None:
+    grouped.add(1)
+    kept = grouped.add(2)
+    delivery = await grouped.stream.read_new(1, LONG_BLOCK_MS)
+    await grouped.stream.read_new(1, LONG_BLOCK_MS)
+    assert await grouped.stream.ack(delivery.batch) == 1
+    assert grouped.pending() == {kept: 1}
+
+
+async def test_an_ack_asks_no_owner(grouped: World, other: PositionStream) -> None:
+    grouped.add(1)
+    delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    assert await other.ack(delivery.batch) == 1
+    assert grouped.pending() == {}
+
+
+async def test_ids_of_entries_that_are_gone_are_acked_and_unknown_ones_count_for_none(
+    grouped: World,
+) -> None:
+    entry_id = grouped.add(1)
+    await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    grouped.delete(entry_id)
+    assert await grouped.stream.ack_ids([entry_id, "1-1"]) == 1
+    assert grouped.pending() == {}
+
+
+async def test_acking_nothing_is_no_error(grouped: World) -> None:
+    empty = await grouped.stream.read_new(1, 1)
+    assert await grouped.stream.ack(empty.batch) == 0
+    assert await grouped.stream.ack_ids([]) == 0
+
+
+async def test_an_ack_to_a_group_that_is_gone_counts_none(grouped: World) -> None:
+    grouped.add(1)
+    delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    grouped.destroy_group()
+    assert await grouped.stream.ack(delivery.batch) == 0
+
+
+async def test_the_lag_is_what_the_group_was_not_given_yet(grouped: World) -> None:
+    assert await grouped.stream.lag() == (0, 0)
+    for number in range(5):
+        grouped.add(number)
+    assert await grouped.stream.lag() == (5, 0)
+    delivery = await grouped.stream.read_new(3, LONG_BLOCK_MS)
+    assert await grouped.stream.lag() == (2, 3)
+    await grouped.stream.ack(delivery.batch)
+    assert await grouped.stream.lag() == (2, 0)
+
+
+async def test_the_lag_is_unknown_once_an_entry_ahead_of_the_group_was_deleted(
+    grouped: World,
+) -> None:
+    entry_ids = [grouped.add(number) for number in range(3)]
+    grouped.delete(entry_ids[1])
+    assert await grouped.stream.lag() == (None, 0)
+
+
+@pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
+async def test_without_a_group_every_reading_call_is_refused_and_ensuring_it_heals(
+    grouped: World, loss: str
+) -> None:
+    getattr(grouped, loss)()
+    with pytest.raises(RedisRefused) as caught:
+        await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    assert caught.value.code == "NOGROUP"
+    with pytest.raises(RedisRefused) as caught:
+        await grouped.stream.read_pending("0-0", 10)
+    assert caught.value.code == "NOGROUP"
+    with pytest.raises(RedisRefused):
+        await grouped.stream.lag()
+    assert await grouped.stream.ensure_group() is (loss == "delete_stream")
+    entry_id = grouped.add(1)
+    assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
+
+
+@pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
+async def test_a_read_that_is_blocked_when_the_group_goes_is_refused_at_once(
+    grouped: World, loss: str
+) -> None:
+    refused: list[RedisRefused] = []
+
+    async def read() -> None:
+        with pytest.raises(RedisRefused) as caught:
+            await grouped.stream.read_new(10, LONG_BLOCK_MS)
+        refused.append(caught.value)
+
+    with trio.fail_after(WAKE_BOUND_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await grouped.until_blocked()
+            getattr(grouped, loss)()
+    assert refused[0].code in GROUP_GONE_CODES
+    await grouped.stream.ensure_group()
+    entry_id = grouped.add(1)
+    assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
+
+
+async def test_a_read_that_is_cancelled_before_it_begins_asks_for_nothing(grouped: World) -> None:
+    grouped.add(1)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    assert scope.cancelled_caught
+    assert grouped.pending() == {}
+
+
+async def test_a_cancelled_read_returns_and_its_caller_is_cancelled_at_the_next_checkpoint(
+    grouped: World,
+) -> None:
+    returned: list[Delivery] = []
+
+    async def read() -> None:
+        returned.append(await grouped.stream.read_new(10, LONG_BLOCK_MS))
+        await trio.sleep_forever()
+
+    with trio.fail_after(WAKE_BOUND_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await grouped.until_blocked()
+            nursery.cancel_scope.cancel()
+    assert [delivery.entries for delivery in returned] == [0]
+    assert nursery.cancel_scope.cancelled_caught
+    entry_id = grouped.add(1)
+    assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
+
+
+async def test_of_three_hundred_reads_cut_at_any_moment_none_loses_an_entry(
+    grouped: World,
+) -> None:
+    chance = random.Random(20260501)
+    added: list[str] = []
+    returned: list[str] = []
+    longest_s = 0.0
+
+    async def publish_after(seconds: float, number: int) -> None:
+        await trio.sleep(seconds)
+        added.append(grouped.add(number))
+
+    for number in range(300):
+        async with trio.open_nursery() as nursery:
+            # About as long as a read takes to reach the server and come back, and a little more.
+            nursery.start_soon(publish_after, chance.uniform(0, 0.003), number)
+            with trio.move_on_after(chance.uniform(0, 0.003)) as cut:
+                returned += ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS))
+            longest_s = max(longest_s, trio.current_time() - cut.deadline)
+    assert list(grouped.pending()) == returned
+    rest = await grouped.stream.read_new(1_000, 1)
+    assert returned + ids_of(rest) == added
+    assert len(returned) > 50, "hardly a read met an entry: the cuts come too early"
+    assert longest_s < WAKE_BOUND_S
+
+
+async def test_a_closed_stream_connects_again(grouped: World) -> None:
+    await grouped.stream.aclose()
+    await grouped.stream.aclose()
+    with pytest.raises(RedisUnavailable):
+        await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    with pytest.raises(RedisUnavailable):
+        await grouped.stream.lag()
+    await grouped.stream.connect()
+    await grouped.stream.connect()
+    entry_id = grouped.add(1)
+    assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
+
+
+async def test_before_connecting_every_call_says_so(world: World) -> None:
+    stream = world.consumer("other")
+    with pytest.raises(RedisUnavailable, match="not connected"):
+        await stream.ensure_group()
+    with pytest.raises(RedisUnavailable, match="not connected"):
+        await stream.read_pending("0-0", 1)
