@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::delivery::Delivery;
-use crate::errors::protocol;
+use crate::errors::{CodecError, protocol};
 
 /// The type of INCOMPLETE.
 #[pyclass(frozen, module = "processor._codec")]
@@ -123,7 +123,10 @@ fn to_python(py: Python<'_>, value: Value) -> PyResult<Py<PyAny>> {
         Value::Map(pairs) => {
             let dict = PyDict::new(py);
             for (key, value) in pairs {
-                dict.set_item(to_python(py, key)?, to_python(py, value)?)?;
+                let Value::Bytes(key) = key else {
+                    return Err(CodecError::new_err("a map's key is not a string"));
+                };
+                dict.set_item(PyBytes::new(py, &key), to_python(py, value)?)?;
             }
             dict.into_py_any(py)
         }
