@@ -56,21 +56,39 @@ impl Line<'_> {
 /// Unconsumed input; places are counted from its beginning.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
+    /// Received bytes lie in `consumed..end`; what is behind them is room that was zeroed once and is used again.
     bytes: Vec<u8>,
     consumed: usize,
+    end: usize,
 }
 
 impl Buffer {
     pub fn feed(&mut self, data: &[u8]) {
+        self.space(data.len()).copy_from_slice(data);
+        self.filled(data.len());
+    }
+
+    /// Room for `count` bytes behind those that are held.
+    pub fn space(&mut self, count: usize) -> &mut [u8] {
         self.compact();
-        self.bytes.extend_from_slice(data);
+        let room_end = self.end.saturating_add(count);
+        if self.bytes.len() < room_end {
+            self.bytes.resize(room_end, 0);
+        }
+        self.bytes.get_mut(self.end..room_end).unwrap_or_default()
+    }
+
+    /// The first `count` bytes of the room have been written.
+    pub fn filled(&mut self, count: usize) {
+        self.end = self.end.saturating_add(count).min(self.bytes.len());
     }
 
     fn compact(&mut self) {
-        if self.consumed == self.bytes.len() {
-            self.bytes.clear();
+        if self.consumed == self.end {
+            self.end = 0;
         } else if self.consumed > CONSUMED_BYTES_MAX {
-            self.bytes.drain(..self.consumed);
+            self.bytes.copy_within(self.consumed..self.end, 0);
+            self.end = self.end.saturating_sub(self.consumed);
         } else {
             return;
         }
@@ -80,20 +98,22 @@ impl Buffer {
     /// What is there and not consumed.
     #[inline]
     pub fn rest(&self) -> &[u8] {
-        self.bytes.get(self.consumed..).unwrap_or_default()
+        self.bytes.get(self.consumed..self.end).unwrap_or_default()
     }
 
     #[inline]
     pub fn consume(&mut self, count: usize) {
-        self.consumed = self.consumed.saturating_add(count).min(self.bytes.len());
+        self.consumed = self.consumed.saturating_add(count).min(self.end);
     }
 
     /// Removes up to `count` bytes at `at`, keeping what stands before them; the number removed.
     pub fn remove(&mut self, at: usize, count: usize) -> usize {
-        let start = self.consumed.saturating_add(at).min(self.bytes.len());
-        let end = start.saturating_add(count).min(self.bytes.len());
-        self.bytes.drain(start..end);
-        end.saturating_sub(start)
+        let start = self.consumed.saturating_add(at).min(self.end);
+        let end = start.saturating_add(count).min(self.end);
+        self.bytes.copy_within(end..self.end, start);
+        let removed = end.saturating_sub(start);
+        self.end = self.end.saturating_sub(removed);
+        removed
     }
 
     /// The header that begins at `at`.

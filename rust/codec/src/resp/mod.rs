@@ -61,6 +61,26 @@ impl Parser {
         self.buffer.feed(data);
     }
 
+    /// Room for `bytes` bytes, for receiving without a copy: write into its beginning, then say how many with
+    /// [`Parser::filled`].
+    ///
+    /// ```
+    /// use codec::resp::{Parser, Value};
+    ///
+    /// let mut parser = Parser::new(codec::position::Limits::default());
+    /// let received = std::io::Read::read(&mut b":42\r\n".as_slice(), parser.space(1024)).unwrap();
+    /// parser.filled(received);
+    /// assert_eq!(parser.next_value(), Ok(Some(Value::Integer(42))));
+    /// ```
+    pub fn space(&mut self, bytes: usize) -> &mut [u8] {
+        self.buffer.space(bytes)
+    }
+
+    /// The first `bytes` bytes of the room that [`Parser::space`] gave last have been received.
+    pub fn filled(&mut self, bytes: usize) {
+        self.buffer.filled(bytes);
+    }
+
     /// Bytes that are held and belong to no whole reply or entry yet.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
