@@ -104,3 +104,128 @@ fn attributes(payload: &[u8], cursor: &Cursor<'_>, members: &mut Members) -> Opt
     let found = attributes::scan(payload, &mut scanner, members).ok()?.ok()?;
     (scanner.rest() == b"}").then_some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
+    use super::super::{Code, Limits, Position, Reject, Scratch, decode, fields};
+    use super::Members;
+
+    const NOW_US: i64 = 1_777_627_800_000_000;
+
+    /// Now and then a number that is not in the producer's form, or not valid at all.
+    fn number(usual: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        prop_oneof![
+            30 => usual,
+            1 => any::<i64>().prop_map(|value| value.to_string()),
+            1 => "-?[0-9]{1,3}(\\.[0-9]{1,9})?(e1)?",
+        ]
+    }
+
+    fn degrees() -> impl Strategy<Value = String> {
+        number((-91.0..91.0, 0..8usize).prop_map(|(value, places)| format!("{value:.places$}")))
+    }
+
+    fn whole() -> impl Strategy<Value = String> {
+        number((0..400u32).prop_map(|value| value.to_string()))
+    }
+
+    fn attribute() -> impl Strategy<Value = String> {
+        let key = prop_oneof![20 => "[0-9]{1,6}", 1 => "[a-z_]{0,18}", 1 => Just("\\u0031".to_owned())];
+        let value = prop_oneof![
+            30 => number((0..1_000_000u32).prop_map(|value| (value >> (value % 20)).to_string())),
+            3 => "\\{\"__bigint\":\"-?[0-9]{1,20}\"\\}",
+            3 => "\\{\"__buffer_b64\":\"([A-Za-z0-9+/]{4}){1,3}\"\\}",
+            1 => select(vec!["\"é\"", "true", "{}", "[1]", "{\"__bigint\":1}", "01", "1.", ""]).prop_map(str::to_owned),
+        ];
+        (key, value).prop_map(|(key, value)| format!("\"{key}\":{value}"))
+    }
+
+    prop_compose! {
+        /// One byte in every other payload is not what it should be.
+        fn payload()(payload in whole_payload(), place in any::<Index>(), byte in "[09\".x-]?") -> String {
+            let place = place.index(payload.len());
+            match (payload.get(..place), payload.get(place..).map(str::chars)) {
+                (Some(before), Some(mut behind)) if !byte.is_empty() => {
+                    behind.next();
+                    format!("{before}{byte}{}", behind.as_str())
+                }
+                _ => payload,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn whole_payload()(
+            device_id in "[0-9]{13,17}",
+            second in 0..61u8,
+            coordinates in vec(degrees(), 2),
+            others in vec(whole(), 5),
+            attributes in vec(attribute(), 0..30),
+            end in select(vec!["}", "}", "}", "}", "", "} ", "}}", ",\"speed\":1}"]),
+        ) -> String {
+            let keys = ["latitude", "longitude", "altitude", "angle", "speed", "satellites", "priority"];
+            let numbers: Vec<_> = keys.iter().zip(coordinates.iter().chain(&others)).map(|(key, number)| format!("\"{key}\":{number}")).collect();
+            let (numbers, attributes) = (numbers.join(","), attributes.join(","));
+            let timestamp = format!("2026-05-01T09:30:{second:02}.123Z");
+            format!("{{\"device_id\":\"{device_id}\",\"timestamp\":\"{timestamp}\",{numbers},\"attributes\":{{{attributes}}}{end}")
+        }
+    }
+
+    fn shown(position: &Position<'_>) -> String {
+        let mut attributes = Vec::new();
+        position.write_attributes(&mut attributes);
+        attributes.retain(|byte| !byte.is_ascii_whitespace());
+        let Position { device_id, ts_us, latitude, longitude, altitude, angle, speed, satellites, priority, .. } =
+            position;
+        let numbers = (latitude, longitude, altitude, angle, speed, satellites, priority);
+        format!("{device_id} {ts_us} {numbers:?} {}", attributes.escape_ascii())
+    }
+
+    /// Offsets aside, since white space moves them.
+    fn outcome(payload: &str) -> Result<String, (Code, Option<&'static str>)> {
+        let mut scratch = Scratch::default();
+        let decoded = decode(payload.as_bytes(), &Limits::default(), NOW_US, &mut scratch);
+        decoded.map(|position| shown(&position)).map_err(|Reject { code, field, .. }| (code, field))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn what_the_guess_accepts_the_general_path_accepts_alike(payload in payload()) {
+            let (mut guessed, mut general) = (Members::default(), Members::default());
+            let payload = payload.as_bytes();
+            if let Some(mut position) = super::decode(payload, &Limits::default(), NOW_US, &mut guessed) {
+                position.attributes.members = guessed.as_slice();
+                let mut expected = fields::decode(payload, &Limits::default(), NOW_US, &mut general).unwrap();
+                expected.attributes.members = general.as_slice();
+                prop_assert_eq!(shown(&position), shown(&expected));
+            }
+        }
+
+        /// White space keeps the attributes, too, from being read by guessing.
+        #[test]
+        fn white_space_makes_no_difference(payload in payload()) {
+            let spaced = payload.replace("\":", "\" :").replace(",\"", " ,\"").replace('}', " }");
+            prop_assert_eq!(outcome(&payload), outcome(&spaced));
+        }
+    }
+
+    #[test]
+    fn the_producers_form_is_guessed_and_no_other() {
+        let usual = r#"{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":41.3275,"longitude":-19.8187,"altitude":-5,"angle":214,"speed":63,"satellites":14,"priority":0,"attributes":{"239":1,"66":12710,"78":{"__bigint":"18446744073709551615"},"385":{"__buffer_b64":"AQIDBA=="}}}"#;
+        let is_guessed = |payload: &str| {
+            super::decode(payload.as_bytes(), &Limits::default(), NOW_US, &mut Members::default()).is_some()
+        };
+        assert!(is_guessed(usual));
+        for (part, other) in
+            [(":214", ":0214"), (":14", ":-14"), (":-5", ":-"), ("41.", "041."), ("41.3275", "91"), ("}}}", "}}} ")]
+        {
+            assert!(!is_guessed(&usual.replace(part, other)), "{part} as {other}");
+        }
+    }
+}
