@@ -24,7 +24,7 @@ SERVICE_COLUMNS = (
     "wall s",
     "CPU µs",
     "Redis µs",
-    "PostgreSQL µs",
+    "Postgres µs",
     "share",
 )
 
@@ -41,7 +41,7 @@ def print_codec(console: Console, results: Sequence[CodecResult]) -> None:
 def _codec_table(result: CodecResult) -> Table:
     table = _table(
         f"Reply bytes to COPY bytes: {result.workload},"
-        f" {result.records:,} entries of {result.reply_bytes / result.records:.0f} bytes; per record",
+        f" {result.records:,} entries of {result.reply_bytes / result.records:.0f} bytes",
         CODEC_COLUMNS,
     )
     for name in (OURS, PEER, MEMCPY):
@@ -61,7 +61,7 @@ def print_service(console: Console, result: ServiceResult) -> None:
     """The service end to end, and the two headlines."""
     console.print(_service_table(result))
     for line in (
-        f"medians of {result.rounds} interleaved rounds; share: of what \\copy reaches",
+        f"medians, interleaved rounds: {result.rounds}; share: of what \\copy reaches",
         f"{result.servers}; fsync off, synchronous_commit on",
         f"\\copy by {result.psql}",
     ):
@@ -74,7 +74,7 @@ def print_service(console: Console, result: ServiceResult) -> None:
 
 def _service_table(result: ServiceResult) -> Table:
     table = _table(
-        f"A stream of {result.entries:,} entries to committed and acked rows; per record",
+        f"A stream of {result.entries:,} entries to committed and acked rows",
         SERVICE_COLUMNS,
     )
     for name, run in result.runs.items():
@@ -91,7 +91,14 @@ def _service_table(result: ServiceResult) -> Table:
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table = Table(
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+    )
     table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right")
