@@ -38,8 +38,7 @@ pub(super) fn write(position: &Position<'_>, codec: CodecLabel, out: &mut Vec<u8
 /// The columns from `ts` to `priority`: three of eight bytes, three of four, two of two, each behind its length.
 const FIXED_WIDTH_BYTES: usize = 3 * (4 + 8) + 3 * (4 + 4) + 2 * (4 + 2);
 
-/// Put together on the stack and appended at once, they cost a third of appending each length and each value, which
-/// asks for room every time.
+/// Put together on the stack and appended at once, since appending asks for room each time.
 #[inline]
 fn fixed_width(position: &Position<'_>) -> [u8; FIXED_WIDTH_BYTES] {
     let mut columns = FixedWidth { bytes: [0; FIXED_WIDTH_BYTES], end: 0 };

@@ -24,7 +24,7 @@ pub fn parse(text: &[u8]) -> Option<i64> {
 /// Bytes of `YYYY-MM-DDThh:mm:ss.sssZ`, as JavaScript's `toISOString` writes it.
 pub(super) const MILLIS_BYTES: usize = 24;
 
-/// As [`parse`], for the producer's form alone, eight bytes at a time: a third of the time.
+/// As [`parse`], for the producer's form alone, eight bytes at a time, in about a third of the instructions.
 pub(super) fn parse_millis(text: &[u8; MILLIS_BYTES]) -> Option<i64> {
     let ([date, time, second], _) = text.as_chunks() else { return None };
     let ([century, _, year, _, _, month, ..], _) = pairs::<{ u64::from_le_bytes(*b"0000-00-") }>(*date)?;

@@ -8,8 +8,7 @@ use crate::position::json::{Kind, Scanner, Text};
 
 const CLOSING_BRACE_BYTES: usize = 1;
 
-/// The string, with its quotes, of a sentinel exactly as the producer writes it. Reading it token by token, as any other
-/// object, takes five times as long.
+/// The string, with its quotes, of a sentinel exactly as the producer writes it, which nearly every object here is.
 fn usual(rest: &[u8]) -> Option<Range<usize>> {
     let (text, is_stored): (_, fn(&[u8]) -> bool) = if let Some(text) = rest.strip_prefix(b"{\"__bigint\":\"") {
         (text, is_decimal)
