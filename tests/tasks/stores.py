@@ -1,0 +1,56 @@
+"""Stores for the task tests: FakeStores that remember what they were asked, or that refuse by content."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from processor.edges.fakes.store import FakeStore, FakeTable, Key, Row, read_copy_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from processor._codec import Batch
+
+SPEED_COLUMN = 6
+
+
+def keys_of(batch: Batch) -> set[Key]:
+    """The keys of the rows that COPY would write."""
+    return {key for key, _ in read_copy_rows(b"".join(batch.copy_chunks(64 * 1024)))}
+
+
+def speed_of(row: Row) -> float:
+    [speed] = struct.unpack(">f", row[SPEED_COLUMN])
+    return float(speed)
+
+
+class SpyStore(FakeStore):
+    """A FakeStore that keeps a list of its writes, and refuses rows faster than `speed_max`."""
+
+    def __init__(self, table: FakeTable | None = None, *, speed_max: float = 1_000.0) -> None:
+        super().__init__(table)
+        self.speed_max = speed_max
+        self.sqlstate = "23514"
+        self.writes: list[tuple[str, int]] = []
+        self.checks = 0
+        self.before_write: Callable[[], None] = lambda: None
+
+    async def check_schema(self) -> tuple[str, ...]:
+        self.checks += 1
+        return await super().check_schema()
+
+    async def copy_direct(self, batch: Batch) -> int:
+        self.writes.append(("direct", batch.rows))
+        self.before_write()
+        return await super().copy_direct(batch)
+
+    async def copy_staged(self, batch: Batch) -> int:
+        self.writes.append(("staged", batch.rows))
+        return await super().copy_staged(batch)
+
+    async def _receive(self, batch: Batch) -> dict[Key, Row]:
+        rows = await super()._receive(batch)
+        if any(speed_of(row) > self.speed_max for row in rows.values()):
+            raise self.error("too fast", sqlstate=self.sqlstate)
+        return rows
