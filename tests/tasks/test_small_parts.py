@@ -1,0 +1,142 @@
+"""The small parts that the tasks are made with: what is in hand, the stop request, and connecting."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from processor.core.backoff import Backoff
+from processor.edges.fakes.store import FakeStore
+from processor.errors import PostgresError
+from processor.stopping import StopRequest, cancel_on
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from trio.testing import MockClock
+
+    from processor.statistics import Recorder
+    from processor.tasks.in_hand import InHand
+    from processor.tasks.retrying import Dependency
+    from tests.tasks.conftest import Told
+
+
+async def test_waiting_ends_when_everything_taken_is_settled(
+    nursery: trio.Nursery, in_hand: InHand
+) -> None:
+    await in_hand.until_empty()
+    in_hand.take(0)
+    await in_hand.until_empty()
+    in_hand.take(3)
+    in_hand.take(2)
+    emptied = trio.Event()
+
+    async def wait() -> None:
+        await in_hand.until_empty()
+        emptied.set()
+
+    nursery.start_soon(wait)
+    in_hand.settle(4)
+    await wait_all_tasks_blocked()
+    assert not emptied.is_set()
+    assert in_hand.records == 1
+    in_hand.settle(1)
+    await emptied.wait()
+
+
+async def test_what_is_taken_after_an_emptying_is_waited_for_again(in_hand: InHand) -> None:
+    in_hand.take(1)
+    in_hand.settle(1)
+    in_hand.take(1)
+    with trio.move_on_after(0) as scope:
+        await in_hand.until_empty()
+    assert scope.cancelled_caught
+
+
+async def test_the_first_signal_requests_the_stop_and_the_second_insists(
+    nursery: trio.Nursery,
+) -> None:
+    send, signals = trio.open_memory_channel[int](0)
+    stop = StopRequest()
+    nursery.start_soon(stop.listen, signals)
+    assert not stop.requested.is_set()
+    await send.send(signal.SIGINT)
+    await wait_all_tasks_blocked()
+    assert stop.requested.is_set()
+    assert not stop.insisted.is_set()
+    assert stop.signal_name == "SIGINT"
+    await send.send(signal.SIGTERM)
+    await wait_all_tasks_blocked()
+    assert stop.insisted.is_set()
+    assert stop.signal_name == "SIGINT"
+    nursery.cancel_scope.cancel()
+
+
+async def test_signals_that_end_are_a_mistake_of_the_program() -> None:
+    async def none() -> AsyncIterator[int]:
+        for number in ():
+            yield number
+
+    with pytest.raises(AssertionError, match="does not end"):
+        await StopRequest().listen(none())
+
+
+async def test_an_event_cancels_a_scope(nursery: trio.Nursery) -> None:
+    event = trio.Event()
+    with trio.CancelScope() as scope:
+        nursery.start_soon(cancel_on, event, scope)
+        event.set()
+        await trio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+async def test_connecting_goes_on_until_it_succeeds(
+    clock: MockClock,
+    nursery: trio.Nursery,
+    postgres: Dependency,
+    recorder: Recorder,
+    backoff: Backoff,
+    told: Told,
+) -> None:
+    store = FakeStore()
+    store.table.reachable = False
+
+    async def mend() -> None:
+        await trio.sleep(600)
+        assert not recorder.snapshot().dependencies["postgres"].ready
+        store.table.reachable = True
+
+    nursery.start_soon(mend)
+    await postgres.connect(store.connect, backoff)
+    assert recorder.snapshot().dependencies["postgres"].ready
+    lines = told.fields("Postgres unreachable")
+    assert [line["attempt"] for line in lines] == list(range(1, len(lines) + 1))
+    # Pauses of 5 s at most, half of that on average.
+    assert 600 / 5 <= len(lines) < 600
+    assert {(line["where"], line["attempts_max"]) for line in lines} == {("fake:5432", None)}
+
+
+async def test_connecting_gives_up_after_its_attempts(
+    clock: MockClock, postgres: Dependency, recorder: Recorder, told: Told
+) -> None:
+    store = FakeStore()
+    store.table.reachable = False
+    with pytest.raises(PostgresError, match="fake:5432: connection refused"):
+        await postgres.connect(store.connect, Backoff(base_ms=100, max_ms=5_000, attempts_max=4))
+    assert [line["attempt"] for line in told.fields("Postgres unreachable")] == [1, 2, 3]
+    assert "connection refused" in recorder.snapshot().dependencies["postgres"].reason
+
+
+async def test_a_mistake_of_the_program_is_not_retried(
+    postgres: Dependency, backoff: Backoff
+) -> None:
+    async def mistaken() -> None:
+        await trio.lowlevel.checkpoint()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await postgres.connect(mistaken, backoff)
