@@ -101,6 +101,11 @@ def group_gone(log: Log, *, error: str) -> None:
     )
 
 
+def read_failed(log: Log, *, error: str, retry_ms: int) -> None:
+    """Redis did not answer a read, or refused it; it is tried again, on a new connection if need be."""
+    log.warning(f"read failed and is repeated: {error}", error=error, retry_ms=retry_ms)
+
+
 def ack_refused(log: Log, *, error: str, retry_ms: int) -> None:
     """Redis refuses XACK for now; the ids stay pending and are named again."""
     log.warning(f"acknowledgement refused and is repeated: {error}", error=error, retry_ms=retry_ms)

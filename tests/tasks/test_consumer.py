@@ -8,7 +8,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor._codec import Batch
-from processor.edges.fakes.stream import NO_GROUP, FakeStream
+from processor.edges.fakes.stream import FakeStream
 from processor.tasks.consumer import Consumer, ReadOptions
 from tests.edges.batches import position
 
@@ -256,15 +256,35 @@ async def test_a_group_that_is_gone_is_made_anew_and_told(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_refused_read_is_tried_again(
+async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
     clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
 ) -> None:
-    desk.stream.read_failures += [
-        desk.stream.refused("LOADING", "Redis is loading the dataset in memory"),
-        desk.stream.refused(*NO_GROUP),
-    ]
+    refusal = desk.stream.refused("NOPERM", "this user has no permissions to run 'xreadgroup'")
+    desk.stream.read_failures += [refusal] * 6
     ids = desk.publish(2)
+    began = trio.current_time()
     nursery.start_soon(desk.consumer().run)
     assert await desk.receive() == ids
-    assert len(told.lines("consumer group is gone")) == 1
+    assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
+    lines = told.fields("read failed and is repeated")
+    assert len(lines) == 6
+    assert lines[0]["retry_ms"] == 0
+    assert all("NOPERM" in line["error"] for line in lines)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_lost_connection_is_made_anew_at_once(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    for second in range(5):
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+        desk.stream.redis.go_away()
+        desk.stream.redis.come_back()
+        desk.publish(1, first_second=second)
+        await desk.receive()
+        desk.in_hand.settle(1)
+        desk.stream.redis.acknowledge([(second + 1, 0)])
+        assert trio.current_time() == began
     nursery.cancel_scope.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import random
 from typing import NoReturn
 
 import trio
@@ -61,6 +62,7 @@ class Consumer:
         self._recorder: Recorder = redis.recorder
         self._log: Log = redis.log
         self._refused: set[str] = set()
+        self._failures = 0
 
     async def run(self) -> None:
         """Read until cancelled, or until the writers are gone."""
@@ -101,13 +103,22 @@ class Consumer:
     async def _recover(self, error: RedisError) -> None:
         if isinstance(error, RedisRefused) and error.code in GROUP_GONE_CODES:
             events.group_gone(self._log, error=str(error))
+        await self._pause(error)
         await self._redis.connect(self._reconnect, self._backoff)
+
+    async def _pause(self, error: RedisError) -> None:
+        """Nothing after the first failure; then longer and longer, since a Redis that takes connections may refuse reads."""
+        pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
+        self._failures += 1
+        events.read_failed(self._log, error=str(error), retry_ms=round(pause_ms or 0))
+        await trio.sleep((pause_ms or 0) / 1000)
 
     async def _reconnect(self) -> None:
         await self._stream.connect()
         await self._stream.ensure_group()
 
     async def _take(self, delivery: Delivery, *, redelivered: bool) -> None:
+        self._failures = 0
         self._recorder.read_answered(entries=delivery.entries, records=delivery.batch.records)
         if not delivery.entries:
             return
