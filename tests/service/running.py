@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from signal import SIGTERM, Signals
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from signal import SIGTERM, Signals
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
@@ -104,7 +104,7 @@ class Service:
         """Status and body of one of its HTTP endpoints."""
         address = self.logged("processor ready")[0]["metrics"]
         try:
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=WAIT_S_MAX) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=WAIT_S_MAX) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             with refused:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from tests.service.running import until
 from tests.service.world import GROUP, drive
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def test_lives_that_are_killed_at_random_moments_lose_nothing_and_write_nothing_
     for round_ in range(1, ROUNDS + 1):
         service = run(BATCH_SIZE="200", WRITE_BATCH_SIZE="400").ready()
         enough = round_ * ENTRIES // (ROUNDS + 2) + moments.randrange(400)
-        until(lambda wanted=enough: world.rows() >= wanted, "some more rows")
+        world.until_rows(enough)
         service.kill()
     assert world.rows() < ENTRIES
     survivor = run().ready()

@@ -60,7 +60,7 @@ def test_batches_are_told_at_debug_only(run: Run, world: World) -> None:
     quiet.stop()
     assert not quiet.logged("batch")
 
-    first, *_, last = world.publish_at_once(drive(2) + [entry(11, 0)])
+    first, *_, last = world.publish_at_once([*drive(2), entry(11, 0)])
     talking = run(LOG_LEVEL="debug").ready()
     consumed = talking.wait_for("batch consumed")
     written = talking.wait_for("batch written")

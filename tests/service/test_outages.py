@@ -18,14 +18,19 @@ if TYPE_CHECKING:
 
 ENTRIES = 6_000
 # Small reads and writes, so that an outage falls between and into many of them.
-SMALL = {"BATCH_SIZE": "200", "WRITE_BATCH_SIZE": "400", "CONNECT_BACKOFF_MAX_MS": "200", "BATCH_BLOCK_MS": "100"}
+SMALL = {
+    "BATCH_SIZE": "200",
+    "WRITE_BATCH_SIZE": "400",
+    "CONNECT_BACKOFF_MAX_MS": "200",
+    "BATCH_BLOCK_MS": "100",
+}
 
 
 def under_load(run: Run, world: World) -> Service:
     """A service that has written some of ENTRIES and has more to do."""
     world.publish(drive(ENTRIES // 2))
     service = run(**SMALL).ready()
-    until(lambda: world.rows() > 0, "the first rows")
+    world.until_rows(1)
     return service
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from processor.statistics import DECODE_ERROR_CODES
 from tests.edges.batches import position
@@ -17,7 +17,7 @@ DEVICE = position(1, 0)["device_id"]
 PAYLOAD_BYTES_MAX = 2_000
 
 
-def without(fields: Fields, name: str) -> Fields:
+def without(fields: dict[Any, Any], name: str) -> Fields:
     return {key: value for key, value in fields.items() if key != name}
 
 

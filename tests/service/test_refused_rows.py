@@ -18,12 +18,15 @@ CHECK = f"ALTER TABLE positions ADD CHECK (device_id <> '{REFUSED_DEVICE}')"
 
 
 def trigger(sqlstate: str, condition: str) -> tuple[str, str]:
-    return (
+    function = (
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" RAISE EXCEPTION 'not this one' USING ERRCODE = '{sqlstate}'; END $$",
-        "CREATE TRIGGER refuse BEFORE INSERT ON positions FOR EACH ROW"
-        f" WHEN ({condition}) EXECUTE FUNCTION refuse()",
+        f" RAISE EXCEPTION 'not this one' USING ERRCODE = '{sqlstate}'; END $$"
     )
+    before_insert = (
+        "CREATE TRIGGER refuse BEFORE INSERT ON positions FOR EACH ROW"
+        f" WHEN ({condition}) EXECUTE FUNCTION refuse()"
+    )
+    return function, before_insert
 
 
 OF_THE_DEVICE = f"NEW.device_id = '{REFUSED_DEVICE}'"
@@ -109,9 +112,7 @@ def test_the_repeat_of_a_refused_row_is_tried_in_its_place(run: Run, world: Worl
     assert speeds == [(60.0,), (63.0,)]
 
 
-def test_a_refused_row_among_duplicates_is_found_on_the_staged_path(
-    run: Run, world: World
-) -> None:
+def test_a_refused_row_among_duplicates_is_found_on_the_staged_path(run: Run, world: World) -> None:
     world.publish_at_once(drive(50, devices=50))
     service = run().ready()
     service.until_metrics(acks_total=50)

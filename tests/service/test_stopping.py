@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.servers.ports import free_port
-from tests.service.running import until
 from tests.service.world import drive
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def test_under_load_everything_that_was_read_is_written_and_acknowledged(
 ) -> None:
     world.publish(drive(30_000))
     service = run(BATCH_SIZE="500", WRITE_BATCH_SIZE="1000").ready()
-    until(lambda: world.rows() > 0, "the first rows")
+    world.until_rows(1)
     assert service.stop(number) == 0
 
     ledger = service.lines[-1]["ledger"]
@@ -58,7 +57,7 @@ def test_under_load_everything_that_was_read_is_written_and_acknowledged(
 def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: World) -> None:
     world.publish(drive(10_000))
     first = run(BATCH_SIZE="200", WRITE_BATCH_SIZE="200").ready()
-    until(lambda: world.rows() > 0, "the first rows")
+    world.until_rows(1)
     assert first.stop() == 0
     second = run().ready()
     world.until_settled()

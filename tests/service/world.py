@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from redis import Redis
+    from redis.typing import EncodableT, FieldT
 
     from dev.servers import Database
 
@@ -32,7 +33,7 @@ for n = first, first + ARGV[1] - 1 do
 end
 """
 
-Fields = dict[str, Any]
+Fields: TypeAlias = "dict[FieldT, EncodableT]"
 
 
 def entry(device: int, second: int, **changes: Any) -> Fields:
@@ -91,7 +92,7 @@ class World:
 
     def pending_ids(self) -> list[str]:
         """Their ids, the oldest first."""
-        found = self.redis.xpending_range(self.stream, GROUP, "-", "+", 10_000)
+        found: Any = self.redis.xpending_range(self.stream, GROUP, "-", "+", 10_000)
         return [each["message_id"].decode() for each in found]
 
     def undelivered(self) -> int | None:
@@ -128,10 +129,9 @@ class World:
             [count] = connection.execute("SELECT count(*) FROM positions").fetchone() or (0,)
         return int(count)
 
-    def devices(self) -> set[str]:
-        """Devices that have a row."""
-        with self.owner() as connection:
-            return {device for (device,) in connection.execute("SELECT device_id FROM positions")}
+    def until_rows(self, count: int) -> None:
+        """Wait until the table has that many rows, at least."""
+        until(lambda: self.rows() >= count, f"{count} rows")
 
     def sessions_of_the_processor(self) -> list[int]:
         """Process ids of the server's sessions that serve the processor in this database."""

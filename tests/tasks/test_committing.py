@@ -59,7 +59,9 @@ def lost(store: FakeStore, sqlstate: str | None = None) -> None:
     store.failures.append(store.error("connection lost", sqlstate=sqlstate, usable=False))
 
 
-async def test_a_committed_batch_gives_one_receipt(clock: MockClock, desk: Desk, recorder: Recorder) -> None:
+async def test_a_committed_batch_gives_one_receipt(
+    clock: MockClock, desk: Desk, recorder: Recorder
+) -> None:
     batch = batch_of([position(1, 0), position(1, 0), position(2, 0)])
     assert await desk.commit(batch) == []
     [receipt] = desk.receipts
@@ -91,7 +93,9 @@ async def test_what_fails_for_the_worlds_reasons_is_written_again_whole_with_gro
     assert all(line["retry_ms"] <= 100 << n for n, line in enumerate(retried))
 
 
-async def test_a_lost_race_is_staged_at_once(clock: MockClock, desk: Desk, recorder: Recorder) -> None:
+async def test_a_lost_race_is_staged_at_once(
+    clock: MockClock, desk: Desk, recorder: Recorder
+) -> None:
     await desk.commit(rows(10))
     began = trio.current_time()
     await desk.commit(rows(15))
@@ -101,7 +105,9 @@ async def test_a_lost_race_is_staged_at_once(clock: MockClock, desk: Desk, recor
     assert recorder.snapshot().dependencies["postgres"].ready
 
 
-async def test_a_commit_whose_answer_was_lost_is_found_by_the_second_try(clock: MockClock, desk: Desk) -> None:
+async def test_a_commit_whose_answer_was_lost_is_found_by_the_second_try(
+    clock: MockClock, desk: Desk
+) -> None:
     batch = rows(5)
     await desk.store.copy_direct(batch)
     await desk.commit(batch)
@@ -131,7 +137,9 @@ async def test_the_repeat_of_a_refused_row_takes_its_place(clock: MockClock, des
     assert desk.receipted_ids == ["2-0", "3-0"]
 
 
-async def test_an_undecided_failure_is_the_records_when_a_neighbour_commits(clock: MockClock, desk: Desk) -> None:
+async def test_an_undecided_failure_is_the_records_when_a_neighbour_commits(
+    clock: MockClock, desk: Desk
+) -> None:
     # The first row, so that nothing has been committed when it first stands alone.
     desk.store.table.refused_devices[position(0, 0)["device_id"]] = "XX000"
     refusals = await desk.commit(rows(8, devices=8))
@@ -139,7 +147,9 @@ async def test_an_undecided_failure_is_the_records_when_a_neighbour_commits(cloc
     assert len(desk.receipted_ids) == 7
 
 
-async def test_an_undecided_failure_of_everything_is_the_worlds(clock: MockClock, desk: Desk, told: Told) -> None:
+async def test_an_undecided_failure_of_everything_is_the_worlds(
+    clock: MockClock, desk: Desk, told: Told
+) -> None:
     devices = [position(n, 0)["device_id"] for n in range(3)]
     desk.store.table.refused_devices = dict.fromkeys(devices, "XX000")
 
@@ -152,7 +162,9 @@ async def test_an_undecided_failure_of_everything_is_the_worlds(clock: MockClock
     assert len(desk.receipted_ids) == 6
 
 
-async def test_a_batch_refused_whole_counts_once_the_schema_check_has_passed(clock: MockClock, desk: Desk) -> None:
+async def test_a_batch_refused_whole_counts_once_the_schema_check_has_passed(
+    clock: MockClock, desk: Desk
+) -> None:
     desk.store.speed_max = 0
     assert len(await desk.commit(rows(5))) == 5
     assert desk.receipts == []
@@ -181,7 +193,8 @@ async def test_a_batch_refused_whole_by_another_schema_stays_in_hand(
 
 
 async def test_rows_refused_before_the_owner_mended_the_schema_are_committed_with_the_rest(
-    clock: MockClock, desk: Desk,
+    clock: MockClock,
+    desk: Desk,
 ) -> None:
     desk.store.speed_max = 0
 
@@ -195,7 +208,9 @@ async def test_rows_refused_before_the_owner_mended_the_schema_are_committed_wit
     assert len(desk.receipted_ids) == 16
 
 
-async def test_a_schema_check_that_cannot_be_made_decides_nothing(clock: MockClock, desk: Desk, told: Told) -> None:
+async def test_a_schema_check_that_cannot_be_made_decides_nothing(
+    clock: MockClock, desk: Desk, told: Told
+) -> None:
     desk.store.speed_max = 0
     check = desk.store.check_schema
 
@@ -210,7 +225,9 @@ async def test_a_schema_check_that_cannot_be_made_decides_nothing(clock: MockClo
     assert len(told.lines("batch failed")) == 1
 
 
-async def test_a_cancelled_batch_has_receipts_for_what_was_committed_alone(clock: MockClock, desk: Desk) -> None:
+async def test_a_cancelled_batch_has_receipts_for_what_was_committed_alone(
+    clock: MockClock, desk: Desk
+) -> None:
     desk.store.speed_max = 200
     batch = batch_of(position(n, 0, speed=250 if n == 4 else 50) for n in range(8))
     with trio.CancelScope() as scope:

@@ -15,8 +15,6 @@ from processor.errors import PostgresError
 from processor.stopping import StopRequest, cancel_on
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from trio.testing import MockClock
 
     from processor.statistics import Recorder
@@ -77,12 +75,10 @@ async def test_the_first_signal_requests_the_stop_and_the_second_insists(
 
 
 async def test_signals_that_end_are_a_mistake_of_the_program() -> None:
-    async def none() -> AsyncIterator[int]:
-        for number in ():
-            yield number
-
+    send, signals = trio.open_memory_channel[int](0)
+    send.close()
     with pytest.raises(AssertionError, match="does not end"):
-        await StopRequest().listen(none())
+        await StopRequest().listen(signals)
 
 
 async def test_an_event_cancels_a_scope(nursery: trio.Nursery) -> None:

@@ -94,7 +94,7 @@ def test_the_codec_and_the_metrics_have_the_same_codes() -> None:
 
 
 def test_the_codec_and_the_schema_have_the_same_columns() -> None:
-    assert COLUMNS == tuple(column.name for column in WRITTEN_COLUMNS)
+    assert tuple(column.name for column in WRITTEN_COLUMNS) == COLUMNS
 
 
 def test_results_and_statuses_are_the_contracts() -> None:

@@ -54,14 +54,12 @@ def part_of(module: Module) -> str:
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name or "package")
 def test_a_module_imports_only_what_its_layer_may(module: Module) -> None:
-    if not module.name or module.name in {"edges"}:
+    if not module.name or module.name == "edges":
         assert not list(module.own_imports())
         return
     allowed = MAY_IMPORT[part_of(module)]
     foreign = [
-        name
-        for name in module.own_imports()
-        if not any(is_within(name, part) for part in allowed)
+        name for name in module.own_imports() if not any(is_within(name, part) for part in allowed)
     ]
     assert not foreign, f"{module.path} must not import {foreign}"
 

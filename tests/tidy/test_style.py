@@ -37,12 +37,10 @@ def test_a_function_fits_on_a_screen(module: Module) -> None:
         assert lines <= FUNCTION_LINES_MAX, f"{module.path}:{function.lineno} {function.name}"
 
 
-def test_rust_modules_are_small_and_say_their_one_job() -> None:
+def test_a_rust_module_says_its_one_job() -> None:
     assert RUST
     for path in RUST:
-        text = path.read_text()
-        assert len(text.splitlines()) <= MODULE_LINES_MAX, path
-        assert text.startswith("//! "), path
+        assert path.read_text().startswith("//! "), path
 
 
 def test_the_only_ddl_is_the_sessions_staging_table() -> None:

@@ -107,7 +107,7 @@ class Consumer:
         await self._redis.connect(self._reconnect, self._backoff)
 
     async def _pause(self, error: RedisError) -> None:
-        """Nothing after the first failure; then longer and longer, since a Redis that takes connections may refuse reads."""
+        """None after the first failure, then longer ones: a Redis that takes connections may refuse reads."""
         pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
         self._failures += 1
         events.read_failed(self._log, error=str(error), retry_ms=round(pause_ms or 0))
