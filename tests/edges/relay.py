@@ -30,6 +30,14 @@ class Relay:
     # The connection ends after so many bytes from the server.
     cut_after_bytes: int | None = None
 
+    def cut(self, data: bytes) -> bytes:
+        """What of `data` is passed on; less than all of it ends the connection."""
+        if self.cut_after_bytes is None:
+            return data
+        passed = data[: self.cut_after_bytes]
+        self.cut_after_bytes -= len(passed)
+        return passed
+
 
 def tls_url(relay: Relay, authority_file: Path) -> str:
     """The URL of what the relay stands before, when it speaks TLS."""
@@ -73,13 +81,9 @@ async def _pass_on(source: trio.abc.Stream, sink: trio.abc.Stream, scope: trio.C
 
 
 async def _answer(relay: Relay, server: trio.abc.Stream, client: trio.abc.Stream) -> None:
-    while data := await server.receive_some(65_536):
-        if relay.cut_after_bytes is not None:
-            data, relay.cut_after_bytes = (
-                data[: relay.cut_after_bytes],
-                relay.cut_after_bytes - len(data),
-            )
-        for start in range(0, len(data), relay.piece_bytes):
-            await client.send_all(data[start : start + relay.piece_bytes])
-        if relay.cut_after_bytes is not None and relay.cut_after_bytes <= 0:
-            return
+    whole = True
+    while whole and (data := await server.receive_some(65_536)):
+        passed = relay.cut(bytes(data))
+        whole = len(passed) == len(data)
+        for start in range(0, len(passed), relay.piece_bytes):
+            await client.send_all(passed[start : start + relay.piece_bytes])

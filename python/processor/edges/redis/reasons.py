@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import ssl
 
 
@@ -17,5 +19,12 @@ def plain_reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).lower().replace("_", " ")
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return _system_reason(error)
     return str(error)
+
+
+def _system_reason(error: OSError) -> str:
+    # By number, since Trio puts the address into the text; name resolution has numbers of its own.
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

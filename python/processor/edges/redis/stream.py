@@ -60,9 +60,7 @@ class RedisPositionStream:
             if self._control is None or self._control.closed:
                 self._control = await self._open("control")
             if self._reader is None or self._reader.closed:
-                self._reader = await self._open("reader")
-                # Nothing is blocked yet: a user who may not unblock is found now, not at a stop.
-                await self._unblock(self._reader.client_id)
+                self._reader = await self._open_reader()
 
     async def ensure_group(self) -> bool:
         stream, group = self._names.stream, self._names.group
@@ -117,6 +115,16 @@ class RedisPositionStream:
         return await open_connection(
             self._target, self._new_parser(), name=f"{self._client_name}:{role}"
         )
+
+    async def _open_reader(self) -> RedisConnection:
+        reader = await self._open("reader")
+        try:
+            # Nothing is blocked yet: a user who may not unblock is found now, not at a stop.
+            await self._unblock(reader.client_id)
+        except BaseException:
+            reader.close()
+            raise
+        return reader
 
     def _connected(self, connection: RedisConnection | None) -> RedisConnection:
         if connection is None:
