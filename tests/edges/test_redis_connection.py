@@ -14,6 +14,7 @@ from processor.config.targets import redis_target
 from processor.edges.redis import connection as connection_module
 from processor.edges.redis import stream as stream_module
 from processor.edges.redis.commands import Argument, encode
+from processor.edges.redis.connection import RedisConnection
 from processor.edges.redis.opening import open_connection
 from processor.edges.redis.stream import RedisPositionStream, StreamNames
 from processor.errors import RedisRefused, RedisUnavailable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from dev.servers import RedisServer
     from processor._codec import Delivery
-    from processor.edges.redis.connection import RedisConnection
 
 BOUND_S = 10.0
 LONG_BLOCK_MS = 60_000
@@ -45,6 +45,11 @@ async def opened(url: str) -> AsyncIterator[RedisConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def in_memory(stream: trio.abc.Stream) -> RedisConnection:
+    """A connection without a server, for the virtual clock; the socket is there to be closed."""
+    return RedisConnection(stream, trio.socket.socket(), ReplyParser(), where="memory")
 
 
 @asynccontextmanager
@@ -252,6 +257,27 @@ async def test_a_read_that_stalls_in_the_middle_can_be_cancelled(
         assert connection.closed
 
 
+@pytest.mark.usefixtures("autojump_clock")
+async def test_a_read_that_is_overtaken_by_its_waking_is_woken_again() -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    wakings: list[float] = []
+
+    async def unblock() -> None:
+        wakings.append(trio.current_time())
+        # The first one came before the read was blocked.
+        if len(wakings) == 2:
+            await theirs.send_all(b"*-1\r\n")
+
+    connection = in_memory(ours)
+    with trio.move_on_after(1), trio.fail_after(BOUND_S):
+        delivery = await connection.blocking_delivery(
+            b"READ", block_ms=LONG_BLOCK_MS, unblock=unblock
+        )
+    connection.close()
+    assert delivery.entries == 0
+    assert wakings == [pytest.approx(wakings[0]), pytest.approx(wakings[0] + 0.05)]
+
+
 @pytest.mark.parametrize("reply", [b"+OK\r\n", b"_\r\n", b"$1\r\n1\r\n", b"*0\r\n"])
 async def test_an_answer_of_another_kind_is_a_peer_that_is_no_redis(reply: bytes) -> None:
     async with introduced(reply) as connection:
@@ -324,9 +350,7 @@ async def test_a_delivery_may_take_longer_than_any_silence_may(
             await theirs.send_all(piece)
 
     delivered: list[Delivery] = []
-    connection = connection_module.RedisConnection(
-        ours, trio.socket.socket(), ReplyParser(), where="memory"
-    )
+    connection = in_memory(ours)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(answer)
         delivered.append(await connection.delivery(b"READ"))

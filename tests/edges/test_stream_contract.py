@@ -426,6 +426,21 @@ async def test_a_cancelled_read_returns_and_its_caller_is_cancelled_at_the_next_
     assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
 
 
+async def test_what_is_on_its_way_when_a_read_is_cancelled_is_returned(grouped: World) -> None:
+    returned: list[str] = []
+
+    async def read() -> None:
+        returned.extend(ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)))
+
+    with trio.fail_after(WAKE_BOUND_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await grouped.until_blocked()
+            entry_id = grouped.add(1)
+            nursery.cancel_scope.cancel()
+    assert returned == [entry_id]
+
+
 async def test_of_three_hundred_reads_cut_at_any_moment_none_loses_an_entry(
     grouped: World,
 ) -> None:
