@@ -18,9 +18,9 @@ from processor.errors import RedisRefused, RedisUnavailable
 
 # Also the bound of name resolution and of each handshake command.
 CONNECT_TIMEOUT_MS = 5_000
-# Answers to HELLO by a server that has no RESP3, or does not grant it. Of the code ERR only the
-# unknown command: a server that is full says ERR too.
-HELLO_REFUSALS = ("NOPROTO", "NOPERM")
+# Answers to HELLO by a server that has no RESP3, or does not grant it; Valkey without HELLO asks for the
+# login first. Of the code ERR only the unknown command: a server that is full says ERR too.
+HELLO_REFUSALS = ("NOPROTO", "NOPERM", "NOAUTH")
 UNKNOWN_COMMAND = "unknown command"
 # Redis takes printable ASCII without blanks in a client's name, and refuses any other.
 NOT_IN_NAMES = re.compile(r"[^!-~]")
