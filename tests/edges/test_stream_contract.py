@@ -426,7 +426,10 @@ async def test_a_cancelled_read_returns_and_its_caller_is_cancelled_at_the_next_
     assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
 
 
-async def test_what_is_on_its_way_when_a_read_is_cancelled_is_returned(grouped: World) -> None:
+@pytest.mark.parametrize("first", ["entry", "cancellation"])
+async def test_what_was_delivered_before_a_cancelled_read_woke_is_returned(
+    grouped: World, first: str
+) -> None:
     returned: list[str] = []
 
     async def read() -> None:
@@ -436,6 +439,8 @@ async def test_what_is_on_its_way_when_a_read_is_cancelled_is_returned(grouped: 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read)
             await grouped.until_blocked()
+            if first == "cancellation":
+                nursery.cancel_scope.cancel()
             entry_id = grouped.add(1)
             nursery.cancel_scope.cancel()
     assert returned == [entry_id]
