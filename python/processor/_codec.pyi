@@ -1,7 +1,7 @@
 """The Rust codec: Redis replies to decoded batches, batches to COPY bytes and acknowledgements."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeAlias, final
+from typing import Final, Protocol, TypeAlias, final
 
 __version__: Final[str]
 DECODE_CODES: Final[tuple[str, ...]]
@@ -11,6 +11,11 @@ COLUMNS: Final[tuple[str, ...]]
 
 Reply: TypeAlias = bytes | int | float | bool | list[Reply] | dict[bytes, Reply] | ReplyError | None
 """A reply other than a delivery. For annotations alone: the module has no such name."""
+
+class HasFileno(Protocol):
+    """A socket. For annotations alone: the module has no such name."""
+
+    def fileno(self) -> int: ...
 
 class CodecError(ValueError):
     """The codec was misused, or a peer broke its protocol; the connection it came from is of no more use."""
@@ -124,6 +129,11 @@ class ReplyParser:
     ) -> ReplyParser: ...
     def feed(self, data: bytes) -> None:
         """Takes bytes from the socket, cut anywhere."""
+    def receive(self, socket: HasFileno, bytes_max: int) -> int | None:
+        """Read once from a non-blocking socket, without a copy: bytes read, 0 at the end, None if none are there.
+
+        Raises OSError. The socket must stay open meanwhile.
+        """
     def next_reply(self) -> Reply | Incomplete:
         """The next reply as plain values. Raises CodecError when the peer broke the protocol."""
     def next_read(self, now_us: int) -> Delivery | ReplyError | Incomplete:

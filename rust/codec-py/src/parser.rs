@@ -1,9 +1,13 @@
 //! `ReplyParser`: one connection's replies.
 
+use std::io;
+use std::os::fd::RawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use codec::position::Limits;
 use codec::resp::{Delivered, Expect, Parser, Value};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -73,6 +77,22 @@ impl ReplyParser {
 
     fn feed(&self, py: Python<'_>, data: &[u8]) {
         py.detach(|| self.lock().feed(data));
+    }
+
+    /// None if nothing is there to be read yet.
+    fn receive(&self, py: Python<'_>, socket: &Bound<'_, PyAny>, bytes_max: usize) -> PyResult<Option<usize>> {
+        let descriptor: RawFd = socket.call_method0("fileno")?.extract()?;
+        let received = py.detach(|| {
+            let mut parser = self.lock();
+            let received = recv(descriptor, parser.space(bytes_max), MsgFlags::empty())?;
+            parser.filled(received);
+            Ok(received)
+        });
+        match received {
+            Ok(received) => Ok(Some(received)),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(error) => Err(io::Error::from(error).into()),
+        }
     }
 
     fn next_reply(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -137,10 +137,22 @@ class RedisConnection:
                 await self._receive()
 
     async def _receive(self) -> None:
-        piece = await self._stream.receive_some(RECEIVE_BYTES)
-        if not piece:
+        if isinstance(self._stream, trio.SocketStream):
+            received = await self._receive_in_place()
+        else:
+            piece = await self._stream.receive_some(RECEIVE_BYTES)
+            self._parser.feed(bytes(piece))
+            received = len(piece)
+        if not received:
             raise RedisUnavailable("the server closed the connection", where=self.where)
-        self._parser.feed(bytes(piece))
+
+    async def _receive_in_place(self) -> int:
+        """From the socket into the parser's own memory, which TLS cannot do."""
+        received = None
+        while received is None:
+            await trio.lowlevel.wait_readable(self._socket)
+            received = self._parser.receive(self._socket, RECEIVE_BYTES)
+        return received
 
     def _next_read(self) -> Delivery | ReplyError | Incomplete:
         return self._parser.next_read(time.time_ns() // 1000)
@@ -164,7 +176,7 @@ class RedisConnection:
         except CodecError as error:
             self.close()
             raise RedisUnavailable(f"not the Redis protocol: {error}", where=self.where) from error
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self.close()
             reason = f": {reason}" if (reason := plain_reason(error)) else ""
             raise RedisUnavailable(f"the connection was lost{reason}", where=self.where) from error
