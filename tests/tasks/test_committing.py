@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tests.tasks.conftest import Told
 
 
+# Virtual seconds: beyond them it will never end.
+LIFE_S_MAX = 3_600
+
+
 class Desk:
     """Commits batches and keeps their receipts."""
 
@@ -34,7 +38,8 @@ class Desk:
         committing = Committing(
             self.store, batch, self._emit, postgres=self._postgres, backoff=self._backoff
         )
-        return await committing.run()
+        with trio.fail_after(LIFE_S_MAX):
+            return await committing.run()
 
     async def _emit(self, receipt: Receipt) -> None:
         await trio.lowlevel.checkpoint()

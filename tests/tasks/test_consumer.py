@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tests.tasks.conftest import Told
 
 
+# Virtual seconds: beyond them it will never come.
+WAIT_S_MAX = 3_600
+
+
 class Desk:
     """A consumer of a stream, and the outlets that writers would have."""
 
@@ -59,7 +63,8 @@ class Desk:
 
     async def receive(self) -> list[str]:
         """The ids of the next batch that a writer would get; it stays in hand."""
-        return (await self.outlets[0].receive()).entry_ids
+        with trio.fail_after(WAIT_S_MAX):
+            return (await self.outlets[0].receive()).entry_ids
 
     def pending(self) -> int:
         assert self.stream.redis.group is not None
@@ -166,7 +171,7 @@ async def test_a_cancelled_consumer_reads_no_more_and_closes_every_inlet(
     desk.publish(5)
     await wait_all_tasks_blocked()
     for outlet in desk.outlets:
-        with pytest.raises(trio.EndOfChannel):
+        with pytest.raises(trio.EndOfChannel), trio.fail_after(WAIT_S_MAX):
             await outlet.receive()
     assert desk.pending() == 0
 
