@@ -14,7 +14,7 @@ from tests.service.world import drive
 if TYPE_CHECKING:
     from signal import Signals
 
-    from dev.servers import PostgresServer
+    from dev.servers import PostgresServer, RedisServer
     from tests.service.conftest import Run
     from tests.service.world import World
 
@@ -161,3 +161,13 @@ def test_a_draining_service_is_alive_and_not_ready(
     assert service.until_not_ready("lifecycle") == "draining"
     assert service.get("/healthz")[0] == 200
     assert service.stop() == 3
+
+
+def test_a_frozen_redis_does_not_hold_up_the_stop_beyond_the_budget(
+    run: Run, redis_server: RedisServer
+) -> None:
+    service = run(DRAIN_BUDGET_MS="1500", BATCH_BLOCK_MS="60000").ready()
+    redis_server.process.freeze()
+    asked = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - asked < 1.5 + 1.0 + EXIT_S

@@ -29,6 +29,9 @@ RECEIVE_BYTES = 256 * 1024
 SILENCE_MS = 5_000
 # CLIENT UNBLOCK finds nobody when it overtakes the read on its way to the server: it is sent again.
 UNBLOCK_AGAIN_MS = 50
+# How long a cancelled read may take to wake and deliver, 0.3 ms as a rule. More would outlast a short
+# drain; what a server delivers later than that is pending, and read first by the next life.
+WAKE_MS = 1_000
 # Redis ends the refusal of an unknown command with its arguments, and those of AUTH are secret.
 ECHO = ", with args beginning with"
 
@@ -118,7 +121,7 @@ class RedisConnection:
                 delivery: Delivery | ReplyError = await self._whole(self._next_read)
             except trio.Cancelled:
                 # Not raised again: the delivery outlives the cancellation, see above.
-                with self._within(SILENCE_MS, shield=True):
+                with self._within(WAKE_MS, shield=True):
                     delivery = await self._woken(unblock)
         return self._accepted(delivery)
 
