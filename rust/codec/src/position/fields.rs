@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use super::attributes::{self, Members};
 use super::error::{Code, Reject};
-use super::json::{self, Kind, Number, Scanner, Text};
+use super::json::{Kind, Number, Scanner, Text};
+use super::unescape::unescape;
 use super::{Attributes, DEVICE_ID_BYTES_MAX, Limits, Position, timestamp};
 
 /// Decodes any payload, leaving the attributes in `members`.
@@ -151,7 +152,7 @@ fn named_key(json: &[u8], key: &Text) -> Option<Key> {
 fn plain_text<'a>(json: &'a [u8], text: &Text) -> Cow<'a, str> {
     let raw = json.get(text.start..text.end).unwrap_or_default();
     if text.escaped {
-        Cow::Owned(String::from_utf8(json::unescape(raw)).unwrap_or_default())
+        Cow::Owned(String::from_utf8(unescape(raw)).unwrap_or_default())
     } else {
         Cow::Borrowed(std::str::from_utf8(raw).unwrap_or_default())
     }

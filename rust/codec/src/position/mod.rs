@@ -8,6 +8,7 @@ mod fields;
 mod json;
 mod number;
 pub mod timestamp;
+mod unescape;
 mod usual;
 
 use std::borrow::Cow;

@@ -11,8 +11,9 @@ use std::ops::Range;
 pub(super) use write::write;
 
 use super::error::{Code, Reject};
-use super::json::{Kind, Scanner, Text, unescape};
+use super::json::{Kind, Scanner, Text};
 use super::number::{self, Stored};
+use super::unescape::unescape;
 
 /// The field's name in a [`Reject`].
 pub(super) const FIELD: &str = "attributes";
