@@ -68,6 +68,11 @@ def schema_mismatch(log: Log, *, differences: tuple[str, ...]) -> None:
     )
 
 
+def schema_warning(log: Log, *, warning: str) -> None:
+    """The table can be written to, but not all is as it should be."""
+    log.warning(f"schema: {warning}", warning=warning)
+
+
 def stream_missing(log: Log, *, stream: str) -> None:
     """The stream did not exist: a misnamed stream must not look healthy."""
     log.warning(
@@ -106,9 +111,9 @@ def read_failed(log: Log, *, error: str, retry_ms: int) -> None:
     log.warning(f"read failed and is repeated: {error}", error=error, retry_ms=retry_ms)
 
 
-def ack_refused(log: Log, *, error: str, retry_ms: int) -> None:
-    """Redis refuses XACK for now; the ids stay pending and are named again."""
-    log.warning(f"acknowledgement refused and is repeated: {error}", error=error, retry_ms=retry_ms)
+def ack_failed(log: Log, *, error: str, retry_ms: int) -> None:
+    """XACK was refused or not answered; the ids stay in hand and are named again."""
+    log.warning(f"acknowledgement failed and is repeated: {error}", error=error, retry_ms=retry_ms)
 
 
 def batch_consumed(

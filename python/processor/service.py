@@ -11,10 +11,10 @@ import trio
 from processor import events
 from processor.assembly import real_edges
 from processor.config import Config
+from processor.early_stop import STOP_SIGNALS
 from processor.errors import ConfigError
 from processor.exit_codes import ExitCode
 from processor.logs import Log
-from processor.stopping import STOP_SIGNALS
 from processor.supervisor import supervise
 
 

@@ -8,8 +8,6 @@ from typing import NoReturn
 
 import trio
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
 
 class StopRequest:
     """The first signal requests the stop, the second insists on it."""

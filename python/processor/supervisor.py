@@ -117,20 +117,8 @@ class _Life:
     async def _connect(self) -> ExitCode | None:
         backoff = self._backoff(attempts_max=self._config.connect_attempts)
         try:
-            for store in self._edges.stores:
-                await self._postgres.connect(store.connect, backoff)
-            for warning in await self._edges.stores[0].check_schema():
-                self._log.warning(f"schema: {warning}")
-            postgres = self._config.postgres_url
-            events.postgres_connected(self._log, host=postgres.host, port=postgres.port)
-            await self._redis.connect(self._edges.stream.connect, backoff)
-            redis = self._config.redis_url
-            events.redis_connected(
-                self._log,
-                host=redis.path or redis.host,
-                port=None if redis.path else redis.port,
-            )
-            await self._join_group()
+            await self._connect_postgres(backoff)
+            await self._connect_redis(backoff)
         except SchemaMismatch as mismatch:
             events.schema_mismatch(self._log, differences=mismatch.differences)
             return ExitCode.SCHEMA
@@ -139,15 +127,42 @@ class _Life:
             return ExitCode.UNREACHABLE
         return None
 
-    async def _join_group(self) -> None:
-        config = self._config
-        if await self._edges.stream.ensure_group():
-            events.stream_missing(self._log, stream=config.redis_telemetry_stream)
+    async def _connect_postgres(self, backoff: Backoff) -> None:
+        warnings: tuple[str, ...] = ()
+
+        async def attempt() -> None:
+            nonlocal warnings
+            for store in self._edges.stores:
+                await store.connect()
+            warnings = await self._edges.stores[0].check_schema()
+
+        await self._postgres.connect(attempt, backoff)
+        target = self._config.postgres_url
+        events.postgres_connected(self._log, host=target.host, port=target.port)
+        for warning in warnings:
+            events.schema_warning(self._log, warning=warning)
+
+    async def _connect_redis(self, backoff: Backoff) -> None:
+        is_new = False
+
+        async def attempt() -> None:
+            nonlocal is_new
+            await self._edges.stream.connect()
+            # Once seen missing, the stream is there: this attempt may fail behind its creation.
+            is_new = await self._edges.stream.ensure_group() or is_new
+
+        await self._redis.connect(attempt, backoff)
+        target = self._config.redis_url
+        port = None if target.path else target.port
+        events.redis_connected(self._log, host=target.path or target.host, port=port)
+        stream = self._config.redis_telemetry_stream
+        if is_new:
+            events.stream_missing(self._log, stream=stream)
         events.consumer_started(
             self._log,
-            stream=config.redis_telemetry_stream,
-            group=config.redis_consumer_group,
-            consumer=config.redis_consumer_name,
+            stream=stream,
+            group=self._config.redis_consumer_group,
+            consumer=self._config.redis_consumer_name,
         )
 
     async def run(self, services: trio.Nursery, *, metrics: str) -> ExitCode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -153,6 +154,16 @@ class Service:
             raise AssertionError(f"it does not end:\n{self.report()}") from None
         self._reader.join(WAIT_S_MAX)
         return code
+
+    def until_it_catches(self, number: Signals) -> None:
+        """Return when the process no longer leaves the signal to the kernel (man 5 proc: SigCgt)."""
+        status = Path(f"/proc/{self.process.pid}/status")
+
+        def caught() -> bool:
+            mask = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
+            return mask is not None and bool(int(mask[1], 16) & 1 << number - 1)
+
+        until(caught, f"{number.name} is caught")
 
     def stop(self, number: Signals = SIGTERM) -> int:
         """Ask it to stop; its exit code."""

@@ -54,6 +54,13 @@ def test_under_load_everything_that_was_read_is_written_and_acknowledged(
     assert service.lines[-1]["signal"] == number.name
 
 
+def test_a_stop_request_while_python_is_still_loading_is_a_clean_exit(run: Run) -> None:
+    service = run()
+    service.until_it_catches(SIGTERM)
+    assert service.stop() == 0
+    assert service.stderr == ""
+
+
 def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: World) -> None:
     world.publish(drive(10_000))
     first = run(BATCH_SIZE="200", WRITE_BATCH_SIZE="200").ready()

@@ -112,7 +112,7 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
     assert 0 < trio.current_time() - began <= 0.1 + 0.2
     assert desk.pending == 0
     assert recorder.snapshot().acks == 10
-    lines = told.fields("acknowledgement refused")
+    lines = told.fields("acknowledgement failed")
     assert len(lines) == 2
     assert all("READONLY" in line["error"] for line in lines)
 

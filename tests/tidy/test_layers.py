@@ -9,8 +9,9 @@ from tests.tidy.source import MODULE_NAMES, Module, is_within, modules
 # What each part may import of the package, itself included. Who adds a line here adds a dependency.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
-    "cli": ("cli", "config", "edges.publisher", "errors", "logs", "publish", "service"),
-    "service": ("assembly", "config", "errors", "events", "exit_codes", "logs", "stopping",
+    "cli": ("cli", "config", "early_stop", "edges.publisher", "errors", "logs", "publish",
+            "service"),
+    "service": ("assembly", "config", "early_stop", "errors", "events", "exit_codes", "logs",
                 "supervisor"),
     "supervisor": ("_codec", "assembly", "config", "core", "edges.http", "errors", "events",
                    "exit_codes", "logs", "statistics", "stopping", "tasks"),
@@ -27,6 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "config": ("config", "errors"),
     "events": ("logs",),
     "logs": ("logs",),
+    "early_stop": (),
     "stopping": (),
     "exit_codes": (),
     "errors": (),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor import cli
+from processor.early_stop import STOP_SIGNALS
 from processor.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from processor.config import Config
 
@@ -39,6 +41,15 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
+
+
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    """`run` sets its own, which would outlive the test."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def supervise_with(monkeypatch: pytest.MonkeyPatch, run_service: Callable[[Config], int]) -> None:

@@ -51,13 +51,19 @@ class Acker:
         while True:
             try:
                 await self._stream.ack(receipt.batch)
-            except RedisUnavailable:
-                await self._redis.connect(self._stream.connect, self._backoff)
             except RedisError as error:
-                # Loading, read-only after a failover, out of memory: Redis is there and will have us.
                 failures += 1
-                pause_ms = self._backoff.pause_ms(failures, random) or 0.0
-                events.ack_refused(self._redis.log, error=str(error), retry_ms=round(pause_ms))
-                await trio.sleep(pause_ms / 1000)
+                await self._recover(error, failures)
             else:
                 return
+
+    async def _recover(self, error: RedisError, failures: int) -> None:
+        """Pause, and connect again where the connection was lost.
+
+        Redis may also be there and not have us yet: loading, read-only after a failover, out of memory.
+        """
+        pause_ms = self._backoff.pause_ms(failures, random) or 0.0
+        events.ack_failed(self._redis.log, error=str(error), retry_ms=round(pause_ms))
+        await trio.sleep(pause_ms / 1000)
+        if isinstance(error, RedisUnavailable):
+            await self._redis.connect(self._stream.connect, self._backoff)
