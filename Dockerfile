@@ -19,11 +19,14 @@ COPY python python
 RUN /tools/bin/maturin build --release --locked --interpreter python3.11 --out /wheels
 
 FROM ${PYTHON_IMAGE} AS install
+# Without pip, which nothing needs at run time: the base image's installs into it.
+RUN python -m venv --without-pip /opt/processor
 COPY requirements.txt ./
+RUN python -m pip --python /opt/processor/bin/python install \
+        --no-cache-dir --no-deps --require-hashes -r requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN python -m venv /opt/processor \
-    && /opt/processor/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt \
-    && /opt/processor/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
+RUN python -m pip --python /opt/processor/bin/python install \
+        --no-cache-dir --no-deps /wheels/*.whl
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --no-create-home processor \
