@@ -29,11 +29,13 @@ RUN python -m pip --python /opt/processor/bin/python install \
         --no-cache-dir --no-deps /wheels/*.whl
 
 FROM ${PYTHON_IMAGE}
-RUN useradd --system --uid 10001 --no-create-home processor \
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin processor \
     && install -d -o processor -m 0750 /var/lib/processor
 COPY --from=install /opt/processor /opt/processor
-USER processor
-# Panic dumps go to /var/lib/processor: mount a volume there to keep them.
+# By number, which is how an orchestrator can tell that it is not root.
+USER 10001:10001
+# Where panic dumps go; as a volume it stays writable under a read-only root.
+VOLUME /var/lib/processor
 WORKDIR /var/lib/processor
 EXPOSE 9090
 STOPSIGNAL SIGTERM
