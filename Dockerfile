@@ -39,7 +39,13 @@ VOLUME /var/lib/processor
 WORKDIR /var/lib/processor
 EXPOSE 9090
 STOPSIGNAL SIGTERM
+# http.client, since urllib would ask a proxy that the environment names. An empty variable counts as not set.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["/opt/processor/bin/python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('METRICS_PORT', '9090') + '/healthz', timeout=3)"]
+    CMD ["/opt/processor/bin/python", "-c", "import http.client, os, sys; \
+host = os.environ.get('METRICS_HOST') or '127.0.0.1'; \
+port = int(os.environ.get('METRICS_PORT') or 9090); \
+connection = http.client.HTTPConnection(host, port, timeout=3); \
+connection.request('GET', '/healthz'); \
+sys.exit(connection.getresponse().status != 200)"]
 ENTRYPOINT ["/opt/processor/bin/processor"]
 CMD ["run"]
