@@ -29,6 +29,11 @@ RUN python -m pip --python /opt/processor/bin/python install \
         --no-cache-dir --no-deps /wheels/*.whl
 
 FROM ${PYTHON_IMAGE}
+# The kernel drops what a container's first process does not handle yet: without an init a stop request in the
+# interpreter's first second would be lost, and the grace period end in a kill.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends tini \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin processor \
     && install -d -o processor -m 0750 /var/lib/processor
 COPY --from=install /opt/processor /opt/processor
@@ -47,5 +52,5 @@ port = int(os.environ.get('METRICS_PORT') or 9090); \
 connection = http.client.HTTPConnection(host, port, timeout=3); \
 connection.request('GET', '/healthz'); \
 sys.exit(connection.getresponse().status != 200)"]
-ENTRYPOINT ["/opt/processor/bin/processor"]
+ENTRYPOINT ["tini", "--", "/opt/processor/bin/processor"]
 CMD ["run"]
