@@ -19,7 +19,9 @@ def processor_starting(log: Log, *, version: str) -> None:
 
 def postgres_connected(log: Log, *, host: str, port: str) -> None:
     """The writer's session stands."""
-    log.info(f"Postgres connected host={host} port={port}", host=host, port=port)
+    # Several hosts have several ports, in one text.
+    shown = int(port) if port.isdecimal() else port
+    log.info(f"Postgres connected host={host} port={port}", host=host, port=shown)
 
 
 def redis_connected(log: Log, *, host: str, port: int | None) -> None:

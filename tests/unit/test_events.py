@@ -25,7 +25,7 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
         lambda log: events.postgres_connected(log, host="db", port="5432"),
         "info",
         "Postgres connected host=db port=5432",
-        {"host": "db", "port": "5432"},
+        {"host": "db", "port": 5432},
     ),
     (
         lambda log: events.redis_connected(log, host="r", port=6379),

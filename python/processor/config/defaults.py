@@ -31,8 +31,17 @@ def control_socket(known: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     have a meaning in paths become `_`.
     """
     instance = re.sub(r"[^A-Za-z0-9._-]", "_", str(known["instance_id"]))
-    private = Path(tempfile.gettempdir()) / f"processor-{os.getuid()}"
-    return str(Path(environ.get("XDG_RUNTIME_DIR") or private) / f"processor-{instance}.sock")
+    directory = environ.get("XDG_RUNTIME_DIR")
+    private = Path(directory) if directory else Path(_temporary()) / f"processor-{os.getuid()}"
+    return str(private / f"processor-{instance}.sock")
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        # Nothing is writable, under a read-only root: only who binds the socket needs to mind.
+        return "/tmp"  # noqa: S108 - named, not used
 
 
 def panic_dump_dir(_known: Mapping[str, Any], _environ: Mapping[str, str]) -> str:
