@@ -1,7 +1,7 @@
 //! One stream entry inside a delivery: `[id, [field, value, …]]`, read token by token as bytes come in.
 //!
-//! Values that nobody will look at, and payloads over the limit, are dropped as they stream by: what a hostile entry
-//! can make this process hold is bounded by the limit, not by the entry.
+//! What nobody will look at, and payloads over the limit, are dropped when the bytes at hand have been read: what a
+//! hostile entry can make this process hold is bounded by the limit and a piece of input, not by the entry.
 
 use std::ops::Range;
 
@@ -18,6 +18,8 @@ const ID_BYTES_MAX: usize = 41;
 pub(super) const DEVICE_ID_BYTES_MAX: usize = crate::position::DEVICE_ID_BYTES_MAX;
 /// The longest codec label is `8E`; a longer value is unknown whatever it says.
 const CODEC_BYTES_MAX: usize = 16;
+/// Bytes of an unfinished entry that may stay although nobody will look at them: dropping moves all that is kept.
+const PASSED_BYTES_MAX: usize = 512;
 
 /// The parts of an entry; places are counted from the buffer's beginning until the entry is consumed.
 #[derive(Clone, Debug, Default)]
@@ -54,10 +56,10 @@ enum Stage {
     Fields,
     Name,
     Value(Name),
-    /// Bytes of a value, its line end included, that are dropped as they come.
-    Dropping(usize),
+    /// Bytes of a value, its line end included, that nobody will look at.
+    PassingValue(usize),
     /// Bytes of a field name that is too long to mean anything; its value follows.
-    DroppingName(usize),
+    PassingName(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +107,16 @@ impl EntryReader {
         self.stage == Stage::Start
     }
 
-    /// Reads on; `true` when the entry is whole. It then lies in the buffer's first `EntryReader::take` bytes.
+    /// Reads on; `Some` when the entry is whole. It then lies in the buffer's beginning, as long as [`Self::take`] says.
     pub fn read(&mut self, buffer: &mut Buffer, limits: &Limits) -> Scan<()> {
+        let whole = self.read_tokens(buffer, limits)?;
+        if whole.is_none() {
+            self.drop_passed(buffer);
+        }
+        Ok(whole)
+    }
+
+    fn read_tokens(&mut self, buffer: &Buffer, limits: &Limits) -> Scan<()> {
         loop {
             let step = match self.stage {
                 Stage::Start => self.start(buffer),
@@ -118,10 +128,8 @@ impl EntryReader {
                 Stage::Name if self.fields_left == 0 => return Ok(Some(())),
                 Stage::Name => self.name(buffer),
                 Stage::Value(name) => self.value(buffer, name, limits),
-                Stage::Dropping(left) => Ok(self.drop_bytes(buffer, left, Stage::Dropping, Stage::Name)),
-                Stage::DroppingName(left) => {
-                    Ok(self.drop_bytes(buffer, left, Stage::DroppingName, Stage::Value(Name::Other)))
-                }
+                Stage::PassingValue(left) => Ok(self.pass(buffer, left, Stage::PassingValue, Stage::Name)),
+                Stage::PassingName(left) => Ok(self.pass(buffer, left, Stage::PassingName, Stage::Value(Name::Other))),
             };
             if step?.is_none() {
                 return Ok(None);
@@ -191,7 +199,7 @@ impl EntryReader {
         };
         if length > NAME_BYTES_MAX {
             self.at = start;
-            self.stage = Stage::DroppingName(length.saturating_add(2));
+            self.stage = Stage::PassingName(length.saturating_add(2));
             return Ok(Some(()));
         }
         let Some(text) = bulk(buffer.rest(), start, length)? else {
@@ -209,7 +217,7 @@ impl EntryReader {
         if length > name.value_bytes_max(limits) {
             self.keep_oversized(name);
             self.at = start;
-            self.stage = Stage::Dropping(length.saturating_add(2));
+            self.stage = Stage::PassingValue(length.saturating_add(2));
         } else {
             let Some(text) = bulk(buffer.rest(), start, length)? else {
                 return Ok(None);
@@ -237,10 +245,35 @@ impl EntryReader {
         }
     }
 
-    fn drop_bytes(&mut self, buffer: &mut Buffer, left: usize, again: fn(usize) -> Stage, next: Stage) -> Option<()> {
-        let left = left.saturating_sub(buffer.remove(self.at, left));
+    fn pass(&mut self, buffer: &Buffer, left: usize, again: fn(usize) -> Stage, next: Stage) -> Option<()> {
+        let here = left.min(buffer.rest().len().saturating_sub(self.at));
+        self.at = self.at.saturating_add(here);
+        let left = left.saturating_sub(here);
         self.stage = if left == 0 { next } else { again(left) };
         (left == 0).then_some(())
+    }
+
+    /// Removes what was read and is not kept. Little is moved: behind the next token's place there is less than a token.
+    fn drop_passed(&mut self, buffer: &mut Buffer) {
+        let payload = match &mut self.entry.payload {
+            Payload::At(place) => Some(place),
+            Payload::Absent | Payload::TooLarge => None,
+        };
+        let mut kept = [payload, self.entry.device_id.as_mut()];
+        let kept_bytes = kept.iter().flatten().fold(0usize, |sum, place| sum.saturating_add(place.len()));
+        if self.at.saturating_sub(kept_bytes) <= PASSED_BYTES_MAX {
+            return;
+        }
+        kept.sort_by_key(|place| place.as_ref().map(|place| place.start));
+        let (mut end, mut removed) = (0usize, 0usize);
+        for place in kept.into_iter().flatten() {
+            let start = place.start.saturating_sub(removed);
+            removed = removed.saturating_add(buffer.remove(end, start.saturating_sub(end)));
+            *place = end..end.saturating_add(place.len());
+            end = place.end;
+        }
+        buffer.remove(end, self.at.saturating_sub(removed).saturating_sub(end));
+        self.at = end;
     }
 }
 

@@ -5,7 +5,7 @@ use codec::batch::Rejection;
 use codec::position::{Code, Limits, Reject};
 use codec::resp::{Delivered, Delivery, Expect, Parser};
 
-use crate::replies::{Entry, PROTOCOLS, Protocol, bulk, claim_reply, comparable, delivery, read_reply};
+use crate::replies::{Entry, PROTOCOLS, Protocol, bulk, claim_reply, comparable, delivery, outcomes, read_reply};
 use crate::samples::{MEMBERS, NOW_US, object, rows_of};
 
 const ID: StreamId = StreamId { ms: 1, seq: 1 };
@@ -272,6 +272,25 @@ fn an_oversize_value_is_dropped_as_it_streams_by() {
     let name = String::from_utf8(large).unwrap();
     let wire = read_reply(Protocol::Resp2, &[Entry::new(ID, &[(&name, b"value")])]);
     assert!(held_bytes_max(&wire, 65_536) < 1000);
+}
+
+#[test]
+fn an_entry_of_many_fields_holds_no_more_than_what_is_kept_of_it() {
+    let payload = object(MEMBERS);
+    let others: Vec<(&str, &[u8])> = vec![("other", b"value"), ("a name too long to keep", &[b'x'; 300])];
+    let mut fields = others.repeat(20_000);
+    for turn in 0..1000 {
+        let known: [(&str, &[u8]); 3] = [("device_id", b"1"), ("payload", payload.as_bytes()), ("codec", b"8")];
+        fields.splice(turn * 40..turn * 40, known);
+    }
+    let wire = read_reply(Protocol::Resp2, &[Entry::new(ID, &fields)]);
+    assert!(held_bytes_max(&wire, 4096) < payload.len() + 1500);
+    for protocol in PROTOCOLS {
+        let wire = read_reply(protocol, &[Entry::new(ID, &fields)]);
+        let pieces = outcomes(Some(Expect::Read), Limits::default(), wire.chunks(1000));
+        assert_eq!(pieces, outcomes(Some(Expect::Read), Limits::default(), [wire.as_slice()]));
+        assert_eq!(delivery(Expect::Read, &wire).batch.len(), 1);
+    }
 }
 
 #[test]
