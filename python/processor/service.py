@@ -23,9 +23,9 @@ def run_service(config: Config) -> ExitCode:
     log = Log()
     try:
         return trio.run(_with_signals, config, log)
-    except ConfigError:
+    except (ConfigError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is told whole before the end
+    except BaseException as error:  # noqa: BLE001  # a panic of the codec, too, is told whole before the end
         tree = "".join(traceback.format_exception(error))
         events.uncaught_exception(log, error=error, tree=tree, panic_dump=None)
         return ExitCode.UNCAUGHT
