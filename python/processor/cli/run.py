@@ -28,7 +28,7 @@ EPILOG = """\
 exit codes:
   0   stopped, everything read was decided
   1   uncaught exception, or the backstop SHUTDOWN_TIMEOUT_MS
-  3   stopped undecided within DRAIN_BUDGET_MS; the rest was released
+  3   stopped undecided: DRAIN_BUDGET_MS ran out, or a second signal came; the rest stays pending
   4   Redis or PostgreSQL unreachable at start-up, or credentials refused
   5   the schema is missing or not what it should be, or a privilege is missing
   78  bad configuration, or a listening port in use
