@@ -155,6 +155,6 @@ def _as_mapping(reply: Reply) -> dict[bytes, Reply]:
     flat = reply if isinstance(reply, list) else []
     return {
         key: value
-        for key, value in zip(flat[::2], flat[1::2], strict=True)
+        for key, value in zip(flat[::2], flat[1::2], strict=False)
         if isinstance(key, bytes)
     }
