@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from processor.core.lifecycle import Phase
+from processor.core.lifecycle import PERMISSIONS, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ class Statistics:
     def unready(self) -> Mapping[str, str]:
         """Why the service is not ready, by `lifecycle` and the names of dependencies; empty if it is."""
         reasons = {name: it.reason for name, it in self.dependencies.items() if not it.ready}
-        if self.phase is not Phase.RUNNING:
+        if not PERMISSIONS[self.phase].ready:
             reasons["lifecycle"] = self.phase.value
         return reasons
 

@@ -1,7 +1,7 @@
 """The phases of a process's life, as a table: which follows which, and what each permits.
 
-Nothing here waits, reads a clock or knows of tasks; the supervisor moves the phase, and tasks, metrics
-and the readiness probe look at what it permits.
+Nothing here waits, reads a clock or knows of tasks; the supervisor moves the phase, and the readiness
+probe looks at what it permits.
 """
 
 from __future__ import annotations
