@@ -71,6 +71,9 @@ class Batch:
     @property
     def entry_ids(self) -> list[str]:
         """Ids of all records, repeats included, in row order. Builds a list: not for the hot path."""
+    @property
+    def device_ids(self) -> list[str]:
+        """Devices of all records, repeats included, in row order. Builds a list as well."""
     @staticmethod
     def merge(batches: Sequence[Batch]) -> Batch: ...
     def split(self) -> tuple[Batch, Batch]:

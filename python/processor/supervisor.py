@@ -57,9 +57,10 @@ async def supervise(
     events.processor_starting(log, version=__version__)
     listeners = await open_listeners(config.metrics_host, config.metrics_port)
     stop = StopRequest()
-    life = _Life(config, edges, stop, log, arm_backstop)
+    life = _Life(config, edges, stop, log)
     async with trio.open_nursery() as services:
         services.start_soon(stop.listen, signals)
+        services.start_soon(_arm_on, stop.requested, arm_backstop)
         await services.start(serve, listeners, life.recorder.snapshot)
         try:
             code = await life.start()
@@ -72,6 +73,11 @@ async def supervise(
     return code
 
 
+async def _arm_on(requested: trio.Event, arm_backstop: Callable[[], None]) -> None:
+    await requested.wait()
+    arm_backstop()
+
+
 class _Life:
     def __init__(
         self,
@@ -79,13 +85,11 @@ class _Life:
         edges: Edges,
         stop: StopRequest,
         log: Log,
-        arm_backstop: Callable[[], None],
     ) -> None:
         self._config = config
         self._edges = edges
         self._stop = stop
         self._log = log
-        self._arm_backstop = arm_backstop
         self._lifecycle = Lifecycle()
         self._in_hand = InHand()
         self.recorder = Recorder(
@@ -246,7 +250,6 @@ class _Life:
         return Backoff(base_ms=BACKOFF_BASE_MS, max_ms=max_ms, attempts_max=attempts_max)
 
     def _begin_drain(self, stages: trio.CancelScope) -> float:
-        self._arm_backstop()
         self._enter(Phase.DRAINING)
         events.shutdown_starting(self._log, signal=self._stop.signal_name)
         now = trio.current_time()

@@ -23,7 +23,7 @@ def test_a_life_is_told_in_the_running_systems_words(
     starting, postgres, redis, consumer, ready, stopping, stopped = service.lines
     assert starting["msg"] == f"processor starting version={starting['version']}"
     assert postgres["msg"] == f"Postgres connected host=127.0.0.1 port={postgres_server.port}"
-    assert (postgres["host"], postgres["port"]) == ("127.0.0.1", str(postgres_server.port))
+    assert (postgres["host"], postgres["port"]) == ("127.0.0.1", postgres_server.port)
     assert redis["msg"] == f"Redis connected host=127.0.0.1 port={redis_server.port}"
     assert (redis["host"], redis["port"]) == ("127.0.0.1", redis_server.port)
     assert consumer["msg"] == (

@@ -11,13 +11,11 @@ from processor.cli import COMMANDS
 from processor.config import load_config
 from processor.early_stop import leave_when_asked
 from processor.errors import ConfigError
+from processor.exit_codes import ExitCode
 from processor.logs import configure
 
 if TYPE_CHECKING:
     from processor.cli import Subparsers
-
-BAD_CONFIGURATION = 78
-"""EX_CONFIG of sysexits.h, see contract section 8."""
 
 DESCRIPTION = """\
 Reads positions from the consumer group of a Redis Stream and writes them into the
@@ -61,7 +59,7 @@ def run(_arguments: argparse.Namespace) -> int:
         config = load_config(os.environ)
     except ConfigError as error:
         sys.stderr.write(f"processor: {error}\n")
-        return BAD_CONFIGURATION
+        return ExitCode.BAD_CONFIGURATION
     log = configure(level=config.log_level, form=config.log_format, instance_id=config.instance_id)
     # Imported late: a bad environment is told without waiting for the servers' clients to load.
     from processor.service import run_service  # noqa: PLC0415
@@ -70,4 +68,4 @@ def run(_arguments: argparse.Namespace) -> int:
         return run_service(config)
     except ConfigError as error:
         log.fatal(f"bad configuration: {error}")
-        return BAD_CONFIGURATION
+        return ExitCode.BAD_CONFIGURATION

@@ -98,6 +98,12 @@ CAUSE_BY_CLASS: Final = MappingProxyType(
 PROTOCOL_VIOLATION: Final = "08P01"
 UNIQUE_VIOLATION: Final = "23505"
 
+SIZE_BOUND: Final = frozenset({"57014", "53200", "53400"})
+"""The world's failures that a smaller batch may escape: the statement took too long, memory was short,
+or a limit was exceeded, such as the one on tuples to decompress."""
+FAILURES_BEFORE_HALVING: Final = 3
+"""In a row: a stall that passes is waited for with the batch as it is."""
+
 
 def cause_of(sqlstate: str | None, *, path: Path, connection_usable: bool) -> Cause:
     """Whose failure it was; `sqlstate` is None when the connection was lost or time ran out."""
@@ -130,3 +136,8 @@ def next_step(cause: Cause, *, rows: int) -> Step:
             return Step.SPLIT if rows > 1 else Step.REFUSE
         case Cause.UNDECIDED:
             return Step.SPLIT if rows > 1 else Step.RETRY
+
+
+def is_halved(sqlstate: str | None, *, failures: int, rows: int) -> bool:
+    """Whether a batch that is to be retried after so many failures in a row is retried in halves."""
+    return sqlstate in SIZE_BOUND and failures >= FAILURES_BEFORE_HALVING and rows > 1

@@ -11,7 +11,7 @@ import trio
 from processor import events
 from processor._codec import Batch
 from processor.core.backoff import Backoff
-from processor.core.verdicts import Path, Step, cause_of, next_step, settle
+from processor.core.verdicts import Path, Step, cause_of, is_halved, next_step, settle
 from processor.edges.ports import PositionStore
 from processor.errors import PostgresError, SchemaMismatch
 from processor.tasks.retrying import Dependency
@@ -127,9 +127,15 @@ class Committing:
                     self._parts.append(_Part(rest, part.path))
                 await self._doubt_the_schema()
             case Step.RETRY:
-                # Behind the others: whose fault it was may hang on whether a neighbour commits.
-                self._parts.insert(0, part)
-                await self._pause(error)
+                await self._retry(part, error)
+
+    async def _retry(self, part: _Part, error: PostgresError) -> None:
+        batches: tuple[Batch, ...] = (part.batch,)
+        if is_halved(error.sqlstate, failures=self._failures + 1, rows=part.batch.rows):
+            batches = part.batch.split()
+        # Behind the others: whose fault it was may hang on whether a neighbour commits.
+        self._parts[:0] = [_Part(batch, part.path) for batch in batches]
+        await self._pause(error)
 
     def _try_refused_again(self) -> None:
         """What was refused before anything was committed may have met a schema that has changed since."""
@@ -139,7 +145,9 @@ class Committing:
     async def _pause(self, error: PostgresError) -> None:
         self._failures += 1
         pause_ms = self._backoff.pause_ms(self._failures, random) or 0.0
-        self._postgres.recorder.dependency_lost(self._postgres.name, str(error))
+        # A deadlock or a lock that was not to be had says nothing against the server.
+        if self._failures > 1 or not error.connection_usable:
+            self._postgres.recorder.dependency_lost(self._postgres.name, str(error))
         events.batch_retried(
             self._postgres.log,
             rows=self._batch.rows,

@@ -102,7 +102,7 @@ class Writer:
         events.record_refused(
             self._postgres.log,
             entry_id=refusal.record.entry_ids[0],
-            device_id=None,
+            device_id=refusal.record.device_ids[0],
             code=REFUSED_BY_SERVER,
             field=None,
             offset=None,

@@ -33,6 +33,11 @@ impl Batch {
         self.0.ids().map(|id| id.to_string()).collect()
     }
 
+    #[getter]
+    fn device_ids(&self) -> Vec<&str> {
+        self.0.device_ids().collect()
+    }
+
     #[staticmethod]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 extracts a list into a Vec only")]
     fn merge(py: Python<'_>, batches: Vec<Py<Self>>) -> Self {

@@ -108,8 +108,11 @@ class PostgresStore:
         with self._command() as connection:
             if not self._has_staging:
                 await connection.execute(_CREATE_STAGING)
-                self._has_staging = True
-            return await connection.copy_in(_COPY_STAGED, batch.copy_chunks(COPY_CHUNK_BYTES))
+            # After a failure it is looked for again: a pooler may have given us another session.
+            self._has_staging = False
+            inserted = await connection.copy_in(_COPY_STAGED, batch.copy_chunks(COPY_CHUNK_BYTES))
+            self._has_staging = True
+            return inserted
 
     async def aclose(self) -> None:
         """Close the connection without waiting for the server."""
@@ -127,7 +130,10 @@ class PostgresStore:
             with trio.move_on_after(limit_ms / 1000) as scope:
                 yield connection
             if scope.cancelled_caught:
-                raise psycopg.OperationalError(f"no answer within {limit_ms} ms")
+                # A server that let itself be cancelled is there: the statement took too long.
+                cancelled = psycopg.errors.QueryCanceled
+                kind = cancelled if _is_idle(connection) else psycopg.OperationalError
+                raise kind(f"no answer within {limit_ms} ms")
 
 
 def _session_settings(limits: StoreLimits) -> dict[str, str]:

@@ -117,6 +117,14 @@ impl Batch {
         self.records.iter().map(|record| record.id)
     }
 
+    /// The records' device ids, repeats included, in row order.
+    pub fn device_ids(&self) -> impl Iterator<Item = &str> + '_ {
+        self.records.iter().map(|record| {
+            let device_id = row::View::new(self.row_of(record)).device_id();
+            std::str::from_utf8(device_id).unwrap_or_default()
+        })
+    }
+
     /// All records of `batches` as one batch.
     #[must_use]
     pub fn merge(batches: &[&Batch]) -> Self {
