@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from processor._codec import ReplyParser
 from processor.config import Config
 from processor.edges.ports import PositionStore, PositionStream
-from processor.edges.postgres.store import PostgresStore
+from processor.edges.postgres.store import PostgresStore, StoreLimits
 from processor.edges.redis.stream import RedisPositionStream, StreamNames
+
+# The probe is to tell soon, and to hold nobody up when the process ends.
+PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +22,12 @@ class Edges:
     stream: PositionStream
     stores: Sequence[PositionStore]
     """One a writer."""
+    probe: PositionStore
+    """A session that asks whether PostgreSQL answers."""
 
     async def aclose(self) -> None:
         """Close every connection; never raises."""
-        for store in self.stores:
+        for store in (*self.stores, self.probe):
             await store.aclose()
         await self.stream.aclose()
 
@@ -45,8 +50,7 @@ def real_edges(config: Config) -> Edges:
     stream = RedisPositionStream(
         config.redis_url, names, instance_id=config.instance_id, new_parser=new_parser
     )
-    stores = [
-        PostgresStore(config.postgres_url.conninfo, instance_id=config.instance_id)
-        for _ in range(config.writers)
-    ]
-    return Edges(stream=stream, stores=stores)
+    url, instance_id = config.postgres_url.conninfo, config.instance_id
+    stores = [PostgresStore(url, instance_id=instance_id) for _ in range(config.writers)]
+    probe = PostgresStore(url, instance_id=instance_id, limits=PROBE_LIMITS)
+    return Edges(stream=stream, stores=stores, probe=probe)

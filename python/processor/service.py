@@ -8,10 +8,9 @@ import traceback
 
 import trio
 
-from processor import events
+from processor import events, stop_signals
 from processor.assembly import real_edges
 from processor.config import Config
-from processor.early_stop import STOP_SIGNALS
 from processor.errors import ConfigError
 from processor.exit_codes import ExitCode
 from processor.logs import Log
@@ -40,5 +39,12 @@ async def _with_signals(config: Config, log: Log) -> ExitCode:
         seconds = config.shutdown_timeout_ms / 1000
         faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stderr)
 
-    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
-        return await supervise(config, real_edges(config), signals, log, arm_backstop=arm_backstop)
+    with trio.open_signal_receiver(*stop_signals.STOP_SIGNALS) as signals:
+        stop_signals.deliver()
+        try:
+            return await supervise(
+                config, real_edges(config), signals, log, arm_backstop=arm_backstop
+            )
+        finally:
+            # What is decided stays decided while the interpreter winds up.
+            stop_signals.hold()

@@ -78,6 +78,10 @@ class Statistics:
     """XREADGROUP calls by result, all of READ_RESULTS."""
     records_read: int
     """Entries read, redelivered ones included."""
+    records_reread: int
+    """Of these, those that were read in this life before."""
+    records_lost: int
+    """Pending entries that were no longer in the stream."""
     lag: int | None
     """Entries not yet delivered to the group; None before the first look and when Redis cannot tell."""
     pending_entries: int | None
@@ -106,6 +110,10 @@ class Statistics:
         return reasons
 
 
+IN_USE = "use"
+"""The reporter who finds out by using a dependency."""
+
+
 class Recorder:
     """Where the tasks report to. Every label value exists from the start, at 0.
 
@@ -115,7 +123,9 @@ class Recorder:
     def __init__(self, build: Build) -> None:
         self._build = build
         self._phase = Phase.STARTING
-        self._dependencies = dict.fromkeys(DEPENDENCIES, Readiness(ready=False, reason="starting"))
+        self._troubles: dict[str, dict[str, str]] = {
+            name: {IN_USE: "starting"} for name in DEPENDENCIES
+        }
         self._reads = dict.fromkeys(READ_RESULTS, 0)
         self._records_read = 0
         self._lag: int | None = None
@@ -124,6 +134,8 @@ class Recorder:
         self._position_writes = dict.fromkeys(WRITE_STATUSES, 0)
         self._write_counts = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)
         self._write_sum_s = 0.0
+        self._records_reread = 0
+        self._records_lost = 0
         self._acks = 0
         self._in_flight_records = 0
         self._device_state_size = 0
@@ -133,13 +145,16 @@ class Recorder:
         """The lifecycle moved."""
         self._phase = phase
 
-    def dependency_ready(self, name: str) -> None:
-        """`redis` or `postgres` answers."""
-        self._set_dependency(name, Readiness(ready=True, reason=""))
+    def dependency_ready(self, name: str, *, by: str = IN_USE) -> None:
+        """`redis` or `postgres` answers, as far as this reporter can tell."""
+        self._known(name).pop(by, None)
 
-    def dependency_lost(self, name: str, reason: str) -> None:
-        """`redis` or `postgres` cannot be used; the reason holds no credentials."""
-        self._set_dependency(name, Readiness(ready=False, reason=reason))
+    def dependency_lost(self, name: str, reason: str, *, by: str = IN_USE) -> None:
+        """`redis` or `postgres` cannot be used; the reason holds no credentials.
+
+        It is ready again when every reporter that lost it has found it.
+        """
+        self._known(name)[by] = reason
 
     def read_answered(self, *, entries: int, records: int) -> None:
         """One XREADGROUP was answered; no entry is the result `empty`. `records` of them are Positions."""
@@ -150,6 +165,14 @@ class Recorder:
     def read_failed(self) -> None:
         """One XREADGROUP ended in an error."""
         self._reads["error"] += 1
+
+    def entries_reread(self, entries: int) -> None:
+        """So many of the entries read had been read in this life before."""
+        self._records_reread += entries
+
+    def caught_up(self) -> None:
+        """A read for new entries found none: nothing is undelivered."""
+        self._lag = 0
 
     def queue_seen(self, *, lag: int | None, pending_entries: int | None) -> None:
         """What Redis says of the group; None where it cannot tell."""
@@ -180,6 +203,7 @@ class Recorder:
     def lost_ids_acked(self, entries: int) -> None:
         """An XACK of entries that are no longer in the stream was answered; they were never in flight."""
         self._acks += entries
+        self._records_lost += entries
 
     def devices_seen(self, *, size: int, evictions: int) -> None:
         """Devices in memory now, and evictions since the start."""
@@ -191,9 +215,11 @@ class Recorder:
         return Statistics(
             build=self._build,
             phase=self._phase,
-            dependencies=MappingProxyType(dict(self._dependencies)),
+            dependencies=MappingProxyType({name: self._readiness(name) for name in DEPENDENCIES}),
             reads=MappingProxyType(dict(self._reads)),
             records_read=self._records_read,
+            records_reread=self._records_reread,
+            records_lost=self._records_lost,
             lag=self._lag,
             pending_entries=self._pending_entries,
             decode_errors=MappingProxyType(dict(self._decode_errors)),
@@ -205,7 +231,11 @@ class Recorder:
             device_state_evictions=self._device_state_evictions,
         )
 
-    def _set_dependency(self, name: str, readiness: Readiness) -> None:
-        if name not in self._dependencies:
+    def _known(self, name: str) -> dict[str, str]:
+        if name not in self._troubles:
             raise KeyError(f"{name} is no dependency; there are {', '.join(DEPENDENCIES)}")
-        self._dependencies[name] = readiness
+        return self._troubles[name]
+
+    def _readiness(self, name: str) -> Readiness:
+        reason = next(iter(self._troubles[name].values()), "")
+        return Readiness(ready=not self._troubles[name], reason=reason)

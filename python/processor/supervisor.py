@@ -1,6 +1,6 @@
 """The life of the process: start, run, drain, stop. Three rings of tasks, of which the inner end first.
 
-    services   HTTP endpoints, lag probe, signals      live longest, cancelled last
+    services   HTTP endpoints, probes, signals         live longest, cancelled last
     └ stages   writers, acker                          run dry when the intake has ended
       └ intake consumer                                cancelled at the stop request
 
@@ -34,6 +34,7 @@ from processor.tasks.committing import Receipt
 from processor.tasks.consumer import Consumer, ReadOptions
 from processor.tasks.in_hand import InHand
 from processor.tasks.lag_probe import probe_lag
+from processor.tasks.postgres_probe import probe_postgres
 from processor.tasks.retrying import BACKOFF_BASE_MS, Dependency
 from processor.tasks.writer import Writer
 
@@ -58,18 +59,18 @@ async def supervise(
     listeners = await open_listeners(config.metrics_host, config.metrics_port)
     stop = StopRequest()
     life = _Life(config, edges, stop, log)
-    async with trio.open_nursery() as services:
-        services.start_soon(stop.listen, signals)
-        services.start_soon(_arm_on, stop.requested, arm_backstop)
-        await services.start(serve, listeners, life.recorder.snapshot)
-        try:
+    try:
+        async with trio.open_nursery() as services:
+            services.start_soon(stop.listen, signals)
+            services.start_soon(_arm_on, stop.requested, arm_backstop)
+            await services.start(serve, listeners, life.recorder.snapshot)
             code = await life.start()
             if code is None:
                 host, port, *_ = listeners[0].socket.getsockname()
                 code = await life.run(services, metrics=f"{host}:{port}")
-        finally:
-            await edges.aclose()
-        services.cancel_scope.cancel()
+            services.cancel_scope.cancel()
+    finally:
+        await edges.aclose()
     return code
 
 
@@ -172,6 +173,7 @@ class _Life:
     async def run(self, services: trio.Nursery, *, metrics: str) -> ExitCode:
         """Read and write until a stop request, then drain; the exit code."""
         services.start_soon(probe_lag, self._edges.stream, self.recorder)
+        services.start_soon(probe_postgres, self._edges.probe, self.recorder)
         async with trio.open_nursery() as stages:
             services.start_soon(cancel_on, self._stop.insisted, stages.cancel_scope)
             inlets = self._start_stages(stages)
@@ -262,8 +264,12 @@ class _Life:
 
     def _say_clean_exit(self, *, steps_ms: dict[str, float]) -> None:
         now = self.recorder.snapshot()
-        left_pending = sum(now.decode_errors.values()) + now.position_writes["failed"]
-        ledger = {"read": now.records_read, "acked": now.acks, "left_pending": left_pending}
+        ledger = {
+            "read": now.records_read - now.records_reread,
+            "acked": now.acks - now.records_lost,
+            "lost": now.records_lost,
+            "left_pending": sum(now.decode_errors.values()) + now.position_writes["failed"],
+        }
         events.shutdown_clean_exit(
             self._log, signal=self._stop.signal_name, ledger=ledger, steps_ms=steps_ms
         )

@@ -155,15 +155,15 @@ class Service:
         self._reader.join(WAIT_S_MAX)
         return code
 
-    def until_it_catches(self, number: Signals) -> None:
-        """Return when the process no longer leaves the signal to the kernel (man 5 proc: SigCgt)."""
+    def until_it_minds(self, number: Signals) -> None:
+        """Return when the process no longer leaves the signal to the kernel (man 5 proc: SigBlk, SigCgt)."""
         status = Path(f"/proc/{self.process.pid}/status")
 
-        def caught() -> bool:
-            mask = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
-            return mask is not None and bool(int(mask[1], 16) & 1 << number - 1)
+        def minded() -> bool:
+            masks = re.findall(r"^Sig(?:Blk|Cgt):\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
+            return any(int(mask, 16) & 1 << number - 1 for mask in masks)
 
-        until(caught, f"{number.name} is caught")
+        until(minded, f"{number.name} is held back or caught")
 
     def stop(self, number: Signals = SIGTERM) -> int:
         """Ask it to stop; its exit code."""

@@ -38,7 +38,7 @@ def test_a_life_is_told_in_the_running_systems_words(
     assert stopping["msg"] == "shutdown: starting signal=SIGTERM"
     assert stopping["signal"] == "SIGTERM"
     assert stopped["msg"] == "shutdown: clean exit"
-    assert stopped["ledger"] == {"read": 0, "acked": 0, "left_pending": 0}
+    assert stopped["ledger"] == {"read": 0, "acked": 0, "lost": 0, "left_pending": 0}
     assert stopped["steps_ms"].keys() == {"intake", "stages"}
     assert service.stderr == ""
 
@@ -96,7 +96,12 @@ def test_entries_from_before_and_after_the_start_become_rows_once(run: Run, worl
     assert seen['dependency_ready{dependency="redis"}'] == 1
     assert seen['dependency_ready{dependency="postgres"}'] == 1
     assert service.stop() == 0
-    assert service.lines[-1]["ledger"] == {"read": 1_500, "acked": 1_500, "left_pending": 0}
+    assert service.lines[-1]["ledger"] == {
+        "read": 1_500,
+        "acked": 1_500,
+        "lost": 0,
+        "left_pending": 0,
+    }
 
 
 def test_reads_that_find_nothing_are_counted_as_empty(run: Run) -> None:

@@ -154,6 +154,52 @@ def test_killed_redis_connections_are_made_anew_and_what_they_swallowed_is_read_
     until_all_is_written(service, world)
 
 
+def test_an_idle_service_notices_that_postgres_is_gone_or_frozen(
+    run: Run, world: World, postgres_server: PostgresServer
+) -> None:
+    service = run().ready()
+    postgres_server.process.freeze()
+    service.until_not_ready("postgres")
+    postgres_server.process.thaw()
+    service.until_ready_again()
+    postgres_server.process.stop()
+    service.until_not_ready("postgres")
+    postgres_server.process.restore()
+    service.until_ready_again()
+    world.publish(drive(10))
+    world.until_settled()
+    assert world.rows() == 10
+
+
+def test_a_session_that_became_read_only_is_given_up_for_a_new_one(run: Run, world: World) -> None:
+    name = world.database.name
+    world.own(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    service = run(CONNECT_BACKOFF_MAX_MS="200").ready()
+    world.publish(drive(10))
+    assert service.wait_for("batch failed")["sqlstate"] == "25006"
+    world.own(
+        "SET default_transaction_read_only = off",
+        f"ALTER DATABASE {name} RESET default_transaction_read_only",
+    )
+    world.until_settled()
+    assert world.rows() == 10
+
+
+def test_entries_that_are_read_twice_in_one_life_count_once_in_its_ledger(
+    run: Run, world: World
+) -> None:
+    bad = [{**each, "payload": "no json"} for each in drive(5)]
+    world.publish([*drive(50), *bad])
+    service = run(BATCH_BLOCK_MS="100").ready()
+    service.until_metrics(acks_total=50)
+    world.redis.client_kill_filter(_id=world.connections()["reader"])
+    service.until_metrics(consumer_records_total=60)
+    assert service.metrics()['decode_errors_total{code="bad_json"}'] == 5
+    assert service.stop() == 0
+    ledger = {"read": 55, "acked": 50, "lost": 0, "left_pending": 5}
+    assert service.lines[-1]["ledger"] == ledger
+
+
 def test_a_destroyed_group_is_made_anew_and_told(run: Run, world: World) -> None:
     service = run().ready()
     world.publish(drive(100))

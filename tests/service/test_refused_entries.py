@@ -63,7 +63,7 @@ def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neig
     assert world.pending_ids() == bad_ids
 
     assert service.stop() == 0
-    assert service.lines[-1]["ledger"] == {"read": 26, "acked": 13, "left_pending": 13}
+    assert service.lines[-1]["ledger"] == {"read": 26, "acked": 13, "lost": 0, "left_pending": 13}
     lines = service.logged("record refused")
     assert [(line["entry_id"], line["code"]) for line in lines] == list(
         zip(bad_ids, MALFORMED, strict=True)
@@ -103,3 +103,5 @@ def test_pending_entries_that_were_trimmed_are_told_as_lost_and_acknowledged(
     assert world.rows() == 15
     assert service.stop() == 0
     assert len(service.logged("entries lost")) == 1
+    ledger = {"read": 20, "acked": 15, "lost": 5, "left_pending": 0}
+    assert service.lines[-1]["ledger"] == ledger

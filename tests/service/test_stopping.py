@@ -47,7 +47,7 @@ def test_under_load_everything_that_was_read_is_written_and_acknowledged(
 
     ledger = service.lines[-1]["ledger"]
     assert 0 < ledger["read"] < 30_000
-    assert ledger == {"read": world.rows(), "acked": world.rows(), "left_pending": 0}
+    assert ledger == {"read": world.rows(), "acked": world.rows(), "lost": 0, "left_pending": 0}
     assert world.pending() == 0
     assert world.undelivered() == 30_000 - world.rows()
     assert [line["level"] for line in service.lines[-2:]] == ["info", "info"]
@@ -56,9 +56,16 @@ def test_under_load_everything_that_was_read_is_written_and_acknowledged(
 
 def test_a_stop_request_while_python_is_still_loading_is_a_clean_exit(run: Run) -> None:
     service = run()
-    service.until_it_catches(SIGTERM)
+    service.until_it_minds(SIGTERM)
     assert service.stop() == 0
     assert service.stderr == ""
+
+
+def test_a_stop_request_after_the_clean_exit_does_not_change_the_exit_code(run: Run) -> None:
+    service = run().ready()
+    service.send()
+    service.wait_for("shutdown: clean exit")
+    assert service.stop() == 0
 
 
 def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: World) -> None:

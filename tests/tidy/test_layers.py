@@ -9,10 +9,10 @@ from tests.tidy.source import MODULE_NAMES, Module, is_within, modules
 # What each part may import of the package, itself included. Who adds a line here adds a dependency.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
-    "cli": ("cli", "config", "early_stop", "edges.publisher", "errors", "exit_codes", "logs",
-            "publish", "service"),
-    "service": ("assembly", "config", "early_stop", "errors", "events", "exit_codes", "logs",
-                "supervisor"),
+    "cli": ("cli", "config", "edges.publisher", "errors", "exit_codes", "logs",
+            "publish", "service", "stop_signals"),
+    "service": ("assembly", "config", "errors", "events", "exit_codes", "logs",
+                "stop_signals", "supervisor"),
     "supervisor": ("_codec", "assembly", "config", "core", "edges.http", "errors", "events",
                    "exit_codes", "logs", "statistics", "stopping", "tasks"),
     "assembly": ("_codec", "config", "edges"),
@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "config": ("config", "errors"),
     "events": ("logs",),
     "logs": ("logs",),
-    "early_stop": (),
+    "stop_signals": (),
     "stopping": (),
     "exit_codes": (),
     "errors": (),

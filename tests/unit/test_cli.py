@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor import cli
-from processor.early_stop import STOP_SIGNALS
 from processor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,12 +43,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture(autouse=True)
-def signal_handlers() -> Iterator[None]:
-    """`run` sets its own, which would outlive the test."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+def signal_mask() -> Iterator[None]:
+    """`run` holds stop requests back, which would outlive the test."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def supervise_with(monkeypatch: pytest.MonkeyPatch, run_service: Callable[[Config], int]) -> None:

@@ -284,3 +284,12 @@ def test_a_postgres_url_gives_host_port_database_and_user() -> None:
 def test_a_url_in_the_wrong_variable_is_shown_redacted() -> None:
     message = fault(BATCH_SIZE="redis://u:hush@h")
     assert "BATCH_SIZE: redis://u:***@h is not a whole number" in message
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "99999", "5432,x"])
+def test_a_postgres_port_that_is_none_is_named_with_all_other_bad_variables(port: str) -> None:
+    hosts = ",".join("h" for _ in port.split(","))
+    url = f"postgres://u@/d?host={hosts}&port={port}"
+    with pytest.raises(ConfigError, match=r"POSTGRES_URL.*\n?.*port") as caught:
+        load_config({**REQUIRED, "POSTGRES_URL": url, "BATCH_SIZE": "x"})
+    assert "BATCH_SIZE" in str(caught.value)

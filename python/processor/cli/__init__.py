@@ -7,6 +7,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
+from processor import stop_signals
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Misuse ends in SystemExit with code 2, help and version in SystemExit with code 0.
     """
     given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == ["run"]:
+        # Loading takes a second on a busy machine, and a stop request may come in it.
+        stop_signals.hold()
     arguments = _parser(asked_for=given[0] if given else None).parse_args(given)
     return cast("int", arguments.command(arguments))
 

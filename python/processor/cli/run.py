@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from processor.cli import COMMANDS
 from processor.config import load_config
-from processor.early_stop import leave_when_asked
 from processor.errors import ConfigError
 from processor.exit_codes import ExitCode
 from processor.logs import configure
@@ -54,7 +53,6 @@ def run(_arguments: argparse.Namespace) -> int:
     A bad environment is told on standard error, one variable a line: how the log should look is part of
     what could not be read. What shows only later, a port in use, is told in the log.
     """
-    leave_when_asked()
     try:
         config = load_config(os.environ)
     except ConfigError as error:

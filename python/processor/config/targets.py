@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from processor.config.parsers import Unacceptable
+from processor.config.parsers import PORT_MAX, Unacceptable
 
 REDIS_PORT = 6379
 POSTGRES_PORT = 5432
@@ -107,14 +107,22 @@ def postgres_target(raw: str) -> PostgresTarget:
     except ProgrammingError:
         # libpq quotes the piece that it stumbled over, and that may be of the password.
         raise Unacceptable(f"is refused by libpq; {ENCODE}; {POSTGRES_ACCEPTED}") from None
+    ports = str(options.get("port") or POSTGRES_PORT)
+    if not all(_is_port(port) for port in ports.split(",")):
+        raise Unacceptable(f"has a port that is none; accepted: 1 to {PORT_MAX}; {ENCODE}")
     user = options.get("user")
     return PostgresTarget(
         conninfo=raw,
         host=str(options.get("host") or options.get("hostaddr") or "local socket"),
-        port=str(options.get("port") or POSTGRES_PORT),
+        port=ports,
         database=str(options.get("dbname") or user or ""),
         user=None if user is None else str(user),
     )
+
+
+def _is_port(text: str) -> bool:
+    """An empty one, in a list of several hosts, stands for the default."""
+    return not text or (text.isdecimal() and 1 <= int(text) <= PORT_MAX)
 
 
 def _split(raw: str, schemes: tuple[str, ...], accepted: str) -> SplitResult:

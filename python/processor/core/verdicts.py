@@ -98,6 +98,9 @@ CAUSE_BY_CLASS: Final = MappingProxyType(
 PROTOCOL_VIOLATION: Final = "08P01"
 UNIQUE_VIOLATION: Final = "23505"
 
+CONTENTION_CLASSES: Final = ("40", "55")
+"""Another transaction was in the way; the session is as good as before."""
+
 SIZE_BOUND: Final = frozenset({"57014", "53200", "53400"})
 """The world's failures that a smaller batch may escape: the statement took too long, memory was short,
 or a limit was exceeded, such as the one on tuples to decompress."""
@@ -141,3 +144,8 @@ def next_step(cause: Cause, *, rows: int) -> Step:
 def is_halved(sqlstate: str | None, *, failures: int, rows: int) -> bool:
     """Whether a batch that is to be retried after so many failures in a row is retried in halves."""
     return sqlstate in SIZE_BOUND and failures >= FAILURES_BEFORE_HALVING and rows > 1
+
+
+def wants_new_session(sqlstate: str | None) -> bool:
+    """Whether the world's failure may be this session's: a server that became read-only stays so for it."""
+    return sqlstate is None or sqlstate[:2] not in CONTENTION_CLASSES

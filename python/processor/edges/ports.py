@@ -32,6 +32,9 @@ class PositionStore(Protocol):
     async def copy_staged(self, batch: Batch) -> int:
         """COPY into the session's staging table, insert what is new, commit; the number of rows inserted."""
 
+    async def ping(self) -> None:
+        """Have the server answer once."""
+
     async def aclose(self) -> None:
         """Close the connection; never raises, bounded in time."""
 

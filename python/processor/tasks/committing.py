@@ -11,7 +11,15 @@ import trio
 from processor import events
 from processor._codec import Batch
 from processor.core.backoff import Backoff
-from processor.core.verdicts import Path, Step, cause_of, is_halved, next_step, settle
+from processor.core.verdicts import (
+    Path,
+    Step,
+    cause_of,
+    is_halved,
+    next_step,
+    settle,
+    wants_new_session,
+)
 from processor.edges.ports import PositionStore
 from processor.errors import PostgresError, SchemaMismatch
 from processor.tasks.retrying import Dependency
@@ -135,6 +143,8 @@ class Committing:
             batches = part.batch.split()
         # Behind the others: whose fault it was may hang on whether a neighbour commits.
         self._parts[:0] = [_Part(batch, part.path) for batch in batches]
+        if wants_new_session(error.sqlstate):
+            await self._store.aclose()
         await self._pause(error)
 
     def _try_refused_again(self) -> None:

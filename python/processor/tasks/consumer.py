@@ -22,7 +22,7 @@ from processor.tasks.retrying import Dependency
 FIRST_ID = "0-0"
 # What Redis answers when the group is gone: at once, or to a read that was blocked when it went.
 GROUP_GONE_CODES = ("NOGROUP", "UNBLOCKED")
-# Entries of one life whose refusal is remembered, so that a second reading does not log it again.
+# Entries of one life whose refusal is remembered, so that a second reading neither counts nor logs it.
 REFUSALS_REMEMBERED_MAX = 100_000
 
 
@@ -98,6 +98,8 @@ class Consumer:
     async def _read_new(self) -> NoReturn:
         while True:
             delivery = await self._stream.read_new(self._options.count, self._options.block_ms)
+            if not delivery.entries:
+                self._recorder.caught_up()
             await self._take(delivery, redelivered=False)
 
     async def _recover(self, error: RedisError) -> None:
@@ -148,9 +150,10 @@ class Consumer:
                 await inlet.send(part)
 
     def _refuse(self, rejection: Rejection) -> None:
-        self._recorder.decode_refused(rejection.code)
         if rejection.entry_id in self._refused:
+            self._recorder.entries_reread(1)
             return
+        self._recorder.decode_refused(rejection.code)
         if len(self._refused) < REFUSALS_REMEMBERED_MAX:
             self._refused.add(rejection.entry_id)
         events.record_refused(

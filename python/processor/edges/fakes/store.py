@@ -114,6 +114,13 @@ class FakeStore:
         self.table.rows |= new
         return len(new)
 
+    async def ping(self) -> None:
+        """Wait until the table answers."""
+        await self.connect()
+        await self.table.answers.wait()
+        if not self.table.reachable:
+            raise self.error("the connection was lost", usable=False)
+
     async def aclose(self) -> None:
         """End the session."""
         self._connected = False

@@ -114,6 +114,12 @@ class PostgresStore:
             self._has_staging = True
             return inserted
 
+    async def ping(self) -> None:
+        """Run the least statement there is."""
+        await self.connect()
+        with self._command() as connection:
+            await connection.execute("SELECT")
+
     async def aclose(self) -> None:
         """Close the connection without waiting for the server."""
         connection, self._connection = self._connection, None
