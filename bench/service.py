@@ -125,7 +125,7 @@ def run_service(
             rounds=rounds,
             writers=tuple(writers),
             servers=f"{world.redis_server.product} {world.redis_server.version},"
-            f" PostgreSQL {world.postgres_server.version} ({world.postgres_server.kind.value})",
+            f" {world.postgres_server.binaries}",
             psql=str(psql),
             runs={name: _summarise(kept) for name, kept in runs.items()},
         )

@@ -2,6 +2,7 @@
 
 The servers are started by the run itself. `PROCESSOR_TEST_SERVERS` says which may be used: `auto`
 (the default: for each server the machine's own, else the embedded one), `machine` or `embedded`.
+Where that PostgreSQL has TimescaleDB, the schema makes a hypertable; the first line of the run tells.
 A test that is skipped fails the run: a guarantee that was not checked is not kept.
 """
 
@@ -89,9 +90,15 @@ def redis_server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
+def postgres_binaries(pytestconfig: pytest.Config) -> PostgresBinaries:
+    """The run's choice of a PostgreSQL, for tests that need a server of their own."""
+    return pytestconfig.stash[postgres_key]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_binaries: PostgresBinaries) -> Iterator[PostgresServer]:
     """The run's PostgreSQL. A test with a `database` may kill or freeze it: it is put right afterwards."""
-    with launch_postgres(pytestconfig.stash[postgres_key]) as server:
+    with launch_postgres(postgres_binaries) as server:
         yield server
 
 

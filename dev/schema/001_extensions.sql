@@ -1,7 +1,11 @@
--- TimescaleDB where the server offers it; everything below works without it, on a plain table.
+-- TimescaleDB where the server has it and preloads it; everything below works without it, on a plain table.
+-- Without the preload CREATE EXTENSION ends the session (FATAL). Its setting tells, to any role: the
+-- list of preloaded libraries is for superusers.
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb') THEN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+        AND EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.disable_load')
+    THEN
         CREATE EXTENSION IF NOT EXISTS timescaledb;
     END IF;
 END

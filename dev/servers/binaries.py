@@ -60,14 +60,16 @@ class RedisBinary:
 
 @dataclass(frozen=True)
 class PostgresBinaries:
-    """A PostgreSQL installation; `bin_dir` holds initdb and postgres."""
+    """A PostgreSQL installation; `bin_dir` holds initdb and postgres, `timescaledb` is that extension's version."""
 
     version: str
     bin_dir: Path
     kind: Kind
+    timescaledb: str | None = None
 
     def __str__(self) -> str:
-        return f"PostgreSQL {self.version} ({self.kind.value})"
+        extension = f"TimescaleDB {self.timescaledb}" if self.timescaledb else "without TimescaleDB"
+        return f"PostgreSQL {self.version} ({self.kind.value}, {extension})"
 
 
 def find_redis(choice: Choice = Choice.AUTO) -> RedisBinary:
@@ -141,9 +143,21 @@ def _machine_bin_dirs() -> Iterator[Path]:
 
 
 def _postgres_in(bin_dir: Path, kind: Kind) -> PostgresBinaries:
-    return PostgresBinaries(
-        _version(bin_dir / "postgres", r"\(PostgreSQL\) ([\d.]+)"), bin_dir, kind
-    )
+    version = _version(bin_dir / "postgres", r"\(PostgreSQL\) ([\d.]+)")
+    return PostgresBinaries(version, bin_dir, kind, _timescaledb_of(bin_dir))
+
+
+def _timescaledb_of(bin_dir: Path) -> str | None:
+    """The version that CREATE EXTENSION would make, if its library is there to be preloaded, too."""
+    pg_config = bin_dir / "pg_config"
+    if not pg_config.exists():
+        return None
+    share_dir, library_dir = _output([pg_config, "--sharedir", "--pkglibdir"]).splitlines()
+    control = Path(share_dir, "extension", "timescaledb.control")
+    if not control.exists() or not Path(library_dir, "timescaledb.so").exists():
+        return None
+    stated = re.search(r"^default_version *= *'(.+)'", control.read_text(), re.MULTILINE)
+    return stated[1] if stated else None
 
 
 def _package_dir(package: str) -> Iterator[Path]:

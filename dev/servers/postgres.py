@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dev.servers.account import Account
-    from dev.servers.binaries import Kind, PostgresBinaries
+    from dev.servers.binaries import PostgresBinaries
     from dev.servers.guarded import GuardedDirectory
 
 ADMIN = "directus"
 MAINTENANCE_DATABASE = "postgres"
 PROBE_TIMEOUT_S = 2
 INITDB_BOUND_S = 120.0
+PRELOAD_TIMESCALEDB = {
+    "shared_preload_libraries": "timescaledb",
+    # It would tell its makers about each of these servers.
+    "timescaledb.telemetry_level": "off",
+}
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,7 @@ class PostgresServer:
     host: str
     port: int
     socket_dir: Path
-    version: str
-    kind: Kind
+    binaries: PostgresBinaries
     data_dir: Path
     bin_dir: Path
     process: ServerProcess
@@ -81,7 +85,8 @@ def launch_postgres(
     """Make a new cluster and run it on a free port until the block ends.
 
     `durable` leaves fsync on, as in production; without it a commit is faster and survives a killed
-    server, but not a power cut. `settings` are added to the configuration and win over what stands here.
+    server, but not a power cut. TimescaleDB is preloaded where the installation has it. `settings` are
+    added to the configuration and win over what stands here.
     Connections need a password. Raises ServerError if the server does not answer.
     """
     account = unprivileged(root_runs_as)
@@ -91,7 +96,9 @@ def launch_postgres(
         data_dir = _init_cluster(bin_dir, account, directory, password)
         socket_dir = account.make_directory(directory.path / "run")
         port = free_port()
-        options = {**_options(port, socket_dir, durable=durable), **(settings or {})}
+        options = _options(port, socket_dir, durable=durable)
+        options |= PRELOAD_TIMESCALEDB if binaries.timescaledb else {}
+        options |= settings or {}
         process = ServerProcess(
             name="PostgreSQL",
             argv=[
@@ -111,8 +118,7 @@ def launch_postgres(
             host=HOST,
             port=port,
             socket_dir=socket_dir,
-            version=binaries.version,
-            kind=binaries.kind,
+            binaries=binaries,
             data_dir=data_dir,
             bin_dir=bin_dir,
             process=process,

@@ -161,6 +161,55 @@ def test_ctrl_c_does_not_reach_the_servers(
         assert os.getsid(server.process.pid) == server.process.pid != os.getsid(0)
 
 
+# Answers `--bindir`, `--sharedir` and `--pkglibdir` as the directory that it stands in has them.
+PG_CONFIG = """#!/bin/sh
+root=$(dirname "$(dirname "$(realpath "$0")")")
+for option in "$@"; do
+    case $option in
+        --bindir) echo "$root/bin" ;;
+        --sharedir) echo "$root/share" ;;
+        --pkglibdir) echo "$root/lib" ;;
+    esac
+done
+"""
+
+
+@pytest.fixture
+def pretended_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installation of PostgreSQL 17.2 that the machine's owner has put first in the PATH."""
+    programs = {
+        "pg_config": PG_CONFIG,
+        "postgres": "#!/bin/sh\necho 'postgres (PostgreSQL) 17.2'\n",
+        "initdb": "#!/bin/sh\n",
+    }
+    for directory in ("bin", "lib", "share/extension"):
+        (tmp_path / directory).mkdir(parents=True)
+    for name, text in programs.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([], "without TimescaleDB"),
+        (["lib/timescaledb.so"], "without TimescaleDB"),
+        (["share/extension/timescaledb.control"], "without TimescaleDB"),
+        (["lib/timescaledb.so", "share/extension/timescaledb.control"], "TimescaleDB 2.28.3"),
+    ],
+)
+def test_an_installation_tells_its_timescaledb_if_library_and_control_file_are_there(
+    pretended_postgres: Path, files: list[str], told: str
+) -> None:
+    for name in files:
+        (pretended_postgres / name).write_text(
+            "comment = 'time series'\ndefault_version = '2.28.3'\n"
+        )
+    assert str(find_postgres(Choice.MACHINE)) == f"PostgreSQL 17.2 (machine, {told})"
+
+
 @pytest.fixture
 def private_postgres(tmp_path: Path) -> PostgresBinaries:
     """The embedded installation, by a path that other users may not follow."""
