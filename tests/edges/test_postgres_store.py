@@ -274,6 +274,7 @@ async def test_the_check_finds_what_the_table_lacks(
         "ALTER TABLE positions ADD number bigint GENERATED ALWAYS AS IDENTITY",
         "ALTER TABLE positions ADD CHECK (speed >= 0)",
         "CREATE INDEX ON positions (codec, lower(device_id))",
+        "ALTER TABLE positions ADD PRIMARY KEY (device_id, ts)",
         "DROP INDEX positions_device_ts; ALTER TABLE positions ADD PRIMARY KEY (ts, device_id)",
     ],
 )
