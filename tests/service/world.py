@@ -126,12 +126,13 @@ class World:
     def rows(self) -> int:
         """Rows in the table."""
         with self.owner() as connection:
-            [count] = connection.execute("SELECT count(*) FROM positions").fetchone() or (0,)
-        return int(count)
+            return _rows(connection)
 
     def until_rows(self, count: int) -> None:
         """Wait until the table has that many rows, at least."""
-        until(lambda: self.rows() >= count, f"{count} rows")
+        # One session for all questions: to open one takes as long as writing some batches.
+        with self.owner() as connection:
+            until(lambda: _rows(connection) >= count, f"{count} rows")
 
     def sessions_of_the_processor(self) -> list[int]:
         """Process ids of the server's sessions that serve the processor in this database."""
@@ -149,3 +150,8 @@ class World:
             for client in self.redis.client_list()
             if client["name"].startswith("processor/")
         }
+
+
+def _rows(connection: psycopg.Connection) -> int:
+    [count] = connection.execute("SELECT count(*) FROM positions").fetchone() or (0,)
+    return int(count)
