@@ -66,35 +66,35 @@ def guarded_directory(
     `last_signal` goes to processes that still run when the block ends or the launcher has died.
     Raises ServerError if no temporary directory can be reached by `account`.
     """
-    with interrupts_deferred():
-        path = Path(tempfile.mkdtemp(prefix=f"processor-{name}-", dir=temp_root(account)))
-        path.chmod(0o711)
-        keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, str(path), last_signal.name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
-    try:
-        yield GuardedDirectory(path, keeper)
-    finally:
+    with contextlib.ExitStack() as stack:
+        # A Ctrl-C that was held back is raised where this block ends: the guard is dismissed then, too.
         with interrupts_deferred():
-            dismiss(keeper, path)
+            path = Path(tempfile.mkdtemp(prefix=f"processor-{name}-", dir=temp_root(account)))
+            path.chmod(0o711)
+            keeper = subprocess.Popen(
+                [sys.executable, "-I", "-S", guard.__file__, str(path), last_signal.name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+            )
+            stack.callback(dismiss, keeper, path)
+        yield GuardedDirectory(path, keeper)
 
 
 def dismiss(keeper: subprocess.Popen[bytes], path: Path) -> None:
     """Let the guard do its last duty and wait for it; a guard that was killed is stood in for."""
     assert keeper.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        keeper.stdin.close()
-    try:
-        keeper.wait(GUARD_BOUND_S)
-    except subprocess.TimeoutExpired:
-        keeper.kill()
-        keeper.wait()
-    shutil.rmtree(path, ignore_errors=True)
+    with interrupts_deferred():
+        with contextlib.suppress(BrokenPipeError):
+            keeper.stdin.close()
+        try:
+            keeper.wait(GUARD_BOUND_S)
+        except subprocess.TimeoutExpired:
+            keeper.kill()
+            keeper.wait()
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def temp_root(account: Account) -> Path:

@@ -28,10 +28,13 @@ from dev.servers import (
     ServerError,
     find_postgres,
     find_redis,
+    guarded,
     launch_postgres,
     launch_redis,
 )
+from dev.servers.account import Account
 from dev.servers.guard import wait_for_end
+from dev.servers.guarded import guarded_directory, temp_root
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -152,6 +155,21 @@ def wait_for_guard(directory: Path) -> bool:
                 with os.fdopen(pidfd):
                     return wait_for_end(pidfd)
     return True
+
+
+def test_a_ctrl_c_while_a_guard_is_started_leaves_no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    def root_and_interrupt(account: Account) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return temp_root(account)
+
+    monkeypatch.setattr(guarded, "temp_root", root_and_interrupt)
+    before = psutil.Process().children()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        guarded_directory("interrupted", last_signal=signal.SIGKILL) as directory,
+    ):
+        pytest.fail(f"the interrupt was swallowed, and {directory} made")
+    assert psutil.Process().children() == before
 
 
 def test_ctrl_c_does_not_reach_the_servers(
