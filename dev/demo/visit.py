@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from dev.demo.stage import STREAM
@@ -9,6 +10,7 @@ from dev.servers import Choice, ServerError, find_postgres
 from dev.servers.errors import log_tail
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -19,33 +21,36 @@ LATEST = "SELECT device_id, ts, latitude, longitude, speed FROM positions ORDER 
 
 
 def keep_running(stage: Stage, output: Path, console: Console) -> None:
-    """Wait until Ctrl-C. Raises ServerError if the processor ends before."""
-    password_file = write_password_file(stage, output)
-    try:
-        console.print(directions(stage, password_file), soft_wrap=True, markup=False)
+    """Wait until Ctrl-C, which ends a visit well. Raises ServerError if the processor ends before."""
+    # The first Ctrl-C is the last that is raised: nothing interrupts what follows.
+    with contextlib.suppress(KeyboardInterrupt), password_file(stage, output) as passwords:
+        console.print(directions(stage, passwords), soft_wrap=True, markup=False)
         status = stage.processor.wait()
+        raise ServerError(
+            f"the processor ended by itself with status {status}:\n{log_tail(stage.log)}"
+        )
+
+
+@contextlib.contextmanager
+def password_file(stage: Stage, output: Path) -> Iterator[Path]:
+    """A PGPASSFILE for the owner while the visit lasts, so that no password is shown."""
+    file, postgres = output / "pgpass", stage.postgres
+    try:
+        file.touch(mode=0o600)
+        file.write_text(f"{postgres.host}:{postgres.port}:*:directus:{postgres.admin_password}\n")
+        yield file
     finally:
-        password_file.unlink()
-    raise ServerError(f"the processor ended by itself with status {status}:\n{log_tail(stage.log)}")
+        file.unlink(missing_ok=True)
 
 
-def write_password_file(stage: Stage, output: Path) -> Path:
-    """A PGPASSFILE for the owner, so that no password is shown."""
-    file = output / "pgpass"
-    file.touch(mode=0o600)
-    postgres = stage.postgres
-    file.write_text(f"{postgres.host}:{postgres.port}:*:directus:{postgres.admin_password}\n")
-    return file
-
-
-def directions(stage: Stage, password_file: Path) -> str:
+def directions(stage: Stage, passwords: Path) -> str:
     """Where everything is, with a line to copy for the rows."""
     postgres = stage.postgres
     psql = find_postgres(Choice.EMBEDDED).bin_dir / "psql"
     return f"""
 Redis       {stage.redis.url}, stream {STREAM}
 PostgreSQL  {postgres.host}:{postgres.port}, database {stage.database.name}
-rows        PGPASSFILE={password_file} {psql} -h {postgres.host} -p {postgres.port} -U directus \
+rows        PGPASSFILE={passwords} {psql} -h {postgres.host} -p {postgres.port} -U directus \
 {stage.database.name} -c '{LATEST}'
 metrics     {stage.processor_url}/metrics
 log         tail -f {stage.log}
