@@ -70,8 +70,7 @@ LOCK = .venv/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-v
 	--generate-hashes --no-annotate --no-header --no-emit-index-url
 
 $(INSTALLED): requirements-dev.txt dev/prerequisites
-	@echo "setup: installing the locked dependencies into .venv" >&2
-	@python=$$(sh dev/prerequisites) && "$$python" -m venv .venv
+	@python=$$(sh dev/prerequisites) && echo "setup: installing the locked dependencies into .venv" >&2 && "$$python" -m venv .venv
 	@$(PIP) --require-hashes -r requirements-dev.txt >&2
 	@touch $@
 
