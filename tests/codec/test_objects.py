@@ -10,6 +10,8 @@ from tests.codec.wire import NOW_US, position, read_reply
 
 # Larger than any COPY stream here, so that both sizes come in one piece.
 PIECE_BYTES = 1 << 26
+# Python's free lists lend a block now and then, which is not counted: the same run makes 14 or 15.
+LENT_BLOCKS_MAX = 3
 
 
 class Work:
@@ -61,7 +63,7 @@ def test_a_batch_of_5000_makes_no_more_objects_than_one_of_50() -> None:
     small = Work(read_reply([position(number) for number in range(50)]))
     large = Work(read_reply([position(number) for number in range(5000)]))
     made_small, made_large = blocks_made(small), blocks_made(large)
-    assert 0 < made_large <= made_small
+    assert 0 < made_large <= made_small + LENT_BLOCKS_MAX
 
 
 def test_the_count_would_see_an_object_for_each_record() -> None:
