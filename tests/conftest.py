@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,9 +52,17 @@ def pytest_configure(config: pytest.Config) -> None:
     except (ServerError, ValueError) as error:
         raise pytest.UsageError(f"{SERVERS_VARIABLE}={choice}: {error}") from None
     config.pluginmanager.register(SkipsFail())
+    leave_no_files(config)
     print(  # noqa: T201  # before pytest's own first line
         f"servers: {config.stash[redis_key]}, {config.stash[postgres_key]}", flush=True
     )
+
+
+def leave_no_files(config: pytest.Config) -> None:
+    """Let `tmp_path` go with the run: pytest would keep three runs' files. --basetemp=DIR keeps them."""
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="processor-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 class SkipsFail:
