@@ -71,7 +71,11 @@ clean: ## Remove all that the commands have made
 LOCK = .venv/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url
 
+# venv and pip, when Ctrl-C ends them, do not always remove their temporary files.
+$(INSTALLED) $(BUILT): export TMPDIR := $(CURDIR)/.venv/.tmp
+
 $(INSTALLED): requirements-dev.txt dev/prerequisites
+	@mkdir -p .venv/.tmp
 	@python=$$(sh dev/prerequisites) && echo "setup: installing the locked dependencies into .venv" >&2 && "$$python" -m venv .venv
 	@$(PIP) --require-hashes -r requirements-dev.txt >&2
 	@touch $@
