@@ -60,10 +60,12 @@ def test_a_frozen_postgres_is_waited_for(
 ) -> None:
     service = under_load(run, world)
     postgres_server.process.freeze()
+    # Whatever of the load was written already: there is enough to run into the writer.
+    world.publish(drive(1_000, first_second=3 * ENTRIES))
     until(lambda: service.metrics()["in_flight_records"] >= 600, "reading has run into the writer")
     assert world.redis.ping()
     postgres_server.process.thaw()
-    until_all_is_written(service, world)
+    until_all_is_written(service, world, more=1_000)
     assert not service.logged("batch failed")
 
 

@@ -155,6 +155,11 @@ def test_pretty_lines_show_message_and_further_fields_and_the_tree_below(pipe: P
     assert rest[1:] == ["a", "b"]
 
 
+def test_a_pretty_line_shows_control_characters_as_escapes(pipe: Pipe) -> None:
+    pipe.log(form="pretty").warning("refused", device_id="\x1b[31mred\r\u0085")
+    assert pipe.text().endswith("refused  device_id=\\x1b[31mred\\r\\x85\n")
+
+
 def test_configuring_again_replaces_the_first_output(pipe: Pipe) -> None:
     pipe.log()
     output = BoundedOutput(pipe.write_fd)

@@ -60,8 +60,15 @@ class PrettyRenderer:
         shown = (f"{name}={value}" for name, value in fields.items() if value is not None)
         head = f"{_time(record)[11:23]} {_level(record):5} {msg}"
         line = "  ".join([head, *(pair for pair in shown if pair not in msg)])
-        text = line.replace("\n", "\\n") + ("" if tree is None else f"\n{tree}")
+        text = _one_line(line) + ("" if tree is None else f"\n{tree}")
         return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _one_line(text: str) -> str:
+    """Control characters as escapes: what an entry holds must not move the reader's cursor."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, object]:
