@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.service.running import until
 from tests.service.world import drive
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def test_two_writers_share_the_devices_and_never_race(
     told_before = len(postgres_server.process.log.read_text())
     service = run(WRITERS="2", BATCH_SIZE="500", WRITE_BATCH_SIZE="1000").ready()
     # Two writers, and the one that asks whether the server answers.
-    assert len(world.sessions_of_the_processor()) == 3
+    until(lambda: len(world.sessions_of_the_processor()) == 3, "three sessions")
     seen = service.until_metrics(acks_total=len(entries), in_flight_records=0)
     assert world.rows() == len(fresh)
     assert world.pending() == 0
