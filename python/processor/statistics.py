@@ -7,29 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from processor.core.lifecycle import PERMISSIONS, Phase
+from processor._codec import DECODE_CODES
+from processor.core.lifecycle import READY_PHASES, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 READ_RESULTS = ("ok", "empty", "error")
 WRITE_STATUSES = ("inserted", "duplicate", "failed")
-DECODE_ERROR_CODES = (
-    "missing_payload",
-    "missing_codec",
-    "unknown_codec",
-    "bad_json",
-    "missing_field",
-    "bad_type",
-    "out_of_range",
-    "bad_timestamp",
-    "ts_out_of_window",
-    "bad_sentinel",
-    "unstorable_text",
-    "too_large",
-    "too_deep",
-)
-"""Contract section 2."""
 DEPENDENCIES = ("redis", "postgres")
 
 # From one small batch on a local server to a COPY that waits for a lock or a checkpoint.
@@ -87,7 +72,7 @@ class Statistics:
     pending_entries: int | None
     """Entries delivered to the group and not acknowledged; None before the first look."""
     decode_errors: Mapping[str, int]
-    """Refused payloads by code, all of DECODE_ERROR_CODES and whatever else the codec said."""
+    """Refused payloads by code, all of DECODE_CODES and whatever else the codec said."""
     position_writes: Mapping[str, int]
     """Records by how their write ended, all of WRITE_STATUSES."""
     write_durations: Durations
@@ -105,7 +90,7 @@ class Statistics:
     def unready(self) -> Mapping[str, str]:
         """Why the service is not ready, by `lifecycle` and the names of dependencies; empty if it is."""
         reasons = {name: it.reason for name, it in self.dependencies.items() if not it.ready}
-        if not PERMISSIONS[self.phase].ready:
+        if self.phase not in READY_PHASES:
             reasons["lifecycle"] = self.phase.value
         return reasons
 
@@ -130,7 +115,7 @@ class Recorder:
         self._records_read = 0
         self._lag: int | None = None
         self._pending_entries: int | None = None
-        self._decode_errors = dict.fromkeys(DECODE_ERROR_CODES, 0)
+        self._decode_errors = dict.fromkeys(DECODE_CODES, 0)
         self._position_writes = dict.fromkeys(WRITE_STATUSES, 0)
         self._write_counts = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)
         self._write_sum_s = 0.0

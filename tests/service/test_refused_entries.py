@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from processor.statistics import DECODE_ERROR_CODES
+from processor._codec import DECODE_CODES
 from tests.edges.batches import position
 from tests.service.world import GROUP, drive, entry
 
@@ -46,7 +46,7 @@ MALFORMED: dict[str, tuple[Fields, str | None]] = {
 def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neighbours_are_written(
     run: Run, world: World
 ) -> None:
-    assert tuple(MALFORMED) == DECODE_ERROR_CODES
+    assert tuple(MALFORMED) == DECODE_CODES
     entries = [neighbour for bad, _ in MALFORMED.values() for neighbour in (bad, None)]
     good = iter(drive(len(MALFORMED)))
     ids = world.publish_at_once([each or next(good) for each in entries])
@@ -55,8 +55,8 @@ def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neig
     service = run(MAX_PAYLOAD_BYTES=str(PAYLOAD_BYTES_MAX)).ready()
     seen = service.until_metrics(acks_total=len(good_ids), in_flight_records=0)
     assert {
-        code: seen[f'decode_errors_total{{code="{code}"}}'] for code in DECODE_ERROR_CODES
-    } == dict.fromkeys(DECODE_ERROR_CODES, 1)
+        code: seen[f'decode_errors_total{{code="{code}"}}'] for code in DECODE_CODES
+    } == dict.fromkeys(DECODE_CODES, 1)
     assert seen["consumer_records_total"] == len(ids)
     assert seen['position_writes_total{status="failed"}'] == 0
     assert world.rows() == len(good_ids)

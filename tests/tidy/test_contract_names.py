@@ -12,7 +12,6 @@ from processor.core.schema import WRITTEN_COLUMNS
 from processor.edges.http.exposition import metrics_text
 from processor.exit_codes import ExitCode
 from processor.statistics import (
-    DECODE_ERROR_CODES,
     READ_RESULTS,
     WRITE_STATUSES,
     Build,
@@ -86,11 +85,6 @@ def test_a_metric_is_the_contracts_and_there_from_the_start(name: str) -> None:
     assert text.count(f"# TYPE processor_{name} {kind}\n") == 1
     for label in labels:
         assert text.count(f"\nprocessor_{name}{label} 0.0\n") == 1
-
-
-def test_the_codec_and_the_metrics_have_the_same_codes() -> None:
-    assert DECODE_ERROR_CODES == DECODE_CODES
-    assert len(DECODE_CODES) == 13
 
 
 def test_the_codec_and_the_schema_have_the_same_columns() -> None:

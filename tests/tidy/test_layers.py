@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "edges.postgres": ("_codec", "core", "edges.postgres", "errors"),
     "edges.redis": ("_codec", "config", "edges.redis", "errors"),
     "edges.publisher": ("errors", "publish.entry"),
-    "statistics": ("core",),
+    "statistics": ("_codec", "core"),
     "config": ("config", "errors"),
     "events": ("logs",),
     "logs": ("logs",),

@@ -116,20 +116,20 @@ def test_a_dataclass_is_written_as_its_repr_which_hides_passwords(pipe: Pipe) ->
 
 def test_libraries_come_out_in_the_same_form_from_warn_upwards(pipe: Pipe) -> None:
     pipe.log()
-    library = logging.getLogger("some.library")
+    library = logging.getLogger("some.package")
     library.info("chatter")
     try:
         int("broken")
     except ValueError:
         library.exception("it %s", "failed")
     (line,) = pipe.lines()
-    assert (line["level"], line["msg"], line["logger"]) == ("error", "it failed", "some.library")
+    assert (line["level"], line["msg"], line["logger"]) == ("error", "it failed", "some.package")
     assert "ValueError: invalid literal" in line["tree"]
 
 
 def test_a_librarys_bad_format_string_does_not_raise(pipe: Pipe) -> None:
     pipe.log()
-    logging.getLogger("some.library").warning("%d", "x")
+    logging.getLogger("some.package").warning("%d", "x")
     assert pipe.lines()[0]["template"] == "'%d'"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.errors import ConfigError, RedisError
+from processor.exit_codes import ExitCode
 from processor.publish.imei import is_imei
 from processor.publish.pacing import Pace
 from processor.publish.progress import with_progress
@@ -26,8 +27,7 @@ _ENTRIES_MAX_DEFAULT = 1_000_000
 # The example device of the vendor's protocol pages.
 _DEVICE_ID_DEFAULT = "356307042441013"
 
-_EXIT_DONE, _EXIT_REFUSED, _EXIT_MISUSE, _EXIT_UNREACHABLE = 0, 1, 2, 4
-_EXIT_CONFIG, _EXIT_INTERRUPTED = 78, 130
+_EXIT_DONE, _EXIT_REFUSED, _EXIT_MISUSE, _EXIT_INTERRUPTED = 0, 1, 2, 130
 
 _DESCRIPTION = """\
 Decodes captured Teltonika TCP frames (codec 8, 8E and 16) and appends their records to the
@@ -120,9 +120,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _dry_run(plan) if arguments.dry_run else _publish(plan, arguments)
     except ConfigError as error:
-        return _fail(str(error), _EXIT_CONFIG)
+        return _fail(str(error), ExitCode.BAD_CONFIGURATION)
     except RedisError as error:
-        return _fail(f"Redis at {error}", _EXIT_UNREACHABLE)
+        return _fail(f"Redis at {error}", ExitCode.UNREACHABLE)
     except OSError as error:
         return _fail(f"cannot read {error.filename}: {error.strerror}", _EXIT_MISUSE)
 

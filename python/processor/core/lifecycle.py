@@ -1,4 +1,4 @@
-"""The phases of a process's life, as a table: which follows which, and what each permits.
+"""The phases of a process's life, as a table: which follows which, and which one is ready.
 
 Nothing here waits, reads a clock or knows of tasks; the supervisor moves the phase, and the readiness
 probe looks at what it permits.
@@ -6,7 +6,6 @@ probe looks at what it permits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 
@@ -23,18 +22,6 @@ class Phase(Enum):
     """Nothing is in hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permissions:
-    """What a phase permits."""
-
-    read: bool
-    """Take entries from the stream."""
-    write: bool
-    """Write and acknowledge what was read."""
-    ready: bool
-    """Say so on `/readyz`, if the dependencies are ready too."""
-
-
 FOLLOWERS: dict[Phase, frozenset[Phase]] = {
     # A stop request or a failed start ends a life that read nothing yet: there is nothing to drain.
     Phase.STARTING: frozenset({Phase.RUNNING, Phase.STOPPED}),
@@ -44,12 +31,8 @@ FOLLOWERS: dict[Phase, frozenset[Phase]] = {
     Phase.STOPPED: frozenset(),
 }
 
-PERMISSIONS: dict[Phase, Permissions] = {
-    Phase.STARTING: Permissions(read=False, write=False, ready=False),
-    Phase.RUNNING: Permissions(read=True, write=True, ready=True),
-    Phase.DRAINING: Permissions(read=False, write=True, ready=False),
-    Phase.STOPPED: Permissions(read=False, write=False, ready=False),
-}
+READY_PHASES = frozenset({Phase.RUNNING})
+"""Where `/readyz` says so, if the dependencies are ready too."""
 
 
 class IllegalMoveError(RuntimeError):
@@ -66,11 +49,6 @@ class Lifecycle:
     def phase(self) -> Phase:
         """Where the process is now."""
         return self._phase
-
-    @property
-    def permits(self) -> Permissions:
-        """What it may do there."""
-        return PERMISSIONS[self._phase]
 
     def move(self, to: Phase) -> None:
         """Enter a phase. Raises IllegalMoveError, and stays, when it does not follow the current one."""
