@@ -74,6 +74,8 @@ class Batch:
     @property
     def device_ids(self) -> list[str]:
         """Devices of all records, repeats included, in row order. Builds a list as well."""
+    def newest_positions(self) -> list[tuple[str, int, float, float]]:
+        """(device_id, ts in µs, latitude, longitude) of each device's newest record: one tuple a device."""
     @staticmethod
     def merge(batches: Sequence[Batch]) -> Batch: ...
     def split(self) -> tuple[Batch, Batch]:
@@ -86,6 +88,29 @@ class Batch:
         """The rows as PostgreSQL binary COPY, header and trailer included, in pieces of about `chunk_bytes`."""
     def ack_command(self, stream: str, group: str) -> bytes:
         """An XACK command for exactly these records, ready for the wire."""
+    def drop_known(self, keys: Keys, known: bytes) -> tuple[Batch, Batch]:
+        """(rest, known): parts the rows whose keys a probe has found in the table, repeats and all.
+
+        `keys` are of this batch; `known` holds positions among them, from 0, each as four bytes, big-endian,
+        in any order. Raises CodecError when they do not fit.
+        """
+    def ids_among(self, entry_ids: Sequence[str]) -> list[str]:
+        """Those of the ids that are records of the batch, in their order. Raises CodecError on what is no id."""
+
+@final
+class Keys:
+    """Keys of some rows of one batch, as parameters of a query in PostgreSQL's binary format."""
+
+    def __len__(self) -> int: ...
+    @property
+    def device_ids(self) -> bytes:
+        """A `text[]`."""
+    @property
+    def timestamps(self) -> bytes:
+        """A `timestamptz[]` of the same length."""
+    @property
+    def span(self) -> tuple[bytes, bytes] | None:
+        """The oldest and the newest of the timestamps, each a `timestamptz`; None without keys."""
 
 @final
 class CopyChunks(Iterator[bytes]):
@@ -96,7 +121,7 @@ class CopyChunks(Iterator[bytes]):
 
 @final
 class Delivery:
-    """What one XREADGROUP or XAUTOCLAIM reply held."""
+    """What one XREADGROUP or XCLAIM reply held."""
 
     @property
     def entries(self) -> int:
@@ -112,9 +137,6 @@ class Delivery:
     def first_id(self) -> str | None: ...
     @property
     def last_id(self) -> str | None: ...
-    @property
-    def cursor(self) -> str | None:
-        """Where XAUTOCLAIM goes on; None for XREADGROUP."""
 
 @final
 class ReplyParser:
@@ -142,7 +164,7 @@ class ReplyParser:
     def next_read(self, now_us: int) -> Delivery | ReplyError | Incomplete:
         """The next reply, to XREADGROUP of one stream; `now_us` (Unix time, µs) judges the timestamps."""
     def next_claim(self, now_us: int) -> Delivery | ReplyError | Incomplete:
-        """The next reply, to XAUTOCLAIM."""
+        """The next reply, to XCLAIM: entries without a stream's name around them."""
     @property
     def buffered_bytes(self) -> int:
         """Bytes held that belong to no whole reply or entry yet."""
@@ -160,10 +182,10 @@ class DeviceState:
     def longitude(self) -> float: ...
     @property
     def last_seen_ms(self) -> int:
-        """When the last record came, Unix time in ms."""
+        """When the last record came, Unix time in ms; 0 before the first."""
     @property
     def session_records(self) -> int:
-        """Records since the device came into memory, repeats included."""
+        """Records since the device came into memory, repeats included; the restored row is none."""
 
 @final
 class DeviceStates:
@@ -171,13 +193,49 @@ class DeviceStates:
 
     def __new__(cls, capacity: int) -> DeviceStates: ...
     def cold(self, batch: Batch) -> list[str]:
-        """The batch's devices that are not held, each once."""
+        """The batch's devices that are not held, or held without having been restored, each once."""
+    def restore(
+        self, device_ids: Sequence[str], rows: Sequence[tuple[str, int, float, float]]
+    ) -> None:
+        """What the table says of these devices: (device_id, ts in µs, latitude, longitude) of the newest row.
+
+        A device without a row is remembered as one. A newer position that is held already stays; rows of
+        other devices are passed over. It is no news of a device: one that is held keeps its turn to be forgotten.
+        """
+    def unproven(self, batch: Batch) -> Keys:
+        """The keys of the rows that may be in the table: of a device that was not restored, or not newer than
+        its newest position. To be asked before `update` takes the batch in."""
     def update(self, batch: Batch, seen_ms: int) -> None:
         """Takes the batch in; an older position never replaces a newer one, but counts."""
-    def get(self, device_id: str) -> DeviceState | None: ...
+    def get(self, device_id: str) -> DeviceState | None:
+        """None also for a device that was restored without a row and has not been heard of since."""
+    def recent(self, count: int) -> list[str]:
+        """The devices that were heard of last, the last one first."""
     @property
     def evictions(self) -> int:
         """Devices forgotten so far for want of room."""
+    def __len__(self) -> int: ...
+
+@final
+class InHand:
+    """Ids of the entries that are in hand, each with the time at which it came (ms of any clock).
+
+    An id that is held already keeps its first time. What is no id raises CodecError, and nothing is changed.
+    """
+
+    def __new__(cls) -> InHand: ...
+    def take(self, batch: Batch, now_ms: int) -> int:
+        """Hold every record of the batch; how many were not held before."""
+    def take_ids(self, entry_ids: Sequence[str], now_ms: int) -> int:
+        """Hold the ids; how many were not held before."""
+    def settle(self, batch: Batch) -> int:
+        """Let go of every record of the batch; how many were held."""
+    def settle_ids(self, entry_ids: Sequence[str]) -> int:
+        """Let go of the ids; how many were held."""
+    def absent(self, entry_ids: Sequence[str]) -> list[str]:
+        """Those that are not held, in their order."""
+    def held_since(self, before_ms: int) -> list[str]:
+        """Those that came at `before_ms` or earlier, ascending."""
     def __len__(self) -> int: ...
 
 @final

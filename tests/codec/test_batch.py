@@ -1,11 +1,11 @@
-"""Batches and device states as Python sees them; their algebra is proved in Rust."""
+"""Batches as Python sees them; their algebra is proved in Rust."""
 
 from __future__ import annotations
 
 import pytest
 
 from processor._codec import Batch, CodecError, DeviceStates
-from tests.codec.wire import FIRST_TS_US, acked_ids, batch, copy_stream, position
+from tests.codec.wire import acked_ids, batch, copy_stream, position, positions
 
 
 def test_halves_and_merged_halves_hold_the_same_records() -> None:
@@ -30,6 +30,22 @@ def test_an_ack_names_exactly_the_records() -> None:
     assert acked_ids(whole.ack_command("s", "g")) == whole.entry_ids
     assert acked_ids(rest.ack_command("s", "g")) == ["1-1", "1-2"]
     assert acked_ids(taken.ack_command("s", "g")) == ["1-0"]
+
+
+def test_known_rows_are_parted_with_their_repeats() -> None:
+    whole = batch([position(1), position(1), position(2), position(3)])
+    keys = DeviceStates(1).unproven(whole)
+    assert len(keys) == 3
+    rest, known = whole.drop_known(keys, positions(2, 0))
+    assert (rest.entry_ids, known.entry_ids) == (["1-2"], ["1-0", "1-1", "1-3"])
+    rest, known = whole.drop_known(keys, b"")
+    assert (copy_stream(rest), known.records) == (copy_stream(whole), 0)
+
+
+def test_ids_among_are_those_of_records_in_their_order() -> None:
+    whole = batch([position(1), position(1), position(2)])
+    assert whole.ids_among(["1-2", "9-9", "1-1", "1-3"]) == ["1-2", "1-1"]
+    assert whole.ids_among([]) == []
 
 
 def test_parts_hold_all_records_and_a_device_stays_in_one() -> None:
@@ -65,8 +81,15 @@ def test_misuse_is_an_error() -> None:
         one.take_out(1)
     with pytest.raises(CodecError, match="no parts"):
         one.partition(0)
-    with pytest.raises(CodecError, match="capacity"):
-        DeviceStates(0)
+    keys = DeviceStates(1).unproven(one)
+    with pytest.raises(CodecError, match="beyond the keys"):
+        one.drop_known(keys, positions(1))
+    with pytest.raises(CodecError, match="four bytes each"):
+        one.drop_known(keys, b"\0\0\0")
+    with pytest.raises(CodecError, match="another batch"):
+        batch([position(), position(1)]).drop_known(keys, b"")
+    with pytest.raises(CodecError, match="ms-seq"):
+        one.ids_among(["1-0", "1"])
     assert issubclass(CodecError, ValueError)
 
 
@@ -74,20 +97,3 @@ def test_nothing_merged_is_an_empty_batch() -> None:
     empty = Batch.merge([])
     assert (empty.records, empty.rows, empty.row_bytes, empty.entry_ids) == (0, 0, 0, [])
     assert acked_ids(empty.ack_command("s", "g")) == []
-
-
-def test_a_device_is_cold_until_it_is_heard_of_and_forgotten_last_of_all() -> None:
-    states = DeviceStates(2)
-    first = batch([position(1, device_id="a"), position(0, device_id="a", latitude="1")])
-    assert states.cold(first) == ["a"]
-    states.update(first, seen_ms=1000)
-    assert (states.cold(first), len(states), states.evictions) == ([], 1, 0)
-    state = states.get("a")
-    assert state is not None
-    assert (state.newest_ts_us, state.last_seen_ms) == (FIRST_TS_US + 1_000_000, 1000)
-    assert (state.latitude, state.longitude, state.session_records) == (41.3275, 19.8187, 2)
-
-    states.update(batch([position(device_id="b")]), seen_ms=2000)
-    states.update(batch([position(device_id="c")]), seen_ms=3000)
-    assert states.get("a") is None
-    assert (len(states), states.evictions) == (2, 1)

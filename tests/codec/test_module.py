@@ -61,10 +61,12 @@ def test_incomplete_is_one_value_that_calls_itself_by_name() -> None:
     ("value", "attribute"),
     [
         (batch([position()]), "records"),
+        (_codec.DeviceStates(1).unproven(batch([position()])), "device_ids"),
+        (_codec.InHand(), "held"),
         (delivery(read_reply([position()])), "batch"),
         (delivery(read_reply([b"{"])).rejections[0], "code"),
     ],
-    ids=["Batch", "Delivery", "Rejection"],
+    ids=["Batch", "Keys", "InHand", "Delivery", "Rejection"],
 )
 def test_values_cannot_be_changed(value: object, attribute: str) -> None:
     with pytest.raises(AttributeError):
@@ -74,6 +76,7 @@ def test_values_cannot_be_changed(value: object, attribute: str) -> None:
 def test_values_show_what_they_hold() -> None:
     good, bad = position(), b"{"
     assert repr(batch([good])).startswith("<Batch records=1 rows=1 row_bytes=")
+    assert repr(_codec.DeviceStates(1).unproven(batch([good]))) == "<Keys of 1 rows>"
     decoded = delivery(read_reply([good, bad]))
     assert repr(decoded) == "<Delivery entries=2 rejections=1 missing=0>"
     assert repr(decoded.rejections[0]) == "<Rejection 1-1 bad_json at byte 1>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
-from processor._codec import Batch, ReplyParser
+from processor._codec import Batch, DeviceStates, InHand, ReplyParser
 from tests.codec.wire import NOW_US, position, read_reply
 
 # Larger than any COPY stream here, so that both sizes come in one piece.
@@ -15,7 +15,7 @@ LENT_BLOCKS_MAX = 3
 
 
 class Work:
-    """Parse, merge, copy and acknowledge; keeps what it makes, so that it can be counted."""
+    """Parse, prove, part, merge, copy and acknowledge; keeps what it makes, so that it can be counted."""
 
     def __init__(self, wire: bytes) -> None:
         self.wire = wire
@@ -31,6 +31,12 @@ class Work:
         rest, taken = merged.take_out(0)
         kept: list[object] = [parser, delivery, batch, left, right, merged, rest, taken]
         kept += merged.partition(2)
+        states, in_hand = DeviceStates(100), InHand()
+        in_hand.take(batch, 0)
+        states.update(batch, 0)
+        keys = states.unproven(merged)
+        kept += [states, in_hand, keys, *merged.drop_known(keys, bytes(4))]
+        in_hand.settle(batch)
         kept += merged.copy_chunks(PIECE_BYTES)
         kept.append(merged.ack_command("telemetry:teltonika", "processor"))
         return kept

@@ -80,7 +80,7 @@ def test_a_delivery_says_what_it_held() -> None:
     parser.feed(read_reply([position(2), b"{", position(1), position(2)], first_seq=5))
     delivery = expect(Delivery, parser.next_read(NOW_US))
     assert (delivery.entries, delivery.first_id, delivery.last_id) == (4, "1-5", "1-8")
-    assert (delivery.missing_ids, delivery.cursor) == ([], None)
+    assert delivery.missing_ids == []
     assert (delivery.batch.records, delivery.batch.rows) == (3, 2)
     assert delivery.batch.entry_ids == ["1-7", "1-5", "1-8"]
     (rejection,) = delivery.rejections
@@ -93,13 +93,21 @@ def test_a_delivery_says_what_it_held() -> None:
     assert rejection.device_id == "356307042441013"
 
 
-def test_a_claim_says_where_to_go_on_and_what_is_gone() -> None:
+def test_a_claim_says_what_it_held_and_what_is_gone() -> None:
     parser = ReplyParser()
-    wire = claim_reply([position()]).replace(b"*0\r\n", b"*1\r\n$3\r\n9-9\r\n")
-    parser.feed(wire.replace(b"0-0", b"3-1"))
+    entries = claim_reply([position(), b"{"]).removeprefix(b"*2\r\n")
+    parser.feed(b"*4\r\n_\r\n" + entries + b"*2\r\n$3\r\n9-9\r\n_\r\n")
     delivery = expect(Delivery, parser.next_claim(NOW_US))
-    assert (delivery.cursor, delivery.missing_ids) == ("3-1", ["9-9"])
-    assert (delivery.entries, delivery.last_id) == (2, "9-9")
+    assert (delivery.batch.entry_ids, delivery.missing_ids) == (["1-0"], ["9-9"])
+    assert [rejection.entry_id for rejection in delivery.rejections] == ["1-1"]
+    assert (delivery.entries, delivery.first_id, delivery.last_id) == (3, "1-0", "9-9")
+
+
+def test_a_claim_of_nothing_is_an_empty_delivery() -> None:
+    parser = ReplyParser()
+    parser.feed(claim_reply([]))
+    delivery = expect(Delivery, parser.next_claim(NOW_US))
+    assert (delivery.entries, delivery.first_id, delivery.last_id) == (0, None, None)
 
 
 def test_the_limits_are_those_of_the_parser() -> None:
@@ -130,7 +138,7 @@ def test_a_broken_protocol_is_an_error(wire: bytes) -> None:
 
 
 def test_the_answer_to_another_command_is_an_error() -> None:
-    for wire in (b"+OK\r\n", b":1\r\n", b"*2\r\n"):
+    for wire in (b"+OK\r\n", b":1\r\n", b"%2\r\n"):
         parser = ReplyParser()
         parser.feed(wire)
         with pytest.raises(CodecError):

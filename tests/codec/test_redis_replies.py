@@ -55,7 +55,7 @@ class Line:
         return self.receive(lambda: self.parser.next_read(NOW_US))
 
     def claim(self, *arguments: str | bytes | int) -> object:
-        """The answer to XAUTOCLAIM."""
+        """The answer to XCLAIM."""
         self.send(*arguments)
         return self.receive(lambda: self.parser.next_claim(NOW_US))
 
@@ -112,17 +112,23 @@ def test_own_pending_entries_that_were_deleted_are_missing(line: Line, filled: s
     assert delivery.entries == 5
 
 
-def test_a_claim_tells_what_was_deleted_and_where_to_go_on(line: Line, filled: str) -> None:
+def test_a_claim_delivers_what_is_pending_and_in_the_stream(line: Line, filled: str) -> None:
     read_new(line, filled)
     line.ask("XDEL", filled, "1-1")
-    reply = line.claim("XAUTOCLAIM", filled, GROUP, "two", 0, "0-0", "COUNT", 3)
-    first = expect(Delivery, reply)
-    assert (first.missing_ids, first.batch.entry_ids) == (["1-1"], ["1-2"])
-    assert ([one.entry_id for one in first.rejections], first.entries) == (["1-3"], 3)
-    assert first.cursor == "1-4"
-    reply = line.claim("XAUTOCLAIM", filled, GROUP, "two", 0, first.cursor, "COUNT", 3)
-    second = expect(Delivery, reply)
-    assert (second.batch.entry_ids, second.cursor) == (["1-4", "1-5"], "0-0")
+    ids = ("1-1", "1-2", "1-3", "9-9")
+    claimed = expect(Delivery, line.claim("XCLAIM", filled, GROUP, "two", 0, *ids))
+    assert (claimed.batch.entry_ids, claimed.missing_ids) == (["1-2"], [])
+    assert ([one.entry_id for one in claimed.rejections], claimed.entries) == (["1-3"], 2)
+    assert (claimed.first_id, claimed.last_id) == ("1-2", "1-3")
+    nothing = expect(Delivery, line.claim("XCLAIM", filled, GROUP, "one", 3_600_000, *ids))
+    assert (nothing.entries, nothing.first_id) == (0, None)
+
+
+def test_a_claim_of_ids_alone_is_a_plain_value(line: Line, filled: str) -> None:
+    read_new(line, filled)
+    line.ask("XDEL", filled, "1-1")
+    reply = line.ask("XAUTOCLAIM", filled, GROUP, "two", 0, "0-0", "COUNT", 2, "JUSTID")
+    assert reply == [b"1-3", [b"1-2"], [b"1-1"]]
 
 
 def test_nothing_new_is_an_empty_delivery(line: Line, filled: str) -> None:
@@ -140,7 +146,7 @@ def test_no_own_pending_entries_are_an_empty_delivery(line: Line, filled: str) -
 def test_refusals_are_values(line: Line, stream_name: str) -> None:
     reply = line.read("XREADGROUP", "GROUP", GROUP, "one", "STREAMS", stream_name, ">")
     assert expect(ReplyError, reply).code == "NOGROUP"
-    reply = line.claim("XAUTOCLAIM", stream_name, GROUP, "one", 0, "0-0")
+    reply = line.claim("XCLAIM", stream_name, GROUP, "one", 0, "1-1")
     assert expect(ReplyError, reply).code == "NOGROUP"
     assert expect(ReplyError, line.ask("NO-SUCH-COMMAND")).code == "ERR"
 

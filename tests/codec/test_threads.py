@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from processor._codec import INCOMPLETE, Batch, Delivery, DeviceStates, ReplyParser
+from processor._codec import INCOMPLETE, Batch, Delivery, DeviceStates, InHand, ReplyParser
 from tests.codec.wire import (
     NOW_US,
     acked_ids,
@@ -82,13 +82,23 @@ PAYLOADS = [position(number, device_id=f"device-{number % 500}") for number in r
 READ = read_reply(PAYLOADS)
 CLAIM = claim_reply(PAYLOADS)
 ROWS = batch(PAYLOADS)
+IDS = ROWS.entry_ids
 STATES = DeviceStates(100)
+KEYS = STATES.unproven(ROWS)
+FIRST_KEY = (0).to_bytes(4)
+TABLE_ROWS = [(f"device-{number}", 0, 0.0, 0.0) for number in range(5000)]
 
 
 def fed(wire: bytes) -> ReplyParser:
     parser = ReplyParser()
     parser.feed(wire)
     return parser
+
+
+def holding_all() -> InHand:
+    in_hand = InHand()
+    in_hand.take(ROWS, 0)
+    return in_hand
 
 
 CALLS: dict[str, Callable[[], Callable[[], object]]] = {
@@ -102,6 +112,16 @@ CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "partition": lambda: partial(ROWS.partition, 4),
     "copy_chunks": lambda: partial(next, ROWS.copy_chunks(1 << 24)),
     "ack_command": lambda: partial(ROWS.ack_command, "stream", "group"),
+    "drop_known": lambda: partial(ROWS.drop_known, KEYS, FIRST_KEY),
+    "ids_among": lambda: partial(ROWS.ids_among, IDS),
+    "unproven": lambda: partial(STATES.unproven, ROWS),
+    "restore": lambda: partial(STATES.restore, [row[0] for row in TABLE_ROWS], TABLE_ROWS),
+    "take": lambda: partial(InHand().take, ROWS, 0),
+    "take_ids": lambda: partial(InHand().take_ids, IDS, 0),
+    "settle": lambda: partial(holding_all().settle, ROWS),
+    "settle_ids": lambda: partial(holding_all().settle_ids, IDS),
+    "absent": lambda: partial(InHand().absent, IDS),
+    "held_since": lambda: partial(holding_all().held_since, 0),
     "cold": lambda: partial(STATES.cold, ROWS),
     "update": lambda: partial(STATES.update, ROWS, 0),
 }
@@ -160,6 +180,9 @@ def test_ten_threads_on_one_batch_get_the_same_answers() -> None:
         assert copy_stream(Batch.merge(ROWS.partition(3))) == stream
         rest, taken = ROWS.take_out(row)
         assert Batch.merge([taken, rest]).ack_command("s", "g") == command
+        new, known = ROWS.drop_known(KEYS, row.to_bytes(4))
+        assert known.ack_command("s", "g") == taken.ack_command("s", "g")
+        assert copy_stream(Batch.merge([known, new])) == stream
 
     in_threads(use)
 
@@ -181,8 +204,10 @@ def test_ten_threads_on_the_states_lose_no_record() -> None:
 
     def update(number: int) -> None:
         for _ in range(20):
+            states.restore(few.device_ids, TABLE_ROWS[:500])
             states.update(few, number)
             assert states.cold(few) == []
+            assert len(states.unproven(few)) == 500
 
     in_threads(update)
     assert (len(states), states.evictions) == (500, 0)
@@ -190,3 +215,20 @@ def test_ten_threads_on_the_states_lose_no_record() -> None:
     assert state is not None
     assert state.session_records == THREADS * 20
     assert acked_ids(few.ack_command("s", "g")) == few.entry_ids
+
+
+def test_ten_threads_take_and_settle_each_entry_once() -> None:
+    in_hand = InHand()
+    taken: list[int] = []
+    settled: list[int] = []
+
+    def take_all(number: int) -> None:
+        taken.append(in_hand.take(ROWS, number))
+
+    def settle_all(_: int) -> None:
+        settled.append(in_hand.settle(ROWS))
+
+    in_threads(take_all)
+    assert (sum(taken), len(in_hand)) == (5000, 5000)
+    in_threads(settle_all)
+    assert (sum(settled), len(in_hand)) == (5000, 0)

@@ -63,9 +63,9 @@ def read_reply(payloads: Iterable[bytes], *, first_seq: int = 0) -> bytes:
 
 
 def claim_reply(payloads: Iterable[bytes]) -> bytes:
-    """XAUTOCLAIM's answer with nothing left to claim and nothing deleted."""
+    """XCLAIM's answer, with ids `1-0` onwards."""
     entries = [entry(f"1-{seq}", payload) for seq, payload in enumerate(payloads)]
-    return b"*3\r\n" + bulk(b"0-0") + b"*%d\r\n" % len(entries) + b"".join(entries) + b"*0\r\n"
+    return b"*%d\r\n" % len(entries) + b"".join(entries)
 
 
 def delivery(wire: bytes) -> Delivery:
@@ -85,6 +85,11 @@ def batch(payloads: Iterable[bytes], *, first_seq: int = 0) -> Batch:
 def copy_stream(rows: Batch) -> bytes:
     """A batch's whole COPY stream."""
     return b"".join(rows.copy_chunks(65_536))
+
+
+def positions(*numbers: int) -> bytes:
+    """Positions of known keys, as a probe answers."""
+    return b"".join(number.to_bytes(4) for number in numbers)
 
 
 def acked_ids(command: bytes) -> list[str]:

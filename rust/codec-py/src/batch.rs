@@ -3,9 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyBytes;
 
+use crate::entry_ids::{parse_ids, to_texts};
 use crate::errors::misuse;
+use crate::keys::Keys;
 
 /// Decoded records, immutable, sorted by (`device_id`, `ts`, entry id).
 #[pyclass(frozen, module = "processor._codec")]
@@ -38,6 +41,13 @@ impl Batch {
         self.0.device_ids().collect()
     }
 
+    fn newest_positions(&self, py: Python<'_>) -> Vec<(&str, i64, f64, f64)> {
+        py.detach(|| {
+            let newest = self.0.newest_positions();
+            newest.map(|(device_id, it)| (device_id, it.ts_us, it.latitude, it.longitude)).collect()
+        })
+    }
+
     #[staticmethod]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 extracts a list into a Vec only")]
     fn merge(py: Python<'_>, batches: Vec<Py<Self>>) -> Self {
@@ -66,6 +76,16 @@ impl Batch {
 
     fn ack_command<'py>(&self, py: Python<'py>, stream: &str, group: &str) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &py.detach(|| self.0.ack_command(stream, group)))
+    }
+
+    fn drop_known(&self, py: Python<'_>, keys: &Keys, known: &[u8]) -> PyResult<(Self, Self)> {
+        let (rest, known) = py.detach(|| self.0.drop_known(&keys.0, known)).map_err(misuse)?;
+        Ok((Self(rest), Self(known)))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 extracts a sequence into a Vec only")]
+    fn ids_among(&self, py: Python<'_>, entry_ids: Vec<PyBackedStr>) -> PyResult<Vec<String>> {
+        py.detach(|| Ok(to_texts(&self.0.ids_among(&parse_ids(&entry_ids)?))))
     }
 
     fn __repr__(&self) -> String {

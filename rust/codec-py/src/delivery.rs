@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use crate::batch::Batch;
 
-/// What one XREADGROUP or XAUTOCLAIM reply held.
+/// What one XREADGROUP or XCLAIM reply held.
 #[pyclass(frozen, module = "processor._codec")]
 pub(crate) struct Delivery {
     #[pyo3(get)]
@@ -14,13 +14,12 @@ pub(crate) struct Delivery {
     rejections: Vec<codec::batch::Rejection>,
     missing: Vec<codec::StreamId>,
     span: Option<(codec::StreamId, codec::StreamId)>,
-    cursor: Option<codec::StreamId>,
 }
 
 impl Delivery {
     pub(crate) fn new(py: Python<'_>, delivery: codec::resp::Delivery) -> PyResult<Self> {
-        let codec::resp::Delivery { entries, batch, rejections, missing, span, cursor } = delivery;
-        Ok(Self { batch: Py::new(py, Batch(batch))?, entries, rejections, missing, span, cursor })
+        let codec::resp::Delivery { entries, batch, rejections, missing, span } = delivery;
+        Ok(Self { batch: Py::new(py, Batch(batch))?, entries, rejections, missing, span })
     }
 }
 
@@ -49,11 +48,6 @@ impl Delivery {
     #[getter]
     fn last_id(&self) -> Option<String> {
         self.span.map(|(_, last)| last.to_string())
-    }
-
-    #[getter]
-    fn cursor(&self) -> Option<String> {
-        self.cursor.map(|id| id.to_string())
     }
 
     fn __repr__(&self) -> String {

@@ -3,10 +3,13 @@
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use codec::batch::Newest;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 
 use crate::batch::Batch;
 use crate::errors::CodecError;
+use crate::keys::Keys;
 
 /// The state of one device in this life of the process.
 #[pyclass(frozen, module = "processor._codec", get_all)]
@@ -40,6 +43,20 @@ impl DeviceStates {
         py.detach(|| self.lock().cold(&batch.0))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 extracts a sequence into a Vec only")]
+    fn restore(&self, py: Python<'_>, device_ids: Vec<PyBackedStr>, rows: Vec<(PyBackedStr, i64, f64, f64)>) {
+        py.detach(|| {
+            let rows = rows.iter().map(|(device_id, ts_us, latitude, longitude)| {
+                (&**device_id, Newest { ts_us: *ts_us, latitude: *latitude, longitude: *longitude })
+            });
+            self.lock().restore(device_ids.iter().map(|device_id| &**device_id), rows);
+        });
+    }
+
+    fn unproven(&self, py: Python<'_>, batch: &Batch) -> Keys {
+        Keys(py.detach(|| self.lock().unproven(&batch.0)))
+    }
+
     fn update(&self, py: Python<'_>, batch: &Batch, seen_ms: i64) {
         py.detach(|| self.lock().update(&batch.0, seen_ms));
     }
@@ -53,6 +70,10 @@ impl DeviceStates {
             last_seen_ms: state.last_seen_ms,
             session_records: state.session_records,
         })
+    }
+
+    fn recent(&self, py: Python<'_>, count: usize) -> Vec<String> {
+        py.detach(|| self.lock().recent(count).map(str::to_owned).collect())
     }
 
     #[getter]

@@ -4,7 +4,10 @@ mod avl;
 mod batch;
 mod delivery;
 mod devices;
+mod entry_ids;
 mod errors;
+mod in_hand;
+mod keys;
 mod parser;
 
 use pyo3::prelude::*;
@@ -21,6 +24,10 @@ mod _codec {
     use super::devices::{DeviceState, DeviceStates};
     #[pymodule_export]
     use super::errors::CodecError;
+    #[pymodule_export]
+    use super::in_hand::InHand;
+    #[pymodule_export]
+    use super::keys::Keys;
     #[pymodule_export]
     use super::parser::{Incomplete, ReplyError, ReplyParser};
 

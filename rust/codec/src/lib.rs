@@ -5,7 +5,9 @@
 //! 1. [`resp`] takes bytes as they come from the socket, cut anywhere, and finds replies and stream entries in them;
 //! 2. [`position`] turns the JSON of one entry into typed columns, or into a [`position::Reject`];
 //! 3. [`batch`] holds the encoded rows of many entries: sorted, split, merged, given out as COPY and XACK bytes;
-//! 4. [`devices`] remembers the newest position of each device, updated a batch at a time.
+//! 4. [`devices`] remembers the newest position of each device, updated a batch at a time, and tells which rows may be
+//!    in the table already;
+//! 5. [`in_hand`] remembers which entries were taken and not settled yet.
 //!
 //! [`avl`] is the other end of the system: what a tracker sends over TCP, for tools that publish captures.
 //!
@@ -26,6 +28,7 @@ pub mod avl;
 pub mod batch;
 mod cursor;
 pub mod devices;
+pub mod in_hand;
 pub mod position;
 pub mod resp;
 mod stream_id;

@@ -8,14 +8,18 @@
 mod ack;
 mod builder;
 mod copy;
+mod keys;
 mod row;
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 pub use builder::BatchBuilder;
 pub use copy::CopyChunks;
+pub use keys::Keys;
 pub use row::COLUMNS;
 
 use crate::StreamId;
@@ -57,11 +61,11 @@ impl DeviceKey {
     }
 }
 
-/// Records of one or many replies, ready to be written and acknowledged.
+/// Records of one or many replies, ready to be written and acknowledged. A clone shares them.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     segments: Arc<[Segment]>,
-    records: Vec<Record>,
+    records: Arc<Vec<Record>>,
     rows: usize,
     row_bytes: usize,
 }
@@ -79,7 +83,7 @@ impl Batch {
     }
 
     fn of_sorted(segments: Arc<[Segment]>, records: Vec<Record>) -> Self {
-        let mut batch = Self { segments, records, rows: 0, row_bytes: 0 };
+        let mut batch = Self { segments, records: Arc::new(records), rows: 0, row_bytes: 0 };
         let (rows, row_bytes) = batch.rows_from(0).fold((0usize, 0usize), |(rows, bytes), (_, record)| {
             (rows.saturating_add(1), bytes.saturating_add(record.row_bytes as usize))
         });
@@ -115,6 +119,14 @@ impl Batch {
     /// The records' entry ids, repeats included, in row order.
     pub fn ids(&self) -> impl Iterator<Item = StreamId> + '_ {
         self.records.iter().map(|record| record.id)
+    }
+
+    /// Those of `ids` that are records of the batch, in their order.
+    #[must_use]
+    pub fn ids_among(&self, ids: &[StreamId]) -> Vec<StreamId> {
+        let asked: HashSet<StreamId> = ids.iter().copied().collect();
+        let found: HashSet<StreamId> = self.ids().filter(|id| asked.contains(id)).collect();
+        ids.iter().copied().filter(|id| found.contains(id)).collect()
     }
 
     /// The records' device ids, repeats included, in row order.
@@ -167,7 +179,7 @@ impl Batch {
             return Err(Misuse("the batch has no such row"));
         };
         let taken = self.part(vec![*record]);
-        let mut rest = self.records.clone();
+        let mut rest = self.records.to_vec();
         rest.remove(index);
         Ok((self.part(rest), taken))
     }
@@ -208,6 +220,11 @@ impl Batch {
             previous = Some(record);
             !repeat
         })
+    }
+
+    /// The newest position of each device, in the order of the devices.
+    pub fn newest_positions(&self) -> impl Iterator<Item = (&str, Newest)> {
+        self.devices().filter_map(|device| Some((std::str::from_utf8(device.device_id).ok()?, device.newest()?)))
     }
 
     /// The devices in the batch, each with its records in order of time.
@@ -254,12 +271,15 @@ pub(crate) struct DeviceRecords<'a> {
     segments: &'a [Segment],
 }
 
-/// The newest position of a device within a batch.
+/// The newest position of a device, in a batch or in the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Newest {
-    pub(crate) ts_us: i64,
-    pub(crate) latitude: f64,
-    pub(crate) longitude: f64,
+pub struct Newest {
+    /// Microseconds of the Unix time.
+    pub ts_us: i64,
+    /// Degrees.
+    pub latitude: f64,
+    /// Degrees.
+    pub longitude: f64,
 }
 
 impl DeviceRecords<'_> {

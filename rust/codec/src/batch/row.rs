@@ -42,7 +42,7 @@ const FIXED_WIDTH_BYTES: usize = 3 * (4 + 8) + 3 * (4 + 4) + 2 * (4 + 2);
 #[inline]
 fn fixed_width(position: &Position<'_>) -> [u8; FIXED_WIDTH_BYTES] {
     let mut columns = FixedWidth { bytes: [0; FIXED_WIDTH_BYTES], end: 0 };
-    columns.field(position.ts_us.wrapping_sub(POSTGRES_EPOCH_US).to_be_bytes());
+    columns.field(timestamptz(position.ts_us));
     columns.field(position.latitude.to_be_bytes());
     columns.field(position.longitude.to_be_bytes());
     columns.field(position.altitude.to_be_bytes());
@@ -51,6 +51,12 @@ fn fixed_width(position: &Position<'_>) -> [u8; FIXED_WIDTH_BYTES] {
     columns.field(position.satellites.to_be_bytes());
     columns.field(position.priority.to_be_bytes());
     columns.bytes
+}
+
+/// A time in microseconds of the Unix time as a `timestamptz`.
+#[inline]
+pub(super) fn timestamptz(ts_us: i64) -> [u8; 8] {
+    ts_us.wrapping_sub(POSTGRES_EPOCH_US).to_be_bytes()
 }
 
 struct FixedWidth {
@@ -74,8 +80,9 @@ impl FixedWidth {
     }
 }
 
+/// A value behind its length.
 #[inline]
-fn field(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn field(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&length(bytes.len()));
     out.extend_from_slice(bytes);
 }
@@ -91,10 +98,11 @@ fn jsonb(out: &mut Vec<u8>, position: &Position<'_>) {
     }
 }
 
-/// A payload has at most a million bytes (contract §5), and a number of five bytes grows to 400 at most.
+/// A payload has at most a million bytes (contract §5), and a number of five bytes grows to 400 at most; a batch has
+/// at most a million rows.
 #[inline]
-fn length(bytes: usize) -> [u8; 4] {
-    i32::try_from(bytes).unwrap_or(i32::MAX).to_be_bytes()
+pub(super) fn length(count: usize) -> [u8; 4] {
+    i32::try_from(count).unwrap_or(i32::MAX).to_be_bytes()
 }
 
 /// What is read back from an encoded row.

@@ -1,11 +1,12 @@
-//! XREADGROUP and XAUTOCLAIM replies, decoded entry by entry as their bytes come in.
+//! XREADGROUP and XCLAIM replies, decoded entry by entry as their bytes come in.
 //!
-//! XREADGROUP answers `[[stream, entries]]` in RESP2, `{stream: entries}` in RESP3, or null; XAUTOCLAIM answers
-//! `[cursor, entries, deleted ids]` (Redis 7.0 and newer). Only one stream is asked for at a time.
+//! XREADGROUP answers `[[stream, entries]]` in RESP2, `{stream: entries}` in RESP3, or null; XCLAIM answers the bare
+//! entries in both, and before Redis 7.0 null in the place of one that is no longer in the stream. Only one stream is
+//! asked for at a time.
 
 use super::ProtocolError;
 use super::buffer::{Buffer, Scan, bulk};
-use super::entry::{Codec, Entry, EntryReader, Payload, bulk_header};
+use super::entry::{Codec, Entry, EntryReader, Payload, bulk_header, null_end};
 use super::usual;
 use crate::StreamId;
 use crate::batch::{Batch, BatchBuilder, Rejection};
@@ -16,7 +17,7 @@ use crate::position::{Code, Limits, Reject};
 pub enum Expect {
     /// XREADGROUP of one stream.
     Read,
-    /// XAUTOCLAIM.
+    /// XCLAIM without JUSTID.
     Claim,
 }
 
@@ -33,8 +34,6 @@ pub struct Delivery {
     pub missing: Vec<StreamId>,
     /// Ids of the reply's first and last entry.
     pub span: Option<(StreamId, StreamId)>,
-    /// Where XAUTOCLAIM goes on; `None` for XREADGROUP.
-    pub cursor: Option<StreamId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,18 +43,14 @@ enum Stage {
     /// RESP2's pair of stream and entries.
     Pair,
     StreamName,
-    Cursor,
     Entries,
     InEntries(usize),
-    Deleted,
-    InDeleted(usize),
 }
 
 /// Where the reading of a delivery stands.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryReader {
     stage: Stage,
-    claim: bool,
     entry: EntryReader,
     builder: BatchBuilder,
     delivery: Delivery,
@@ -71,16 +66,15 @@ impl DeliveryReader {
     pub fn read(&mut self, buffer: &mut Buffer, expect: Expect, limits: &Limits, now_us: i64) -> Scan<Delivery> {
         loop {
             let more = match self.stage {
-                Stage::Top => self.top(buffer, expect)?,
+                Stage::Top => match expect {
+                    Expect::Read => self.top(buffer)?,
+                    Expect::Claim => self.count(buffer)?,
+                },
                 Stage::Pair => self.aggregate(buffer, 2, Stage::StreamName)?,
                 Stage::StreamName => skip_bulk(buffer)?.map(|()| self.goes_to(Stage::Entries)),
-                Stage::Cursor => self.cursor(buffer)?,
-                Stage::Entries => self.count(buffer, Stage::InEntries)?,
-                Stage::InEntries(0) if self.claim => Some(self.goes_to(Stage::Deleted)),
-                Stage::InEntries(0) | Stage::InDeleted(0) => return Ok(Some(self.finish())),
+                Stage::Entries => self.count(buffer)?,
+                Stage::InEntries(0) => return Ok(Some(self.finish())),
                 Stage::InEntries(left) => self.entries(buffer, left, limits, now_us)?,
-                Stage::Deleted => self.count(buffer, Stage::InDeleted)?,
-                Stage::InDeleted(left) => self.deleted(buffer, left)?,
             };
             match more {
                 None => return Ok(None),
@@ -102,22 +96,21 @@ impl DeliveryReader {
         delivery
     }
 
-    fn top(&mut self, buffer: &mut Buffer, expect: Expect) -> Scan<More> {
+    /// The beginning of XREADGROUP's reply.
+    fn top(&mut self, buffer: &mut Buffer) -> Scan<More> {
         let Some(line) = buffer.line(0)? else {
             return Ok(None);
         };
-        self.claim = expect == Expect::Claim;
-        let next = match (line.kind, expect) {
-            (b'_', Expect::Read) => return Ok(Some(null(buffer, line.end))),
-            (b'*', Expect::Read) => match line.length()? {
+        let next = match line.kind {
+            b'_' => return Ok(Some(null(buffer, line.end))),
+            b'*' => match line.length()? {
                 None => return Ok(Some(null(buffer, line.end))),
                 Some(1) => Stage::Pair,
                 Some(_) => {
                     return Err(ProtocolError("XREADGROUP answered for more than one stream"));
                 }
             },
-            (b'%', Expect::Read) if line.length()? == Some(1) => Stage::StreamName,
-            (b'*', Expect::Claim) if line.length()? == Some(3) => Stage::Cursor,
+            b'%' if line.length()? == Some(1) => Stage::StreamName,
             _ => {
                 return Err(ProtocolError("the reply is not in the form of the command's replies"));
             }
@@ -139,32 +132,17 @@ impl DeliveryReader {
         Ok(Some(self.goes_to(next)))
     }
 
-    fn count(&mut self, buffer: &mut Buffer, next: fn(usize) -> Stage) -> Scan<More> {
+    /// The number of entries, with which XCLAIM's reply begins.
+    fn count(&mut self, buffer: &mut Buffer) -> Scan<More> {
         let Some(line) = buffer.line(0)? else {
             return Ok(None);
         };
         let (b'*', Some(count)) = (line.kind, line.length()?) else {
-            return Err(ProtocolError("an array was expected"));
+            return Err(ProtocolError("an array of entries was expected"));
         };
         let end = line.end;
         buffer.consume(end);
-        Ok(Some(self.goes_to(next(count))))
-    }
-
-    fn cursor(&mut self, buffer: &mut Buffer) -> Scan<More> {
-        let Some(id) = stream_id(buffer)? else {
-            return Ok(None);
-        };
-        self.delivery.cursor = Some(id);
-        Ok(Some(self.goes_to(Stage::Entries)))
-    }
-
-    fn deleted(&mut self, buffer: &mut Buffer, left: usize) -> Scan<More> {
-        let Some(id) = stream_id(buffer)? else {
-            return Ok(None);
-        };
-        self.take_missing(id);
-        Ok(Some(self.goes_to(Stage::InDeleted(left.saturating_sub(1)))))
+        Ok(Some(self.goes_to(Stage::InEntries(count))))
     }
 
     fn entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits, now_us: i64) -> Scan<More> {
@@ -172,6 +150,12 @@ impl DeliveryReader {
         self.stage = Stage::InEntries(left);
         if left == 0 {
             return Ok(Some(More::Yes));
+        }
+        if self.entry.is_at_start()
+            && let Some(end) = null_end(buffer)?
+        {
+            buffer.consume(end);
+            return Ok(Some(self.goes_to(Stage::InEntries(left.saturating_sub(1)))));
         }
         if self.entry.read(buffer, limits)?.is_none() {
             return Ok(None);
@@ -266,16 +250,4 @@ fn skip_bulk(buffer: &mut Buffer) -> Scan<()> {
         buffer.consume(start.saturating_add(length).saturating_add(2));
     }
     Ok(whole.then_some(()))
-}
-
-fn stream_id(buffer: &mut Buffer) -> Scan<StreamId> {
-    let Some((start, length)) = bulk_header(buffer, 0)? else {
-        return Ok(None);
-    };
-    let Some(text) = bulk(buffer.rest(), start, length)? else {
-        return Ok(None);
-    };
-    let id = StreamId::parse(text).ok_or(ProtocolError("an entry id is not ms-seq"))?;
-    buffer.consume(start.saturating_add(length).saturating_add(2));
-    Ok(Some(id))
 }

@@ -277,6 +277,19 @@ impl EntryReader {
     }
 }
 
+/// Where a null at the buffer's beginning ends: an entry without even an id. `None` also before it is whole.
+pub(super) fn null_end(buffer: &Buffer) -> Scan<usize> {
+    let Some(line) = buffer.line(0)? else {
+        return Ok(None);
+    };
+    let is_null = match line.kind {
+        b'_' => true,
+        b'*' | b'$' => line.length()?.is_none(),
+        _ => false,
+    };
+    Ok(is_null.then_some(line.end))
+}
+
 /// Where a bulk string's contents begin, and how long they are.
 #[inline]
 pub(super) fn bulk_header(buffer: &Buffer, at: usize) -> Scan<(usize, usize)> {

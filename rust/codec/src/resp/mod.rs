@@ -1,6 +1,6 @@
 //! A sans-I/O parser of Redis replies: RESP2 and RESP3, fed in pieces that may be cut anywhere.
 //!
-//! Deliveries (XREADGROUP, XAUTOCLAIM) are decoded entry by entry while their bytes come in: the buffer never holds
+//! Deliveries (XREADGROUP, XCLAIM) are decoded entry by entry while their bytes come in: the buffer never holds
 //! more than an entry that is not whole yet. Other replies become a [`Value`] when they are whole.
 //!
 //! Protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>

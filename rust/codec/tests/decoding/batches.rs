@@ -14,15 +14,15 @@ use crate::copy_reader::{Row, read_rows};
 use crate::samples::{MEMBERS, NOW_US, object, rows_of};
 
 /// Short, of one length with another, and longer than any prefix that a comparison may look at.
-const DEVICES: [&str; 6] =
+pub(crate) const DEVICES: [&str; 6] =
     ["1", "356307042441013", "356307042441014", "3563070424410130", "35630704244101300000-a", "35630704244101300000-b"];
 
 /// A record, told from all others by its entry id, which its attributes hold too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Record {
-    device: &'static str,
-    second: u8,
-    id: StreamId,
+pub(crate) struct Record {
+    pub device: &'static str,
+    pub second: u8,
+    pub id: StreamId,
 }
 
 impl Record {
@@ -42,7 +42,7 @@ impl Record {
     }
 }
 
-fn batch(records: &[Record]) -> Batch {
+pub(crate) fn batch(records: &[Record]) -> Batch {
     let mut builder = BatchBuilder::default();
     for record in records {
         let payload = record.payload();
@@ -52,18 +52,18 @@ fn batch(records: &[Record]) -> Batch {
 }
 
 /// Records of few keys under unique ids, in any order.
-fn records() -> impl Strategy<Value = Vec<Record>> {
+pub(crate) fn records() -> impl Strategy<Value = Vec<Record>> {
     let record = (0..DEVICES.len(), 0..4u8, 1..3u64);
     vec(record, 0..40).prop_map(number).prop_shuffle()
 }
 
-fn number(records: Vec<(usize, u8, u64)>) -> Vec<Record> {
+pub(crate) fn number(records: Vec<(usize, u8, u64)>) -> Vec<Record> {
     let record = |(seq, (device, second, ms))| Record { device: DEVICES[device], second, id: StreamId { ms, seq } };
     (0..).zip(records).map(record).collect()
 }
 
 /// Asserts that `batch` holds exactly `records`, sorted, each key's earliest entry as its row.
-fn assert_holds(batch: &Batch, records: &[Record]) {
+pub(crate) fn assert_holds(batch: &Batch, records: &[Record]) {
     let mut sorted = records.to_vec();
     sorted.sort();
     let ids: Vec<_> = sorted.iter().map(|record| record.id).collect();

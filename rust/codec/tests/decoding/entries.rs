@@ -147,13 +147,26 @@ fn entries_that_left_the_stream_are_named() {
     let id = |seq| StreamId { ms: 1, seq };
     for protocol in PROTOCOLS {
         let read = delivery(Expect::Read, &read_reply(protocol, &entries));
-        assert_eq!((read.missing.as_slice(), read.entries, read.cursor), (&[id(1), id(3)][..], 3, None));
+        assert_eq!((read.missing.as_slice(), read.entries), (&[id(1), id(3)][..], 3));
         assert_eq!(read.batch.ids().collect::<Vec<_>>(), [id(2)]);
 
-        let claim = delivery(Expect::Claim, &claim_reply(protocol, id(9), &entries[..2], &[id(7), id(8)]));
-        assert_eq!((claim.missing.as_slice(), claim.entries), (&[id(1), id(7), id(8)][..], 4));
-        assert_eq!((claim.cursor, claim.span), (Some(id(9)), Some((id(1), id(8)))));
-        assert_eq!(claim.batch.ids().collect::<Vec<_>>(), [id(2)]);
+        let claim = delivery(Expect::Claim, &claim_reply(protocol, &entries));
+        assert_eq!(comparable(&claim), comparable(&read));
+    }
+}
+
+#[test]
+fn a_null_in_the_place_of_a_claimed_entry_is_passed_over() {
+    let payload = object(MEMBERS);
+    for null in ["_\r\n", "$-1\r\n", "*-1\r\n"] {
+        let entries = claim_reply(Protocol::Resp2, &[Entry::usual(2, payload.as_bytes()), Entry::new(ID, &[])]);
+        let wire = [b"*5\r\n", null.as_bytes(), null.as_bytes(), &entries["*2\r\n".len()..], null.as_bytes()].concat();
+        let claim = delivery(Expect::Claim, &wire);
+        assert_eq!((claim.entries, claim.batch.len(), claim.rejections.len()), (2, 1, 1), "{null:?}");
+        assert_eq!((claim.missing.as_slice(), claim.span), (&[][..], Some((ID, StreamId { ms: 1, seq: 2 }))));
+
+        let nothing = delivery(Expect::Claim, &["*1\r\n", null].concat().into_bytes());
+        assert_eq!(comparable(&nothing), comparable(&Delivery::default()));
     }
 }
 
@@ -169,8 +182,7 @@ fn nothing_to_read_is_an_empty_delivery() {
     for wire in [&b"*-1\r\n"[..], b"_\r\n", &read_reply(Protocol::Resp2, &[]), &read_reply(Protocol::Resp3, &[])] {
         assert_eq!(comparable(&delivery(Expect::Read, wire)), empty);
     }
-    let claim = delivery(Expect::Claim, &claim_reply(Protocol::Resp2, StreamId::default(), &[], &[]));
-    assert_eq!((claim.cursor, claim.entries, claim.span), (Some(StreamId::default()), 0, None));
+    assert_eq!(comparable(&delivery(Expect::Claim, &claim_reply(Protocol::Resp2, &[]))), empty);
 }
 
 #[test]
@@ -219,9 +231,10 @@ fn a_reply_in_another_form_breaks_the_protocol() {
         read(b"*1\r*2\r\n"),
         claim(b"*-1\r\n"),
         claim(b"_\r\n"),
-        claim(b"*2\r\n"),
-        claim(b"*3\r\n$1\r\nx\r\n"),
-        claim(b"*3\r\n$3\r\n0-0\r\n*0\r\n*1\r\n:1\r\n"),
+        claim(b"%1\r\n"),
+        claim(b":1\r\n"),
+        claim(b"*1\r\n$3\r\n1-1\r\n"),
+        claim(b"*3\r\n$3\r\n0-0\r\n*0\r\n*0\r\n"),
     ] {
         let mut parser = Parser::new(Limits::default());
         parser.feed(&wire);

@@ -45,9 +45,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     let protocol = || select(&PROTOCOLS[..]);
     let reply = prop_oneof![
         (protocol(), vec(entry(), 0..4)).prop_map(|(protocol, entries)| read_reply(protocol, &entries)),
-        (protocol(), vec(entry(), 0..3)).prop_map(|(protocol, entries)| {
-            claim_reply(protocol, StreamId::default(), &entries, &[StreamId { ms: 5, seq: 6 }])
-        }),
+        (protocol(), vec(entry(), 0..3)).prop_map(|(protocol, entries)| { claim_reply(protocol, &entries) }),
         select(vec![
             "*-1\r\n",
             "_\r\n",
@@ -60,6 +58,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
             "%1\r\n+a\r\n:1\r\n",
             "|1\r\n+a\r\n:1\r\n,1.5\r\n",
             "#t\r\n",
+            "*3\r\n_\r\n*-1\r\n$-1\r\n",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
     ];
@@ -109,6 +108,14 @@ proptest! {
     }
 
     #[test]
+    fn a_claim_is_a_read_without_the_streams_name(entries in vec(entry(), 0..8)) {
+        for protocol in PROTOCOLS {
+            let claim = delivery(Expect::Claim, &claim_reply(protocol, &entries));
+            assert_eq!(comparable(&claim), comparable(&delivery(Expect::Read, &read_reply(protocol, &entries))));
+        }
+    }
+
+    #[test]
     fn a_batch_is_its_entries_one_by_one(entries in vec(entry(), 0..12)) {
         let together = delivery(Expect::Read, &read_reply(Protocol::Resp3, &entries));
         let each = one_by_one(Protocol::Resp3, &entries);
@@ -120,7 +127,6 @@ proptest! {
             rejections: each.iter().flat_map(|delivery| delivery.rejections.clone()).collect(),
             missing: each.iter().flat_map(|delivery| delivery.missing.clone()).collect(),
             span: spans.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))),
-            cursor: None,
         };
         assert_eq!(comparable(&together), comparable(&joined));
     }

@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, and rows are compared bit by bit"
 )]
 
+#[path = "../support/array_reader.rs"]
+mod array_reader;
 #[path = "../support/copy_reader.rs"]
 mod copy_reader;
 #[path = "../support/payload_properties.rs"]
@@ -28,4 +30,6 @@ mod entries;
 mod fields;
 mod generated_payloads;
 mod generated_replies;
+mod in_hand;
+mod keys;
 mod values;

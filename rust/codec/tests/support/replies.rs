@@ -1,4 +1,4 @@
-//! Redis replies on the wire: XREADGROUP and XAUTOCLAIM in RESP2 and RESP3, and what a parser makes of them.
+//! Redis replies on the wire: XREADGROUP and XCLAIM in RESP2 and RESP3, and what a parser makes of them.
 
 use codec::StreamId;
 use codec::position::Limits;
@@ -84,11 +84,9 @@ pub(crate) fn read_reply(protocol: Protocol, entries: &[Entry]) -> Vec<u8> {
     [head.to_vec(), bulk(b"telemetry:teltonika"), entries_array(protocol, entries)].concat()
 }
 
-/// XAUTOCLAIM's answer.
-pub(crate) fn claim_reply(protocol: Protocol, cursor: StreamId, entries: &[Entry], deleted: &[StreamId]) -> Vec<u8> {
-    let deleted_ids: Vec<u8> = deleted.iter().flat_map(|id| id_bulk(*id)).collect();
-    let head = [b"*3\r\n".to_vec(), id_bulk(cursor)].concat();
-    [head, entries_array(protocol, entries), format!("*{}\r\n", deleted.len()).into_bytes(), deleted_ids].concat()
+/// XCLAIM's answer.
+pub(crate) fn claim_reply(protocol: Protocol, entries: &[Entry]) -> Vec<u8> {
+    entries_array(protocol, entries)
 }
 
 /// The delivery in `wire`, which must be whole and nothing else.
@@ -108,7 +106,7 @@ pub(crate) fn comparable(delivery: &Delivery) -> impl PartialEq + std::fmt::Debu
         delivery.batch.ids().collect::<Vec<_>>(),
         delivery.rejections.clone(),
         delivery.missing.clone(),
-        (delivery.entries, delivery.span, delivery.cursor),
+        (delivery.entries, delivery.span),
     )
 }
 
