@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from processor.core.ledger import Ledger
+
 
 class ProcessorError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -56,3 +61,11 @@ class SchemaMismatch(ProcessorError):
     def __init__(self, differences: tuple[str, ...]) -> None:
         super().__init__("; ".join(differences))
         self.differences = differences
+
+
+class LedgerImbalance(ProcessorError):
+    """Entries that were read are in no class of the ledger, or in two: a mistake in this program."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(f"{ledger.unaccounted} entries are unaccounted for: {ledger}")
+        self.ledger = ledger

@@ -4,12 +4,18 @@
 # ruff: noqa: PLR0913 - an argument is a field of the line
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from processor.core.attempts import Failure
+    from processor.core.ledger import Ledger
     from processor.logs import Log
+
+# In one line; of more, there are several lines.
+IDS_SHOWN_MAX = 500
 
 
 def processor_starting(log: Log, *, version: str) -> None:
@@ -113,9 +119,23 @@ def read_failed(log: Log, *, error: str, retry_ms: int) -> None:
     log.warning(f"read failed and is repeated: {error}", error=error, retry_ms=retry_ms)
 
 
-def ack_failed(log: Log, *, error: str, retry_ms: int) -> None:
-    """XACK was refused or not answered; the ids stay in hand and are named again."""
-    log.warning(f"acknowledgement failed and is repeated: {error}", error=error, retry_ms=retry_ms)
+def command_repeated(log: Log, *, what: str, error: str, retry_ms: int) -> None:
+    """Redis refused or did not answer what it has to know; it is told again. Nothing is let go of meanwhile."""
+    log.warning(f"{what} failed and is repeated: {error}", error=error, retry_ms=retry_ms)
+
+
+def claim_failed(log: Log, *, error: str, retry_ms: int) -> None:
+    """A pass over what others left idle came to no end; it is begun anew."""
+    log.warning(f"claim failed and is repeated: {error}", error=error, retry_ms=retry_ms)
+
+
+def leases_renewed(log: Log, *, n: int, taken_over: int) -> None:
+    """Entries have been in hand for long; a peer has `taken_over` those that it thought abandoned."""
+    fields = {"n": n, "taken_over": taken_over}
+    if taken_over:
+        log.warning(f"leases renewed n={n} taken_over={taken_over}", **fields)
+    else:
+        log.debug(f"leases renewed n={n}", **fields)
 
 
 def batch_consumed(
@@ -160,37 +180,76 @@ def batch_retried(
     )
 
 
-def record_refused(
-    log: Log,
-    *,
-    entry_id: str,
-    device_id: str | None,
-    code: str,
-    field: str | None,
-    offset: int | None,
-    sqlstate: str | None = None,
-) -> None:
-    """A record is not a Position, or the server refused its row; it stays pending."""
-    where = "" if field is None else f" field={field}"
+def record_refused(log: Log, failure: Failure) -> None:
+    """The first failure of a record: not a Position, or a row that the server refuses. It stays pending."""
+    where = "" if failure.field is None else f" field={failure.field}"
     log.warning(
-        f"record refused entry_id={entry_id} code={code}{where}",
-        entry_id=entry_id,
-        device_id=device_id,
-        code=code,
-        field=field,
-        offset=offset,
+        f"record refused entry_id={failure.entry_id} code={failure.code}{where}", **_shown(failure)
+    )
+
+
+def rehydration_failed(
+    log: Log, *, accumulator: str, devices: int, retry_ms: int, sqlstate: str | None, error: str
+) -> None:
+    """What is kept of devices could not be restored; they are written all the same, after a probe."""
+    log.warning(
+        f"rehydration failed accumulator={accumulator} devices={devices} retry_ms={retry_ms}: {error}",
+        accumulator=accumulator,
+        devices=devices,
+        retry_ms=retry_ms,
         sqlstate=sqlstate,
+        error=error,
     )
 
 
-def entries_lost(log: Log, *, n: int, first_id: str, last_id: str) -> None:
-    """Pending entries are no longer in the stream: trimmed or deleted before they were written."""
+def dead_lettered(log: Log, failure: Failure, *, failures: int) -> None:
+    """The last failure of a record: it is in the dead-letter stream, and no longer pending."""
     log.error(
-        f"entries lost n={n}: deleted or trimmed from the stream before they were written; raise its MAXLEN",
-        n=n,
-        first_id=first_id,
-        last_id=last_id,
+        f"dead letter entry_id={failure.entry_id} code={failure.code} attempts={failures}",
+        **_shown(failure),
+        stage=failure.stage.value,
+        attempts=failures,
     )
+
+
+def _shown(failure: Failure) -> dict[str, object]:
+    return {
+        "entry_id": failure.entry_id,
+        "device_id": failure.device_id,
+        "code": failure.code,
+        "field": failure.field,
+        "offset": failure.offset,
+        "sqlstate": failure.sqlstate,
+        "error": failure.error,
+    }
+
+
+def failures_not_recorded(log: Log, *, n: int, error: str) -> None:
+    """Redis refuses to count failures; the records stay pending and are tried again when they are claimed."""
+    log.error(f"failures not recorded n={n}: {error}", n=n, error=error)
+
+
+def trial_begun(log: Log, *, entry_id: str) -> None:
+    """An entry that may have killed its consumers is tried alone."""
+    log.warning(
+        f"crash suspect is tried alone entry_id={entry_id}: it was delivered again and again"
+        " without an answer",
+        entry_id=entry_id,
+    )
+
+
+def entries_lost(log: Log, *, entry_ids: Sequence[str]) -> None:
+    """Pending entries are no longer in the stream: trimmed or deleted before they were written."""
+    for start in range(0, len(entry_ids), IDS_SHOWN_MAX):
+        shown = list(entry_ids[start : start + IDS_SHOWN_MAX])
+        log.error(
+            f"entries lost n={len(shown)}: deleted or trimmed from the stream before they were"
+            " written; raise its MAXLEN",
+            n=len(shown),
+            first_id=shown[0],
+            last_id=shown[-1],
+            entry_ids=shown,
+        )
 
 
 def shutdown_starting(log: Log, *, signal: str | None) -> None:
@@ -199,21 +258,39 @@ def shutdown_starting(log: Log, *, signal: str | None) -> None:
 
 
 def shutdown_clean_exit(
-    log: Log, *, signal: str | None, ledger: Mapping[str, int], steps_ms: Mapping[str, float]
+    log: Log, *, signal: str | None, ledger: Ledger, steps_ms: Mapping[str, float]
 ) -> None:
     """Everything read was decided: the ledger by class, and how long each step took."""
-    log.info("shutdown: clean exit", signal=signal, ledger=dict(ledger), steps_ms=dict(steps_ms))
+    log.info("shutdown: clean exit", signal=signal, ledger=asdict(ledger), steps_ms=dict(steps_ms))
 
 
-def shutdown_timed_out(log: Log, *, released: int, left: int) -> None:
+def shutdown_timed_out(log: Log, *, ledger: Ledger, steps_ms: Mapping[str, float]) -> None:
     """The drain ended undecided: entries released for others, and entries left pending."""
-    log.error(f"shutdown: timed out released={released} left={left}", released=released, left=left)
+    released, left = ledger.released, ledger.left_pending
+    log.error(
+        f"shutdown: timed out released={released} left={left}",
+        released=released,
+        left=left,
+        ledger=asdict(ledger),
+        steps_ms=dict(steps_ms),
+    )
+
+
+def not_handed_over(log: Log, *, error: str) -> None:
+    """Redis did not answer at the end: what was read and not decided is claimed when it has been idle."""
+    log.warning(f"not handed over, others have to wait until it is idle: {error}", error=error)
 
 
 def uncaught_exception(
-    log: Log, *, error: BaseException, tree: str, panic_dump: str | None
+    log: Log, *, error: str, tree: str, panic_dump: str | None, panic_dump_failure: str | None
 ) -> None:
-    """The process ends with exit code 1; `tree` is the whole tree of exceptions with their traces."""
+    """The process ends with exit code 1; `tree` is the whole tree of exceptions with their traces.
+
+    `panic_dump` is the dump's path, None if there is none; the failure says why it is not where it was to be.
+    """
     log.fatal(
-        f"uncaught exception {type(error).__name__}: {error}", tree=tree, panic_dump=panic_dump
+        f"uncaught exception {error}",
+        tree=tree,
+        panic_dump=panic_dump,
+        panic_dump_failure=panic_dump_failure,
     )

@@ -1,38 +1,56 @@
-"""`processor run` as a process: real edges, real signals, the backstop, and the exit code."""
+"""`processor run` as a process: real edges, real signals, the backstop, the panic dump, and the exit code."""
 
 from __future__ import annotations
 
 import faulthandler
 import sys
-import traceback
 
 import trio
 
 from processor import events, stop_signals
 from processor.assembly import real_edges
-from processor.config import Config
+from processor.config import Config, hide, secrets_of
 from processor.errors import ConfigError
 from processor.exit_codes import ExitCode
 from processor.logs import Log
+from processor.panic.black_box import BlackBox
+from processor.panic.dumping import leave_dump
+from processor.panic.exceptions import as_text, message_of
+from processor.panic.scene import Witness
 from processor.supervisor import supervise
 
 
 def run_service(config: Config) -> ExitCode:
     """Run until told to stop. Raises ConfigError when the HTTP port is taken."""
     log = Log()
+    if sys.stderr is not None:
+        # SIGSEGV and the like end the process without another word.
+        faulthandler.enable(file=sys.stderr)
+    box = BlackBox()
     try:
-        return trio.run(_with_signals, config, log)
+        return trio.run(_with_signals, config, log, box, instruments=[Witness(box.scene)])
     except (ConfigError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001  # a panic of the codec, too, is told whole before the end
-        tree = "".join(traceback.format_exception(error))
-        events.uncaught_exception(log, error=error, tree=tree, panic_dump=None)
+        _tell_crash(error, box, config, log)
         return ExitCode.UNCAUGHT
     finally:
         faulthandler.cancel_dump_traceback_later()
 
 
-async def _with_signals(config: Config, log: Log) -> ExitCode:
+def _tell_crash(error: BaseException, box: BlackBox, config: Config, log: Log) -> None:
+    left = leave_dump(error, box, config)
+    secrets = secrets_of(config)
+    events.uncaught_exception(
+        log,
+        error=hide(message_of(error), secrets),
+        tree=hide(as_text(error), secrets),
+        panic_dump=left.path,
+        panic_dump_failure=left.failure,
+    )
+
+
+async def _with_signals(config: Config, log: Log, box: BlackBox) -> ExitCode:
     def arm_backstop() -> None:
         # Needs no GIL: it ends the process, with exit code 1 and the stacks on standard error, also
         # when a thread or C code never comes back.
@@ -43,7 +61,12 @@ async def _with_signals(config: Config, log: Log) -> ExitCode:
         stop_signals.deliver()
         try:
             return await supervise(
-                config, real_edges(config), signals, log, arm_backstop=arm_backstop
+                config,
+                real_edges(config),
+                signals,
+                log,
+                arm_backstop=arm_backstop,
+                black_box=box,
             )
         finally:
             # What is decided stays decided while the interpreter winds up.

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from processor._codec import DECODE_CODES
+from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER
+from processor.core.ledger import Ledger
 from processor.core.lifecycle import READY_PHASES, Phase
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 READ_RESULTS = ("ok", "empty", "error")
 WRITE_STATUSES = ("inserted", "duplicate", "failed")
+REHYDRATION_RESULTS = ("restored", "empty", "failed")
 DEPENDENCIES = ("redis", "postgres")
 
 # From one small batch on a local server to a COPY that waits for a lock or a checkpoint.
@@ -62,11 +65,15 @@ class Statistics:
     reads: Mapping[str, int]
     """XREADGROUP calls by result, all of READ_RESULTS."""
     records_read: int
-    """Entries read, redelivered ones included."""
-    records_reread: int
-    """Of these, those that were read in this life before."""
-    records_lost: int
+    """Entries delivered, redelivered ones included."""
+    entries_claimed: int
+    """Pending entries taken from consumers that left them idle."""
+    entries_lost: int
     """Pending entries that were no longer in the stream."""
+    dead_letters: Mapping[str, int]
+    """Entries moved to the dead-letter stream, by the code of their last failure."""
+    write_retries: Mapping[str, int]
+    """Batches that the world failed, by SQLSTATE, or CONNECTION where there was none."""
     lag: int | None
     """Entries not yet delivered to the group; None before the first look and when Redis cannot tell."""
     pending_entries: int | None
@@ -80,11 +87,15 @@ class Statistics:
     acks: int
     """Ids named in answered XACKs, whether or not a peer had acknowledged them before."""
     in_flight_records: int
-    """Records read and neither acknowledged nor refused yet."""
+    """Entries read, and neither settled nor left pending yet."""
+    ledger: Ledger
+    """What became of the entries read, but for those in flight."""
     device_state_size: int
     """Devices held in memory."""
     device_state_evictions: int
     """Devices that the LRU dropped."""
+    rehydrations: Mapping[str, int]
+    """Cold devices by how the look into the database ended, all of REHYDRATION_RESULTS."""
 
     @property
     def unready(self) -> Mapping[str, str]:
@@ -95,6 +106,8 @@ class Statistics:
         return reasons
 
 
+CONNECTION = "connection"
+"""The cause of a retry without an SQLSTATE: no connection, a lost one, or no answer in time."""
 IN_USE = "use"
 """The reporter who finds out by using a dependency."""
 
@@ -119,12 +132,16 @@ class Recorder:
         self._position_writes = dict.fromkeys(WRITE_STATUSES, 0)
         self._write_counts = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)
         self._write_sum_s = 0.0
-        self._records_reread = 0
-        self._records_lost = 0
+        self._entries_claimed = 0
+        self._entries_lost = 0
+        self._dead_letters = dict.fromkeys((*DECODE_CODES, REFUSED_BY_SERVER, NO_ANSWER), 0)
+        self._write_retries: dict[str, int] = {CONNECTION: 0}
         self._acks = 0
         self._in_flight_records = 0
+        self._ledger = Ledger()
         self._device_state_size = 0
         self._device_state_evictions = 0
+        self._rehydrations = dict.fromkeys(REHYDRATION_RESULTS, 0)
 
     def phase_entered(self, phase: Phase) -> None:
         """The lifecycle moved."""
@@ -141,23 +158,37 @@ class Recorder:
         """
         self._known(name)[by] = reason
 
-    def read_answered(self, *, entries: int, records: int) -> None:
-        """One XREADGROUP was answered; no entry is the result `empty`. `records` of them are Positions."""
+    def read_answered(self, *, entries: int) -> None:
+        """One XREADGROUP was answered; no entry is the result `empty`, and nothing is undelivered then."""
         self._reads["ok" if entries else "empty"] += 1
-        self._records_read += entries
-        self._in_flight_records += records
+        if not entries:
+            self._lag = 0
 
-    def read_failed(self) -> None:
-        """One XREADGROUP ended in an error."""
+    def read_failed(self, reason: str) -> None:
+        """One XREADGROUP ended in an error, and Redis cannot be used."""
         self._reads["error"] += 1
+        self.dependency_lost("redis", reason)
 
-    def entries_reread(self, entries: int) -> None:
-        """So many of the entries read had been read in this life before."""
-        self._records_reread += entries
+    def entries_delivered(self, entries: int) -> None:
+        """Entries were read, or pending ones delivered once more."""
+        self._records_read += entries
 
-    def caught_up(self) -> None:
-        """A read for new entries found none: nothing is undelivered."""
-        self._lag = 0
+    def entries_claimed(self, entries: int) -> None:
+        """Pending entries were taken over."""
+        self._entries_claimed += entries
+
+    def entries_lost(self, entries: int) -> None:
+        """Pending entries turned out to be no longer in the stream."""
+        self._entries_lost += entries
+
+    def dead_lettered(self, code: str) -> None:
+        """One entry was moved to the dead-letter stream."""
+        self._dead_letters[code] = self._dead_letters.get(code, 0) + 1
+
+    def in_hand(self, entries: int, ledger: Ledger) -> None:
+        """So many entries are in hand now; the ledger says what became of the others."""
+        self._in_flight_records = entries
+        self._ledger = ledger
 
     def queue_seen(self, *, lag: int | None, pending_entries: int | None) -> None:
         """What Redis says of the group; None where it cannot tell."""
@@ -168,32 +199,37 @@ class Recorder:
         """One entry read is not a Position."""
         self._decode_errors[code] = self._decode_errors.get(code, 0) + 1
 
-    def batch_committed(self, *, inserted: int, duplicates: int, duration_s: float) -> None:
-        """One batch was committed: its records by status, and how long COPY and commit took."""
+    def records_written(self, *, inserted: int, duplicates: int) -> None:
+        """Records are in the table, by a commit of ours or of somebody else."""
         self._position_writes["inserted"] += inserted
         self._position_writes["duplicate"] += duplicates
+
+    def write_timed(self, duration_s: float) -> None:
+        """How long one COPY took, up to its commit."""
         self._write_counts[bisect_left(WRITE_DURATION_BOUNDS_S, duration_s)] += 1
         self._write_sum_s += duration_s
 
+    def write_retried(self, sqlstate: str | None) -> None:
+        """The world failed a batch, which is written again."""
+        cause = sqlstate or CONNECTION
+        self._write_retries[cause] = self._write_retries.get(cause, 0) + 1
+
     def records_failed(self, records: int) -> None:
-        """The server refused records for their own sake; they are no longer in flight."""
+        """The server refused records for their own sake."""
         self._position_writes["failed"] += records
-        self._in_flight_records -= records
 
     def records_acked(self, records: int) -> None:
-        """An XACK that named so many ids was answered; they are no longer in flight."""
+        """An XACK that named so many ids was answered."""
         self._acks += records
-        self._in_flight_records -= records
-
-    def lost_ids_acked(self, entries: int) -> None:
-        """An XACK of entries that are no longer in the stream was answered; they were never in flight."""
-        self._acks += entries
-        self._records_lost += entries
 
     def devices_seen(self, *, size: int, evictions: int) -> None:
         """Devices in memory now, and evictions since the start."""
         self._device_state_size = size
         self._device_state_evictions = evictions
+
+    def devices_rehydrated(self, result: str, devices: int) -> None:
+        """Cold devices were looked for in the database; `result` is one of REHYDRATION_RESULTS."""
+        self._rehydrations[result] += devices
 
     def snapshot(self) -> Statistics:
         """The statistics of this moment; later reports do not change it."""
@@ -203,8 +239,10 @@ class Recorder:
             dependencies=MappingProxyType({name: self._readiness(name) for name in DEPENDENCIES}),
             reads=MappingProxyType(dict(self._reads)),
             records_read=self._records_read,
-            records_reread=self._records_reread,
-            records_lost=self._records_lost,
+            entries_claimed=self._entries_claimed,
+            entries_lost=self._entries_lost,
+            dead_letters=MappingProxyType(dict(self._dead_letters)),
+            write_retries=MappingProxyType(dict(self._write_retries)),
             lag=self._lag,
             pending_entries=self._pending_entries,
             decode_errors=MappingProxyType(dict(self._decode_errors)),
@@ -212,8 +250,10 @@ class Recorder:
             write_durations=Durations(tuple(self._write_counts), self._write_sum_s),
             acks=self._acks,
             in_flight_records=self._in_flight_records,
+            ledger=self._ledger,
             device_state_size=self._device_state_size,
             device_state_evictions=self._device_state_evictions,
+            rehydrations=MappingProxyType(dict(self._rehydrations)),
         )
 
     def _known(self, name: str) -> dict[str, str]:

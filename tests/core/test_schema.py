@@ -15,6 +15,7 @@ from processor.core.schema import (
     Index,
     TableFacts,
     compare,
+    drops_rows_in_compressed_chunks,
 )
 
 KEY = Index(("device_id", "ts"), unique=True)
@@ -139,3 +140,49 @@ def test_a_missing_index_of_the_readers_is_a_warning(
     findings = compare(replace(PERFECT, indexes=indexes))
     assert findings.differences == ()
     assert [line.split()[1] for line in findings.warnings] == names
+
+
+@pytest.mark.parametrize(
+    ("version", "drops"),
+    [
+        ("1.7.5", False),
+        ("2.9.3", False),
+        ("2.10.3", False),
+        ("2.11.0", True),
+        ("2.11.0p1", True),
+        ("2.11.2-dev", True),
+        ("2.13", True),
+        ("2.17.2", True),
+        ("2.18.0", True),
+        ("2.18.0-dev", True),
+        # The correction may not have been in it yet.
+        ("2.18.1-dev", True),
+        ("2.18.1", False),
+        ("2.18.2-dev", False),
+        ("2.19.0", False),
+        ("2.19.3", False),
+        ("2.28.3", False),
+        ("2.110.0", False),
+        ("3.0.0", False),
+        ("12.17.2", False),
+        ("", False),
+        ("next", False),
+    ],
+)
+def test_rows_are_dropped_from_2_11_0_until_they_were_not_in_2_18_1(
+    version: str, drops: bool
+) -> None:
+    assert drops_rows_in_compressed_chunks(version) is drops
+    compressed = replace(PERFECT, timescaledb_version=version, is_compressed=True)
+    assert len(compare(compressed).differences) == drops
+    assert compare(replace(compressed, is_compressed=False)) == Findings((), ())
+
+
+def test_a_version_that_drops_rows_is_told_with_what_to_do() -> None:
+    facts = replace(PERFECT, timescaledb_version="2.17.2", is_compressed=True)
+    [difference] = compare(facts).differences
+    assert difference == (
+        "TimescaleDB 2.17.2 drops new rows beside repeated ones in compressed chunks: update the"
+        " extension to 2.18.1 or newer, or decompress public.positions and switch its compression"
+        " off"
+    )

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from psycopg import errors
 
-from processor.core.verdicts import CAUSE_BY_CLASS, Cause, Path, Step, cause_of, next_step, settle
+from processor.core.verdicts import (
+    CAUSE_BY_CLASS,
+    Cause,
+    Path,
+    Step,
+    cause_of,
+    doubts_the_schema,
+    next_step,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,25 +73,6 @@ def test_the_cause_follows_the_delivery_rules(
 
 
 @pytest.mark.parametrize(
-    ("cause", "neighbour_committed", "settled"),
-    [
-        (Cause.UNDECIDED, True, Cause.RECORD),
-        (Cause.UNDECIDED, False, Cause.WORLD),
-        *(
-            (cause, committed, cause)
-            for cause in Cause
-            for committed in (True, False)
-            if cause is not Cause.UNDECIDED
-        ),
-    ],
-)
-def test_only_an_undecided_cause_depends_on_the_neighbours(
-    cause: Cause, neighbour_committed: bool, settled: Cause
-) -> None:
-    assert settle(cause, neighbour_committed=neighbour_committed) is settled
-
-
-@pytest.mark.parametrize(
     ("cause", "rows", "step"),
     [
         (Cause.WORLD, 1, Step.RETRY),
@@ -92,7 +81,7 @@ def test_only_an_undecided_cause_depends_on_the_neighbours(
         (Cause.LOST_RACE, 20_000, Step.STAGE),
         (Cause.RECORD, 1, Step.REFUSE),
         (Cause.RECORD, 2, Step.SPLIT),
-        (Cause.UNDECIDED, 1, Step.RETRY),
+        (Cause.UNDECIDED, 1, Step.DOUBT),
         (Cause.UNDECIDED, 2, Step.SPLIT),
     ],
 )
@@ -100,3 +89,13 @@ def test_the_next_step_follows_from_the_cause_and_what_can_be_split(
     cause: Cause, rows: int, step: Step
 ) -> None:
     assert next_step(cause, rows=rows) is step
+
+
+@pytest.mark.parametrize("sqlstate", ["42P01", "42703", "42P10", "42501"])
+def test_what_a_migration_causes_asks_for_the_schema(sqlstate: str) -> None:
+    assert doubts_the_schema(sqlstate)
+
+
+@pytest.mark.parametrize("sqlstate", [None, "40P01", "57P01", "42601", "22P02"])
+def test_nothing_else_asks_for_the_schema(sqlstate: str | None) -> None:
+    assert not doubts_the_schema(sqlstate)

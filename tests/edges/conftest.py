@@ -1,15 +1,25 @@
-"""Fixtures for the edges: certificates of the run's own."""
+"""Fixtures for the edges: certificates of the run's own, and the worlds of the stream's contract."""
 
 from __future__ import annotations
 
 import ssl
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
+from tests.edges.relay import relay_to, tls_url
+from tests.edges.stream_worlds import FakeWorld, RealWorld, World
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from redis import Redis
+
+    from dev.servers import RedisServer
+    from processor.edges.ports import PositionStream
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +42,45 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     return context
+
+
+@pytest.fixture(params=["fake", "real", "tls"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A stream that is connected: in memory, on a real server, and on a real server through TLS."""
+    async with world_of(request) as world:
+        await world.stream.connect()
+        yield world
+        await world.stream.aclose()
+
+
+@asynccontextmanager
+async def world_of(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """The world that the fixture's parameter names."""
+    if request.param == "fake":
+        yield FakeWorld()
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    client: Redis = request.getfixturevalue("redis_client")
+    name: str = request.getfixturevalue("stream_name")
+    if request.param == "real":
+        yield RealWorld(server.url, client, name)
+        return
+    tls = request.getfixturevalue("server_tls")
+    async with relay_to(server.port, tls=tls) as relay:
+        yield RealWorld(tls_url(relay, request.getfixturevalue("authority_file")), client, name)
+
+
+@pytest.fixture
+async def grouped(world: World) -> World:
+    """A world whose stream and group are there, without an entry."""
+    await world.stream.ensure_group()
+    return world
+
+
+@pytest.fixture
+async def other(grouped: World) -> AsyncIterator[PositionStream]:
+    """Another consumer of the same group."""
+    stream = grouped.consumer("other")
+    await stream.connect()
+    yield stream
+    await stream.aclose()

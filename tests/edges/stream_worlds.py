@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import trio
 import trio.testing
 
 from processor._codec import ReplyParser
 from processor.config.targets import redis_target
-from processor.edges.fakes.redis import FakeRedis, format_id
+from processor.edges.fakes.redis import FakeRedis, format_id, parse_id
 from processor.edges.fakes.stream import FakeStream
-from processor.edges.redis.stream import RedisPositionStream, StreamNames
+from processor.edges.redis.names import StreamNames
+from processor.edges.redis.stream import RedisPositionStream
 from tests.edges.batches import position
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from redis import Redis
 
+    from processor._codec import Delivery
     from processor.edges.ports import PositionStream
 
 GROUP = "processor"
+INSTANCE_ID = "processor-1"
+# Far beyond what any test takes: a read that is not woken fails the test by its bound.
+LONG_BLOCK_MS = 60_000
+
+Fields: TypeAlias = "Mapping[str, str | bytes]"
 
 
 class World(Protocol):
@@ -32,6 +41,11 @@ class World(Protocol):
     def consumer(self, name: str) -> PositionStream: ...
     def add(self, number: int) -> str: ...
     def add_malformed(self) -> str: ...
+    def add_fields(self, fields: Fields) -> str: ...
+    def age(self, entry_id: str, idle_ms: int) -> None: ...
+    def attempts(self) -> dict[str, dict[str, Any]]: ...
+    def put_attempts(self, entry_id: str, text: str) -> None: ...
+    def dead_letters(self) -> list[dict[str, str]]: ...
     def delete(self, entry_id: str) -> None: ...
     def destroy_group(self) -> None: ...
     def delete_stream(self) -> None: ...
@@ -39,9 +53,32 @@ class World(Protocol):
     async def until_blocked(self) -> None: ...
 
 
+MALFORMED: Fields = {"codec": "8E", "payload": b"\xff"}
+
+
 def fields(number: int) -> dict[str, str]:
     value = position(number % 10, number)
     return {"ts": value["timestamp"], "codec": "8E", "payload": json.dumps(value)}
+
+
+def text_of(value: str | bytes) -> str:
+    """Bytes that are no text stay tellable."""
+    return value if isinstance(value, str) else value.decode(errors="backslashreplace")
+
+
+def names_of(stream: str, consumer: str) -> StreamNames:
+    """A consumer's names for a stream."""
+    return StreamNames(stream, GROUP, consumer, dead_letters=f"{stream}:dlq")
+
+
+def in_order(entry_ids: list[str]) -> list[str]:
+    """Ids in the order of the stream."""
+    return sorted(entry_ids, key=lambda entry_id: [*map(int, entry_id.split("-"))])
+
+
+def ids_of(delivery: Delivery) -> list[str]:
+    """All ids of a delivery's records, in the order of the stream."""
+    return in_order(delivery.batch.entry_ids)
 
 
 class FakeWorld:
@@ -50,13 +87,31 @@ class FakeWorld:
         self.stream: PositionStream = self.consumer("own")
 
     def consumer(self, name: str) -> PositionStream:
-        return FakeStream(self._redis, consumer=name)
+        return FakeStream(self._redis, consumer=name, instance_id=INSTANCE_ID)
 
     def add(self, number: int) -> str:
         return self._redis.add(fields(number))
 
     def add_malformed(self) -> str:
-        return self._redis.add({"codec": "8E", "payload": b"\xff"})
+        return self._redis.add(MALFORMED)
+
+    def add_fields(self, fields: Fields) -> str:
+        return self._redis.add(fields)
+
+    def age(self, entry_id: str, idle_ms: int) -> None:
+        self._redis.pending[parse_id(entry_id)].delivered_at_s -= idle_ms / 1000
+
+    def attempts(self) -> dict[str, dict[str, Any]]:
+        return {entry_id: json.loads(text) for entry_id, text in self._redis.attempts.items()}
+
+    def put_attempts(self, entry_id: str, text: str) -> None:
+        self._redis.attempts[entry_id] = text
+
+    def dead_letters(self) -> list[dict[str, str]]:
+        return [
+            {name: text_of(value) for name, value in letter.items()}
+            for letter in self._redis.dead_letters
+        ]
 
     def delete(self, entry_id: str) -> None:
         self._redis.delete(entry_id)
@@ -84,24 +139,47 @@ class RealWorld:
         self._target = replace(redis_target(url), client_name=name)
         self._client = client
         self._name = name
+        self._names = names_of(name, "own")
         self.stream: PositionStream = self.consumer("own")
 
     def consumer(self, name: str) -> PositionStream:
-        names = StreamNames(self._name, GROUP, name)
         return RedisPositionStream(
-            self._target, names, instance_id="processor-1", new_parser=ReplyParser
+            self._target,
+            names_of(self._name, name),
+            instance_id=INSTANCE_ID,
+            new_parser=ReplyParser,
         )
 
     def add(self, number: int) -> str:
-        return self._add({**fields(number)})
+        return self.add_fields(fields(number))
 
     def add_malformed(self) -> str:
-        return self._add({"codec": "8E", "payload": b"\xff"})
+        return self.add_fields(MALFORMED)
 
-    def _add(self, entry: dict[Any, Any]) -> str:
+    def add_fields(self, fields: Fields) -> str:
+        entry: dict[Any, Any] = {**fields}
         entry_id = self._client.xadd(self._name, entry)
         assert isinstance(entry_id, bytes)
         return entry_id.decode()
+
+    def age(self, entry_id: str, idle_ms: int) -> None:
+        [row] = self._rows(entry_id)
+        self._client.xclaim(
+            self._name, GROUP, row["consumer"], 0, [entry_id], idle=idle_ms, justid=True
+        )
+
+    def attempts(self) -> dict[str, dict[str, Any]]:
+        found: Any = self._client.hgetall(self._names.attempts)
+        return {entry_id.decode(): json.loads(text) for entry_id, text in found.items()}
+
+    def put_attempts(self, entry_id: str, text: str) -> None:
+        self._client.hset(self._names.attempts, entry_id, text)
+
+    def dead_letters(self) -> list[dict[str, str]]:
+        found: Any = self._client.xrange(self._names.dead_letters)
+        return [
+            {name.decode(): text_of(value) for name, value in letter.items()} for _, letter in found
+        ]
 
     def delete(self, entry_id: str) -> None:
         self._client.xdel(self._name, entry_id)
@@ -113,8 +191,16 @@ class RealWorld:
         self._client.delete(self._name)
 
     def pending(self, consumer: str = "own") -> dict[str, int]:
-        entries: Any = self._client.xpending_range(self._name, GROUP, "-", "+", 10_000, consumer)
-        return {entry["message_id"].decode(): entry["times_delivered"] for entry in entries}
+        return {
+            row["message_id"].decode(): row["times_delivered"]
+            for row in self._rows()
+            if row["consumer"] == consumer.encode()
+        }
+
+    def _rows(self, entry_id: str | None = None) -> list[dict[str, Any]]:
+        first, last = (entry_id, entry_id) if entry_id is not None else ("-", "+")
+        rows: Any = self._client.xpending_range(self._name, GROUP, first, last, 10_000)
+        return [*rows]
 
     async def until_blocked(self) -> None:
         # Redis tells by the flag `b`, and sends nobody a message: asked until it says so.

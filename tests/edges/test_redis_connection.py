@@ -11,16 +11,18 @@ import trio.testing
 from dev.servers.ports import HOST
 from processor._codec import ReplyParser
 from processor.config.targets import redis_target
+from processor.edges.ports import FIRST_ID
 from processor.edges.redis import connection as connection_module
-from processor.edges.redis import stream as stream_module
+from processor.edges.redis import connections as connections_module
 from processor.edges.redis.commands import Argument, encode
 from processor.edges.redis.connection import RedisConnection
 from processor.edges.redis.opening import open_connection
-from processor.edges.redis.stream import RedisPositionStream, StreamNames
+from processor.edges.redis.stream import RedisPositionStream
 from processor.errors import RedisRefused, RedisUnavailable
 from tests.edges.batches import position
 from tests.edges.peers import answering, peer
 from tests.edges.relay import relay_to, tls_url
+from tests.edges.stream_worlds import names_of
 
 if TYPE_CHECKING:
     import ssl
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 BOUND_S = 10.0
 LONG_BLOCK_MS = 60_000
+ROLES = ("claims", "control", "reader")
 # What a peer answers while a connection is opened: to HELLO, and to CLIENT ID.
 INTRODUCTION = (b"%1\r\n+proto\r\n:3\r\n", b":7\r\n")
 
@@ -70,7 +73,7 @@ async def asked(connection: RedisConnection, *command: Argument, timeout_ms: int
 async def connected(url: str, name: str, *, consumer: str = "own") -> AsyncIterator[Any]:
     stream = RedisPositionStream(
         redis_target(url),
-        StreamNames(name, "processor", consumer),
+        names_of(name, consumer),
         instance_id=name,
         new_parser=ReplyParser,
     )
@@ -191,7 +194,7 @@ async def test_after_a_cancelled_request_the_stream_connects_what_is_missing_and
             await stream.lag()
         await stream.connect()
         assert await stream.lag() == (0, 0)
-        assert len(before) == 2
+        assert before == [f"processor/{stream_name}:{role}" for role in ROLES]
         assert sockets_of(redis_client, stream_name) == before
 
 
@@ -199,7 +202,7 @@ async def test_a_frozen_server_is_given_up_in_time(
     monkeypatch: pytest.MonkeyPatch, thawed: RedisServer, stream_name: str
 ) -> None:
     monkeypatch.setattr(connection_module, "SILENCE_MS", 100)
-    monkeypatch.setattr(stream_module, "CONTROL_TIMEOUT_MS", 100)
+    monkeypatch.setattr(connections_module, "REPLY_TIMEOUT_MS", 100)
     async with connected(thawed.url, stream_name) as stream:
         thawed.process.freeze()
         with trio.fail_after(BOUND_S):
@@ -212,13 +215,13 @@ async def test_a_frozen_server_is_given_up_in_time(
         assert await stream.lag() == (0, 0)
         thawed.process.freeze()
         with trio.fail_after(BOUND_S), pytest.raises(RedisUnavailable, match="no answer in time"):
-            await stream.read_pending("0-0", 10)
+            await stream.list_pending(FIRST_ID, 10)
 
 
 async def test_a_read_that_is_cancelled_while_the_server_is_frozen_ends_in_time(
     monkeypatch: pytest.MonkeyPatch, thawed: RedisServer, stream_name: str
 ) -> None:
-    monkeypatch.setattr(stream_module, "CONTROL_TIMEOUT_MS", 100)
+    monkeypatch.setattr(connections_module, "REPLY_TIMEOUT_MS", 100)
     async with connected(thawed.url, stream_name) as stream:
         thawed.process.freeze()
         with trio.fail_after(BOUND_S), trio.CancelScope() as scope:
@@ -257,13 +260,14 @@ async def test_a_read_that_stalls_in_the_middle_can_be_cancelled(
         assert connection.closed
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_a_read_that_is_overtaken_by_its_waking_is_woken_again() -> None:
+async def test_a_read_that_is_overtaken_by_its_waking_is_woken_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     ours, theirs = trio.testing.memory_stream_pair()
     wakings: list[float] = []
 
     async def unblock() -> None:
-        wakings.append(trio.current_time())
+        wakings.append(autojump_clock.current_time())
         # The first one came before the read was blocked.
         if len(wakings) == 2:
             await theirs.send_all(b"*-1\r\n")
@@ -290,7 +294,7 @@ async def test_an_answer_of_another_kind_is_a_peer_that_is_no_redis(reply: bytes
 async def test_garbage_instead_of_a_delivery_closes_the_connection(reply: bytes) -> None:
     async with introduced(reply) as connection:
         with pytest.raises(RedisUnavailable, match="not the Redis protocol"):
-            await connection.delivery(encode("XREADGROUP"))
+            await connection.delivery(encode("XCLAIM"))
         assert connection.closed
 
 
@@ -314,7 +318,7 @@ async def test_a_connection_that_ends_in_the_middle_of_a_delivery_is_lost_and_no
                 await stream.read_new(100, LONG_BLOCK_MS)
             relay.cut_after_bytes = None
             await stream.connect()
-            assert (await stream.read_pending("0-0", 100)).entries == 100
+            assert len(await stream.list_pending(FIRST_ID, 1_000)) == 100
 
 
 @pytest.mark.parametrize("way", ["plain", "tls"])
@@ -336,13 +340,12 @@ async def test_a_large_delivery_in_many_small_pieces_comes_whole(
             assert await stream.ack(delivery.batch) == 2_000
 
 
-@pytest.mark.usefixtures("autojump_clock")
 async def test_a_delivery_may_take_longer_than_any_silence_may(
-    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "SILENCE_MS", 1_000)
     ours, theirs = trio.testing.memory_stream_pair()
-    pieces = [b"*1\r\n*2\r\n", b"$6\r\nstream\r\n", b"*1\r\n*2\r\n", b"$3\r\n1-0\r\n", b"*-1\r\n"]
+    pieces = [b"*1\r\n", b"*2\r\n", b"$3\r\n", b"1-0\r\n", b"*-1\r\n"]
 
     async def answer() -> None:
         for piece in pieces:
@@ -353,10 +356,10 @@ async def test_a_delivery_may_take_longer_than_any_silence_may(
     connection = in_memory(ours)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(answer)
-        delivered.append(await connection.delivery(b"READ"))
+        delivered.append(await connection.delivery(b"CLAIM"))
     connection.close()
     assert delivered[0].missing_ids == ["1-0"]
-    assert trio.current_time() > 4
+    assert autojump_clock.current_time() > 4
 
 
 async def test_a_user_who_may_not_unblock_is_refused_when_connecting(
@@ -368,7 +371,7 @@ async def test_a_user_who_may_not_unblock_is_refused_when_connecting(
     url = f"redis://{user}:secret@{redis_server.host}:{redis_server.port}/0"
     stream = RedisPositionStream(
         redis_target(url),
-        StreamNames(stream_name, "processor", "own"),
+        names_of(stream_name, "own"),
         instance_id=stream_name,
         new_parser=ReplyParser,
     )

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import psycopg
 import pytest
 
+from processor._codec import DeviceStates
 from processor.core.schema import WRITTEN_COLUMNS
-from processor.edges.fakes.store import FakeStore, FakeTable, Key, Row, read_copy_rows
+from processor.edges.fakes.store import (
+    POSTGRES_EPOCH_US,
+    FakeStore,
+    FakeTable,
+    Key,
+    Row,
+    read_copy_rows,
+)
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError, SchemaMismatch
-from tests.edges.batches import batch_of, position, rows
+from processor.tasks.newest_positions import NEWEST_POSITIONS
+from tests.edges.batches import NOON, batch_of, position, rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from dev.servers import Database
-    from processor._codec import Batch
+    from processor._codec import Batch, Keys
     from processor.edges.ports import PositionStore
 
 
@@ -34,6 +44,16 @@ def rows_of(batch: Batch) -> Rows:
     return comparable(read_copy_rows(b"".join(batch.copy_chunks(64 * 1024))))
 
 
+def unix_us(second: int) -> int:
+    """`second` seconds after noon, as Unix time in µs."""
+    return (int(NOON.timestamp()) + second) * 1_000_000
+
+
+def keys_of(batch: Batch) -> Keys:
+    """The keys of all rows: nothing is known of any device."""
+    return DeviceStates(1).unproven(batch)
+
+
 class World(Protocol):
     """A store and the means to look behind it and to put obstacles in its way."""
 
@@ -43,6 +63,7 @@ class World(Protocol):
     def refuse_device(self, device_id: str) -> None: ...
     def drop_table(self) -> None: ...
     def end_sessions(self) -> None: ...
+    def mark_faulty(self, device_id: str, second: int) -> None: ...
 
 
 class FakeWorld:
@@ -60,7 +81,15 @@ class FakeWorld:
         self._table.differences = ("table public.positions is missing, with the columns ...",)
 
     def end_sessions(self) -> None:
-        self.store.failures.append(self.store.error("the connection is lost", usable=False))
+        for failures in (
+            self.store.failures,
+            self.store.probe_failures,
+            self.store.restore_failures,
+        ):
+            failures.append(self.store.error("the connection is lost", usable=False))
+
+    def mark_faulty(self, device_id: str, second: int) -> None:
+        self._table.faulty.add((device_id, unix_us(second) - POSTGRES_EPOCH_US))
 
 
 class RealWorld:
@@ -88,6 +117,12 @@ class RealWorld:
         self._execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    def mark_faulty(self, device_id: str, second: int) -> None:
+        self._execute(
+            f"UPDATE positions SET faulty = true WHERE device_id = '{device_id}'"
+            f" AND ts = timestamptz '2026-05-01 12:00Z' + interval '{second} s'"
         )
 
     def _execute(self, statement: str) -> None:
@@ -161,6 +196,88 @@ async def test_after_a_lost_connection_the_next_call_connects_anew(world: World,
     assert not caught.value.connection_usable
     assert await getattr(world.store, way)(rows(3, first_second=60)) == 3
     assert len(world.table()) == 6
+
+
+async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(world: World) -> None:
+    batch = rows(60)
+    await world.store.copy_direct(rows(30, first_second=2))
+    known = await world.store.probe(keys_of(batch))
+    new, stored = batch.drop_known(keys_of(batch), known)
+    assert rows_of(stored) == {
+        key: row for key, row in world.table().items() if key in rows_of(batch)
+    }
+    assert stored.rows == 30
+    assert await world.store.copy_direct(new) == 30
+
+
+async def test_a_probe_finds_keys_at_both_ends_of_their_span(world: World) -> None:
+    batch = batch_of([position(0, 0), position(1, -86_400 * 40), position(2, 86_000)])
+    await world.store.copy_direct(batch)
+    new, _ = batch.drop_known(keys_of(batch), await world.store.probe(keys_of(batch)))
+    assert new.rows == 0
+
+
+async def test_a_faulty_row_is_known_to_a_probe(world: World) -> None:
+    batch = rows(1)
+    await world.store.copy_direct(batch)
+    world.mark_faulty(position(0, 0)["device_id"], 0)
+    new, _ = batch.drop_known(keys_of(batch), await world.store.probe(keys_of(batch)))
+    assert new.rows == 0
+
+
+async def test_a_probe_for_no_keys_finds_none(world: World) -> None:
+    await world.store.copy_direct(rows(1))
+    assert await world.store.probe(keys_of(batch_of([]))) == b""
+
+
+async def newest(world: World, *devices: int, since_second: int | None = None) -> dict[object, int]:
+    """Seconds after noon of the newest position, by device."""
+    since = None if since_second is None else NOON + timedelta(seconds=since_second)
+    device_ids = [position(device, 0)["device_id"] for device in devices]
+    found = await world.store.restore(NEWEST_POSITIONS, device_ids, since)
+    assert all(row[2:] == (41.3275, 19.8187) for row in found)
+    return {
+        int(str(device_id)) % 1_000: (int(str(ts_us)) - unix_us(0)) // 1_000_000
+        for device_id, ts_us, *_ in found
+    }
+
+
+async def test_restoring_finds_the_newest_position_of_each_device_that_has_one(
+    world: World,
+) -> None:
+    await world.store.copy_direct(rows(30))
+    assert await newest(world, 3, 7, 999) == {3: 2, 7: 2}
+    assert await newest(world) == {}
+
+
+async def test_restoring_sees_no_faulty_rows(world: World) -> None:
+    await world.store.copy_direct(batch_of([position(0, 0), position(0, 1), position(1, 0)]))
+    world.mark_faulty(position(0, 0)["device_id"], 1)
+    world.mark_faulty(position(1, 0)["device_id"], 0)
+    assert await newest(world, 0, 1) == {0: 0}
+
+
+async def test_restoring_looks_no_further_back_than_it_is_told(world: World) -> None:
+    await world.store.copy_direct(batch_of([position(0, 0), position(1, 10), position(2, 11)]))
+    assert await newest(world, 0, 1, 2, since_second=10) == {1: 10, 2: 11}
+
+
+async def ask(world: World, question: str) -> object:
+    if question == "probe":
+        return await world.store.probe(keys_of(rows(1)))
+    return await newest(world, 0)
+
+
+@pytest.mark.parametrize("question", ["probe", "restore"])
+async def test_after_a_lost_connection_the_next_question_connects_anew(
+    world: World, question: str
+) -> None:
+    before = await ask(world, question)
+    world.end_sessions()
+    with pytest.raises(PostgresError) as caught:
+        await ask(world, question)
+    assert not caught.value.connection_usable
+    assert await ask(world, question) == before
 
 
 async def test_connecting_twice_and_closing_twice_is_harmless(world: World) -> None:

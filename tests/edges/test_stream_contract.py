@@ -1,76 +1,23 @@
-"""What every PositionStream keeps: in memory, on a real server, and on a real server through TLS."""
+"""What every PositionStream keeps of reads, acknowledgements and the lag."""
 
 from __future__ import annotations
 
 import random
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from processor.errors import RedisRefused, RedisUnavailable
-from tests.edges.relay import relay_to, tls_url
-from tests.edges.stream_worlds import FakeWorld, RealWorld, World
+from tests.edges.stream_worlds import LONG_BLOCK_MS, ids_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from redis import Redis
-
-    from dev.servers import RedisServer
     from processor._codec import Delivery
     from processor.edges.ports import PositionStream
+    from tests.edges.stream_worlds import World
 
-# Far beyond what any test takes: a read that is not woken fails the test by its bound.
-LONG_BLOCK_MS = 60_000
 WAKE_BOUND_S = 10.0
 GROUP_GONE_CODES = {"NOGROUP", "UNBLOCKED"}
-
-
-@pytest.fixture(params=["fake", "real", "tls"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    async with world_of(request) as world:
-        await world.stream.connect()
-        yield world
-        await world.stream.aclose()
-
-
-@asynccontextmanager
-async def world_of(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    if request.param == "fake":
-        yield FakeWorld()
-        return
-    server: RedisServer = request.getfixturevalue("redis_server")
-    client: Redis = request.getfixturevalue("redis_client")
-    name: str = request.getfixturevalue("stream_name")
-    if request.param == "real":
-        yield RealWorld(server.url, client, name)
-        return
-    tls = request.getfixturevalue("server_tls")
-    async with relay_to(server.port, tls=tls) as relay:
-        yield RealWorld(tls_url(relay, request.getfixturevalue("authority_file")), client, name)
-
-
-@pytest.fixture
-async def grouped(world: World) -> World:
-    """A world whose stream and group are there, without an entry."""
-    await world.stream.ensure_group()
-    return world
-
-
-@pytest.fixture
-async def other(grouped: World) -> AsyncIterator[PositionStream]:
-    """Another consumer of the same group."""
-    stream = grouped.consumer("other")
-    await stream.connect()
-    yield stream
-    await stream.aclose()
-
-
-def ids_of(delivery: Delivery) -> list[str]:
-    """All ids of a delivery's records, in the order of the stream."""
-    return sorted(delivery.batch.entry_ids, key=lambda entry_id: [*map(int, entry_id.split("-"))])
 
 
 async def test_the_group_is_created_with_the_stream_and_reads_from_its_beginning(
@@ -146,41 +93,18 @@ async def test_what_one_consumer_was_given_no_other_is(
     first, second = grouped.add(1), grouped.add(2)
     assert ids_of(await grouped.stream.read_new(1, LONG_BLOCK_MS)) == [first]
     assert ids_of(await other.read_new(10, LONG_BLOCK_MS)) == [second]
-    assert ids_of(await grouped.stream.read_pending("0-0", 10)) == [first]
-    assert ids_of(await other.read_pending("0-0", 10)) == [second]
-
-
-async def test_own_pending_entries_come_again_from_after_an_id_and_count_as_delivered(
-    grouped: World,
-) -> None:
-    entry_ids = [grouped.add(number) for number in range(5)]
-    await grouped.stream.read_new(10, LONG_BLOCK_MS)
-    delivery = await grouped.stream.read_pending(entry_ids[1], 2)
-    assert ids_of(delivery) == entry_ids[2:4]
-    assert delivery.last_id == entry_ids[3]
-    assert list(grouped.pending().values()) == [1, 1, 2, 2, 1]
-    end = await grouped.stream.read_pending(entry_ids[4], 2)
-    assert (end.entries, end.last_id) == (0, None)
-
-
-async def test_pending_entries_that_were_deleted_come_as_missing_ids(grouped: World) -> None:
-    entry_ids = [grouped.add(number) for number in range(3)]
-    await grouped.stream.read_new(10, LONG_BLOCK_MS)
-    grouped.delete(entry_ids[1])
-    delivery = await grouped.stream.read_pending("0-0", 10)
-    assert delivery.entries == 3
-    assert delivery.missing_ids == [entry_ids[1]]
-    assert ids_of(delivery) == [entry_ids[0], entry_ids[2]]
+    assert grouped.pending() == {first: 1}
+    assert grouped.pending("other") == {second: 1}
 
 
 async def test_an_ack_takes_every_record_off_repeats_included_and_counts_what_was_pending(
     grouped: World,
 ) -> None:
-    entry_ids = [grouped.add(number) for number in (1, 2, 1, 3)]
+    for number in (1, 2, 1, 3):
+        grouped.add(number)
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
     assert (delivery.batch.records, delivery.batch.rows) == (4, 3)
-    assert await grouped.stream.ack_ids([entry_ids[3]]) == 1
-    assert await grouped.stream.ack(delivery.batch) == 3
+    assert await grouped.stream.ack(delivery.batch) == 4
     assert await grouped.stream.ack(delivery.batch) == 0
     assert grouped.pending() == {}
 
@@ -201,20 +125,30 @@ async def test_an_ack_asks_no_owner(grouped: World, other: PositionStream) -> No
     assert grouped.pending() == {}
 
 
-async def test_ids_of_entries_that_are_gone_are_acked_and_unknown_ones_count_for_none(
-    grouped: World,
-) -> None:
-    entry_id = grouped.add(1)
-    await grouped.stream.read_new(10, LONG_BLOCK_MS)
-    grouped.delete(entry_id)
-    assert await grouped.stream.ack_ids([entry_id, "1-1"]) == 1
-    assert grouped.pending() == {}
-
-
 async def test_acking_nothing_is_no_error(grouped: World) -> None:
     empty = await grouped.stream.read_new(1, 1)
     assert await grouped.stream.ack(empty.batch) == 0
-    assert await grouped.stream.ack_ids([]) == 0
+
+
+async def test_an_ack_counts_what_was_deleted_while_it_was_pending(grouped: World) -> None:
+    entry_id = grouped.add(1)
+    delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    grouped.delete(entry_id)
+    assert await grouped.stream.ack(delivery.batch) == 1
+    assert grouped.pending() == {}
+
+
+async def test_an_ack_forgets_the_recorded_failures_of_the_ids_that_it_is_told(
+    grouped: World,
+) -> None:
+    told, untold = grouped.add(1), grouped.add(2)
+    delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
+    for entry_id in (told, untold):
+        grouped.put_attempts(entry_id, '{"n":1}')
+    assert await grouped.stream.ack(delivery.batch, attempted=[told]) == 2
+    assert grouped.pending() == {}
+    assert grouped.attempts() == {untold: {"n": 1}}
+    assert await grouped.stream.ack(delivery.batch, attempted=[told]) == 0
 
 
 async def test_an_ack_to_a_group_that_is_gone_counts_none(grouped: World) -> None:
@@ -250,9 +184,6 @@ async def test_without_a_group_every_reading_call_is_refused_and_ensuring_it_hea
     getattr(grouped, loss)()
     with pytest.raises(RedisRefused) as caught:
         await grouped.stream.read_new(10, LONG_BLOCK_MS)
-    assert caught.value.code == "NOGROUP"
-    with pytest.raises(RedisRefused) as caught:
-        await grouped.stream.read_pending("0-0", 10)
     assert caught.value.code == "NOGROUP"
     with pytest.raises(RedisRefused):
         await grouped.stream.lag()
@@ -376,4 +307,6 @@ async def test_before_connecting_every_call_says_so(world: World) -> None:
     with pytest.raises(RedisUnavailable, match="not connected"):
         await stream.ensure_group()
     with pytest.raises(RedisUnavailable, match="not connected"):
-        await stream.read_pending("0-0", 1)
+        await stream.read_new(1, 1)
+    with pytest.raises(RedisUnavailable, match="not connected"):
+        await stream.list_pending("0-0", 1)

@@ -39,14 +39,16 @@ def run(
     numbers = itertools.count(1)
 
     def start(**env: str) -> Service:
+        number = next(numbers)
         settings = {
             **base_environment(tmp_path),
+            "CONTROL_SOCKET": str(tmp_path / f"control-{number}.sock"),
             "REDIS_URL": redis_server.url,
             "POSTGRES_URL": world.database.processor_url,
             "REDIS_TELEMETRY_STREAM": world.stream,
             **env,
         }
-        service = Service(settings, tmp_path / f"stderr-{next(numbers)}")
+        service = Service(settings, tmp_path / f"stderr-{number}")
         services.append(service)
         return service
 

@@ -26,6 +26,14 @@ WAIT_S_MAX = 30.0
 # Metrics and servers tell nobody when they change: ask them this often.
 PROBE_S = 0.01
 
+# Claims within a test's patience.
+QUICK_CLAIMS = {
+    "CLAIM_THRESHOLD_MS": "300",
+    "CLAIM_INTERVAL_MS": "100",
+    "BATCH_BLOCK_MS": "100",
+    "CONNECT_BACKOFF_MAX_MS": "200",
+}
+
 Line: TypeAlias = dict[str, Any]
 
 
@@ -84,6 +92,13 @@ class Service:
         """The log lines so far whose message begins so."""
         with self._news:
             return [line for line in self.lines if line["msg"].startswith(beginning)]
+
+    @property
+    def ledger(self) -> dict[str, int]:
+        """What the last line says of the entries that it has read; classes without entries left out."""
+        with self._news:
+            ledger: dict[str, int] = self.lines[-1]["ledger"]
+        return {name: count for name, count in ledger.items() if count}
 
     def wait_for(self, beginning: str, count: int = 1) -> Line:
         """The `count`-th log line whose message begins so, as soon as it is there."""
@@ -193,6 +208,5 @@ def base_environment(directory: Path) -> dict[str, str]:
         "PATH": os.defpath,
         "METRICS_HOST": "127.0.0.1",
         "METRICS_PORT": "0",
-        "CONTROL_SOCKET": str(directory / "control.sock"),
         "PANIC_DUMP_DIR": str(directory),
     }

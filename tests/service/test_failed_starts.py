@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.servers.ports import free_port
+from tests.edges.extension import pretend_timescaledb
 
 if TYPE_CHECKING:
     from dev.servers import PostgresServer, RedisServer
@@ -129,6 +130,18 @@ def test_a_table_that_is_not_the_contracts_is_told_by_its_differences(
     assert last["msg"].startswith("cannot start: the schema is not what it should be: ")
     assert any(line.startswith(difference) for line in last["differences"])
     assert not service.logged("Redis connected")
+
+
+def test_a_timescaledb_that_drops_rows_of_a_compressed_table_is_told_with_what_to_do(
+    run: Run, world: World, postgres_server: PostgresServer
+) -> None:
+    pretend_timescaledb(postgres_server, world.database, "2.17.2", compressed=True)
+    service = run()
+    assert service.wait() == 5
+    [difference] = service.lines[-1]["differences"]
+    assert difference.startswith("TimescaleDB 2.17.2 drops new rows")
+    assert "update the extension to 2.18.1 or newer" in difference
+    assert difference in service.lines[-1]["msg"]
 
 
 def test_a_missing_index_of_readers_is_a_warning(run: Run, world: World) -> None:

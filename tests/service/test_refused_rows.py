@@ -64,7 +64,7 @@ def test_a_refused_row_is_told_and_left_pending_and_its_neighbours_are_committed
     world.publish(drive(50, devices=5, first_second=1_000))
     service.until_metrics(acks_total=249)
     assert service.stop() == 0
-    assert service.lines[-1]["ledger"] == {"read": 250, "acked": 249, "lost": 0, "left_pending": 1}
+    assert service.ledger == {"read": 250, "acked": 249, "left_pending": 1}
 
 
 @pytest.mark.parametrize("sqlstate", ["23514", "0A000"])
@@ -151,7 +151,7 @@ OWNERS_MISTAKES = {
     "a privilege revoked": (
         "REVOKE INSERT ON positions FROM processor",
         "GRANT INSERT ON positions TO processor",
-        "permission denied",
+        "privilege INSERT on table public.positions is missing",
     ),
     "the table away": (
         "ALTER TABLE positions RENAME TO elsewhere",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The interpreter's own end on a busy machine, beyond what the contract grants.
 EXIT_S = 1.0
+# The greatest that the configuration takes.
+CLAIM_THRESHOLD_MS_MAX = 3_600_000
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
@@ -45,9 +47,8 @@ def test_under_load_everything_that_was_read_is_written_and_acknowledged(
     world.until_rows(1)
     assert service.stop(number) == 0
 
-    ledger = service.lines[-1]["ledger"]
-    assert 0 < ledger["read"] < 30_000
-    assert ledger == {"read": world.rows(), "acked": world.rows(), "lost": 0, "left_pending": 0}
+    assert 0 < world.rows() < 30_000
+    assert service.ledger == {"read": world.rows(), "acked": world.rows()}
     assert world.pending() == 0
     assert world.undelivered() == 30_000 - world.rows()
     assert [line["level"] for line in service.lines[-2:]] == ["info", "info"]
@@ -77,7 +78,7 @@ def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: World)
     world.until_settled()
     assert second.stop() == 0
     assert world.rows() == 10_000
-    assert first.lines[-1]["ledger"]["acked"] + second.lines[-1]["ledger"]["acked"] == 10_000
+    assert first.ledger["acked"] + second.ledger["acked"] == 10_000
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,13 @@ def test_a_stop_while_a_frozen_server_is_being_connected_to_is_a_clean_exit(
     assert time.monotonic() - asked < 2.0
 
 
+def assert_claimable_at_once(world: World, ids: list[str]) -> None:
+    """They are pending, and seem to have been idle for longer than any threshold."""
+    left = world.pending_entries()
+    assert list(left) == ids
+    assert all(each.idle_ms >= CLAIM_THRESHOLD_MS_MAX for each in left.values())
+
+
 def test_a_second_signal_ends_the_drain_at_once(
     run: Run, world: World, postgres_server: PostgresServer
 ) -> None:
@@ -123,12 +131,12 @@ def test_a_second_signal_ends_the_drain_at_once(
     asked = time.monotonic()
     assert service.stop(SIGINT) == 3
     assert time.monotonic() - asked < 1.0 + EXIT_S
-    assert service.messages[-1] == "shutdown: timed out released=0 left=100"
+    assert service.messages[-1] == "shutdown: timed out released=100 left=0"
     assert service.lines[-1]["level"] == "error"
-    assert world.pending_ids() == ids
+    assert_claimable_at_once(world, ids)
 
 
-def test_a_drain_that_exceeds_its_budget_leaves_the_rest_to_the_next_life(
+def test_a_drain_that_exceeds_its_budget_releases_the_rest_to_any_other_instance(
     run: Run, world: World, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="1500").ready()
@@ -138,12 +146,12 @@ def test_a_drain_that_exceeds_its_budget_leaves_the_rest_to_the_next_life(
     asked = time.monotonic()
     assert service.stop() == 3
     assert 1.5 <= time.monotonic() - asked < 1.5 + 1.0 + EXIT_S
-    assert service.messages[-1] == "shutdown: timed out released=0 left=100"
-    assert (service.lines[-1]["released"], service.lines[-1]["left"]) == (0, 100)
-    assert world.pending_ids() == ids
+    assert service.messages[-1] == "shutdown: timed out released=100 left=0"
+    assert (service.lines[-1]["released"], service.lines[-1]["left"]) == (100, 0)
+    assert_claimable_at_once(world, ids)
 
     postgres_server.process.thaw()
-    heir = run().ready()
+    heir = run(INSTANCE_ID="processor-2").ready()
     heir.until_metrics(acks_total=100)
     assert world.pending() == 0
     assert world.rows() == 100

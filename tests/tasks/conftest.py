@@ -6,13 +6,19 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 from trio.testing import MockClock
 
+from processor import wall_clock
 from processor.core.backoff import Backoff
+from processor.edges.fakes.redis import NOON_US
 from processor.logs import Log
 from processor.statistics import Build, Recorder
 from processor.tasks.in_hand import InHand
 from processor.tasks.retrying import Dependency
+from tests.tasks.commit_desk import CommitDesk
+from tests.tasks.desk import Desk
+from tests.tasks.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +53,16 @@ def clock() -> MockClock:
     return MockClock(autojump_threshold=0)
 
 
+@pytest.fixture(autouse=True)
+def time_of_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days pass with the virtual clock, and begin at noon."""
+    monkeypatch.setattr(wall_clock, "unix_ms", unix_ms)
+
+
+def unix_ms() -> int:
+    return NOON_US // 1000 + round(trio.current_time() * 1000)
+
+
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder(Build(version="1.0", stream="s", group="g", consumer="c"))
@@ -68,5 +84,22 @@ def backoff() -> Backoff:
 
 
 @pytest.fixture
-def in_hand() -> InHand:
-    return InHand()
+def in_hand(recorder: Recorder) -> InHand:
+    return InHand(recorder)
+
+
+@pytest.fixture
+async def desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
+    desk = Desk(in_hand, redis, backoff)
+    await desk.open()
+    return desk
+
+
+@pytest.fixture
+def commits(postgres: Dependency, backoff: Backoff) -> CommitDesk:
+    return CommitDesk(postgres, backoff)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()

@@ -10,14 +10,19 @@ from processor.edges.fakes.store import FakeStore, FakeTable, Key, Row, read_cop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from processor._codec import Batch
+    from processor._codec import Batch, Keys
 
 SPEED_COLUMN = 6
 
 
+def rows_of(batch: Batch) -> dict[Key, Row]:
+    """The rows that COPY would write, by key."""
+    return dict(read_copy_rows(b"".join(batch.copy_chunks(64 * 1024))))
+
+
 def keys_of(batch: Batch) -> set[Key]:
     """The keys of the rows that COPY would write."""
-    return {key for key, _ in read_copy_rows(b"".join(batch.copy_chunks(64 * 1024)))}
+    return set(rows_of(batch))
 
 
 def speed_of(row: Row) -> float:
@@ -26,15 +31,17 @@ def speed_of(row: Row) -> float:
 
 
 class SpyStore(FakeStore):
-    """A FakeStore that keeps a list of its writes, and refuses rows faster than `speed_max`."""
+    """A FakeStore that keeps a list of its probes and writes, and refuses rows faster than `speed_max`."""
 
     def __init__(self, table: FakeTable | None = None, *, speed_max: float = 1_000.0) -> None:
         super().__init__(table)
         self.speed_max = speed_max
         self.sqlstate = "23514"
         self.writes: list[tuple[str, int]] = []
+        self.probes: list[int] = []
         self.checks = 0
         self.before_write: Callable[[], None] = lambda: None
+        self.after_probe: Callable[[], None] = lambda: None
 
     async def check_schema(self) -> tuple[str, ...]:
         self.checks += 1
@@ -47,7 +54,14 @@ class SpyStore(FakeStore):
 
     async def copy_staged(self, batch: Batch) -> int:
         self.writes.append(("staged", batch.rows))
+        self.before_write()
         return await super().copy_staged(batch)
+
+    async def probe(self, keys: Keys) -> bytes:
+        self.probes.append(len(keys))
+        known = await super().probe(keys)
+        self.after_probe()
+        return known
 
     async def _receive(self, batch: Batch) -> dict[Key, Row]:
         rows = await super()._receive(batch)

@@ -1,47 +1,38 @@
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
-from processor.edges.fakes.stream import FakeStream
 from processor.tasks.acker import Acker
 from processor.tasks.committing import Receipt
-from tests.edges.batches import position
+from tests.tasks.desk import CAPACITY
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from trio.testing import MockClock
 
     from processor._codec import Batch
-    from processor.core.backoff import Backoff
     from processor.statistics import Recorder
-    from processor.tasks.in_hand import InHand
-    from processor.tasks.retrying import Dependency
     from tests.tasks.conftest import Told
+    from tests.tasks.desk import Desk
 
 
-class Desk:
-    """An acker, and a stream that has delivered records to this consumer."""
+class AckDesk:
+    """An acker, and what it is given."""
 
-    def __init__(self, in_hand: InHand, redis: Dependency, backoff: Backoff) -> None:
-        self.stream = FakeStream()
-        self.in_hand = in_hand
-        self.receipts, outlet = trio.open_memory_channel[Receipt](10)
-        self.acker = Acker(self.stream, outlet, in_hand=in_hand, redis=redis, backoff=backoff)
-        self._recorder = redis.recorder
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.receipts, outlet = trio.open_memory_channel[Receipt](CAPACITY)
+        self.acker = Acker(desk.redis, outlet, in_hand=desk.in_hand)
 
-    async def deliver(self, records: int) -> Batch:
+    async def deliver(self, records: int, attempted: Collection[str] = ()) -> Batch:
         """Publish records and read them."""
-        for second in range(records):
-            fields = {"codec": "8", "payload": json.dumps(position(1, second))}
-            self.stream.redis.add(fields)
-        await self.stream.connect()
-        await self.stream.ensure_group()
-        delivery = await self.stream.read_new(records, 1)
-        self._recorder.read_answered(entries=delivery.entries, records=delivery.batch.records)
-        self.in_hand.take(delivery.batch.records)
+        self.desk.publish(records)
+        delivery = await self.desk.read()
+        self.desk.in_hand.take(delivery, attempted)
         return delivery.batch
 
     async def settle(self, *batches: Batch) -> None:
@@ -53,64 +44,79 @@ class Desk:
 
     @property
     def pending(self) -> int:
-        assert self.stream.redis.group is not None
-        return len(self.stream.redis.group.pending)
+        return len(self.desk.world.pending)
 
 
 @pytest.fixture
-def desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
-    return Desk(in_hand, redis, backoff)
+def acks(desk: Desk) -> AckDesk:
+    return AckDesk(desk)
 
 
 async def test_nothing_is_acknowledged_without_a_receipt(
-    clock: MockClock, desk: Desk, recorder: Recorder
+    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder
 ) -> None:
-    first, second = (await desk.deliver(10)).split()
-    await desk.settle(second)
-    assert desk.pending == desk.in_hand.records == first.records == 5
+    first, second = (await acks.deliver(10)).split()
+    await acks.settle(second)
+    assert acks.pending == len(desk.in_hand) == first.records == 5
     assert recorder.snapshot().acks == 5
     assert recorder.snapshot().in_flight_records == 5
+    assert desk.in_hand.ledger.acked == 5
 
 
 async def test_an_acknowledgement_without_an_answer_is_repeated_and_counts_once(
-    clock: MockClock, desk: Desk, recorder: Recorder
+    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder
 ) -> None:
-    batch = await desk.deliver(10)
+    batch = await acks.deliver(10)
     desk.stream.lost_answers.append(desk.stream.unavailable())
     desk.stream.ack_failures += [desk.stream.unavailable(), desk.stream.unavailable()]
-    await desk.settle(batch)
-    assert desk.pending == desk.in_hand.records == 0
-    assert recorder.snapshot().acks == 10
+    await acks.settle(batch)
+    assert acks.pending == len(desk.in_hand) == 0
+    assert recorder.snapshot().acks == desk.in_hand.ledger.acked == 10
+
+
+async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
+    clock: MockClock, desk: Desk, acks: AckDesk
+) -> None:
+    batch = await acks.deliver(4)
+    await (await desk.peer()).ack(batch)
+    await acks.settle(batch)
+    assert desk.in_hand.ledger.acked == 4
+    assert len(desk.in_hand) == 0
 
 
 async def test_a_redis_that_is_away_is_waited_for(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    desk: Desk,
+    acks: AckDesk,
+    recorder: Recorder,
+    told: Told,
 ) -> None:
-    batch = await desk.deliver(10)
-    desk.stream.redis.go_away()
+    batch = await acks.deliver(10)
+    desk.world.go_away()
 
     async def mend() -> None:
         await trio.sleep(60)
         assert not recorder.snapshot().dependencies["redis"].ready
-        desk.stream.redis.come_back()
+        desk.world.come_back()
 
     nursery.start_soon(mend)
-    await desk.settle(batch)
-    assert desk.pending == 0
+    await acks.settle(batch)
+    assert acks.pending == 0
     assert recorder.snapshot().dependencies["redis"].ready
     assert told.lines("Redis unreachable")
 
 
 async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder, told: Told
 ) -> None:
-    batch = await desk.deliver(10)
+    batch = await acks.deliver(10)
     refusal = ("READONLY", "You can't write against a read only replica.")
     desk.stream.ack_failures += [desk.stream.refused(*refusal), desk.stream.refused(*refusal)]
     began = trio.current_time()
-    await desk.settle(batch)
+    await acks.settle(batch)
     assert 0 < trio.current_time() - began <= 0.1 + 0.2
-    assert desk.pending == 0
+    assert acks.pending == 0
     assert recorder.snapshot().acks == 10
     lines = told.fields("acknowledgement failed")
     assert len(lines) == 2
@@ -118,11 +124,42 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
 
 
 async def test_a_cancelled_acker_leaves_what_it_has_not_named_pending(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: Desk, acks: AckDesk
 ) -> None:
-    batch = await desk.deliver(10)
-    desk.stream.redis.answers = trio.Event()
+    batch = await acks.deliver(10)
+    desk.world.answers = trio.Event()
     with trio.move_on_after(10) as scope:
-        await desk.settle(batch)
+        await acks.settle(batch)
     assert scope.cancelled_caught
-    assert desk.pending == desk.in_hand.records == 10
+    assert acks.pending == len(desk.in_hand) == 10
+
+
+async def test_recorded_failures_are_forgotten_with_the_acknowledgement_of_their_entries_alone(
+    clock: MockClock, desk: Desk, acks: AckDesk
+) -> None:
+    asked: list[list[str]] = []
+    ack = desk.stream.ack
+
+    async def note(batch: Batch, *, attempted: Collection[str] = ()) -> int:
+        asked.append(list(attempted))
+        return await ack(batch, attempted=list(attempted))
+
+    desk.stream.ack = note  # type: ignore[method-assign]
+    for entry_id in ("2-0", "4-0"):
+        desk.record(entry_id, 1)
+    first, second = (await acks.deliver(4, attempted=["2-0"])).split()
+    # Its failure is somebody else's business: it was not known when the entry came in.
+    await acks.settle(first, second)
+    assert asked == [["2-0"], []]
+    assert [desk.failures_of(each) for each in ("2-0", "4-0")] == [0, 1]
+
+
+async def test_the_failures_of_an_entry_that_is_not_acknowledged_are_kept(
+    clock: MockClock, desk: Desk, acks: AckDesk
+) -> None:
+    desk.record("2-0", 1)
+    desk.record("4-0", 2)
+    _, second = (await acks.deliver(4, attempted=["2-0", "4-0"])).split()
+    await acks.settle(second)
+    assert [desk.failures_of(each) for each in ("2-0", "4-0")] == [1, 0]
+    assert desk.in_hand.attempted(second) == []

@@ -6,88 +6,44 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.tasks.committing import Committing, Receipt, Refusal
+from processor import wall_clock
+from processor.core.attempts import Stage
 from tests.edges.batches import batch_of, position, rows
-from tests.tasks.stores import SpyStore, keys_of
+from tests.tasks.commit_desk import lost, refused_ids
+from tests.tasks.stores import keys_of
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor._codec import Batch
-    from processor.core.backoff import Backoff
-    from processor.edges.fakes.store import FakeStore
     from processor.statistics import Recorder
-    from processor.tasks.retrying import Dependency
+    from tests.tasks.commit_desk import CommitDesk
     from tests.tasks.conftest import Told
 
 
-# Virtual seconds: beyond them it will never end.
-LIFE_S_MAX = 3_600
-
-
-class Desk:
-    """Commits batches and keeps their receipts."""
-
-    def __init__(self, postgres: Dependency, backoff: Backoff) -> None:
-        self.store = SpyStore()
-        self.receipts: list[Receipt] = []
-        self._postgres = postgres
-        self._backoff = backoff
-
-    async def commit(self, batch: Batch) -> list[Refusal]:
-        committing = Committing(
-            self.store, batch, self._emit, postgres=self._postgres, backoff=self._backoff
-        )
-        with trio.fail_after(LIFE_S_MAX):
-            return await committing.run()
-
-    async def _emit(self, receipt: Receipt) -> None:
-        await trio.lowlevel.checkpoint()
-        self.receipts.append(receipt)
-
-    @property
-    def receipted_ids(self) -> list[str]:
-        return sorted(each for receipt in self.receipts for each in receipt.batch.entry_ids)
-
-
-@pytest.fixture
-def desk(postgres: Dependency, backoff: Backoff) -> Desk:
-    return Desk(postgres, backoff)
-
-
-def refused_ids(refusals: list[Refusal]) -> list[str]:
-    return sorted(each for refusal in refusals for each in refusal.record.entry_ids)
-
-
-def lost(store: FakeStore, sqlstate: str | None = None) -> None:
-    """The next write loses its connection."""
-    store.failures.append(store.error("connection lost", sqlstate=sqlstate, usable=False))
-
-
 async def test_a_committed_batch_gives_one_receipt(
-    clock: MockClock, desk: Desk, recorder: Recorder
+    clock: MockClock, commits: CommitDesk, recorder: Recorder
 ) -> None:
     batch = batch_of([position(1, 0), position(1, 0), position(2, 0)])
-    assert await desk.commit(batch) == []
-    [receipt] = desk.receipts
+    assert await commits.commit(batch) == []
+    [receipt] = commits.receipts
     assert (receipt.inserted, receipt.duplicates) == (2, 1)
-    assert desk.receipted_ids == ["1-0", "2-0", "3-0"]
+    assert commits.receipted_ids == ["1-0", "2-0", "3-0"]
     counted = recorder.snapshot().position_writes
     assert counted == {"inserted": 2, "duplicate": 1, "failed": 0}
 
 
 async def test_what_fails_for_the_worlds_reasons_is_written_again_whole_with_growing_pauses(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
 ) -> None:
     for sqlstate in (None, "57P01", "40P01", "53300", "42501"):
-        lost(desk.store, sqlstate)
+        lost(commits.store, sqlstate)
     seen: list[bool] = []
-    desk.store.before_write = lambda: seen.append(
+    commits.store.before_write = lambda: seen.append(
         recorder.snapshot().dependencies["postgres"].ready
     )
     began = trio.current_time()
-    assert await desk.commit(rows(20)) == []
-    assert desk.store.writes == [("direct", 20)] * 6
+    assert await commits.commit(rows(20)) == []
+    assert commits.store.writes == [("direct", 20)] * 6
     assert seen == [False] * 6
     assert recorder.snapshot().dependencies["postgres"].ready
     assert recorder.snapshot().position_writes == {"inserted": 20, "duplicate": 0, "failed": 0}
@@ -99,179 +55,166 @@ async def test_what_fails_for_the_worlds_reasons_is_written_again_whole_with_gro
 
 
 async def test_a_lost_race_is_staged_at_once(
-    clock: MockClock, desk: Desk, recorder: Recorder
+    clock: MockClock, commits: CommitDesk, recorder: Recorder
 ) -> None:
-    await desk.commit(rows(10))
+    await commits.commit(rows(10))
     began = trio.current_time()
-    await desk.commit(rows(15))
-    assert desk.store.writes == [("direct", 10), ("direct", 15), ("staged", 15)]
+    await commits.commit(rows(15))
+    assert commits.store.writes == [("direct", 10), ("direct", 15), ("staged", 15)]
     assert trio.current_time() == began
     assert recorder.snapshot().position_writes == {"inserted": 15, "duplicate": 10, "failed": 0}
     assert recorder.snapshot().dependencies["postgres"].ready
 
 
 async def test_a_commit_whose_answer_was_lost_is_found_by_the_second_try(
-    clock: MockClock, desk: Desk
+    clock: MockClock, commits: CommitDesk
 ) -> None:
     batch = rows(5)
-    await desk.store.copy_direct(batch)
-    await desk.commit(batch)
-    assert [(each.inserted, each.duplicates) for each in desk.receipts] == [(0, 5)]
+    await commits.store.copy_direct(batch)
+    await commits.commit(batch)
+    assert [(each.inserted, each.duplicates) for each in commits.receipts] == [(0, 5)]
 
 
 @pytest.mark.parametrize("bad", [{0}, {63}, {17}, {0, 1, 2, 40}, set(range(0, 64, 2))])
 async def test_refused_rows_stand_alone_in_the_end_and_their_neighbours_are_committed(
-    clock: MockClock, desk: Desk, bad: set[int]
+    clock: MockClock, commits: CommitDesk, bad: set[int]
 ) -> None:
-    desk.store.speed_max = 200
+    commits.store.speed_max = 200
     batch = batch_of(position(n, 0, speed=250 if n in bad else 50) for n in range(64))
-    refusals = await desk.commit(batch)
+    refusals = await commits.commit(batch)
     assert refused_ids(refusals) == sorted(f"{n + 1}-0" for n in bad)
-    assert desk.receipted_ids == sorted(f"{n + 1}-0" for n in range(64) if n not in bad)
-    assert {refusal.error.sqlstate for refusal in refusals} == {"23514"}
+    assert commits.receipted_ids == sorted(f"{n + 1}-0" for n in range(64) if n not in bad)
+    assert {(each.stage, each.code, each.sqlstate) for each in refusals} == {
+        (Stage.WRITE, "refused_by_server", "23514")
+    }
 
 
-async def test_the_repeat_of_a_refused_row_takes_its_place(clock: MockClock, desk: Desk) -> None:
-    desk.store.speed_max = 200
+async def test_a_refusal_tells_whose_record_it_was_and_when_and_why(
+    clock: MockClock, commits: CommitDesk
+) -> None:
+    commits.store.speed_max = 200
+    await trio.sleep(30)
+    [refusal] = await commits.commit(batch_of([position(1, 0), position(2, 0, speed=250)]))
+    assert (refusal.entry_id, refusal.device_id) == ("2-0", position(2, 0)["device_id"])
+    assert refusal.failed_at_ms == wall_clock.unix_ms()
+    assert "too fast" in refusal.error
+    assert not refusal.on_trial
+
+
+async def test_a_batch_that_takes_the_server_too_long_is_halved_after_a_few_tries(
+    clock: MockClock, commits: CommitDesk, recorder: Recorder
+) -> None:
+    commits.store.failures += [
+        commits.store.error("canceling statement due to statement timeout", sqlstate="57014")
+        for _ in range(3)
+    ]
+    assert await commits.commit(rows(16)) == []
+    assert [size for _, size in commits.store.writes] == [16, 16, 16, 8, 8]
+    assert recorder.snapshot().write_retries["57014"] == 3
+    assert recorder.snapshot().position_writes == {"inserted": 16, "duplicate": 0, "failed": 0}
+
+
+async def test_pauses_begin_anew_once_something_was_committed(
+    clock: MockClock, commits: CommitDesk, told: Told
+) -> None:
+    slow = commits.store.error("canceling statement due to statement timeout", sqlstate="57014")
+    commits.store.failures += [slow] * 3
+
+    def stumble_over_the_second_half() -> None:
+        if len(commits.store.writes) == 5:
+            lost(commits.store)
+
+    commits.store.before_write = stumble_over_the_second_half
+    assert await commits.commit(rows(16)) == []
+    assert [line["attempt"] for line in told.fields("batch failed")] == [1, 2, 3, 1]
+
+
+async def test_a_server_that_has_become_read_only_is_asked_on_a_new_session(
+    clock: MockClock, commits: CommitDesk
+) -> None:
+    commits.store.failures.append(commits.store.error("read-only transaction", sqlstate="25006"))
+    await commits.commit(rows(1))
+    assert commits.store.connects == 2
+
+
+@pytest.mark.parametrize("sqlstate", ["40P01", "40001", "55P03"])
+async def test_a_transaction_in_the_way_says_nothing_against_the_server_but_in_a_row_it_does(
+    clock: MockClock, commits: CommitDesk, recorder: Recorder, sqlstate: str
+) -> None:
+    recorder.dependency_ready("postgres")
+    commits.store.failures += [commits.store.error("in the way", sqlstate=sqlstate)] * 3
+    ready: list[bool] = []
+    commits.store.before_write = lambda: ready.append("postgres" not in recorder.snapshot().unready)
+    assert await commits.commit(rows(2)) == []
+    assert ready == [True, True, False, False]
+    # The session is as good as before.
+    assert commits.store.connects == 1
+    assert recorder.snapshot().write_retries[sqlstate] == 3
+
+
+async def test_the_repeat_of_a_refused_row_takes_its_place(
+    clock: MockClock, commits: CommitDesk
+) -> None:
+    commits.store.speed_max = 200
     batch = batch_of(
         [position(1, 0, speed=250), position(1, 0, speed=60), position(1, 0, speed=70)]
     )
-    assert refused_ids(await desk.commit(batch)) == ["1-0"]
-    [receipt] = desk.receipts
+    assert refused_ids(await commits.commit(batch)) == ["1-0"]
+    [receipt] = commits.receipts
     assert (receipt.inserted, receipt.duplicates) == (1, 1)
-    assert desk.receipted_ids == ["2-0", "3-0"]
-
-
-async def test_an_undecided_failure_is_the_records_when_a_neighbour_commits(
-    clock: MockClock, desk: Desk
-) -> None:
-    # The first row, so that nothing has been committed when it first stands alone.
-    desk.store.table.refused_devices[position(0, 0)["device_id"]] = "XX000"
-    refusals = await desk.commit(rows(8, devices=8))
-    assert refused_ids(refusals) == ["1-0"]
-    assert len(desk.receipted_ids) == 7
-
-
-async def test_an_undecided_failure_of_everything_is_the_worlds(
-    clock: MockClock, desk: Desk, told: Told
-) -> None:
-    devices = [position(n, 0)["device_id"] for n in range(3)]
-    desk.store.table.refused_devices = dict.fromkeys(devices, "XX000")
-
-    def mend() -> None:
-        if len(told.lines("batch failed")) == 5:
-            desk.store.table.refused_devices.clear()
-
-    desk.store.before_write = mend
-    assert await desk.commit(rows(6, devices=3)) == []
-    assert len(desk.receipted_ids) == 6
-
-
-async def test_a_batch_refused_whole_counts_once_the_schema_check_has_passed(
-    clock: MockClock, desk: Desk
-) -> None:
-    desk.store.speed_max = 0
-    assert len(await desk.commit(rows(5))) == 5
-    assert desk.receipts == []
-    # After the first refusal, and after the last.
-    assert desk.store.checks == 2
-
-
-async def test_a_batch_refused_whole_by_another_schema_stays_in_hand(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
-) -> None:
-    desk.store.speed_max = 0
-    desk.store.table.differences = ("column tenant is NOT NULL",)
-
-    def mend() -> None:
-        if len(told.lines("batch failed")) == 3:
-            desk.store.speed_max = 1_000
-            desk.store.table.differences = ()
-
-    desk.store.before_write = mend
-    assert await desk.commit(rows(100)) == []
-    assert len(desk.receipted_ids) == 100
-    assert told.fields("batch failed")[0]["error"].endswith("column tenant is NOT NULL")
-    assert recorder.snapshot().position_writes == {"inserted": 100, "duplicate": 0, "failed": 0}
-    # A few writes a try: the first refusal is enough to look at the schema.
-    assert len(desk.store.writes) < 3 * 10 + 2
-
-
-async def test_rows_refused_before_the_owner_mended_the_schema_are_committed_with_the_rest(
-    clock: MockClock,
-    desk: Desk,
-) -> None:
-    desk.store.speed_max = 0
-
-    def mend() -> None:
-        # Down the left side to the first row alone, and on to the second.
-        if len(desk.store.writes) == 7:
-            desk.store.speed_max = 1_000
-
-    desk.store.before_write = mend
-    assert await desk.commit(rows(16)) == []
-    assert len(desk.receipted_ids) == 16
-
-
-async def test_a_schema_check_that_cannot_be_made_decides_nothing(
-    clock: MockClock, desk: Desk, told: Told
-) -> None:
-    desk.store.speed_max = 0
-    check = desk.store.check_schema
-
-    async def away() -> tuple[str, ...]:
-        desk.store.check_schema = check  # type: ignore[method-assign]
-        desk.store.speed_max = 1_000
-        raise desk.store.error("connection lost", usable=False)
-
-    desk.store.check_schema = away  # type: ignore[method-assign]
-    assert await desk.commit(rows(4)) == []
-    assert len(desk.receipted_ids) == 4
-    assert len(told.lines("batch failed")) == 1
+    assert commits.receipted_ids == ["2-0", "3-0"]
 
 
 async def test_a_cancelled_batch_has_receipts_for_what_was_committed_alone(
-    clock: MockClock, desk: Desk
+    clock: MockClock, commits: CommitDesk
 ) -> None:
-    desk.store.speed_max = 200
+    commits.store.speed_max = 200
     batch = batch_of(position(n, 0, speed=250 if n == 4 else 50) for n in range(8))
     with trio.CancelScope() as scope:
 
         def cut() -> None:
-            if desk.receipts:
-                desk.store.table.answers = trio.Event()
+            if commits.receipts:
+                commits.store.table.answers = trio.Event()
                 scope.cancel()
 
-        desk.store.before_write = cut
-        await desk.commit(batch)
+        commits.store.before_write = cut
+        await commits.commit(batch)
     assert scope.cancelled_caught
-    assert {key for each in desk.receipts for key in keys_of(each.batch)} == set(
-        desk.store.table.rows
+    assert {key for each in commits.receipts for key in keys_of(each.batch)} == set(
+        commits.store.table.rows
     )
-    assert 0 < len(desk.receipted_ids) < 7
+    assert 0 < len(commits.receipted_ids) < 7
 
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_each_record_ends_in_one_receipt_or_one_refusal_whatever_happens(
-    clock: MockClock, desk: Desk, seed: int
+    clock: MockClock, commits: CommitDesk, seed: int
 ) -> None:
     chance = random.Random(seed)
-    desk.store.speed_max = 200
+    commits.store.speed_max = 200
     positions = [
         position(chance.randrange(12), chance.randrange(4), speed=chance.choice([50, 60, 250]))
         for _ in range(60)
     ]
-    await desk.store.copy_staged(batch_of(p for p in positions[::7] if p["speed"] < 200))
+    await commits.store.copy_staged(batch_of(p for p in positions[::7] if p["speed"] < 200))
 
     def stumble() -> None:
         if chance.random() < 0.2:
-            lost(desk.store, chance.choice([None, "57P01", "40001"]))
+            lost(commits.store, chance.choice([None, "57P01", "40001"]))
 
-    desk.store.before_write = stumble
-    refusals = await desk.commit(batch_of(positions))
-    everything = desk.receipted_ids + refused_ids(refusals)
+    commits.store.before_write = stumble
+    refusals = await commits.commit(batch_of(positions))
+    everything = commits.receipted_ids + refused_ids(refusals)
     assert sorted(everything) == sorted(f"{n}-0" for n in range(1, 61))
-    assert all(refusal.record.records == 1 for refusal in refusals)
-    assert {key for each in desk.receipts for key in keys_of(each.batch)} <= set(
-        desk.store.table.rows
+    assert {key for each in commits.receipts for key in keys_of(each.batch)} <= set(
+        commits.store.table.rows
     )
+
+
+async def test_a_refusal_after_an_outage_is_an_answer_too(
+    clock: MockClock, commits: CommitDesk, recorder: Recorder
+) -> None:
+    lost(commits.store)
+    commits.store.speed_max = 0
+    assert len(await commits.commit(rows(1))) == 1
+    assert "postgres" not in recorder.snapshot().unready

@@ -1,4 +1,4 @@
-"""The small parts that the tasks are made with: what is in hand, the stop request, and connecting."""
+"""The small parts that the tasks are made with: the stop request, connecting, and asking until it is answered."""
 
 from __future__ import annotations
 
@@ -18,41 +18,9 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.statistics import Recorder
-    from processor.tasks.in_hand import InHand
     from processor.tasks.retrying import Dependency
     from tests.tasks.conftest import Told
-
-
-async def test_waiting_ends_when_everything_taken_is_settled(
-    nursery: trio.Nursery, in_hand: InHand
-) -> None:
-    await in_hand.until_empty()
-    in_hand.take(0)
-    await in_hand.until_empty()
-    in_hand.take(3)
-    in_hand.take(2)
-    emptied = trio.Event()
-
-    async def wait() -> None:
-        await in_hand.until_empty()
-        emptied.set()
-
-    nursery.start_soon(wait)
-    in_hand.settle(4)
-    await wait_all_tasks_blocked()
-    assert not emptied.is_set()
-    assert in_hand.records == 1
-    in_hand.settle(1)
-    await emptied.wait()
-
-
-async def test_what_is_taken_after_an_emptying_is_waited_for_again(in_hand: InHand) -> None:
-    in_hand.take(1)
-    in_hand.settle(1)
-    in_hand.take(1)
-    with trio.move_on_after(0) as scope:
-        await in_hand.until_empty()
-    assert scope.cancelled_caught
+    from tests.tasks.desk import Desk
 
 
 async def test_the_first_signal_requests_the_stop_and_the_second_insists(
@@ -136,3 +104,28 @@ async def test_a_mistake_of_the_program_is_not_retried(
 
     with pytest.raises(ZeroDivisionError):
         await postgres.connect(mistaken, backoff)
+
+
+async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
+    clock: MockClock, desk: Desk, told: Told
+) -> None:
+    desk.world.go_away()
+    desk.world.come_back()
+    assert await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep") == 0
+    assert len(told.lines("sweep failed and is repeated")) == 1
+
+
+async def test_what_redis_refuses_is_asked_again_with_growing_pauses_on_the_same_connection(
+    clock: MockClock, desk: Desk, told: Told
+) -> None:
+    loading = desk.stream.refused("LOADING", "Redis is loading the dataset in memory")
+    desk.stream.faults.before["sweep_attempts"] += [loading] * 5
+    connect = desk.stream.faults.before["connect"]
+    connect.append(desk.stream.unavailable("nobody asks for a connection"))
+    began = trio.current_time()
+    await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep")
+    assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
+    assert [line["retry_ms"] <= 100 << n for n, line in enumerate(told.fields("sweep"))] == [
+        True
+    ] * 5
+    assert len(connect) == 1

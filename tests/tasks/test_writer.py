@@ -7,8 +7,14 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor._codec import Batch, DeviceStates
+from processor.core.attempts import Failure
 from processor.core.batching import Batching
 from processor.tasks.committing import Receipt
+from processor.tasks.failing import Failures
+from processor.tasks.in_hand import InHand
+from processor.tasks.newest_positions import NewestPositions
+from processor.tasks.receipts import Receipts
+from processor.tasks.rehydration import Devices
 from processor.tasks.writer import Writer
 from tests.edges.batches import batch_of, position, rows
 from tests.tasks.stores import SpyStore
@@ -18,9 +24,7 @@ if TYPE_CHECKING:
 
     from processor.core.backoff import Backoff
     from processor.statistics import Recorder
-    from processor.tasks.in_hand import InHand
     from processor.tasks.retrying import Dependency
-    from tests.tasks.conftest import Told
 
 LINGER_S = 0.005
 ROWS_MAX = 100
@@ -29,26 +33,32 @@ ROWS_MAX = 100
 class Bench:
     """A writer between its two channels."""
 
-    def __init__(self, in_hand: InHand, postgres: Dependency, backoff: Backoff) -> None:
+    def __init__(self, postgres: Dependency, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.inlet, outlet = trio.open_memory_channel[Batch](50)
-        receipts_in, self.receipts = trio.open_memory_channel[Receipt](50)
+        receipts, self.receipts = trio.open_memory_channel[Receipt](50)
+        failures, self.failures = trio.open_memory_channel[Failures](50)
         self.states = DeviceStates(100)
-        self.in_hand = in_hand
         self.writer = Writer(
             self.store,
             outlet,
-            receipts_in,
+            Receipts(receipts, InHand(postgres.recorder)),
+            failures,
             batching=Batching(rows_max=ROWS_MAX, linger_s=LINGER_S),
-            states=self.states,
-            in_hand=in_hand,
+            devices=Devices(self.store, NewestPositions(self.states), postgres=postgres),
             postgres=postgres,
             backoff=backoff,
         )
 
     def put(self, batch: Batch) -> None:
-        self.in_hand.take(batch.records)
         self.inlet.send_nowait(batch)
+
+    async def only_failure(self) -> Failure:
+        """What is sent until the writer has ended: one failure."""
+        [failures] = [each async for each in self.failures]
+        assert isinstance(failures, list)
+        [failure] = failures
+        return failure
 
     @property
     def write_sizes(self) -> list[int]:
@@ -56,8 +66,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(in_hand: InHand, postgres: Dependency, backoff: Backoff) -> Bench:
-    return Bench(in_hand, postgres, backoff)
+def bench(postgres: Dependency, backoff: Backoff) -> Bench:
+    return Bench(postgres, backoff)
 
 
 def some(count: int, first_second: int) -> Batch:
@@ -144,27 +154,25 @@ async def test_device_states_are_updated_before_the_write(
     assert recorder.snapshot().device_state_size == 1
 
 
-async def test_a_refused_record_is_told_counted_and_no_longer_in_hand(
-    clock: MockClock, bench: Bench, recorder: Recorder, told: Told
+async def test_refused_records_are_sent_to_be_recorded_and_their_neighbours_receipted(
+    clock: MockClock, bench: Bench, recorder: Recorder
 ) -> None:
     bench.store.speed_max = 200
     bench.put(batch_of([position(1, 0), position(2, 0, speed=250), position(3, 0)]))
-    recorder.read_answered(entries=3, records=3)
     bench.inlet.close()
     await bench.writer.run()
-    [line] = told.fields("record refused")
-    assert (line["entry_id"], line["code"], line["sqlstate"]) == (
+    failure = await bench.only_failure()
+    assert (failure.entry_id, failure.code, failure.sqlstate) == (
         "2-0",
         "refused_by_server",
         "23514",
     )
+    receipted = [each async for receipt in bench.receipts for each in receipt.batch.entry_ids]
+    assert sorted(receipted) == ["1-0", "3-0"]
     assert recorder.snapshot().position_writes["failed"] == 1
-    # The other two are in hand until they are acknowledged.
-    assert bench.in_hand.records == 2
-    assert recorder.snapshot().in_flight_records == 2
 
 
-async def test_a_cancelled_writer_closes_both_of_its_channels(
+async def test_a_cancelled_writer_closes_all_of_its_channels(
     clock: MockClock, nursery: trio.Nursery, bench: Bench
 ) -> None:
     bench.store.table.answers = trio.Event()
@@ -175,4 +183,85 @@ async def test_a_cancelled_writer_closes_both_of_its_channels(
         bench.inlet.send_nowait(some(1, 0))
     with pytest.raises(trio.EndOfChannel):
         await bench.receipts.receive()
-    assert bench.in_hand.records == 1
+    with pytest.raises(trio.EndOfChannel):
+        await bench.failures.receive()
+
+
+async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
+    clock: MockClock, nursery: trio.Nursery, bench: Bench, recorder: Recorder
+) -> None:
+    bench.store.table.reachable = False
+    for hour in range(5):
+        bench.put(some(30, hour * 3_600))
+    bench.inlet.close()
+
+    async def mend() -> None:
+        await trio.sleep(600)
+        assert "refused" in recorder.snapshot().unready["postgres"]
+        bench.store.table.reachable = True
+
+    nursery.start_soon(mend)
+    await bench.writer.run()
+    assert len(bench.store.table.rows) == 150
+    assert [failures async for failures in bench.failures] == []
+    assert recorder.snapshot().position_writes == {"inserted": 150, "duplicate": 0, "failed": 0}
+
+
+async def test_the_devices_are_met_before_a_batch_is_written_and_tell_what_is_to_be_probed(
+    clock: MockClock, bench: Bench
+) -> None:
+    [device, other] = [position(number, 0)["device_id"] for number in (1, 2)]
+    bench.states.restore([device], [(device, 0, 41.0, 19.0)])
+    bench.store.restore_failures.append(bench.store.error("too slow", sqlstate="57014"))
+    bench.put(batch_of([position(1, 0), position(1, 7), position(2, 0)]))
+    bench.inlet.close()
+    await bench.writer.run()
+    assert bench.store.probes == [1]
+    assert bench.states.get(other) is not None
+
+
+async def test_a_lone_undecided_row_is_written_with_what_waits_behind_it(
+    clock: MockClock, nursery: trio.Nursery, bench: Bench
+) -> None:
+    bench.store.table.refused_devices[position(1, 0)["device_id"]] = "XX000"
+    nursery.start_soon(bench.writer.run)
+    bench.put(batch_of([position(1, 0)]))
+    await trio.sleep(60)
+    assert len(bench.store.writes) > 5
+    bench.put(batch_of([position(2, 0), position(3, 0)]))
+    bench.inlet.close()
+    failure = await bench.only_failure()
+    assert (failure.entry_id, failure.sqlstate) == ("1-0", "XX000")
+    assert len(bench.store.table.rows) == 2
+    assert bench.states.get(position(3, 0)["device_id"]) is not None
+
+
+async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_batch(
+    clock: MockClock, nursery: trio.Nursery, bench: Bench
+) -> None:
+    bench.store.table.refused_devices[position(50, 0)["device_id"]] = "XX000"
+    nursery.start_soon(bench.writer.run)
+    bench.put(batch_of([position(50, 0)]))
+    await trio.sleep(60)
+    for hour in range(1, 4):
+        bench.put(some(ROWS_MAX, hour * 3_600))
+    bench.inlet.close()
+    await bench.only_failure()
+    assert len(bench.store.table.rows) == 3 * ROWS_MAX
+    assert max(bench.write_sizes) <= ROWS_MAX
+
+
+async def test_a_full_batch_that_waits_for_the_world_takes_no_neighbours(
+    clock: MockClock, nursery: trio.Nursery, bench: Bench
+) -> None:
+    device = position(50, 0)["device_id"]
+    bench.store.table.refused_devices[device] = "XX000"
+    nursery.start_soon(bench.writer.run)
+    bench.put(batch_of(position(50, second) for second in range(ROWS_MAX)))
+    bench.put(some(30, 3_600))
+    bench.inlet.close()
+    await trio.sleep(60)
+    bench.store.table.refused_devices.clear()
+    receipts = [receipt async for receipt in bench.receipts]
+    assert sum(receipt.inserted for receipt in receipts) == ROWS_MAX + 30
+    assert max(bench.write_sizes) <= ROWS_MAX

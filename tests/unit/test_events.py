@@ -7,12 +7,33 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor import events
+from processor.core.attempts import Failure, Stage
+from processor.core.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from processor.logs import Log
     from tests.unit.log_pipe import Pipe
+
+MALFORMED = Failure(
+    entry_id="1-0",
+    failed_at_ms=1,
+    stage=Stage.DECODE,
+    code="bad_type",
+    error="bad_type in speed at byte 7",
+    field="speed",
+    offset=7,
+)
+REFUSED = Failure(
+    entry_id="2-0",
+    failed_at_ms=1,
+    stage=Stage.WRITE,
+    code="refused_by_server",
+    error="db:5432: new row violates check constraint",
+    device_id="356307042441013",
+    sqlstate="23514",
+)
 
 LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
     (
@@ -52,6 +73,20 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
         {"metrics": "0.0.0.0:9090"},
     ),
     (
+        lambda log: events.rehydration_failed(
+            log, accumulator="a", devices=3, retry_ms=10_000, sqlstate="57014", error="too slow"
+        ),
+        "warn",
+        "rehydration failed accumulator=a devices=3 retry_ms=10000: too slow",
+        {
+            "accumulator": "a",
+            "devices": 3,
+            "retry_ms": 10_000,
+            "sqlstate": "57014",
+            "error": "too slow",
+        },
+    ),
+    (
         lambda log: events.batch_consumed(
             log, n=42, first_id="1-0", last_id="2-0", redelivered=False
         ),
@@ -68,9 +103,7 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
         {"inserted": 40, "duplicates": 2, "failed": 0, "duration_ms": 1.235},
     ),
     (
-        lambda log: events.record_refused(
-            log, entry_id="1-0", device_id=None, code="bad_type", field="speed", offset=7
-        ),
+        lambda log: events.record_refused(log, MALFORMED),
         "warn",
         "record refused entry_id=1-0 code=bad_type field=speed",
         {
@@ -80,13 +113,76 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
             "field": "speed",
             "offset": 7,
             "sqlstate": None,
+            "error": "bad_type in speed at byte 7",
         },
     ),
     (
-        lambda log: events.entries_lost(log, n=2, first_id="1-0", last_id="2-0"),
+        lambda log: events.record_refused(log, REFUSED),
+        "warn",
+        "record refused entry_id=2-0 code=refused_by_server",
+        {
+            "entry_id": "2-0",
+            "device_id": "356307042441013",
+            "code": "refused_by_server",
+            "field": None,
+            "offset": None,
+            "sqlstate": "23514",
+            "error": "db:5432: new row violates check constraint",
+        },
+    ),
+    (
+        lambda log: events.dead_lettered(log, REFUSED, failures=3),
+        "error",
+        "dead letter entry_id=2-0 code=refused_by_server attempts=3",
+        {
+            "entry_id": "2-0",
+            "device_id": "356307042441013",
+            "code": "refused_by_server",
+            "field": None,
+            "offset": None,
+            "sqlstate": "23514",
+            "error": "db:5432: new row violates check constraint",
+            "stage": "write",
+            "attempts": 3,
+        },
+    ),
+    (
+        lambda log: events.trial_begun(log, entry_id="1-0"),
+        "warn",
+        "crash suspect is tried alone entry_id=1-0: it was delivered again and again without an answer",
+        {"entry_id": "1-0"},
+    ),
+    (
+        lambda log: events.leases_renewed(log, n=5, taken_over=0),
+        "debug",
+        "leases renewed n=5",
+        {"n": 5, "taken_over": 0},
+    ),
+    (
+        lambda log: events.leases_renewed(log, n=4, taken_over=1),
+        "warn",
+        "leases renewed n=4 taken_over=1",
+        {"n": 4, "taken_over": 1},
+    ),
+    (
+        lambda log: events.claim_failed(log, error="r:6379: no answer", retry_ms=15_000),
+        "warn",
+        "claim failed and is repeated: r:6379: no answer",
+        {"error": "r:6379: no answer", "retry_ms": 15_000},
+    ),
+    (
+        lambda log: events.command_repeated(
+            log, what="acknowledgement", error="r:6379: READONLY", retry_ms=90
+        ),
+        "warn",
+        "acknowledgement failed and is repeated: r:6379: READONLY",
+        {"error": "r:6379: READONLY", "retry_ms": 90},
+    ),
+    (
+        lambda log: events.entries_lost(log, entry_ids=["1-0", "2-0"]),
         "error",
         "entries lost n=2: deleted or trimmed from the stream before they were written; raise its MAXLEN",
-        {"n": 2, "first_id": "1-0", "last_id": "2-0"},
+        {"n": 2, "first_id": "1-0", "last_id": "2-0", "entry_ids": ["1-0", "2-0"]},
     ),
     (
         lambda log: events.shutdown_starting(log, signal="SIGTERM"),
@@ -96,25 +192,63 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
     ),
     (
         lambda log: events.shutdown_clean_exit(
-            log, signal=None, ledger={"read": 1}, steps_ms={"drain": 2.5}
+            log,
+            signal=None,
+            ledger=Ledger(read=9, acked=4, dead_lettered=1, lost=2, taken_over=1, left_pending=1),
+            steps_ms={"drain": 2.5},
         ),
         "info",
         "shutdown: clean exit",
-        {"signal": None, "ledger": {"read": 1}, "steps_ms": {"drain": 2.5}},
+        {
+            "signal": None,
+            "ledger": {
+                "read": 9,
+                "acked": 4,
+                "dead_lettered": 1,
+                "lost": 2,
+                "taken_over": 1,
+                "released": 0,
+                "left_pending": 1,
+            },
+            "steps_ms": {"drain": 2.5},
+        },
     ),
     (
-        lambda log: events.shutdown_timed_out(log, released=3, left=1),
+        lambda log: events.shutdown_timed_out(
+            log, ledger=Ledger(read=4, released=3, left_pending=1), steps_ms={"hand_over": 9.0}
+        ),
         "error",
         "shutdown: timed out released=3 left=1",
-        {"released": 3, "left": 1},
+        {
+            "released": 3,
+            "left": 1,
+            "ledger": {
+                "read": 4,
+                "acked": 0,
+                "dead_lettered": 0,
+                "lost": 0,
+                "taken_over": 0,
+                "released": 3,
+                "left_pending": 1,
+            },
+            "steps_ms": {"hand_over": 9.0},
+        },
     ),
     (
         lambda log: events.uncaught_exception(
-            log, error=KeyError("k"), tree="Traceback", panic_dump=None
+            log,
+            error="KeyError: 'k'",
+            tree="Traceback",
+            panic_dump=None,
+            panic_dump_failure="/d: No space left on device",
         ),
         "fatal",
         "uncaught exception KeyError: 'k'",
-        {"tree": "Traceback", "panic_dump": None},
+        {
+            "tree": "Traceback",
+            "panic_dump": None,
+            "panic_dump_failure": "/d: No space left on device",
+        },
     ),
     (
         lambda log: events.connect_failed(
@@ -163,6 +297,14 @@ def test_a_line_is_written_as_the_contract_has_it(
     leading = {name: line.pop(name) for name in ("time", "level", "service", "instance_id", "msg")}
     assert (leading["level"], leading["msg"]) == (level, msg)
     assert line == fields
+
+
+def test_of_many_lost_entries_every_id_is_told_in_several_lines(pipe: Pipe) -> None:
+    entry_ids = [f"{number}-0" for number in range(1, 2 * events.IDS_SHOWN_MAX + 2)]
+    events.entries_lost(pipe.log(), entry_ids=entry_ids)
+    lines = pipe.lines()
+    assert [line["n"] for line in lines] == [events.IDS_SHOWN_MAX, events.IDS_SHOWN_MAX, 1]
+    assert [entry_id for line in lines for entry_id in line["entry_ids"]] == entry_ids
 
 
 def test_a_missing_stream_is_a_warning_that_says_what_to_check(pipe: Pipe) -> None:

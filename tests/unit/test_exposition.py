@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from processor.core.ledger import Ledger
 from processor.edges.http.exposition import metrics_text
 from processor.statistics import Build, Recorder
 
@@ -20,8 +21,14 @@ TYPES = {
     "processor_acks": "counter",
     "processor_device_state_size": "gauge",
     "processor_device_state_evictions": "counter",
+    "processor_rehydrations": "counter",
     "processor_pending_entries": "gauge",
+    "processor_claims": "counter",
+    "processor_lost_entries": "counter",
+    "processor_dead_letters": "counter",
+    "processor_write_retries": "counter",
     "processor_in_flight_records": "gauge",
+    "processor_ledger_entries": "gauge",
     "processor_dependency_ready": "gauge",
     "processor_build_info": "gauge",
 }
@@ -39,15 +46,25 @@ def samples(recorder: Recorder) -> dict[tuple[str, tuple[tuple[str, str], ...]],
 
 def busy_recorder() -> Recorder:
     recorder = Recorder(BUILD)
-    recorder.read_answered(entries=50, records=50)
-    recorder.read_failed()
+    recorder.read_answered(entries=50)
+    recorder.read_failed("redis:6379: the connection was lost")
+    recorder.entries_delivered(50)
+    recorder.entries_claimed(6)
+    recorder.entries_lost(5)
+    recorder.dead_lettered("no_answer")
     recorder.decode_refused("bad_json")
-    recorder.batch_committed(inserted=40, duplicates=2, duration_s=0.03)
-    recorder.batch_committed(inserted=0, duplicates=0, duration_s=11.0)
+    recorder.records_written(inserted=40, duplicates=2)
+    recorder.write_timed(0.03)
+    recorder.write_timed(11.0)
+    recorder.write_retried("40P01")
+    recorder.write_retried(None)
+    recorder.in_hand(7, Ledger(read=49, acked=42))
     recorder.records_failed(1)
     recorder.records_acked(42)
     recorder.queue_seen(lag=9, pending_entries=8)
     recorder.devices_seen(size=3, evictions=1)
+    recorder.devices_rehydrated("restored", 5)
+    recorder.devices_rehydrated("failed", 2)
     recorder.dependency_ready("redis")
     return recorder
 
@@ -78,6 +95,9 @@ def test_every_metric_has_a_help_text() -> None:
         ("processor_pending_entries", {}, 8),
         ("processor_decode_errors_total", {"code": "bad_json"}, 1),
         ("processor_decode_errors_total", {"code": "too_deep"}, 0),
+        ("processor_rehydrations_total", {"result": "restored"}, 5),
+        ("processor_rehydrations_total", {"result": "empty"}, 0),
+        ("processor_rehydrations_total", {"result": "failed"}, 2),
         ("processor_position_writes_total", {"status": "inserted"}, 40),
         ("processor_position_writes_total", {"status": "duplicate"}, 2),
         ("processor_position_writes_total", {"status": "failed"}, 1),
@@ -87,6 +107,13 @@ def test_every_metric_has_a_help_text() -> None:
         ("processor_position_write_duration_seconds_bucket", {"le": "+Inf"}, 2),
         ("processor_position_write_duration_seconds_count", {}, 2),
         ("processor_position_write_duration_seconds_sum", {}, 11.03),
+        ("processor_claims_total", {}, 6),
+        ("processor_lost_entries_total", {}, 5),
+        ("processor_dead_letters_total", {"code": "no_answer"}, 1),
+        ("processor_dead_letters_total", {"code": "refused_by_server"}, 0),
+        ("processor_dead_letters_total", {"code": "bad_json"}, 0),
+        ("processor_write_retries_total", {"cause": "40P01"}, 1),
+        ("processor_write_retries_total", {"cause": "connection"}, 1),
         ("processor_acks_total", {}, 42),
         ("processor_in_flight_records", {}, 7),
         ("processor_device_state_size", {}, 3),

@@ -72,7 +72,7 @@ async def test_metrics_are_served_as_prometheus_text(
     nursery: trio.Nursery, recorder: Recorder
 ) -> None:
     port = await start(nursery, recorder.snapshot)
-    recorder.read_answered(entries=42, records=42)
+    recorder.entries_delivered(42)
     answer = await ask(port, "/metrics")
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.logs import BoundedOutput, configure
+from processor.logs import BoundedOutput, configure, recent_lines
+from processor.logs.recent import LINE_BYTES_MAX, LINES_MAX
 
 if TYPE_CHECKING:
     from tests.unit.log_pipe import Pipe
@@ -218,3 +219,23 @@ def test_a_line_longer_than_a_pipe_arrives_whole_once_there_is_room(pipe: Pipe) 
         whole += pipe.text()
     first, second, *_ = (json.loads(line) for line in whole.splitlines())
     assert (first["msg"], second["msg"]) == ("y" * 200_000, "next")
+
+
+def test_the_last_lines_are_kept_as_they_were_written(pipe: Pipe) -> None:
+    log = pipe.log("info")
+    log.debug("not written")
+    for n in range(LINES_MAX + 1):
+        log.info("x", n=n)
+    assert recent_lines() == pipe.lines()[1:]
+
+
+def test_last_lines_of_the_pretty_form_are_text(pipe: Pipe) -> None:
+    pipe.log(form="pretty").info("processor ready")
+    (line,) = recent_lines()
+    assert str(line).endswith("info  processor ready")
+
+
+def test_a_long_line_is_kept_up_to_a_word(pipe: Pipe) -> None:
+    pipe.log(form="pretty").info("y " + "x" * LINE_BYTES_MAX)
+    (line,) = recent_lines()
+    assert str(line).endswith("y")

@@ -11,6 +11,8 @@ from processor.config import load_config
 from processor.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.log_pipe import Pipe
 
 ENVIRONMENT = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u:hush@h/d"}
@@ -31,15 +33,18 @@ def end_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     "error", [KeyError("k"), Panic("k"), BaseExceptionGroup("g", [Panic("k")])]
 )
 def test_a_crash_is_told_with_its_trace_even_if_it_is_a_panic(
-    monkeypatch: pytest.MonkeyPatch, pipe: Pipe, error: BaseException
+    monkeypatch: pytest.MonkeyPatch, pipe: Pipe, tmp_path: Path, error: BaseException
 ) -> None:
     end_with(monkeypatch, error)
     pipe.log()
-    assert service.run_service(load_config(ENVIRONMENT)) is ExitCode.UNCAUGHT
+    config = load_config({**ENVIRONMENT, "PANIC_DUMP_DIR": str(tmp_path)})
+    assert service.run_service(config) is ExitCode.UNCAUGHT
     (line,) = pipe.lines()
     assert line["level"] == "fatal"
     assert line["msg"].startswith(f"uncaught exception {type(error).__name__}")
     assert "in supervise" in line["tree"]
+    (dump,) = tmp_path.iterdir()
+    assert (line["panic_dump"], line["panic_dump_failure"]) == (str(dump), None)
 
 
 def test_ctrl_c_before_signals_are_received_is_no_crash(

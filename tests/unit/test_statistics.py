@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.core.ledger import Ledger
 from processor.core.lifecycle import Phase
 from processor.statistics import WRITE_DURATION_BOUNDS_S, Build, Recorder
 
@@ -24,6 +25,9 @@ def test_every_label_value_exists_from_the_start_at_zero() -> None:
     assert dict(now.reads) == {"ok": 0, "empty": 0, "error": 0}
     assert dict(now.position_writes) == {"inserted": 0, "duplicate": 0, "failed": 0}
     assert dict(now.decode_errors) == dict.fromkeys(CONTRACT_CODES.split(), 0)
+    of_dead_letters = [*CONTRACT_CODES.split(), "refused_by_server", "no_answer"]
+    assert dict(now.dead_letters) == dict.fromkeys(of_dead_letters, 0)
+    assert dict(now.write_retries) == {"connection": 0}
     assert {name: it.ready for name, it in now.dependencies.items()} == {
         "redis": False,
         "postgres": False,
@@ -34,9 +38,12 @@ def test_every_label_value_exists_from_the_start_at_zero() -> None:
 def test_a_snapshot_stays_as_it_was() -> None:
     recorder = Recorder(BUILD)
     before = recorder.snapshot()
-    recorder.read_answered(entries=5, records=5)
+    recorder.read_answered(entries=5)
     recorder.decode_refused("bad_json")
-    recorder.batch_committed(inserted=1, duplicates=1, duration_s=0.1)
+    recorder.dead_lettered("bad_json")
+    recorder.records_written(inserted=1, duplicates=1)
+    recorder.write_timed(0.1)
+    recorder.write_retried("40P01")
     recorder.dependency_ready("redis")
     assert before == Recorder(BUILD).snapshot()
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -47,26 +54,76 @@ def test_a_snapshot_stays_as_it_was() -> None:
 
 def test_reads_are_counted_by_result_and_entries_apart() -> None:
     recorder = Recorder(BUILD)
-    for records in (42, 0, 8):
-        recorder.read_answered(entries=records, records=records)
-    recorder.read_failed()
+    for entries in (42, 0, 8):
+        recorder.read_answered(entries=entries)
+    recorder.entries_delivered(50)
+    recorder.entries_delivered(3)
     now = recorder.snapshot()
-    assert dict(now.reads) == {"ok": 2, "empty": 1, "error": 1}
-    assert now.records_read == 50
+    assert dict(now.reads) == {"ok": 2, "empty": 1, "error": 0}
+    assert now.records_read == 53
 
 
-def test_records_are_in_flight_until_they_are_acknowledged_or_refused() -> None:
+def test_a_read_that_failed_is_counted_and_redis_is_not_ready_for_its_reason() -> None:
     recorder = Recorder(BUILD)
-    recorder.read_answered(entries=10, records=9)
+    recorder.dependency_ready("redis")
+    recorder.read_failed("redis:6379: the connection was lost")
+    now = recorder.snapshot()
+    assert dict(now.reads) == {"ok": 0, "empty": 0, "error": 1}
+    assert now.unready["redis"] == "redis:6379: the connection was lost"
+
+
+def test_a_read_without_an_entry_says_that_nothing_is_undelivered() -> None:
+    recorder = Recorder(BUILD)
+    recorder.queue_seen(lag=None, pending_entries=3)
+    recorder.read_answered(entries=2)
+    assert recorder.snapshot().lag is None
+    recorder.read_answered(entries=0)
+    assert recorder.snapshot().lag == 0
+
+
+def test_records_are_counted_by_what_became_of_them() -> None:
+    recorder = Recorder(BUILD)
     recorder.decode_refused("bad_type")
     recorder.records_failed(2)
-    recorder.batch_committed(inserted=6, duplicates=1, duration_s=0.2)
-    assert recorder.snapshot().in_flight_records == 7
+    recorder.records_written(inserted=6, duplicates=1)
     recorder.records_acked(7)
+    recorder.in_hand(2, Ledger(read=9, acked=7))
     now = recorder.snapshot()
-    assert (now.in_flight_records, now.acks) == (0, 7)
+    assert (now.in_flight_records, now.acks) == (2, 7)
+    assert now.ledger == Ledger(read=9, acked=7)
     assert dict(now.position_writes) == {"inserted": 6, "duplicate": 1, "failed": 2}
     assert now.decode_errors["bad_type"] == 1
+
+
+def test_what_was_claimed_lost_or_buried_is_counted() -> None:
+    recorder = Recorder(BUILD)
+    recorder.entries_claimed(4)
+    recorder.entries_claimed(3)
+    recorder.entries_lost(2)
+    recorder.dead_lettered("refused_by_server")
+    recorder.dead_lettered("brand_new")
+    now = recorder.snapshot()
+    assert (now.entries_claimed, now.entries_lost) == (7, 2)
+    assert now.dead_letters["refused_by_server"] == now.dead_letters["brand_new"] == 1
+    assert now.dead_letters["no_answer"] == 0
+
+
+def test_retries_are_counted_by_their_cause() -> None:
+    recorder = Recorder(BUILD)
+    for sqlstate in ("40P01", None, "40P01"):
+        recorder.write_retried(sqlstate)
+    assert dict(recorder.snapshot().write_retries) == {"connection": 1, "40P01": 2}
+
+
+def test_a_dependency_is_ready_once_each_reporter_that_lost_it_has_found_it() -> None:
+    recorder = Recorder(BUILD)
+    recorder.dependency_ready("postgres")
+    recorder.dependency_lost("postgres", "no answer", by="probe")
+    recorder.dependency_lost("postgres", "the connection was lost")
+    recorder.dependency_ready("postgres")
+    assert recorder.snapshot().unready["postgres"] == "no answer"
+    recorder.dependency_ready("postgres", by="probe")
+    assert "postgres" not in recorder.snapshot().unready
 
 
 def test_a_decode_code_that_is_not_listed_is_counted_all_the_same() -> None:
@@ -79,7 +136,7 @@ def test_a_decode_code_that_is_not_listed_is_counted_all_the_same() -> None:
 def test_each_duration_falls_into_the_first_bucket_that_holds_it(seconds: list[float]) -> None:
     recorder = Recorder(BUILD)
     for duration_s in seconds:
-        recorder.batch_committed(inserted=0, duplicates=0, duration_s=duration_s)
+        recorder.write_timed(duration_s)
     durations = recorder.snapshot().write_durations
     for index, bound in enumerate(WRITE_DURATION_BOUNDS_S):
         assert sum(durations.counts[: index + 1]) == sum(each <= bound for each in seconds)

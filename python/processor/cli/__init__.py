@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "write the stream's positions into the table until told to stop",
     "publish": "publish captured Teltonika frames as tcp-ingestion would",
+    "drill": "stop, kill and cut off the service under load, and check that nothing is lost",
+    "panic": "show what a crash of the service left behind",
 }
 """What `processor --help` says of each subcommand; its module is `processor.cli.<name>`."""
 
@@ -23,6 +25,7 @@ examples:
   REDIS_URL=redis://127.0.0.1 POSTGRES_URL=postgres://processor@127.0.0.1/telemetry processor run
   REDIS_URL=redis://127.0.0.1 processor publish drive.hex
   processor publish --dry-run drive.hex
+  processor panic show processor-panic-processor-1-20260501T093000000000Z.json
 
 Each command explains itself: processor run --help. Settings come from the environment.
 """

@@ -30,7 +30,7 @@ class Batching(Generic[Item]):
     def __init__(self, *, rows_max: int, linger_s: float) -> None:
         if rows_max < 1 or linger_s < 0:
             raise ValueError(f"no batch fits rows_max={rows_max} linger_s={linger_s}")
-        self._rows_max = rows_max
+        self.rows_max = rows_max
         self._linger_s = linger_s
         self._held: deque[tuple[float, Item]] = deque()
         self._rows = 0
@@ -43,7 +43,7 @@ class Batching(Generic[Item]):
     @property
     def full(self) -> bool:
         """Whether a batch is due by its rows: adding more would only make the next one."""
-        return self._rows >= self._rows_max
+        return self._rows >= self.rows_max
 
     def add(self, item: Item, now: float) -> None:
         """Hold an item, of any number of rows, none included."""
@@ -57,23 +57,24 @@ class Batching(Generic[Item]):
         oldest, _ = self._held[0]
         return oldest if self.full else oldest + self._linger_s
 
-    def flush(self) -> list[Item]:
+    def flush(self, *, beside_rows: int = 0) -> list[Item]:
         """Take one batch, in the order of arrival: as many items as stay within the limit together.
 
-        An item that exceeds the limit alone is split first. Empty when nothing is held.
+        An item that exceeds the limit alone is split first. `beside_rows`, fewer than the limit, are
+        in the batch already. Empty when nothing is held.
         """
-        self._split_first()
         taken: list[Item] = []
-        room = self._rows_max
+        room = limit = self.rows_max - beside_rows
+        self._split_first(limit)
         while self._held and self._held[0][1].rows <= room:
             _, item = self._held.popleft()
             room -= item.rows
             taken.append(item)
-        self._rows -= self._rows_max - room
+        self._rows -= limit - room
         return taken
 
-    def _split_first(self) -> None:
-        while self._held and self._held[0][1].rows > self._rows_max:
+    def _split_first(self, limit: int) -> None:
+        while self._held and self._held[0][1].rows > limit:
             added_at, item = self._held.popleft()
             first, second = item.split()
             self._rows += first.rows + second.rows - item.rows

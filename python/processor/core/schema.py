@@ -6,6 +6,7 @@ indexes. A missing index that only speeds up readers is a warning.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,11 @@ EXPECTED_COLUMNS: Final = WRITTEN_COLUMNS + DEFAULTED_COLUMNS
 KEY_COLUMNS: Final = ("device_id", "ts")
 TABLE_PRIVILEGES: Final = ("SELECT", "INSERT", "UPDATE")
 
+# ON CONFLICT DO NOTHING into a compressed chunk, which these versions are the first to take, ends at
+# the first conflict without an error: the new rows behind it are dropped (timescaledb#7672).
+_CONFLICTS_DROP_ROWS_FROM: Final = (2, 11, 0)
+_CONFLICTS_DROP_ROWS_UNTIL: Final = (2, 18, 1)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -86,6 +92,10 @@ class TableFacts:
     indexes: tuple[Index, ...]
     # Of TABLE_PRIVILEGES, USAGE (on the schema) and TEMPORARY (on the database): those we have.
     privileges: frozenset[str]
+    # Of the extension in this database, None without it.
+    timescaledb_version: str | None = None
+    # Whether the table may have compressed chunks; asked only of versions that drop rows in them.
+    is_compressed: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,7 @@ def compare(facts: TableFacts) -> Findings:
         *_foreign_columns(facts.columns),
         *_key_differences(facts.indexes),
         *_privilege_differences(facts.privileges),
+        *_extension_differences(facts),
     )
     return Findings(differences, tuple(_missing_reader_indexes(facts.indexes)))
 
@@ -159,6 +170,33 @@ def _privilege_differences(privileges: frozenset[str]) -> Iterator[str]:
     for privilege, place in places.items():
         if privilege not in privileges:
             yield f"privilege {privilege} on {place} is missing"
+
+
+def drops_rows_in_compressed_chunks(timescaledb_version: str) -> bool:
+    """Whether this version of the extension loses rows where a table is compressed.
+
+    A pre-release of the version with the correction may lack it. What is no version number is of a
+    later time.
+    """
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?(.*)", timescaledb_version)
+    if found is None:
+        return False
+    major, minor, patch, suffix = found.groups()
+    numbers = (int(major), int(minor), int(patch or 0))
+    if numbers == _CONFLICTS_DROP_ROWS_UNTIL:
+        return bool(suffix)
+    return _CONFLICTS_DROP_ROWS_FROM <= numbers < _CONFLICTS_DROP_ROWS_UNTIL
+
+
+def _extension_differences(facts: TableFacts) -> Iterator[str]:
+    version = facts.timescaledb_version
+    if facts.is_compressed and version is not None and drops_rows_in_compressed_chunks(version):
+        corrected = ".".join(map(str, _CONFLICTS_DROP_ROWS_UNTIL))
+        yield (
+            f"TimescaleDB {version} drops new rows beside repeated ones in compressed chunks:"
+            f" update the extension to {corrected} or newer, or decompress {TABLE}"
+            " and switch its compression off"
+        )
 
 
 def _missing_reader_indexes(indexes: tuple[Index, ...]) -> Iterator[str]:

@@ -42,6 +42,8 @@ class Step(Enum):
     """Write its halves apart: the neighbours of a refused row are committed."""
     REFUSE = "refuse"
     """Record the failure of its only row, and leave that pending."""
+    DOUBT = "doubt"
+    """Set its only row aside until it is known whether a neighbour commits."""
 
 
 _R, _W, _U = Cause.RECORD, Cause.WORLD, Cause.UNDECIDED
@@ -101,6 +103,9 @@ UNIQUE_VIOLATION: Final = "23505"
 CONTENTION_CLASSES: Final = ("40", "55")
 """Another transaction was in the way; the session is as good as before."""
 
+SCHEMA_DOUBTS: Final = frozenset({"42P01", "42703", "42P10", "42501"})
+"""No such table, no such column, no key for ON CONFLICT, no privilege."""
+
 SIZE_BOUND: Final = frozenset({"57014", "53200", "53400"})
 """The world's failures that a smaller batch may escape: the statement took too long, memory was short,
 or a limit was exceeded, such as the one on tuples to decompress."""
@@ -121,15 +126,8 @@ def cause_of(sqlstate: str | None, *, path: Path, connection_usable: bool) -> Ca
     return CAUSE_BY_CLASS.get(sqlstate[:2], Cause.UNDECIDED)
 
 
-def settle(cause: Cause, *, neighbour_committed: bool) -> Cause:
-    """Decides an undecided cause by what became of the rest of the batch."""
-    if cause is not Cause.UNDECIDED:
-        return cause
-    return Cause.RECORD if neighbour_committed else Cause.WORLD
-
-
 def next_step(cause: Cause, *, rows: int) -> Step:
-    """What to do with a failed batch of `rows` rows; a lone undecided row is to be settled first."""
+    """What to do with a failed batch of `rows` rows."""
     match cause:
         case Cause.WORLD:
             return Step.RETRY
@@ -138,7 +136,12 @@ def next_step(cause: Cause, *, rows: int) -> Step:
         case Cause.RECORD:
             return Step.SPLIT if rows > 1 else Step.REFUSE
         case Cause.UNDECIDED:
-            return Step.SPLIT if rows > 1 else Step.RETRY
+            return Step.SPLIT if rows > 1 else Step.DOUBT
+
+
+def doubts_the_schema(sqlstate: str | None) -> bool:
+    """Whether the table may have changed under us: the owner may be migrating it."""
+    return sqlstate in SCHEMA_DOUBTS
 
 
 def is_halved(sqlstate: str | None, *, failures: int, rows: int) -> bool:

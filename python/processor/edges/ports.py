@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from processor._codec import Batch, Delivery
+from processor._codec import Batch, Delivery, Keys
+from processor.core.attempts import Failure, PendingEntry, Recorded
+
+FIRST_ID = "0-0"
+"""Before every entry: where a pass begins."""
 
 
 class PositionStore(Protocol):
@@ -32,6 +39,20 @@ class PositionStore(Protocol):
     async def copy_staged(self, batch: Batch) -> int:
         """COPY into the session's staging table, insert what is new, commit; the number of rows inserted."""
 
+    async def probe(self, keys: Keys) -> bytes:
+        """Which of the keys are in the table, as `Batch.drop_known` takes it.
+
+        Rows that operators have marked as faulty count: their keys are taken.
+        """
+
+    async def restore(
+        self, query: str, device_ids: Sequence[str], since: datetime | None
+    ) -> list[tuple[object, ...]]:
+        """Run an accumulator's query: `$1` is the devices as `text[]`, `$2` is `since` as `timestamptz`.
+
+        Without `since`, `$2` is `-infinity`. Gives up after a few seconds, since writing waits for it.
+        """
+
     async def ping(self) -> None:
         """Have the server answer once."""
 
@@ -39,11 +60,33 @@ class PositionStore(Protocol):
         """Close the connection; never raises, bounded in time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A step of a claim pass."""
+
+    cursor: str
+    """Where the pass goes on; FIRST_ID at its end."""
+    entries: Sequence[PendingEntry]
+    """Ours from now on, without their contents; not counted as a delivery yet."""
+    lost_ids: Sequence[str]
+    """Pending entries that are no longer in the stream; Redis has taken them off the pending list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivered:
+    """Pending entries that were delivered once more."""
+
+    delivery: Delivery
+    lost_ids: Sequence[str]
+    """Ours, but no longer in the stream; Redis has taken them off the pending list."""
+
+
 class PositionStream(Protocol):
     """The consumer group's view of the stream, for one consumer name.
 
-    One task reads; any may call the rest. Raises RedisUnavailable and RedisRefused; after the first,
-    `connect` makes whatever connection is missing.
+    One task calls `read_new`; any may call the rest. Raises RedisUnavailable and RedisRefused; after the
+    first, `connect` makes whatever connection is missing. Lists of ids are ascending. Where the group or
+    the stream does not exist, nothing is pending: only `read_new` and `lag` complain of it.
     """
 
     @property
@@ -56,9 +99,6 @@ class PositionStream(Protocol):
     async def ensure_group(self) -> bool:
         """Create the group at id 0 with MKSTREAM; True when the *stream* did not exist before."""
 
-    async def read_pending(self, after_id: str, count: int) -> Delivery:
-        """Own pending entries after `after_id`."""
-
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         """New entries; none after `block_ms`.
 
@@ -66,11 +106,62 @@ class PositionStream(Protocol):
         caller meets its cancellation at its next checkpoint.
         """
 
-    async def ack(self, batch: Batch) -> int:
-        """XACK every record of the batch; the number that were still pending."""
+    async def list_pending(self, after_id: str, count: int) -> list[PendingEntry]:
+        """Own pending entries behind `after_id`, the oldest first; changes nothing."""
 
-    async def ack_ids(self, entry_ids: list[str]) -> int:
-        """XACK ids whose entries are no longer in the stream."""
+    async def claim(self, cursor: str, count: int, *, idle_ms: int) -> Claim:
+        """Make entries ours that have been idle for `idle_ms`, whoever had them, ourselves included.
+
+        Looks at no more than ten times `count` entries from `cursor` on, so that a step may claim
+        few or none and not be the last.
+        """
+
+    async def redeliver(self, entry_ids: Sequence[str]) -> Redelivered:
+        """Deliver pending entries once more, which counts, and renew their leases.
+
+        Those that are not ours any more are left out.
+        """
+
+    async def renew(self, entry_ids: Sequence[str]) -> list[str]:
+        """Renew the leases of those that are still ours, which are returned."""
+
+    async def ack(self, batch: Batch, *, attempted: Sequence[str] = ()) -> int:
+        """XACK every record of the batch; the number that were still pending.
+
+        In the same step the recorded failures of the ids `attempted` are forgotten.
+        """
+
+    async def record_failures(
+        self, failures: Sequence[Failure], *, attempts_max: int
+    ) -> list[Recorded]:
+        """Count a failure for each record, and make it a dead letter if it is the `attempts_max`-th.
+
+        Each is one step, which may be repeated: an entry that is no longer pending changes nothing.
+        Raises RedisRefused at the end if Redis refused some: their entries stay pending, and the
+        others are recorded, so that the call as a whole is not to be repeated.
+        """
+
+    async def begin_trial(self, entry_id: str, *, attempts_max: int) -> Recorded:
+        """Record that a suspect is about to be tried alone, and renew its lease.
+
+        LEFT_PENDING: try it. DEAD: so many trials were survived by nobody, and it is a dead letter now
+        (stage `crash`). GONE: it is not ours any more. LOST: as for a failure.
+        """
+
+    async def end_trial(self, entry_id: str) -> None:
+        """Take the record of a trial back: the process has survived it."""
+
+    async def sweep_attempts(self) -> int:
+        """Forget the recorded failures of entries that are no longer pending; how many."""
+
+    async def release(self, entry_ids: Sequence[str]) -> list[str]:
+        """Make pending entries claimable at once by anybody; those that were still ours.
+
+        No delivery is counted, and recorded failures stay as they are.
+        """
+
+    async def leave_group(self) -> bool:
+        """Delete our name from the group if nothing is pending under it; whether it is gone."""
 
     async def lag(self) -> tuple[int | None, int]:
         """(entries not yet delivered to the group or None when Redis cannot tell, pending entries)."""

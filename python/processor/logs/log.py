@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from processor.logs.output import BoundedOutput, standard_output
+from processor.logs.recent import RecentLines
 from processor.logs.render import TRACE, JsonRenderer, PrettyRenderer, Renderer
 
 LEVELS = {
@@ -72,6 +73,7 @@ class OutputHandler(logging.Handler):
         super().__init__()
         self._renderer = renderer
         self._output = output
+        self.recent = RecentLines()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; never raises."""
@@ -79,6 +81,7 @@ class OutputHandler(logging.Handler):
             line = self._renderer(record)
         except Exception:  # noqa: BLE001  # whatever a line holds, it must not end the service
             line = self._renderer(_unrenderable(record))
+        self.recent.add(line)
         lost = self._output.write(line)
         if lost:
             self._output.write(self._renderer(_lost_lines(lost)))
@@ -104,6 +107,12 @@ def configure(
     logging.captureWarnings(capture=True)
     logging.getLogger(SERVICE).setLevel(LEVELS[level])
     return Log()
+
+
+def recent_lines() -> list[object]:
+    """The last lines of this process's log, the oldest first; as JSON objects where that is the log's form."""
+    handlers = [each for each in logging.getLogger().handlers if isinstance(each, OutputHandler)]
+    return [line for handler in handlers for line in handler.recent.values()]
 
 
 def _unrenderable(record: logging.LogRecord) -> logging.LogRecord:

@@ -1,20 +1,24 @@
-"""Connects to a server and keeps trying, with pauses that grow."""
+"""Connects to a server and keeps trying, with pauses that grow; repeats what was not answered."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import random
+from typing import TypeVar
 
 import trio
 
 from processor import events
 from processor.core.backoff import Backoff
-from processor.errors import EdgeError
+from processor.edges.ports import PositionStream
+from processor.errors import EdgeError, RedisError, RedisRefused, RedisUnavailable
 from processor.logs import Log
 from processor.statistics import Recorder
 
 BACKOFF_BASE_MS = 100
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,48 @@ class Dependency:
             attempts_max=backoff.attempts_max,
             retry_ms=round(pause_ms),
         )
+
+
+class Redis:
+    """The stream with the patience of a task that needs its answer."""
+
+    def __init__(self, stream: PositionStream, dependency: Dependency, backoff: Backoff) -> None:
+        self.stream = stream
+        self.log = dependency.log
+        self.recorder = dependency.recorder
+        self._dependency = dependency
+        self._backoff = backoff
+
+    async def connect(self, *, and_then: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Make the connections that are missing, for as long as it takes; `and_then` belongs to it."""
+
+        async def attempt() -> None:
+            await self.stream.connect()
+            if and_then is not None:
+                await and_then()
+
+        await self._dependency.connect(attempt, self._backoff)
+
+    async def until_answered(
+        self, ask: Callable[[], Awaitable[Answer]], *, what: str, refusable: bool = False
+    ) -> Answer:
+        """Ask until Redis answers; `what` is for the log.
+
+        It may also be there and not have us yet: loading, read-only after a failover, out of memory.
+        So a refusal is no answer either, unless it is `refusable`: raises RedisRefused then.
+        """
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except RedisError as error:
+                if refusable and isinstance(error, RedisRefused):
+                    raise
+                failures += 1
+                pause_ms = self._backoff.pause_ms(failures, random) or 0.0
+                events.command_repeated(
+                    self.log, what=what, error=str(error), retry_ms=round(pause_ms)
+                )
+                await trio.sleep(pause_ms / 1000)
+                if isinstance(error, RedisUnavailable):
+                    await self.connect()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -28,12 +29,28 @@ def format_id(entry_id: EntryId) -> str:
     return f"{entry_id[0]}-{entry_id[1]}"
 
 
+def unix_ms() -> int:
+    """The time of the machine."""
+    return time.time_ns() // 1_000_000
+
+
 @dataclass
 class FakePending:
-    """An entry that was delivered and not acknowledged."""
+    """An entry that was delivered and not acknowledged; idle on Trio's clock, which may be virtual."""
 
     owner: str
     deliveries: int = 1
+    delivered_at_s: float = field(default_factory=trio.current_time)
+
+    @property
+    def idle_ms(self) -> int:
+        """How long ago it was delivered, or its lease renewed."""
+        return round((trio.current_time() - self.delivered_at_s) * 1000)
+
+    def lease(self, owner: str) -> None:
+        """XCLAIM with JUSTID: a delivery that does not count."""
+        self.owner = owner
+        self.delivered_at_s = trio.current_time()
 
 
 @dataclass
@@ -46,12 +63,17 @@ class FakeGroup:
 
 @dataclass
 class FakeRedis:
-    """One stream and its group. What changes them wakes the reads that are blocked."""
+    """One stream, its group, its dead letters. What changes the stream wakes the reads that are blocked."""
 
     entries: dict[EntryId, Fields] = field(default_factory=dict)
     stream_exists: bool = False
     group: FakeGroup | None = None
     newest_deleted: EntryId = ZERO_ID
+    # The attempts hash: entry id to JSON.
+    attempts: dict[str, str] = field(default_factory=dict)
+    dead_letters: list[dict[str, str | bytes]] = field(default_factory=list)
+    # Dates failures and dead letters, Unix time.
+    clock_ms: Callable[[], int] = unix_ms
     reachable: bool = True
     # Counts the server's lives: a connection is of the life in which it was made.
     life: int = 1
@@ -106,6 +128,11 @@ class FakeRedis:
         """Take connections again; the data are as they were."""
         self.reachable = True
 
+    @property
+    def pending(self) -> dict[EntryId, FakePending]:
+        """The group's pending entries; none without a group."""
+        return {} if self.group is None else self.group.pending
+
     async def changed(self) -> None:
         """Wait until something was added or lost."""
         await self._changed.wait()
@@ -122,9 +149,7 @@ class FakeRedis:
 
     def acknowledge(self, entry_ids: Iterable[EntryId]) -> int:
         """XACK, which asks no owner; the number that were pending, 0 without a group."""
-        if self.group is None:
-            return 0
-        return sum(self.group.pending.pop(entry_id, None) is not None for entry_id in entry_ids)
+        return sum(self.pending.pop(entry_id, None) is not None for entry_id in entry_ids)
 
     def _wake(self) -> None:
         self._changed.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -61,6 +62,22 @@ def _stream_metrics(now: Statistics) -> Iterator[Metric]:
         "Entries delivered to the group and not acknowledged; absent before the first look.",
         now.pending_entries,
     )
+    yield CounterMetricFamily(
+        "processor_claims_total",
+        "Pending entries taken from consumers that left them idle.",
+        value=now.entries_claimed,
+    )
+    yield CounterMetricFamily(
+        "processor_lost_entries_total",
+        "Pending entries that were trimmed or deleted from the stream.",
+        value=now.entries_lost,
+    )
+    yield _counters(
+        "processor_dead_letters_total",
+        "Entries moved to the dead-letter stream, by the code of their last failure.",
+        "code",
+        now.dead_letters,
+    )
     yield _counters(
         "processor_decode_errors_total", "Refused payloads by code.", "code", now.decode_errors
     )
@@ -79,12 +96,26 @@ def _write_metrics(now: Statistics) -> Iterator[Metric]:
         buckets=_cumulative_buckets(now.write_durations),
         sum_value=now.write_durations.sum_s,
     )
+    yield _counters(
+        "processor_write_retries_total",
+        "Batches written again for the world's reasons, by SQLSTATE or connection.",
+        "cause",
+        now.write_retries,
+    )
     yield CounterMetricFamily("processor_acks_total", "Entries acknowledged.", value=now.acks)
     yield _gauge(
         "processor_in_flight_records",
-        "Records read and neither acknowledged nor refused yet.",
+        "Entries read, and neither settled nor left pending yet.",
         now.in_flight_records,
     )
+    ledger = GaugeMetricFamily(
+        "processor_ledger_entries",
+        "What became of the entries that this life read.",
+        labels=["class"],
+    )
+    for name, entries in asdict(now.ledger).items():
+        ledger.add_metric([name], entries)
+    yield ledger
 
 
 def _state_metrics(now: Statistics) -> Iterator[Metric]:
@@ -93,6 +124,12 @@ def _state_metrics(now: Statistics) -> Iterator[Metric]:
         "processor_device_state_evictions_total",
         "Devices dropped from memory.",
         value=now.device_state_evictions,
+    )
+    yield _counters(
+        "processor_rehydrations_total",
+        "Devices that were not in memory, by what the database had of them.",
+        "result",
+        now.rehydrations,
     )
     ready = GaugeMetricFamily(
         "processor_dependency_ready", "1 while the server can be used.", labels=["dependency"]

@@ -19,13 +19,16 @@ from psycopg.rows import TupleRow
 
 from processor.edges.postgres.conninfo import host_attempts, resolve
 from processor.edges.postgres.copying import copy_in, leave_command
+from processor.edges.postgres.probing import probe_keys
 from processor.edges.postgres.waiting import drive, drive_connecting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from psycopg.abc import RV, ConnDict, PQGen
+
+    from processor._codec import Keys
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +111,17 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         """
         async with self.lock:
             return await self.wait(copy_in(self.pgconn, statements, chunks))
+
+    async def probe(self, keys: Keys) -> bytes:
+        """Which of the keys are in the table, as `Batch.drop_known` takes it. Raises psycopg.Error."""
+        async with self.lock:
+            return await self.wait(probe_keys(self.pgconn, keys))
+
+    async def fetch_raw(self, query: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
+        """The rows of a query with PostgreSQL's own placeholders, `$1` and on. Raises psycopg.Error."""
+        cursor = psycopg.AsyncRawCursor[tuple[object, ...]](self)
+        await cursor.execute(query.encode(), parameters)
+        return await cursor.fetchall()
 
     async def cancel_safe(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """Ask the server to cancel what runs, over a connection of its own.

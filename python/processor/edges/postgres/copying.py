@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg import InterfaceError, generators, pq
-from psycopg.errors import error_from_result
+from psycopg import generators, pq
+
+from processor.edges.postgres.results import expect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from psycopg.abc import PQGen
-    from psycopg.pq.abc import PGconn, PGresult
+    from psycopg.pq.abc import PGconn
 
 _COPY_IN = pq.ExecStatus.COPY_IN
-_FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
 
 
 def copy_in(pgconn: PGconn, statements: bytes, chunks: Iterable[bytes]) -> PQGen[int]:
@@ -28,13 +28,13 @@ def copy_in(pgconn: PGconn, statements: bytes, chunks: Iterable[bytes]) -> PQGen
     answers. Returns the rows that the last statement reports. Raises psycopg.Error.
     """
     pgconn.send_query(statements)
-    _expect(pgconn, (yield from generators.execute(pgconn)), _COPY_IN)
+    expect(pgconn, (yield from generators.execute(pgconn)), _COPY_IN)
     for chunk in chunks:
         pgconn.put_copy_data(chunk)
         # Reads as well as writes: a server that waits for its notices to be read reads no rows.
         yield from generators.send(pgconn)
     pgconn.put_copy_end(None)
-    last = _expect(pgconn, (yield from generators.execute(pgconn)), pq.ExecStatus.COMMAND_OK)
+    last = expect(pgconn, (yield from generators.execute(pgconn)), pq.ExecStatus.COMMAND_OK)
     return last.command_tuples or 0
 
 
@@ -44,12 +44,3 @@ def leave_command(pgconn: PGconn) -> PQGen[None]:
         results = yield from generators.execute(pgconn)
         if results and results[-1].status == _COPY_IN:
             pgconn.put_copy_end(b"the writer was interrupted")
-
-
-def _expect(pgconn: PGconn, results: list[PGresult], status: int) -> PGresult:
-    last = results[-1]
-    if last.status == _FATAL_ERROR:
-        raise error_from_result(last, encoding=pgconn._encoding)  # noqa: SLF001
-    if last.status != status:
-        raise InterfaceError(f"the server answered {pq.ExecStatus(last.status).name} to a COPY")
-    return last

@@ -14,6 +14,7 @@ from processor.core.schema import (
     Column,
     Index,
     TableFacts,
+    drops_rows_in_compressed_chunks,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ UNION ALL SELECT 'USAGE' WHERE pg_catalog.has_schema_privilege(%s, 'USAGE')
 UNION ALL SELECT 'TEMPORARY'
           WHERE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
 """
+_TIMESCALEDB = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'"
+# A view for every role, of all versions that are asked (sql/views.sql of TimescaleDB). There are no
+# compressed chunks where it says no: they would not let compression be switched off.
+_IS_COMPRESSED = """
+SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
+               WHERE hypertable_schema = %s AND hypertable_name = %s AND compression_enabled)
+"""
 # Plans the write that staging ends with, and finds what the catalogue questions did not ask.
 PROBE: Final = (
     f"EXPLAIN INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {TABLE} WHERE false"
@@ -66,8 +74,25 @@ async def read_table_facts(connection: TrioConnection) -> TableFacts:
     indexes = await (await connection.execute(_INDEXES, (oid,))).fetchall()
     asked = (list(TABLE_PRIVILEGES), oid, TABLE_SCHEMA)
     privileges = await (await connection.execute(_PRIVILEGES, asked)).fetchall()
+    version = await _timescaledb_version(connection)
     return TableFacts(
         columns=tuple(Column(*row) for row in columns),
         indexes=tuple(Index(tuple(keys), *rest) for keys, *rest in indexes),
         privileges=frozenset(name for (name,) in privileges),
+        timescaledb_version=version,
+        is_compressed=await _may_lose_rows(connection, version),
     )
+
+
+async def _timescaledb_version(connection: TrioConnection) -> str | None:
+    found = await (await connection.execute(_TIMESCALEDB)).fetchone()
+    return None if found is None else str(found[0])
+
+
+async def _may_lose_rows(connection: TrioConnection, version: str | None) -> bool:
+    # Newer catalogues are not asked: how they change must not keep the service from starting.
+    if version is None or not drops_rows_in_compressed_chunks(version):
+        return False
+    asked = (TABLE_SCHEMA, TABLE_NAME)
+    [compressed] = await (await connection.execute(_IS_COMPRESSED, asked)).fetchone() or (False,)
+    return bool(compressed)

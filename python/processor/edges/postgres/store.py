@@ -1,4 +1,4 @@
-"""The PostgreSQL session that writes positions: direct COPY, staged COPY, and the schema check."""
+"""The PostgreSQL session that writes positions, and asks for what it needs to know before."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from processor.edges.postgres.schema_query import COLUMN_LIST, PROBE, read_table
 from processor.errors import SchemaMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
-    from processor._codec import Batch
+    from processor._codec import Batch, Keys
 
 # Larger pieces cost libpq more memmove when the socket takes only a part, smaller ones more calls.
 # CPU was flat from 64 KiB to 512 KiB on TCP and on a Unix socket alike.
 COPY_CHUNK_BYTES: Final = 256 * 1024
 
 _STAGING = "processor_staging"
-_COPY_DIRECT = f"COPY {TABLE} ({COLUMN_LIST}) FROM STDIN (FORMAT binary)".encode()
+COPY_DIRECT: Final = f"COPY {TABLE} ({COLUMN_LIST}) FROM STDIN (FORMAT binary)".encode()
 # Kept for the session: a table for each batch bloats the catalogue.
 _CREATE_STAGING = (
     f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGING} ("
@@ -42,6 +43,9 @@ _COPY_STAGED = (
     f" ORDER BY {', '.join(KEY_COLUMNS)} ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
 ).encode()
 
+# A lower bound that every timestamp keeps.
+_EVER = "-infinity"
+
 
 @dataclass(frozen=True)
 class StoreLimits:
@@ -50,8 +54,10 @@ class StoreLimits:
     connect_timeout_ms: int = 5_000
     # The compressor at work has stalled a batch for 5 s: less would turn maintenance into failures.
     write_timeout_ms: int = 30_000
+    # Writing waits for it, and can do without.
+    restore_timeout_ms: int = 3_000
     # Beyond a deadline or a time-out, for the server to confirm that it stopped the command.
-    cancel_grace_ms: int = 500
+    cancel_grace_ms: int = 300
 
 
 class PostgresStore:
@@ -100,7 +106,7 @@ class PostgresStore:
         """COPY into the table; the statement is a transaction of its own."""
         await self.connect()
         with self._command() as connection:
-            return await connection.copy_in(_COPY_DIRECT, batch.copy_chunks(COPY_CHUNK_BYTES))
+            return await connection.copy_in(COPY_DIRECT, batch.copy_chunks(COPY_CHUNK_BYTES))
 
     async def copy_staged(self, batch: Batch) -> int:
         """COPY into the staging table and insert what is new, in one transaction."""
@@ -113,6 +119,20 @@ class PostgresStore:
             inserted = await connection.copy_in(_COPY_STAGED, batch.copy_chunks(COPY_CHUNK_BYTES))
             self._has_staging = True
             return inserted
+
+    async def probe(self, keys: Keys) -> bytes:
+        """Look each key up in the index, faulty rows included."""
+        await self.connect()
+        with self._command() as connection:
+            return await connection.probe(keys)
+
+    async def restore(
+        self, query: str, device_ids: Sequence[str], since: datetime | None
+    ) -> list[tuple[object, ...]]:
+        """Run the query under a limit of its own."""
+        await self.connect()
+        with self._command(self._limits.restore_timeout_ms) as connection:
+            return await connection.fetch_raw(query, (list(device_ids), since or _EVER))
 
     async def ping(self) -> None:
         """Run the least statement there is."""
@@ -128,10 +148,10 @@ class PostgresStore:
             await connection.close()
 
     @contextmanager
-    def _command(self) -> Iterator[TrioConnection]:
+    def _command(self, limit_ms: int | None = None) -> Iterator[TrioConnection]:
         connection = self._connection
         assert connection is not None, "connect() comes first"
-        limit_ms = self._limits.write_timeout_ms
+        limit_ms = limit_ms or self._limits.write_timeout_ms
         with translated(self.where, lambda: _is_idle(connection)):
             with trio.move_on_after(limit_ms / 1000) as scope:
                 yield connection
@@ -154,6 +174,9 @@ def _session_settings(limits: StoreLimits) -> dict[str, str]:
         # A night without positions is no reason to lose the connection.
         "idle_session_timeout": "0",
         "client_min_messages": "warning",
+        # Of a hypertable: a probe names its span, and to judge each chunk anew for each key took
+        # five times as long as the lookups themselves. A server without TimescaleDB ignores it.
+        "timescaledb.enable_runtime_exclusion": "off",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +16,7 @@ from processor._codec import (
     ReplyError,
     ReplyParser,
 )
+from processor.edges.redis.commands import encode
 from processor.edges.redis.reasons import plain_reason
 from processor.errors import RedisRefused, RedisUnavailable
 
@@ -34,12 +35,14 @@ UNBLOCK_AGAIN_MS = 50
 WAKE_MS = 1_000
 # Redis ends the refusal of an unknown command with its arguments, and those of AUTH are secret.
 ECHO = ", with args beginning with"
+# It ends what a script was refused with the script's hash and line.
+TRACE = " script: "
 
 T = TypeVar("T")
 
 
 class RedisConnection:
-    """A connection for one task at a time; `request` alone may be called by several.
+    """A connection that blocks in reads for one task, or answers several tasks in turns.
 
     Whatever interrupts an exchange, a cancellation included, closes the connection: a reply that
     nobody waits for would answer the next command.
@@ -91,15 +94,35 @@ class RedisConnection:
             raise RedisUnavailable("an integer was expected: is it a Redis?", where=self.where)
         return reply
 
+    async def transaction(self, commands: Sequence[bytes], *, timeout_ms: int) -> list[Reply]:
+        """Send commands to be done in one step, and return their replies.
+
+        Raises like `request`, RedisRefused for the first that Redis refuses: as a rule that is before
+        the step, and none is done; one that meets a key of another type leaves the others done.
+        """
+        wire = b"".join((encode("MULTI"), *commands, encode("EXEC")))
+        async with self._in_use:
+            with self._in_step(), self._within(timeout_ms):
+                await self._stream.send_all(wire)
+                replies = [
+                    await self._whole(self._parser.next_reply) for _ in range(len(commands) + 2)
+                ]
+        done = replies[-1] if isinstance(replies[-1], list) else []
+        for reply in (*replies, *done):
+            if isinstance(reply, ReplyError):
+                raise self._refused(reply)
+        return done
+
     async def delivery(self, wire: bytes) -> Delivery:
-        """Send a read that does not block and return what it delivered. Raises like `request`.
+        """Send an XCLAIM and return what it delivered. Raises like `request`.
 
         It may take as long as it takes, but the server may not fall silent.
         """
-        with self._in_step():
-            with self._within(SILENCE_MS):
-                await self._stream.send_all(wire)
-            delivery: Delivery | ReplyError = await self._whole(self._next_read)
+        async with self._in_use:
+            with self._in_step():
+                with self._within(SILENCE_MS):
+                    await self._stream.send_all(wire)
+                delivery: Delivery | ReplyError = await self._whole(self._next_claim)
         return self._accepted(delivery)
 
     async def blocking_delivery(
@@ -160,13 +183,16 @@ class RedisConnection:
     def _next_read(self) -> Delivery | ReplyError | Incomplete:
         return self._parser.next_read(time.time_ns() // 1000)
 
+    def _next_claim(self) -> Delivery | ReplyError | Incomplete:
+        return self._parser.next_claim(time.time_ns() // 1000)
+
     def _accepted(self, delivery: Delivery | ReplyError) -> Delivery:
         if isinstance(delivery, ReplyError):
             raise self._refused(delivery)
         return delivery
 
     def _refused(self, error: ReplyError) -> RedisRefused:
-        message = error.message.partition(ECHO)[0]
+        message = error.message.partition(ECHO)[0].partition(TRACE)[0]
         return RedisRefused(message, where=self.where, code=error.code)
 
     @contextmanager

@@ -1,0 +1,43 @@
+"""What to do with pending entries that somebody left: take them, try them alone, or leave them for later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from processor.core.attempts import PendingEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivery:
+    """Ids of pending entries by what is to become of them, each list in their order."""
+
+    take: tuple[str, ...]
+    """Deliver them again."""
+    attempted: tuple[str, ...]
+    """Of `take`, those with a recorded failure: it goes when they are acknowledged."""
+    suspects: tuple[str, ...]
+    """Try them alone."""
+    left: tuple[str, ...]
+    """Refused not long ago: left for a later claim."""
+
+
+def plan_redelivery(
+    entries: Iterable[PendingEntry], *, now_ms: float, rest_ms: float = 0
+) -> Redelivery:
+    """Sort pending entries out.
+
+    One whose last recorded failure is younger than `rest_ms` at `now_ms` (Unix time) is left. Without
+    a `rest_ms` none is, whatever the clocks of those who dated the failures said.
+    """
+    take, attempted, suspects, left = list[str](), list[str](), list[str](), list[str]()
+    for entry in entries:
+        if rest_ms and entry.attempts and now_ms - entry.attempts.last_failed_at_ms < rest_ms:
+            left.append(entry.entry_id)
+        elif entry.is_suspect:
+            suspects.append(entry.entry_id)
+        else:
+            take.append(entry.entry_id)
+            if entry.attempts is not None:
+                attempted.append(entry.entry_id)
+    return Redelivery(tuple(take), tuple(attempted), tuple(suspects), tuple(left))

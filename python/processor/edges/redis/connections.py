@@ -1,0 +1,107 @@
+"""The three connections of one consumer: one reads, one settles what is in hand, one takes over pending entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from processor._codec import ReplyParser
+from processor.config import RedisTarget
+from processor.edges.redis.commands import Argument, encode
+from processor.edges.redis.connection import RedisConnection
+from processor.edges.redis.opening import open_connection
+from processor.errors import RedisUnavailable
+
+if TYPE_CHECKING:
+    from processor._codec import Reply
+
+# Redis answers these in well under a second even for an XACK of 20,000 ids.
+REPLY_TIMEOUT_MS = 5_000
+
+
+class Connections:
+    """Opens what is missing, and hands out what is open.
+
+    Large replies of pending entries come on a connection of their own, so that no acknowledgement
+    waits behind them, and an interrupted take-over costs no other connection.
+    """
+
+    def __init__(
+        self, target: RedisTarget, *, client_name: str, new_parser: Callable[[], ReplyParser]
+    ) -> None:
+        """Nothing is connected yet; `new_parser` makes the parser of a new connection."""
+        self.where = target.where
+        self._target = target
+        self._client_name = client_name
+        self._new_parser = new_parser
+        self._connecting = trio.Lock()
+        self._reader: RedisConnection | None = None
+        self._control: RedisConnection | None = None
+        self._claims: RedisConnection | None = None
+
+    @property
+    def reader(self) -> RedisConnection:
+        """Reads new entries, blocking. Raises RedisUnavailable before `connect`, like the others."""
+        return self._connected(self._reader)
+
+    @property
+    def control(self) -> RedisConnection:
+        """Acknowledges, records failures, renews leases, asks for the lag, wakes the reader."""
+        return self._connected(self._control)
+
+    @property
+    def claims(self) -> RedisConnection:
+        """Lists, claims and delivers pending entries again."""
+        return self._connected(self._claims)
+
+    async def connect(self) -> None:
+        """Make the connections that are missing. Raises what `open_connection` raises."""
+        async with self._connecting:
+            if self._control is None or self._control.closed:
+                self._control = await self._open("control")
+            if self._reader is None or self._reader.closed:
+                self._reader = await self._open_reader()
+            if self._claims is None or self._claims.closed:
+                self._claims = await self._open("claims")
+
+    async def unblock_reader(self, reader: RedisConnection) -> None:
+        """Wake the read that is blocked there, if one is."""
+        await ask(self.control, "CLIENT", "UNBLOCK", reader.client_id)
+
+    def close(self) -> None:
+        """Close all of them at once."""
+        for connection in (self._reader, self._control, self._claims):
+            if connection is not None:
+                connection.close()
+
+    async def _open(self, role: str) -> RedisConnection:
+        return await open_connection(
+            self._target, self._new_parser(), name=f"{self._client_name}:{role}"
+        )
+
+    async def _open_reader(self) -> RedisConnection:
+        reader = await self._open("reader")
+        try:
+            # Nothing is blocked yet: a user who may not unblock is found now, not at a stop.
+            await self.unblock_reader(reader)
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def _connected(self, connection: RedisConnection | None) -> RedisConnection:
+        if connection is None:
+            raise RedisUnavailable("not connected", where=self.where)
+        return connection
+
+
+async def ask(connection: RedisConnection, *arguments: Argument) -> Reply:
+    """Send one command and return its reply, which comes in time or not at all."""
+    return await run(connection, encode(*arguments))
+
+
+async def run(connection: RedisConnection, wire: bytes) -> Reply:
+    """The same for a command that is ready for the wire."""
+    return await connection.request(wire, timeout_ms=REPLY_TIMEOUT_MS)

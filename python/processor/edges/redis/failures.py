@@ -1,0 +1,126 @@
+"""Failures, trials and dead letters on a Redis server, each recorded in one step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
+from processor.edges.redis.commands import Argument
+from processor.edges.redis.connections import Connections, ask, run
+from processor.edges.redis.names import StreamNames
+from processor.edges.redis.replies import as_integer, as_list, as_text
+from processor.edges.redis.scripts import (
+    BEGIN_TRIAL,
+    END_TRIAL,
+    FAILURES_MAX,
+    FORGET_SETTLED,
+    IDS_MAX,
+    RECORD_FAILURES,
+)
+from processor.errors import RedisRefused
+
+if TYPE_CHECKING:
+    from processor._codec import Reply
+
+
+class Failures:
+    """The attempts hash and the dead-letter stream, for one instance."""
+
+    def __init__(self, connections: Connections, names: StreamNames, *, instance_id: str) -> None:
+        self._connections = connections
+        self._names = names
+        self._instance_id = instance_id
+
+    async def record(self, failures: Sequence[Failure], *, attempts_max: int) -> list[Recorded]:
+        """Record each; raises RedisRefused at the end if some could not be."""
+        answers: list[tuple[str, Reply]] = []
+        for start in range(0, len(failures), FAILURES_MAX):
+            wire = RECORD_FAILURES.call(
+                self._keys,
+                *self._circumstances(attempts_max),
+                *chain.from_iterable(map(_arguments, failures[start : start + FAILURES_MAX])),
+            )
+            answers += map(_as_answer, as_list(await run(self._connections.control, wire)))
+        self._check(answers, failures)
+        return [_as_recorded(answer) for answer in answers]
+
+    async def begin_trial(self, entry_id: str, *, attempts_max: int) -> Recorded:
+        """Record a trial in advance."""
+        failure = unanswered(entry_id, time.time_ns() // 1_000_000)
+        wire = BEGIN_TRIAL.call(
+            self._keys,
+            *self._circumstances(attempts_max),
+            *(self._names.consumer, entry_id, failure.stage.value, failure.code, failure.error),
+        )
+        return _as_recorded(_as_answer(await run(self._connections.control, wire)))
+
+    async def end_trial(self, entry_id: str) -> None:
+        """Take the record of a trial back."""
+        wire = END_TRIAL.call((self._names.attempts,), entry_id, NO_ANSWER)
+        await run(self._connections.control, wire)
+
+    async def sweep(self) -> int:
+        """Forget what is recorded of entries that are not pending; how many."""
+        names, forgotten, cursor = self._names, 0, "0"
+        while True:
+            reply = await ask(
+                self._connections.claims, "HSCAN", names.attempts, cursor, "COUNT", IDS_MAX
+            )
+            next_cursor, fields = as_list(reply)
+            # A small hash comes whole, whatever COUNT says.
+            entry_ids = [as_text(field) for field in as_list(fields)[::2]]
+            for start in range(0, len(entry_ids), IDS_MAX):
+                forgotten += await self._forget_settled(entry_ids[start : start + IDS_MAX])
+            cursor = as_text(next_cursor)
+            if cursor == "0":
+                return forgotten
+
+    async def _forget_settled(self, entry_ids: Sequence[str]) -> int:
+        names = self._names
+        wire = FORGET_SETTLED.call((names.stream, names.attempts), names.group, *entry_ids)
+        return as_integer(await run(self._connections.claims, wire))
+
+    @property
+    def _keys(self) -> tuple[str, str, str]:
+        return (self._names.stream, self._names.attempts, self._names.dead_letters)
+
+    def _circumstances(self, attempts_max: int) -> tuple[Argument, ...]:
+        now = format_time(time.time_ns() // 1_000_000)
+        return (self._names.group, self._instance_id, now, attempts_max)
+
+    def _check(self, answers: Sequence[tuple[str, Reply]], failures: Sequence[Failure]) -> None:
+        refused = [
+            (failure.entry_id, as_text(detail))
+            for failure, (word, detail) in zip(failures, answers, strict=True)
+            if word == "error"
+        ]
+        if not refused:
+            return
+        entry_id, message = refused[0]
+        raise RedisRefused(
+            f"{len(refused)} of {len(failures)} failures could not be recorded, the first that of "
+            f"{entry_id}: {message}; these entries stay pending, the other failures are recorded",
+            where=self._connections.where,
+            code=message.partition(" ")[0],
+        )
+
+
+def _arguments(failure: Failure) -> tuple[Argument, ...]:
+    return (
+        *(failure.entry_id, format_time(failure.failed_at_ms)),
+        *(failure.stage.value, failure.code, failure.error),
+        *(failure.sqlstate or "", int(failure.on_trial)),
+    )
+
+
+def _as_answer(row: Reply) -> tuple[str, Reply]:
+    word, detail = as_list(row)
+    return as_text(word), detail
+
+
+def _as_recorded(answer: tuple[str, Reply]) -> Recorded:
+    fate, failures = answer
+    return Recorded(Fate(fate), as_integer(failures))

@@ -1,0 +1,16 @@
+-- Shared: rows of XPENDING as {id, deliveries, recorded failures as JSON or nil} each.
+local function described(rows, attempts_key)
+    if #rows == 0 then
+        return {}
+    end
+    local ids = {}
+    for i, row in ipairs(rows) do
+        ids[i] = row[1]
+    end
+    local attempts = redis.call('HMGET', attempts_key, unpack(ids))
+    local entries = {}
+    for i, row in ipairs(rows) do
+        entries[i] = {row[1], row[4], attempts[i]}
+    end
+    return entries
+end

@@ -1,0 +1,58 @@
+"""The last step of a life: what is committed is acknowledged, what is undecided is free for others at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from processor.core.attempts import PendingEntry
+from processor.edges.ports import FIRST_ID, PositionStream
+from processor.tasks.in_hand import InHand
+
+# Own pending entries that one look takes, and one script releases.
+PAGE_ENTRIES = 1_000
+
+
+@dataclass(slots=True)
+class HandOver:
+    """Settles with Redis what the stages could not. Cancelled or failing, it leaves the rest pending."""
+
+    stream: PositionStream
+    in_hand: InHand
+    undecided: int = 0
+    """Entries read of which nobody knows yet what becomes of them."""
+
+    async def run(self) -> None:
+        """Acknowledge, release, and leave the group if nothing is left. Raises RedisError.
+
+        What there is to release is read from Redis, not from memory alone: entries may have been
+        delivered that never came into our hands.
+        """
+        self.undecided = len(self.in_hand)
+        # The end of the stages may have cut an exchange, and the connection with it.
+        await self.stream.connect()
+        await self._acknowledge()
+        self.undecided = len(self.in_hand)
+        for entry_id in self.in_hand.on_trial:
+            await self.stream.end_trial(entry_id)
+        await self._release(await self._own_pending())
+        await self.stream.leave_group()
+
+    async def _acknowledge(self) -> None:
+        for batch in self.in_hand.unacknowledged:
+            await self.stream.ack(batch, attempted=self.in_hand.attempted(batch))
+            self.in_hand.acked(batch)
+
+    async def _own_pending(self) -> list[PendingEntry]:
+        pending: list[PendingEntry] = []
+        after_id = FIRST_ID
+        while page := await self.stream.list_pending(after_id, PAGE_ENTRIES):
+            pending += page
+            after_id = page[-1].entry_id
+        return pending
+
+    async def _release(self, pending: list[PendingEntry]) -> None:
+        self.in_hand.still_ours([entry.entry_id for entry in pending])
+        undecided = self.in_hand.undecided(pending)
+        for start in range(0, len(undecided), PAGE_ENTRIES):
+            page = undecided[start : start + PAGE_ENTRIES]
+            self.in_hand.released(await self.stream.release(page))

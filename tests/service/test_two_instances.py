@@ -1,0 +1,41 @@
+"""Two instances of one group: what devices repeat is one row, whoever is given the repeats."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from tests.service.world import drive
+
+if TYPE_CHECKING:
+    from tests.service.conftest import Run
+    from tests.service.world import World
+
+ROWS = 10_000
+REPEATS = 3
+# Small enough that both have many batches, which overlap.
+SMALL = {"BATCH_SIZE": "500", "WRITE_BATCH_SIZE": "1000", "BATCH_BLOCK_MS": "100"}
+
+STATUSES = ("inserted", "duplicate", "failed")
+
+
+def test_two_instances_write_shuffled_repeats_of_ten_thousand_rows_once_each(
+    run: Run, world: World
+) -> None:
+    entries = drive(ROWS, devices=50) * REPEATS
+    random.Random(20260501).shuffle(entries)
+    services = [run(INSTANCE_ID=f"processor-{n}", WRITERS="2", **SMALL) for n in (1, 2)]
+    for service in services:
+        service.ready()
+    world.publish(entries)
+    world.until_settled()
+    world.assert_promise_kept(rows=ROWS)
+
+    counts = dict.fromkeys(STATUSES, 0.0)
+    for service in services:
+        seen = service.until_metrics(in_flight_records=0)
+        for status in STATUSES:
+            counts[status] += seen[f'position_writes_total{{status="{status}"}}']
+        assert service.stop() == 0
+        assert service.ledger["read"] == service.ledger["acked"]
+    assert counts == {"inserted": ROWS, "duplicate": ROWS * (REPEATS - 1), "failed": 0}

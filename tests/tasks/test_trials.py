@@ -1,0 +1,307 @@
+"""Crash suspects: tried alone, after it was recorded that they are; only the death of the process counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from processor.core.attempts import NO_ANSWER
+from processor.errors import RedisUnavailable
+from processor.tasks.acker import Acker
+from processor.tasks.failing import FailureRecorder
+from tests.edges.batches import position
+from tests.tasks.desk import ATTEMPTS_MAX, Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio.testing import MockClock
+
+    from processor.edges.ports import Redelivered
+    from processor.statistics import Recorder
+    from tests.tasks.conftest import Told
+
+
+class TrialDesk:
+    """Trials of what this consumer has been delivered, and the stages that hear of their outcomes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    async def suspects(self, records: int = 1, *, speed: int = 63) -> list[str]:
+        desk = self.desk
+        ids = [desk.add(position(number, 0, speed=speed)) for number in range(records)]
+        await desk.read()
+        for entry_id in ids:
+            desk.suspect(entry_id)
+        return ids
+
+    async def run(self, suspects: Sequence[str]) -> None:
+        """Try them, and let the stages run dry."""
+        await self.desk.trials.run(suspects)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let the stages do what they were given."""
+        desk = self.desk
+        recorder = FailureRecorder(
+            desk.redis, desk.failures.clone(), attempts_max=ATTEMPTS_MAX, in_hand=desk.in_hand
+        )
+        async with trio.open_nursery() as stages:
+            stages.start_soon(Acker(desk.redis, desk.receipts.clone(), in_hand=desk.in_hand).run)
+            stages.start_soon(recorder.run)
+            await wait_all_tasks_blocked()
+            stages.cancel_scope.cancel()
+
+
+class PanicError(BaseException):
+    """As a panic of the codec comes out: no Exception."""
+
+
+@pytest.fixture
+def trials(desk: Desk) -> TrialDesk:
+    return TrialDesk(desk)
+
+
+async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    [entry_id] = await trials.suspects()
+    await trials.run([entry_id])
+    assert len(desk.store.table.rows) == 1
+    assert len(desk.states) == 1
+    assert not desk.world.pending
+    assert not desk.world.attempts
+    assert [line["entry_id"] for line in told.fields("crash suspect is tried alone")] == [entry_id]
+    ledger = desk.in_hand.ledger
+    assert (ledger.read, ledger.acked, desk.unaccounted) == (1, 1, 0)
+
+
+async def test_a_trial_counts_like_any_other_read_and_write(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder
+) -> None:
+    [good, known] = await trials.suspects(2)
+    await trials.run([good])
+    desk.world.add(desk.world.entries[1, 0])
+    await desk.read()
+    await trials.run(["3-0"])
+    desk.store.speed_max = 0
+    await trials.run([known])
+    bad = desk.add_malformed()
+    await desk.read()
+    await trials.run([bad])
+    now = recorder.snapshot()
+    assert now.records_read == 4
+    assert now.position_writes == {"inserted": 1, "duplicate": 1, "failed": 1}
+    assert now.decode_errors["bad_json"] == 1
+    assert now.acks == 2
+
+
+async def test_the_trial_is_recorded_before_the_entry_is_delivered_decoded_and_written(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    recorded: list[int] = []
+    redeliver = desk.stream.redeliver
+
+    async def note(entry_ids: Sequence[str]) -> Redelivered:
+        recorded.append(desk.failures_of(entry_id))
+        return await redeliver(entry_ids)
+
+    desk.stream.redeliver = note  # type: ignore[method-assign]
+    desk.store.before_write = lambda: recorded.append(desk.failures_of(entry_id))
+    await trials.run([entry_id])
+    assert recorded == [1, 1]
+
+
+async def test_nothing_is_tried_while_postgres_does_not_answer(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    ids = await trials.suspects(3)
+    desk.store.table.reachable = False
+    await trials.run(ids)
+    assert not desk.world.attempts
+    assert all(entry.deliveries == 6 for entry in desk.world.pending.values())
+
+
+async def test_the_rest_is_left_to_a_later_pass_when_postgres_goes_meanwhile(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    ids = await trials.suspects(3)
+
+    def leave() -> None:
+        desk.store.table.reachable = False
+
+    desk.store.before_write = leave
+    await trials.run(ids)
+    assert desk.store.writes == [("staged", 1)]
+    assert not desk.world.attempts
+    assert len(desk.world.pending) == 3
+    assert desk.unaccounted == 0
+
+
+@pytest.mark.parametrize("sqlstate", [None, "57P01", "40P01", "53100", "XX000"])
+async def test_a_trial_that_the_world_fails_is_taken_back(
+    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str | None
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.record(entry_id, 1, NO_ANSWER)
+    desk.store.failures.append(desk.store.error("gone", sqlstate=sqlstate, usable=False))
+    await trials.run([entry_id])
+    assert desk.failures_of(entry_id) == 1
+    assert (desk.in_hand.ledger.left_pending, len(desk.in_hand), desk.unaccounted) == (1, 0, 0)
+
+
+async def test_a_cancelled_trial_is_taken_back(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    with trio.move_on_after(10) as scope:
+
+        def stall() -> None:
+            desk.store.table.answers = trio.Event()
+
+        desk.store.before_write = stall
+        await desk.trials.run([entry_id])
+    assert scope.cancelled_caught
+    assert desk.failures_of(entry_id) == 1
+    await trials.settle()
+    assert desk.failures_of(entry_id) == 0
+    assert (desk.in_hand.ledger.left_pending, desk.unaccounted) == (1, 0)
+
+
+async def test_a_trial_that_loses_redis_is_taken_back(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.stream.faults.before["redeliver"].append(desk.stream.unavailable())
+    with pytest.raises(RedisUnavailable):
+        await desk.trials.run([entry_id])
+    assert desk.failures_of(entry_id) == 1
+    await trials.settle()
+    assert desk.failures_of(entry_id) == 0
+    # It never came, so it is in no class.
+    assert desk.unaccounted == 0
+
+
+@pytest.mark.parametrize("place", ["meet", "write"])
+async def test_a_trial_in_which_the_process_dies_counts(
+    clock: MockClock, desk: Desk, trials: TrialDesk, place: str
+) -> None:
+    [entry_id] = await trials.suspects()
+
+    def die(*_: object) -> None:
+        raise PanicError
+
+    if place == "write":
+        desk.store.before_write = die
+    else:
+        desk.trials._devices.meet = die  # type: ignore[method-assign, assignment]
+    with pytest.raises(PanicError):
+        await desk.trials.run([entry_id])
+    await trials.settle()
+    assert desk.failures_of(entry_id) == 1
+    assert NO_ANSWER in desk.world.attempts[entry_id]
+    assert len(desk.world.pending) == 1
+
+
+async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+) -> None:
+    [entry_id] = await trials.suspects()
+
+    def die() -> None:
+        raise PanicError
+
+    desk.store.before_write = die
+    for death in range(1, ATTEMPTS_MAX + 1):
+        with pytest.raises(PanicError):
+            await desk.trials.run([entry_id])
+        assert desk.failures_of(entry_id) == death
+    assert not desk.world.dead_letters
+    await trials.run([entry_id])
+    [letter] = desk.world.dead_letters
+    assert (letter["dlq_stage"], letter["dlq_code"]) == ("crash", "no_answer")
+    assert letter["dlq_attempts"] == str(ATTEMPTS_MAX)
+    assert desk.store.writes == [("staged", 1)] * ATTEMPTS_MAX
+    assert not desk.world.pending
+    assert told.fields("dead letter")[0]["stage"] == "crash"
+    assert recorder.snapshot().dead_letters["no_answer"] == 1
+    assert desk.in_hand.ledger.dead_lettered == 1
+
+
+async def test_a_refusal_on_trial_takes_the_trials_place(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    desk.store.speed_max = 200
+    [entry_id] = await trials.suspects(speed=250)
+    await trials.run([entry_id])
+    assert desk.failures_of(entry_id) == 1
+    assert "refused_by_server" in desk.world.attempts[entry_id]
+    assert told.fields("record refused")[0]["sqlstate"] == "23514"
+    assert desk.unaccounted == 0
+
+
+async def test_a_suspect_that_is_no_position_is_refused_like_any_other(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    bad = desk.add_malformed()
+    await desk.read()
+    desk.suspect(bad)
+    await trials.run([bad])
+    assert desk.failures_of(bad) == 1
+    assert "bad_json" in desk.world.attempts[bad]
+    assert desk.store.writes == []
+
+
+async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    desk.store.speed_max = 0
+    desk.store.table.differences = ("column tenant is NOT NULL",)
+    [entry_id] = await trials.suspects()
+    await trials.run([entry_id])
+    assert not desk.world.attempts
+    assert len(desk.world.pending) == 1
+
+
+async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_left_to_it(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+) -> None:
+    trimmed, taken = await trials.suspects(2)
+    desk.world.delete(trimmed)
+    desk.pending_entry(taken).lease("processor-2")
+    await trials.run([trimmed, taken])
+    assert recorder.snapshot().entries_lost == 1
+    assert told.fields("entries lost")[0]["entry_ids"] == [trimmed]
+    assert desk.pending_entry(taken).deliveries == 6
+    assert not desk.world.attempts
+    assert desk.unaccounted == 0
+
+
+async def test_a_suspect_that_is_trimmed_in_its_trial_is_lost_and_in_no_other_class(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    redeliver = desk.stream.redeliver
+
+    async def trim(entry_ids: Sequence[str]) -> Redelivered:
+        desk.world.delete(entry_id)
+        return await redeliver(entry_ids)
+
+    desk.stream.redeliver = trim  # type: ignore[method-assign]
+    await trials.run([entry_id])
+    ledger = desk.in_hand.ledger
+    assert (ledger.read, ledger.lost, ledger.left_pending, desk.unaccounted) == (1, 1, 0, 0)
+    assert not desk.world.attempts
+
+
+async def test_each_suspect_is_tried_alone(clock: MockClock, desk: Desk, trials: TrialDesk) -> None:
+    ids = await trials.suspects(3)
+    recorded: list[int] = []
+    desk.store.before_write = lambda: recorded.append(len(desk.world.attempts))
+    await desk.trials.run(ids)
+    assert [size for _, size in desk.store.writes] == [1, 1, 1]
