@@ -1,1 +1,1 @@
-"""Two ratios: the codec against Python's best, the service against an asyncio service and psql's copy."""
+"""Compares the codec with Python, the service with an asyncio service and psql, and write paths with each other."""

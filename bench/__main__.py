@@ -1,4 +1,4 @@
-"""`python -m bench`: both comparisons, as tables or as JSON."""
+"""`python -m bench`: all comparisons, as tables or as JSON."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from bench.bisection import BisectionResult, run_bisection
 from bench.codec import CodecResult, run_codec
 from bench.measure import BenchError
+from bench.paths import PathsResult, run_paths
 from bench.report import as_json, print_codec, print_service
+from bench.report_paths import print_paths
 from bench.service import ServiceResult, run_service
 from dev.servers import Choice, ServerError
 from processor.errors import ProcessorError
 
 INTERRUPTED = 130
+PARTS = ["codec", "service", "paths"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,26 @@ class Scale:
     codec_rounds: int
     service_entries: int
     service_rounds: int
+    path_batches: int
+    path_rounds: int
 
 
-FULL = Scale(codec_records=20_000, codec_rounds=15, service_entries=300_000, service_rounds=3)
-QUICK = Scale(codec_records=5_000, codec_rounds=3, service_entries=30_000, service_rounds=1)
+FULL = Scale(
+    codec_records=20_000,
+    codec_rounds=15,
+    service_entries=300_000,
+    service_rounds=3,
+    path_batches=3,
+    path_rounds=3,
+)
+QUICK = Scale(
+    codec_records=5_000,
+    codec_rounds=3,
+    service_entries=30_000,
+    service_rounds=1,
+    path_batches=2,
+    path_rounds=1,
+)
 
 
 def main() -> int:
@@ -41,15 +61,17 @@ def main() -> int:
     # With --json, standard output holds the object alone.
     console = errors if options.json else Console()
     try:
-        codec = None if options.only == "service" else _codec(options, scale, console, errors)
-        service = None if options.only == "codec" else _service(options, scale, console, errors)
+        asked = [options.only] if options.only else PARTS
+        codec = _codec(options, scale, console, errors) if "codec" in asked else None
+        service = _service(options, scale, console, errors) if "service" in asked else None
+        paths = _paths(options, scale, console, errors) if "paths" in asked else None
     except (BenchError, ServerError, ProcessorError) as error:
         errors.print(f"bench: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     if options.json:
-        print(json.dumps(as_json(codec, service)))
+        print(json.dumps(as_json(codec, service, paths)))
     return 0
 
 
@@ -79,16 +101,36 @@ def _service(
     return result
 
 
+def _paths(
+    options: argparse.Namespace, scale: Scale, console: Console, errors: Console
+) -> tuple[list[PathsResult], list[BisectionResult]]:
+    rounds = options.rounds or scale.path_rounds
+    choice = Choice(options.servers)
+
+    def progress(text: str) -> None:
+        errors.print(text, style="dim", markup=False)
+
+    paths = run_paths(batches=scale.path_batches, rounds=rounds, choice=choice, progress=progress)
+    bisections = run_bisection(rounds=rounds, choice=choice, progress=progress)
+    print_paths(console, paths, bisections)
+    return paths, bisections
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make bench",
-        description="Compares the codec with Python's best, and the service with an asyncio service and psql.",
+        description="Compares the codec with Python's best, the service with an asyncio service"
+        " and psql, and the ways to write a batch with each other.",
     )
-    parser.add_argument("--only", choices=["codec", "service"], help="one comparison alone")
+    parser.add_argument("--only", choices=PARTS, help="one comparison alone")
     parser.add_argument("--quick", action="store_true", help="a small run: seconds, and less sure")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--entries", type=_count, help=f"in the stream ({FULL.service_entries:,})")
-    parser.add_argument("--rounds", type=_count, help=f"of the service ({FULL.service_rounds})")
+    parser.add_argument(
+        "--rounds",
+        type=_count,
+        help=f"of the service ({FULL.service_rounds}) and of the write paths ({FULL.path_rounds})",
+    )
     parser.add_argument("--codec-rounds", type=_count, help=f"of the codec ({FULL.codec_rounds})")
     parser.add_argument(
         "--writers",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from bench.codec import MEMCPY, OURS, PEER
+from bench.report_paths import paths_json
 from bench.service import ASYNCIO, COPY, processor_name
+from bench.tabular import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
+    from bench.bisection import BisectionResult
     from bench.codec import CodecResult
+    from bench.paths import PathsResult
     from bench.service import ServiceResult
 
 CODEC_COLUMNS = ("CPU ns", "best ns", "wall ns", "records/s", "MB/s")
@@ -39,7 +41,7 @@ def print_codec(console: Console, results: Sequence[CodecResult]) -> None:
 
 
 def _codec_table(result: CodecResult) -> Table:
-    table = _table(
+    table = new_table(
         f"Reply bytes to COPY bytes: {result.workload},"
         f" {result.records:,} entries of {result.reply_bytes / result.records:.0f} bytes",
         CODEC_COLUMNS,
@@ -73,7 +75,7 @@ def print_service(console: Console, result: ServiceResult) -> None:
 
 
 def _service_table(result: ServiceResult) -> Table:
-    table = _table(
+    table = new_table(
         f"A stream of {result.entries:,} entries to committed and acked rows",
         SERVICE_COLUMNS,
     )
@@ -90,28 +92,16 @@ def _service_table(result: ServiceResult) -> Table:
     return table
 
 
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(
-        box=SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-        title=title,
-        title_justify="left",
-        title_style="bold",
-    )
-    table.add_column("", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
-
-
 def as_json(
-    codec: Sequence[CodecResult] | None, service: ServiceResult | None
+    codec: Sequence[CodecResult] | None,
+    service: ServiceResult | None,
+    paths: tuple[Sequence[PathsResult], Sequence[BisectionResult]] | None,
 ) -> dict[str, object]:
     """What was measured; a part that was left out is null."""
     return {
         "codec": None if codec is None else [_codec_json(result) for result in codec],
         "service": None if service is None else _service_json(service),
+        "write_paths": None if paths is None else paths_json(*paths),
     }
 
 
