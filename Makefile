@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test demo bench lint format lock clean
+.PHONY: help setup test sim demo bench lint format lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -36,6 +36,9 @@ setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/p
 test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest)
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
+
+sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poison" for one scenario
+	@exec $(PYTHON_BIN) -m tests.simulation $(ARGS)
 
 demo: $(BUILT) ## Real packets to rows on embedded servers; ARGS=--json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)

@@ -1,0 +1,123 @@
+"""Doubles that each break one guarantee, for the tests that show that the simulation notices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from processor.core.attempts import Failure, Fate, Recorded
+from processor.edges.fakes.redis import FakePending, parse_id
+from processor.edges.fakes.store import FakeStore
+from processor.edges.fakes.stream import FakeStream
+from processor.tasks.committing import Committing, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor._codec import Batch, Delivery, Keys
+    from processor.core.dissection import Part
+
+
+class DroppingStore(FakeStore):
+    """Says that it committed, and did not."""
+
+    async def copy_direct(self, batch: Batch) -> int:
+        return len(await self._receive(batch))
+
+
+class CarelessStore(FakeStore):
+    """Writes a row whether or not its key is in the table."""
+
+    async def probe(self, keys: Keys) -> bytes:
+        await super().probe(keys)
+        return b""
+
+    async def copy_direct(self, batch: Batch) -> int:
+        rows = await self._receive(batch)
+        self.table.rows |= rows
+        return len(rows)
+
+
+class StrandingStream(FakeStream):
+    """Has a read ended by its cancellation, with the reply on its way."""
+
+    async def read_new(self, count: int, block_ms: int) -> Delivery:
+        delivery = await super().read_new(count, block_ms)
+        await trio.lowlevel.checkpoint()
+        return delivery
+
+
+class ForgettingStream(FakeStream):
+    """Reads without a pending list, as XREADGROUP with NOACK does."""
+
+    async def read_new(self, count: int, block_ms: int) -> Delivery:
+        delivery = await super().read_new(count, block_ms)
+        self.redis.acknowledge(map(parse_id, delivery.batch.entry_ids))
+        return delivery
+
+
+class TwoStepStream(FakeStream):
+    """Writes the dead letter in one step, and acknowledges in another."""
+
+    async def record_failures(
+        self, failures: Sequence[Failure], *, attempts_max: int
+    ) -> list[Recorded]:
+        before = {each.entry_id: self.redis.attempts.get(each.entry_id) for each in failures}
+        answers = await super().record_failures(failures, attempts_max=attempts_max)
+        for failure, recorded in zip(failures, answers, strict=True):
+            if recorded.fate is Fate.DEAD:
+                key = parse_id(failure.entry_id)
+                self.redis.pending[key] = FakePending(self._consumer)
+                self.redis.attempts[failure.entry_id] = before[failure.entry_id] or "{}"
+                await trio.lowlevel.checkpoint()
+                self.redis.acknowledge([key])
+                del self.redis.attempts[failure.entry_id]
+        return answers
+
+
+class MutilatingStream(FakeStream):
+    """Keeps of a dead letter everything but its payload."""
+
+    async def record_failures(
+        self, failures: Sequence[Failure], *, attempts_max: int
+    ) -> list[Recorded]:
+        answers = await super().record_failures(failures, attempts_max=attempts_max)
+        for letter in self.redis.dead_letters:
+            letter.pop("payload", None)
+        return answers
+
+
+class MistakenStream(FakeStream):
+    """Records every failure under the same code."""
+
+    async def record_failures(
+        self, failures: Sequence[Failure], *, attempts_max: int
+    ) -> list[Recorded]:
+        mistaken = [replace(failure, code="bad_type") for failure in failures]
+        return await super().record_failures(mistaken, attempts_max=attempts_max)
+
+
+class ImpatientStream(FakeStream):
+    """Raises what no task expects of an edge."""
+
+    async def lag(self) -> tuple[int | None, int]:
+        raise TimeoutError
+
+
+class KeepingStream(FakeStream):
+    """Leaves the recorded failures of what is settled where they are."""
+
+    async def ack(self, batch: Batch, *, attempted: Sequence[str] = ()) -> int:
+        del attempted
+        return await super().ack(batch)
+
+    async def sweep_attempts(self) -> int:
+        return 0
+
+
+async def acknowledge_before_commit(self: Committing, part: Part[Batch]) -> None:
+    """In place of `Committing._write`: the receipt goes out first."""
+    await self._receipt(Receipt(part.batch, inserted=part.batch.rows))
+    await self._store.copy_staged(part.batch)

@@ -1,0 +1,51 @@
+"""Counts the places where a life can be cut, and strikes at one of them."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.life import Life
+
+current_life: ContextVar[Life | None] = ContextVar("current_life", default=None)
+"""The life that a task belongs to."""
+
+
+class Checkpoints(trio.abc.Instrument):
+    """The steps of one life's tasks, and its calls to the world: before each, and behind its effect."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.fault: BaseException | None = None
+        self._life: Life | None = None
+        self._at: int | None = None
+        self._strike: Callable[[Life], None] | None = None
+
+    def watch(self, life: Life) -> None:
+        """Count those of this life from now on, in place of another one's."""
+        self._life = life
+
+    def strike_at(self, checkpoint: int, strike: Callable[[Life], None]) -> None:
+        """Call `strike` at the checkpoint of this number, from 1; it must not wait."""
+        self._at, self._strike = checkpoint, strike
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Trio is about to run a task up to where it waits next."""
+        if self._life is not None and task.context.get(current_life) is self._life:
+            self.meet(self._life)
+
+    def meet(self, life: Life) -> None:
+        """A checkpoint of this life."""
+        if life is not self._life or life.has_ended:
+            return
+        self.passed += 1
+        if self.passed == self._at and self._strike is not None:
+            try:
+                self._strike(life)
+            except Exception as error:  # noqa: BLE001  # Trio would drop the instrument, and go on
+                self.fault = error

@@ -1,0 +1,138 @@
+"""Plays a scenario whole, or cut at one checkpoint: by a stop request, or by a crash of either flavour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from tests.simulation.checkpoints import Checkpoints
+from tests.simulation.clockwork import simulate
+from tests.simulation.promise import violations
+from tests.simulation.scenarios import SCENARIOS, Scenario
+from tests.simulation.world import Doubles, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.life import Life
+
+SUBJECT, SUCCESSOR = "processor-1", "processor-2"
+# Virtual time in which survivors have settled everything, many times over.
+FINISHING_S = 300.0
+LOOK_EVERY_S = 0.5
+
+
+class Kind(Enum):
+    """What strikes at a checkpoint."""
+
+    STOP = "stop"
+    """SIGTERM; a second one where the scenario has sent one already."""
+    CRASH = "crash"
+    """The end of the process; what it had sent is lost with it."""
+    CRASH_LATE = "crash-late"
+    """The end of the process; what it had sent still takes effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One run of a scenario. Checkpoints count from 1; a run that is cut at 0 is a whole one."""
+
+    scenario: str
+    kind: Kind = Kind.STOP
+    checkpoint: int = 0
+    seed: int = 0
+
+    def strike(self, life: Life) -> None:
+        """Do to the life what this cut does."""
+        if self.kind is Kind.STOP:
+            life.stop()
+        else:
+            life.kill(arrives=self.kind is Kind.CRASH_LATE)
+
+    @property
+    def successor(self) -> str:
+        """Who finishes what is left: in turn a restart under the same name, and a peer.
+
+        Two seeds in a row try both at each checkpoint.
+        """
+        return SUBJECT if (self.checkpoint + self.seed) % 2 else SUCCESSOR
+
+    @property
+    def command(self) -> str:
+        """The line that repeats it."""
+        cut = f"{self.kind.value}@{self.checkpoint}"
+        return f'make sim ARGS="--scenario {self.scenario} --cut {cut} --seed {self.seed}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run showed."""
+
+    cut: Cut
+    checkpoints: int
+    """Of the life that is cut, up to its end."""
+    violations: tuple[str, ...]
+
+
+def run(cut: Cut, doubles: Doubles | None = None) -> Outcome:
+    """Play one run, and have survivors finish it."""
+    checkpoints = Checkpoints()
+    checkpoints.strike_at(cut.checkpoint, cut.strike)
+    play = partial(_play, cut, checkpoints, doubles or Doubles())
+    found = simulate(play, seed=cut.seed, instrument=checkpoints)
+    if checkpoints.fault is not None:
+        raise checkpoints.fault
+    return Outcome(cut, checkpoints.passed, tuple(found))
+
+
+def cuts_of(scenario: str, seed: int = 0) -> Iterator[Cut]:
+    """Every cut of a scenario, after a pass that counts its checkpoints."""
+    whole = run(Cut(scenario, seed=seed))
+    for checkpoint in range(1, whole.checkpoints + 1):
+        for kind in Kind:
+            yield Cut(scenario, kind, checkpoint, seed)
+
+
+async def _play(cut: Cut, checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
+    scenario = SCENARIOS[cut.scenario]
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, checkpoints, scenario.env, doubles)
+        scenario.prepare(world)
+        subject = world.start(SUBJECT)
+        checkpoints.watch(subject)
+        for peer in scenario.peers:
+            world.start(peer)
+        played = trio.Event()
+        nursery.start_soon(_direct, scenario, world, played)
+        await subject.ended.wait()
+        await finish(world, cut.successor, played)
+        nursery.cancel_scope.cancel()
+    return violations(world)
+
+
+async def _direct(scenario: Scenario, world: World, played: trio.Event) -> None:
+    await scenario.script(world)
+    if world.subject.asked_at is None:
+        world.subject.stop()
+    played.set()
+
+
+async def finish(world: World, successor: str, played: trio.Event) -> None:
+    """Let the survivors settle everything, and stop them."""
+    if not world.living:
+        world.start(successor)
+    await played.wait()
+    world.heal()
+    with trio.move_on_after(FINISHING_S):
+        while not world.is_settled:
+            if not world.living:
+                world.start(successor)
+            await trio.sleep(LOOK_EVERY_S)
+    for life in world.living:
+        life.stop()
+        await life.ended.wait()
+    world.is_finished = True

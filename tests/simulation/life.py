@@ -1,0 +1,172 @@
+"""One life of one instance: the whole service under `supervise`, on the fakes of a shared world."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from processor import supervisor
+from processor.assembly import Edges
+from processor.core.attempts import Fate
+from processor.edges.fakes.store import FakeStore
+from processor.logs import Log
+from processor.panic.black_box import BlackBox
+from processor.pipeline import Pipeline
+from tests.simulation.checkpoints import current_life
+from tests.simulation.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor.config import Config
+    from processor.exit_codes import ExitCode
+    from processor.tasks.in_hand import InHand
+    from tests.simulation.world import World
+
+
+# The lines of many thousand lives; nobody reads them, and they are put together all the same.
+SILENT = Log("simulation")
+logging.getLogger("simulation").setLevel(logging.CRITICAL + 1)
+
+
+class Life:
+    """From the start of a process to its end, in whatever way it ends."""
+
+    def __init__(self, world: World, name: str, config: Config) -> None:
+        self.name = name
+        self.config = config
+        self.asked_at: float | None = None
+        self.insisted_at: float | None = None
+        self.ended_at: float | None = None
+        self.code: ExitCode | None = None
+        self.crash: BaseException | None = None
+        self.is_killed = False
+        # Whether both servers answered at once from the stop request to its end.
+        self.drained_in_peace = False
+        self.redis_answered = False
+        self.ended = trio.Event()
+        # What it left under its name, neither refused nor released, though Redis answered.
+        self.stranded: set[str] = set()
+        # What Redis answered to it.
+        self.acked: set[str] = set()
+        self.buried: set[str] = set()
+        self.tried: set[str] = set()
+        self._world = world
+        self._scope = trio.CancelScope()
+        self._wire = Wire(lambda: world.checkpoints.meet(self), self._hear)
+        self._signals, self._receiver = trio.open_memory_channel[int](10)
+        self._stream = world.doubles.stream(world.redis, consumer=name, instance_id=name)
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the world sees no more of it, but for what it had sent before."""
+        return self.ended.is_set()
+
+    @property
+    def in_hand(self) -> InHand | None:
+        """What it knows of the entries it has read; None before it was assembled."""
+        return None if self._pipeline is None else self._pipeline.in_hand
+
+    async def run(self) -> None:
+        """Live until the process would end."""
+        current_life.set(self)
+        try:
+            with self._scope:
+                self.code = await supervisor.supervise(
+                    self.config,
+                    self._edges(),
+                    self._receiver,
+                    SILENT,
+                    arm_backstop=lambda: None,
+                    black_box=BlackBox(),
+                )
+        except BaseException as error:  # noqa: BLE001  # whatever ends a process
+            if not self.is_killed:
+                self.crash = error
+        if not self.is_killed:
+            self._end()
+
+    def stop(self) -> None:
+        """Send SIGTERM, once more if it was sent before."""
+        if self.has_ended:
+            return
+        if self.asked_at is None:
+            self.asked_at = trio.current_time()
+        elif self.insisted_at is None:
+            self.insisted_at = trio.current_time()
+        self._signals.send_nowait(signal.SIGTERM)
+
+    def kill(self, *, arrives: bool) -> None:
+        """End it as `kill -9` does; `arrives`: what it has sent by now still takes effect."""
+        if self.has_ended:
+            return
+        self.is_killed = True
+        self._wire.cut(arrives=arrives)
+        if not arrives:
+            self._stream._lives.clear()
+        self._scope.cancel()
+        self._end()
+
+    def adopt(self, pipeline: Pipeline) -> None:
+        """Take note of the pipeline of this life."""
+        self._pipeline = pipeline
+
+    def _end(self) -> None:
+        self.ended_at = trio.current_time()
+        if self.asked_at is not None:
+            self.drained_in_peace = self._world.has_been_well_since(self.asked_at)
+            self.redis_answered = self._world.redis_has_been_well_since(self.asked_at)
+            if self.redis_answered:
+                self.stranded = self._world.stranded_of(self.name)
+        self.ended.set()
+
+    def _edges(self) -> Edges:
+        wire, world = self._wire, self._world
+
+        def delay() -> float:
+            return world.postgres_delay_s
+
+        stores = [
+            wire.attach(world.doubles.store(world.table), delay) for _ in range(self.config.writers)
+        ]
+        return Edges(
+            stream=wire.attach(self._stream),
+            stores=stores,
+            probe=wire.attach(FakeStore(world.table), delay),
+            trials=wire.attach(world.doubles.store(world.table), delay),
+        )
+
+    def _hear(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
+        match name:
+            case "claim":
+                self._world.watch_claim(self, [entry.entry_id for entry in answer.entries])
+            case "ack":
+                self.acked.update(arguments[0].entry_ids)
+            case "record_failures":
+                self._world.watch_failures([failure.entry_id for failure in arguments[0]])
+                self.buried.update(
+                    failure.entry_id
+                    for failure, recorded in zip(arguments[0], answer, strict=True)
+                    if recorded.fate is Fate.DEAD
+                )
+            case "begin_trial":
+                (self.buried if answer.fate is Fate.DEAD else self.tried).add(arguments[0])
+
+    def holds(self, entry_ids: Sequence[str]) -> list[str]:
+        """Those of the ids that it has in hand."""
+        if self.in_hand is None or self.has_ended:
+            return []
+        return sorted(set(entry_ids).difference(self.in_hand.absent(entry_ids)))
+
+
+class WatchedPipeline(Pipeline):
+    """A pipeline that its life knows of, so that what it has in hand can be looked at from outside."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if life := current_life.get():
+            life.adopt(self)

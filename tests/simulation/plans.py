@@ -1,0 +1,180 @@
+"""Plans of whole worlds: who lives when, what is published, and what goes wrong, as a list of small steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import trio
+
+from tests.simulation.checkpoints import Checkpoints
+from tests.simulation.clockwork import simulate
+from tests.simulation.cuts import finish
+from tests.simulation.promise import violations
+from tests.simulation.world import REFUSED_DEVICE, Doubles, World
+
+if TYPE_CHECKING:
+    from tests.simulation.life import Life
+
+NAMES = ("processor-1", "processor-2", "processor-3")
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Positions of one device; seconds that were published before make duplicates."""
+
+    first_second: int
+    records: int
+    device: int = 1
+
+    async def happen(self, world: World) -> None:
+        for second in range(self.first_second, self.first_second + self.records):
+            world.publish(second, device=self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPoison:
+    """An entry that the server refuses, or the codec."""
+
+    by_server: bool
+
+    async def happen(self, world: World) -> None:
+        if self.by_server:
+            world.publish(len(world.published), device=REFUSED_DEVICE)
+        else:
+            world.publish_malformed()
+
+
+@dataclass(frozen=True, slots=True)
+class Inherit:
+    """What nobody has read is pending since long ago; delivered more than five times, it is suspect."""
+
+    entries: int
+    deliveries: int
+
+    async def happen(self, world: World) -> None:
+        for _ in range(self.entries):
+            world.publish(len(world.published))
+        world.deliver_to_the_dead(deliveries=self.deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """The oldest entries go, read or not."""
+
+    entries: int
+
+    async def happen(self, world: World) -> None:
+        kept = [each for each in world.published if each not in world.trimmed]
+        for entry_id in kept[: self.entries]:
+            world.trim(entry_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An instance starts, if it does not live."""
+
+    name: str
+
+    async def happen(self, world: World) -> None:
+        if not _living(world, self.name):
+            world.start(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An instance is told to stop, or once more, some of its checkpoints from now."""
+
+    name: str
+    checkpoints: int = 0
+
+    async def happen(self, world: World) -> None:
+        _strike(world, self.name, self.checkpoints, lambda life: life.stop())
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """An instance is killed, some of its checkpoints from now."""
+
+    name: str
+    checkpoints: int = 0
+    arrives: bool = False
+
+    async def happen(self, world: World) -> None:
+        _strike(world, self.name, self.checkpoints, lambda life: life.kill(arrives=self.arrives))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A server goes away, freezes, slows down or comes back: one of World's methods, by name."""
+
+    what: str
+
+    async def happen(self, world: World) -> None:
+        getattr(world, self.what)()
+
+
+CHANGES = (
+    "redis_goes_away",
+    "redis_freezes",
+    "redis_recovers",
+    "postgres_goes_away",
+    "postgres_freezes",
+    "postgres_slows_down",
+    "postgres_recovers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time passes; or, of 0 ms, everybody takes one step."""
+
+    milliseconds: int
+
+    async def happen(self, world: World) -> None:
+        del world
+        await trio.sleep(self.milliseconds / 1000)
+
+
+Step: TypeAlias = "Publish | PublishPoison | Inherit | Trim | Start | Stop | Kill | Change | Pause"
+
+
+def carry_out(plan: Sequence[Step], *, seed: int, doubles: Doubles | None = None) -> list[str]:
+    """Play a plan, have a survivor finish it; what broke the promise."""
+    checkpoints = Checkpoints()
+    play = partial(_play, plan, checkpoints, doubles or Doubles())
+    found = simulate(play, seed=seed, instrument=checkpoints)
+    if checkpoints.fault is not None:
+        raise checkpoints.fault
+    return found
+
+
+async def _play(plan: Sequence[Step], checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, checkpoints, doubles=doubles)
+        for step in plan:
+            await step.happen(world)
+            await trio.lowlevel.checkpoint()
+        world.heal()
+        played = trio.Event()
+        played.set()
+        await finish(world, NAMES[0], played)
+        nursery.cancel_scope.cancel()
+    return violations(world)
+
+
+def _living(world: World, name: str) -> Life | None:
+    return next((life for life in world.living if life.name == name), None)
+
+
+def _strike(world: World, name: str, checkpoints: int, strike: Callable[[Life], None]) -> None:
+    life = _living(world, name)
+    if life is None:
+        return
+    if checkpoints == 0:
+        strike(life)
+    else:
+        world.checkpoints.watch(life)
+        world.checkpoints.strike_at(world.checkpoints.passed + checkpoints, strike)

@@ -1,0 +1,129 @@
+"""The promise as one function: what a world shows that no life may ever have caused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from processor.core.attempts import NO_ANSWER, Stage
+from processor.exit_codes import ExitCode
+from processor.supervisor import HAND_OVER_MS_MIN
+
+if TYPE_CHECKING:
+    from tests.simulation.life import Life
+    from tests.simulation.world import Published, World
+
+# Stage and code of an entry that nobody survived to try.
+SUSPICION = (Stage.CRASH.value, NO_ANSWER)
+
+
+def violations(world: World) -> list[str]:
+    """Everything that breaks the promise, one sentence each; callable at any moment of a run.
+
+    Every position published is in the table exactly once, every poisonous entry in one dead letter
+    with its reason, or else the entry is still waiting. A world that is finished has nothing waiting.
+    """
+    found = list(world.wrongs)
+    for entry_id, published in world.published.items():
+        found += _of_entry(world, entry_id, published)
+    found += _of_failures(world)
+    for life in world.lives:
+        found += _of_life(life)
+    published_keys = {each.key for each in world.published.values()}
+    found += [f"nobody published the row {key}" for key in world.table.rows.keys() - published_keys]
+    return found
+
+
+def _of_entry(world: World, entry_id: str, published: Published) -> Iterator[str]:
+    letters = world.dead_letters_of(entry_id)
+    if len(letters) > 1:
+        yield f"{entry_id} has {len(letters)} dead letters"
+    for letter in letters:
+        yield from _of_dead_letter(world, entry_id, published, letter)
+    waits = world.is_waiting(entry_id)
+    if waits and world.is_finished:
+        yield f"{entry_id} is still waiting, and everybody has finished"
+    if waits and letters:
+        yield f"{entry_id} has a dead letter and is still pending"
+    if not (waits or letters or entry_id in world.trimmed or published.key in world.table.rows):
+        yield f"{entry_id} is lost: not in the table, no dead letter, not pending"
+
+
+def _of_dead_letter(
+    world: World, entry_id: str, published: Published, letter: dict[str, str | bytes]
+) -> Iterator[str]:
+    reason = (letter["dlq_stage"], letter["dlq_code"])
+    is_guilty = published.key is None and reason == (published.stage, published.code)
+    if not is_guilty and not (reason == SUSPICION and _may_have_killed(world)):
+        yield f"{entry_id} is a dead letter for the wrong reason: {reason}"
+    if any(letter.get(name) != value for name, value in published.fields.items()):
+        yield f"the dead letter of {entry_id} does not hold its fields"
+
+
+def _may_have_killed(world: World) -> bool:
+    """Whether so many lives were killed that an entry which was on trial each time looks guilty."""
+    killed = [life for life in world.lives if life.is_killed]
+    return bool(killed) and len(killed) >= killed[0].config.dlq_max_attempts
+
+
+def _of_failures(world: World) -> Iterator[str]:
+    for entry_id, recorded in world.redis.attempts.items():
+        if world.is_finished:
+            yield f"a failure of {entry_id} is remembered, and everybody has finished"
+        is_sound = world.published[entry_id].key is not None
+        if is_sound and not (NO_ANSWER in recorded and _may_be_on_trial(world, entry_id)):
+            yield f"a failure of {entry_id} was recorded, and nothing is wrong with it: {recorded}"
+
+
+def _may_be_on_trial(world: World, entry_id: str) -> bool:
+    """Whether a life tries the entry alone just now, or may have died of it."""
+    return any(
+        life.is_killed or (entry_id in life.tried and not life.has_ended) for life in world.lives
+    )
+
+
+def _of_life(life: Life) -> Iterator[str]:
+    if life.crash is not None:
+        yield f"{life.name} crashed: {life.crash!r}"
+    if life.in_hand is not None:
+        yield from _of_ledger(life)
+    if life.code is not None:
+        yield from _of_end(life)
+    if life.code is not None and life.stranded:
+        yield f"{life.name} stranded {', '.join(sorted(life.stranded))}, and Redis answered"
+
+
+def _of_ledger(life: Life) -> Iterator[str]:
+    assert life.in_hand is not None
+    ledger, held = life.in_hand.ledger, len(life.in_hand)
+    # What is in hand is in no class yet.
+    if ledger.unaccounted != held:
+        yield f"{life.name}: the ledger does not balance, with {held} in hand: {ledger}"
+    if life.code is ExitCode.CLEAN and held:
+        yield f"{life.name} ended clean with {held} in hand"
+    if ledger.acked != len(life.acked):
+        yield f"{life.name}: {len(life.acked)} entries were acknowledged: {ledger}"
+    if ledger.dead_lettered != len(life.buried):
+        yield f"{life.name}: {len(life.buried)} became dead letters: {ledger}"
+
+
+def _of_end(life: Life) -> Iterator[str]:
+    if life.code not in {ExitCode.CLEAN, ExitCode.TIMED_OUT}:
+        yield f"{life.name} ended with {life.code!r}"
+        return
+    assert life.asked_at is not None
+    assert life.ended_at is not None
+    drain_ms = round((life.ended_at - life.asked_at) * 1000)
+    budget_ms = life.config.drain_budget_ms
+    # The last step waits for a Redis that does not answer.
+    grace_ms = 0 if life.redis_answered else HAND_OVER_MS_MIN
+    if life.insisted_at is not None:
+        late_ms = round((life.ended_at - life.insisted_at) * 1000)
+        if late_ms > grace_ms:
+            yield f"{life.name} ended {late_ms} ms after the second signal"
+    elif life.code is ExitCode.TIMED_OUT and drain_ms < budget_ms:
+        yield f"{life.name} gave up after {drain_ms} of {budget_ms} ms"
+    elif drain_ms >= budget_ms and life.drained_in_peace:
+        yield f"{life.name} did not drain, and both servers answered"
+    if drain_ms > budget_ms + grace_ms:
+        yield f"{life.name} drained for {drain_ms} ms, granted were {budget_ms}"

@@ -1,0 +1,159 @@
+"""For each guarantee: a double that breaks it, and a cut in which the promise notices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from processor import pipeline
+from processor.core.verdicts import Cause
+from processor.handing_over import HandOver
+from processor.pipeline import Pipeline
+from processor.stopping import StopRequest
+from processor.supervisor import _Life
+from processor.tasks import committing
+from processor.tasks.committing import Committing
+from processor.tasks.in_hand import InHand
+from tests.simulation.broken import (
+    CarelessStore,
+    DroppingStore,
+    ForgettingStream,
+    ImpatientStream,
+    KeepingStream,
+    MistakenStream,
+    MutilatingStream,
+    StrandingStream,
+    TwoStepStream,
+    acknowledge_before_commit,
+)
+from tests.simulation.cuts import Cut, Kind, cuts_of, run
+from tests.simulation.world import Doubles
+
+if TYPE_CHECKING:
+    from processor._codec import Batch
+    from processor.edges.fakes.stream import FakeStream
+
+# Every so many checkpoints is enough for what breaks at many of them.
+STRIDE = 7
+
+
+def noticed(scenario: str, kind: Kind, doubles: Doubles | None = None, *, stride: int = 1) -> str:
+    """What the first cut shows that breaks the promise; empty if none does."""
+    cuts = [cut for cut in cuts_of(scenario) if cut.kind is kind]
+    # The late ones first: in the early ones little has happened.
+    outcomes = (run(cut, doubles) for cut in cuts[::-stride])
+    return next((str(each.violations) for each in outcomes if each.violations), "")
+
+
+@pytest.mark.parametrize(
+    ("doubles", "scenario", "kind", "violation"),
+    [
+        (Doubles(store=DroppingStore), "backlog", Kind.STOP, "acknowledged and is nowhere"),
+        (Doubles(store=CarelessStore), "duplicates", Kind.STOP, "was written twice"),
+        (Doubles(stream=ForgettingStream), "backlog", Kind.CRASH, "acknowledged and is nowhere"),
+        (Doubles(stream=TwoStepStream), "poison", Kind.CRASH, "has 2 dead letters"),
+    ],
+    ids=lambda value: getattr(value, "value", None),
+)
+def test_a_broken_edge_is_noticed(
+    doubles: Doubles, scenario: str, kind: Kind, violation: str
+) -> None:
+    assert violation in noticed(scenario, kind, doubles)
+
+
+def test_an_acknowledgement_before_the_commit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Committing, "_write", acknowledge_before_commit)
+    assert "acknowledged and is nowhere" in noticed("postgres-slow", Kind.STOP)
+
+
+def test_a_drain_without_a_deadline_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_drain = _Life._begin_drain
+
+    def begin(self: _Life) -> None:
+        begin_drain(self)
+        self._drain_ends_at = float("inf")
+
+    monkeypatch.setattr(_Life, "_begin_drain", begin)
+    assert "granted were 2000" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
+
+
+def test_a_drain_that_gives_up_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_drain = _Life._begin_drain
+
+    def begin(self: _Life) -> None:
+        begin_drain(self)
+        self._drain_ends_at -= 0.001
+
+    monkeypatch.setattr(_Life, "_begin_drain", begin)
+    assert "gave up after 1999" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
+
+
+def test_a_drain_that_waits_for_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pipeline, "__exit__", lambda *_: None)
+    assert "did not drain" in str(run(Cut("idle")).violations)
+
+
+def test_what_a_broken_edge_keeps_from_us_is_released_all_the_same() -> None:
+    assert noticed("busy", Kind.STOP, Doubles(stream=StrandingStream)) == ""
+
+
+def test_a_release_that_is_skipped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def release_nothing(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(HandOver, "_release", release_nothing)
+    assert "stranded" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
+
+
+def test_a_second_signal_that_is_not_heard_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def receive(self: StopRequest, signal_name: str) -> None:
+        self.signal_name = signal_name
+        self.requested.set()
+
+    monkeypatch.setattr(StopRequest, "receive", receive)
+    assert "after the second signal" in noticed("second-signal", Kind.STOP, stride=STRIDE)
+
+
+def test_an_entry_that_the_ledger_forgets_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def acked(self: InHand, batch: Batch) -> None:
+        self.held.settle(batch)
+
+    monkeypatch.setattr(InHand, "acked", acked)
+    assert "does not balance" in noticed("backlog", Kind.STOP)
+
+
+def test_an_outage_that_counts_against_the_records_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def no_trouble(self: Committing) -> None:
+        """The check of the schema would find the outage, too."""
+
+    monkeypatch.setattr(committing, "cause_of", lambda *_, **__: Cause.RECORD)
+    monkeypatch.setattr(Committing, "_schema_trouble", no_trouble)
+    assert "failures of sound entries" in noticed("postgres-away", Kind.CRASH, stride=STRIDE)
+
+
+def test_leases_that_nobody_renews_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def renew_nothing(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(pipeline, "renew_leases", renew_nothing)
+    cut = Cut("postgres-frozen-beside-a-peer")
+    assert "claimed what" in str(run(cut).violations)
+
+
+@pytest.mark.parametrize(
+    ("stream", "scenario", "violation"),
+    [
+        (KeepingStream, "suspects", "is remembered, and everybody has finished"),
+        (MutilatingStream, "poison", "does not hold its fields"),
+        (MistakenStream, "poison", "a dead letter for the wrong reason"),
+        (ImpatientStream, "idle", "crashed: ExceptionGroup"),
+    ],
+)
+def test_a_broken_stream_is_noticed_without_any_cut(
+    stream: type[FakeStream], scenario: str, violation: str
+) -> None:
+    assert violation in str(run(Cut(scenario), Doubles(stream=stream)).violations)

@@ -1,0 +1,70 @@
+"""What the simulation itself promises: how a life that is killed looks from the world."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import trio
+
+from processor.exit_codes import ExitCode
+from tests.simulation.checkpoints import Checkpoints
+from tests.simulation.clockwork import simulate
+from tests.simulation.world import World
+
+
+async def kill_in_an_acknowledgement(*, arrives: bool) -> World:
+    """Kill a life while its only acknowledgement is on the way to Redis."""
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, Checkpoints())
+        life = world.start("processor-1")
+        await trio.sleep(1)
+        world.postgres_slows_down()
+        world.publish(0)
+        await trio.sleep(0.5)
+        world.redis_freezes()
+        await trio.sleep(1)
+        assert len(world.table.rows) == 1
+        life.kill(arrives=arrives)
+        world.publish(1)
+        world.heal()
+        await trio.sleep(60)
+        nursery.cancel_scope.cancel()
+    return world
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_what_a_killed_life_had_sent_arrives_or_not_and_nothing_follows_it(arrives: bool) -> None:
+    play = partial(kill_in_an_acknowledgement, arrives=arrives)
+    world = simulate(play, seed=0, instrument=Checkpoints())
+    assert ((1, 0) in world.redis.pending) is not arrives
+    assert len(world.table.rows) == 1
+    assert world.lives[0].code is None
+
+
+async def stop_after(seconds: float) -> World:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, Checkpoints())
+        world.publish(0)
+        life = world.start("processor-1")
+        await trio.sleep(seconds)
+        life.stop()
+        await life.ended.wait()
+        nursery.cancel_scope.cancel()
+    return world
+
+
+def test_a_life_that_is_told_to_stop_ends_by_itself() -> None:
+    world = simulate(partial(stop_after, 1.0), seed=0, instrument=Checkpoints())
+    [life] = world.lives
+    assert life.code is ExitCode.CLEAN
+    assert life.acked == {"1-0"}
+    assert world.redis.pending == {}
+
+
+def test_virtual_hours_pass_in_no_time() -> None:
+    async def sleep() -> float:
+        await trio.sleep(3_600)
+        return trio.current_time()
+
+    assert simulate(sleep, seed=0, instrument=Checkpoints()) == pytest.approx(3_600)

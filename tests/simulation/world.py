@@ -1,0 +1,295 @@
+"""The world that simulated instances share: Redis, the table, what was published, and who lives in it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Self
+
+import trio
+
+from processor.config import Config, load_config
+from processor.edges.fakes.pending import RELEASED_IDLE_S
+from processor.edges.fakes.redis import (
+    EntryId,
+    FakePending,
+    FakeRedis,
+    format_id,
+    parse_id,
+)
+from processor.edges.fakes.store import FakeStore, FakeTable, Key, Row
+from processor.edges.fakes.stream import FakeStream
+from tests.edges.batches import NOON, position
+from tests.simulation.checkpoints import Checkpoints
+from tests.simulation.clockwork import unix_ms
+from tests.simulation.life import Life
+
+ENVIRONMENT = {
+    "REDIS_URL": "redis://127.0.0.1",
+    "POSTGRES_URL": "postgresql://processor@127.0.0.1/telemetry",
+    "METRICS_HOST": "127.0.0.1",
+    "METRICS_PORT": "0",
+    "BATCH_SIZE": "5",
+    "BATCH_BLOCK_MS": "2000",
+    "WRITE_BATCH_SIZE": "10",
+    "CLAIM_THRESHOLD_MS": "3000",
+    "CLAIM_INTERVAL_MS": "1000",
+    "DLQ_MAX_ATTEMPTS": "2",
+    "DRAIN_BUDGET_MS": "2000",
+    "CONNECT_ATTEMPTS": "100000",
+    "CONNECT_BACKOFF_MAX_MS": "400",
+}
+# The server refuses the rows of this device for their own sake: "value out of range".
+REFUSED_DEVICE, REFUSAL = 9, "22003"
+MALFORMED = "bad_json"
+# Microseconds from PostgreSQL's epoch to the noon of the positions.
+NOON_KEY_US = round((NOON.timestamp() - 946_684_800) * 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One entry of the stream, and what has to become of it."""
+
+    fields: Mapping[str, str | bytes]
+    key: Key | None
+    """Of the row that it makes; None for a poisonous one."""
+    stage: str = ""
+    """Of the dead letter that a poisonous one makes."""
+    code: str = ""
+
+
+class Rows(dict[Key, Row]):
+    """The table's rows, of which none is written twice."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def __ior__(self, rows: Any) -> Self:  # type: ignore[override,misc]
+        for key in self.keys() & dict(rows).keys():
+            self._tell(f"the row {key} was written twice")
+        self.update(rows)
+        return self
+
+
+@dataclass
+class WatchedRedis(FakeRedis):
+    """A Redis that tells what an acknowledgement takes away, at the time."""
+
+    watch: Callable[[EntryId], None] = lambda _: None
+
+    def acknowledge(self, entry_ids: Iterable[EntryId]) -> int:
+        """XACK; each entry that is pending is shown to `watch` first."""
+        keys = list(entry_ids)
+        for key in keys:
+            if key in self.pending:
+                self.watch(key)
+        return super().acknowledge(keys)
+
+
+@dataclass(frozen=True)
+class Doubles:
+    """The classes of the edges' fakes: broken ones show that the promise notices."""
+
+    stream: type[FakeStream] = FakeStream
+    store: type[FakeStore] = FakeStore
+
+
+@cache
+def _config(env: tuple[tuple[str, str], ...]) -> Config:
+    return load_config({**ENVIRONMENT, **dict(env)})
+
+
+@dataclass
+class World:
+    """Made inside a Trio run, in the nursery that its lives run in."""
+
+    nursery: trio.Nursery
+    checkpoints: Checkpoints
+    env: Mapping[str, str] = field(default_factory=dict)
+    doubles: Doubles = field(default_factory=Doubles)
+    published: dict[str, Published] = field(default_factory=dict)
+    trimmed: set[str] = field(default_factory=set)
+    lives: list[Life] = field(default_factory=list)
+    # What broke the promise at the time, rather than in the end.
+    wrongs: list[str] = field(default_factory=list)
+    # How long PostgreSQL takes for each call.
+    postgres_delay_s: float = 0.0
+    is_finished: bool = False
+    # When each server was last away, frozen or slow; infinite while it is.
+    _redis_failed_at: float = -math.inf
+    _postgres_failed_at: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self.redis = WatchedRedis(clock_ms=unix_ms, watch=self._watch_acknowledgement)
+        self.table = FakeTable(rows=Rows(self.wrongs.append))
+        self.table.refused_devices[str(position(REFUSED_DEVICE, 0)["device_id"])] = REFUSAL
+
+    def publish(self, second: int, *, device: int = 1) -> str:
+        """A position; the same device and second again are a duplicate."""
+        value = position(device, second)
+        key = (str(value["device_id"]), NOON_KEY_US + second * 1_000_000)
+        fields = {"ts": value["timestamp"], "codec": "8E", "payload": json.dumps(value)}
+        if device == REFUSED_DEVICE:
+            return self._add(Published(fields, None, "write", "refused_by_server"))
+        return self._add(Published(fields, key))
+
+    def publish_malformed(self) -> str:
+        """An entry that the codec refuses."""
+        return self._add(Published({"codec": "8E", "payload": b"{"}, None, "decode", MALFORMED))
+
+    def trim(self, entry_id: str) -> None:
+        """Delete an entry from the stream, whether or not it is pending."""
+        self.trimmed.add(entry_id)
+        self.redis.delete(entry_id)
+
+    def deliver_to_the_dead(self, *, deliveries: int = 1) -> None:
+        """Have what nobody has read pending since long ago, for a consumer that is no more."""
+        self.redis.create_group()
+        group = self.redis.group
+        assert group is not None
+        for key in self.redis.undelivered(group):
+            group.pending[key] = FakePending("ghost", deliveries, delivered_at_s=-3600)
+            group.last_delivered = key
+
+    def start(self, name: str) -> Life:
+        """Begin a life. Two that live at once have different names."""
+        assert all(life.has_ended for life in self.lives if life.name == name)
+        config = replace(
+            _config(tuple(self.env.items())), instance_id=name, redis_consumer_name=name
+        )
+        life = Life(self, name, config)
+        self.lives.append(life)
+        self.nursery.start_soon(life.run)
+        return life
+
+    @property
+    def subject(self) -> Life:
+        """The life that is looked at: the first one."""
+        return self.lives[0]
+
+    @property
+    def living(self) -> list[Life]:
+        """The lives that go on."""
+        return [life for life in self.lives if not life.has_ended]
+
+    @property
+    def claim_threshold_s(self) -> float:
+        """How long an entry is idle before it is claimed."""
+        return self.subject.config.claim_threshold_ms / 1000
+
+    def redis_goes_away(self) -> None:
+        """Every connection breaks, and none is taken."""
+        self.redis.go_away()
+        self._redis_failed_at = math.inf
+
+    def redis_freezes(self) -> None:
+        """Connections stay, and nothing is answered."""
+        if self.redis.answers.is_set():
+            self.redis.answers = trio.Event()
+        self._redis_failed_at = math.inf
+
+    def redis_recovers(self) -> None:
+        """Redis takes connections and answers."""
+        self.redis.come_back()
+        self.redis.answers.set()
+        self._redis_failed_at = min(self._redis_failed_at, trio.current_time())
+
+    def postgres_goes_away(self) -> None:
+        """Sessions break, and none is taken."""
+        self.table.reachable = False
+        self._postgres_failed_at = math.inf
+
+    def postgres_slows_down(self) -> None:
+        """Each call takes a while."""
+        self.postgres_delay_s = 0.4
+        self._postgres_failed_at = math.inf
+
+    def postgres_freezes(self) -> None:
+        """Connections stay, and nothing is answered."""
+        if self.table.answers.is_set():
+            self.table.answers = trio.Event()
+        self._postgres_failed_at = math.inf
+
+    def postgres_recovers(self) -> None:
+        """PostgreSQL takes connections and answers, without delay."""
+        self.table.reachable = True
+        self.table.answers.set()
+        self.postgres_delay_s = 0.0
+        self._postgres_failed_at = min(self._postgres_failed_at, trio.current_time())
+
+    def heal(self) -> None:
+        """Have both servers there, quick and answering."""
+        self.redis_recovers()
+        self.postgres_recovers()
+
+    def redis_has_been_well_since(self, time_s: float) -> bool:
+        """Whether Redis has answered ever since, and at once."""
+        return self._redis_failed_at < time_s
+
+    def has_been_well_since(self, time_s: float) -> bool:
+        """Whether both servers have answered ever since, and at once."""
+        return max(self._redis_failed_at, self._postgres_failed_at) < time_s
+
+    @property
+    def leases_hold(self) -> bool:
+        """Whether Redis has answered for so long that every lease could be renewed."""
+        return trio.current_time() - self._redis_failed_at > self.claim_threshold_s
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do: nothing undelivered, pending or remembered as failed."""
+        group = self.redis.group
+        if group is None or self.redis.undelivered(group):
+            return False
+        return not group.pending and not self.redis.attempts
+
+    def is_waiting(self, entry_id: str) -> bool:
+        """Whether somebody will still find the entry: in the stream, or on the pending list."""
+        key, group = parse_id(entry_id), self.redis.group
+        if key in self.redis.pending:
+            return True
+        return key in self.redis.entries and (group is None or key > group.last_delivered)
+
+    def stranded_of(self, consumer: str) -> set[str]:
+        """What is on a consumer's pending list, without a recorded failure and not released."""
+        own = {
+            format_id(key)
+            for key, it in self.redis.pending.items()
+            if it.owner == consumer and it.idle_ms < RELEASED_IDLE_S * 1000
+        }
+        return own - self.redis.attempts.keys()
+
+    def dead_letters_of(self, entry_id: str) -> list[dict[str, str | bytes]]:
+        """The dead letters that name this entry."""
+        return [each for each in self.redis.dead_letters if each["dlq_source_id"] == entry_id]
+
+    def watch_claim(self, claimant: Life, entry_ids: Sequence[str]) -> None:
+        """Take note of a claim: of what a live peer works on, it breaks the promise."""
+        if not self.leases_hold:
+            return
+        for peer in self.lives:
+            if peer is not claimant and (held := peer.holds(entry_ids)):
+                wrong = f"{claimant.name} claimed what {peer.name} works on: {', '.join(held)}"
+                self.wrongs.append(wrong)
+
+    def watch_failures(self, entry_ids: Sequence[str]) -> None:
+        """Take note of recorded failures: of a sound entry, one breaks the promise."""
+        sound = [each for each in entry_ids if self.published[each].key is not None]
+        if sound:
+            self.wrongs.append(f"failures of sound entries were counted: {', '.join(sound)}")
+
+    def _add(self, published: Published) -> str:
+        entry_id = self.redis.add(published.fields)
+        self.published[entry_id] = published
+        return entry_id
+
+    def _watch_acknowledgement(self, key: EntryId) -> None:
+        entry_id = format_id(key)
+        published = self.published[entry_id]
+        is_in_table = published.key in self.table.rows
+        if not (is_in_table or key not in self.redis.entries or self.dead_letters_of(entry_id)):
+            self.wrongs.append(f"{entry_id} was acknowledged and is nowhere")
