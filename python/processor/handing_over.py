@@ -27,11 +27,11 @@ class HandOver:
         What there is to release is read from Redis, not from memory alone: entries may have been
         delivered that never came into our hands.
         """
-        self.undecided = len(self.in_hand)
+        self.undecided = self.in_hand.undecided
         # The end of the stages may have cut an exchange, and the connection with it.
         await self.stream.connect()
         await self._acknowledge()
-        self.undecided = len(self.in_hand)
+        self.undecided = self.in_hand.undecided
         for entry_id in self.in_hand.on_trial:
             await self.stream.end_trial(entry_id)
         await self._release(await self._own_pending())
@@ -52,7 +52,7 @@ class HandOver:
 
     async def _release(self, pending: list[PendingEntry]) -> None:
         self.in_hand.still_ours([entry.entry_id for entry in pending])
-        undecided = self.in_hand.undecided(pending)
+        undecided = self.in_hand.to_release(pending)
         for start in range(0, len(undecided), PAGE_ENTRIES):
             page = undecided[start : start + PAGE_ENTRIES]
             self.in_hand.released(await self.stream.release(page))

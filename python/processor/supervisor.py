@@ -175,7 +175,7 @@ class _Life:
 
     def _say_end(self, *, undecided: int) -> ExitCode:
         in_hand = self._pipeline.in_hand
-        ledger = in_hand.ledger.closed(len(in_hand))
+        ledger = in_hand.ledger.closed(in_hand.undecided)
         if ledger.unaccounted:
             raise LedgerImbalance(ledger)
         steps_ms = self._steps.ms

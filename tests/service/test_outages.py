@@ -211,6 +211,8 @@ def test_a_destroyed_group_is_made_anew_and_told(run: Run, world: World) -> None
     service.until_metrics(acks_total=200)
     assert world.rows() == 100
     service.until_ready_again()
+    assert service.stop() == 0
+    assert service.ledger == {"read": 100, "acked": 100}
 
 
 def test_a_deleted_stream_is_made_anew_and_told(run: Run, world: World) -> None:

@@ -95,7 +95,7 @@ def _of_life(life: Life) -> Iterator[str]:
 
 def _of_ledger(life: Life) -> Iterator[str]:
     assert life.in_hand is not None
-    ledger, held = life.in_hand.ledger, len(life.in_hand)
+    ledger, held = life.in_hand.ledger, life.in_hand.undecided
     # What is in hand is in no class yet.
     if ledger.unaccounted != held:
         yield f"{life.name}: the ledger does not balance, with {held} in hand: {ledger}"

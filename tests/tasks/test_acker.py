@@ -32,7 +32,7 @@ class AckDesk:
         """Publish records and read them."""
         self.desk.publish(records)
         delivery = await self.desk.read()
-        self.desk.in_hand.take(delivery, attempted)
+        self.desk.in_hand.take_again(delivery, attempted)
         return delivery.batch
 
     async def settle(self, *batches: Batch) -> None:

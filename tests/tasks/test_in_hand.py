@@ -48,12 +48,36 @@ async def test_an_entry_that_was_refused_and_is_read_again_counts_once_in_its_la
     for entry_id in (good, bad):
         desk.in_hand.left(entry_id)
     assert desk.in_hand.ledger.left_pending == 2
-    desk.in_hand.take(delivery)
+    desk.in_hand.take_again(delivery)
     assert (desk.in_hand.ledger.read, desk.in_hand.ledger.left_pending) == (2, 0)
     desk.in_hand.acked(delivery.batch)
     desk.in_hand.dead(bad)
     ledger = desk.in_hand.ledger
     assert (ledger.read, ledger.acked, ledger.dead_lettered, ledger.unaccounted) == (2, 1, 1, 0)
+
+
+async def test_what_a_group_that_is_created_anew_gives_again_counts_once(
+    clock: MockClock, desk: Desk
+) -> None:
+    desk.publish(2)
+    bad = desk.add_malformed()
+    [held] = desk.publish(1, first_second=50)
+    everything = await desk.read()
+    desk.in_hand.take(everything)
+    desk.in_hand.left(bad)
+    first = everything.batch.split()[0]
+    desk.in_hand.acked(first)
+    assert held in desk.in_hand.held_for(0)
+    before = desk.in_hand.ledger
+
+    desk.in_hand.group_is_new()
+    desk.in_hand.take(everything)
+    assert (desk.in_hand.ledger.read, desk.in_hand.ledger.acked) == (before.read, before.acked)
+    desk.in_hand.acked(everything.batch)
+    desk.in_hand.dead(bad)
+    ledger = desk.in_hand.ledger
+    assert (ledger.read, ledger.acked, ledger.dead_lettered, ledger.unaccounted) == (4, 3, 1, 0)
+    assert (len(desk.in_hand), desk.in_hand.undecided) == (0, 0)
 
 
 async def test_a_refused_entry_that_a_peer_settles_or_that_is_lost_leaves_its_class(
@@ -118,7 +142,7 @@ async def test_it_remembers_whose_failures_are_recorded_until_the_entry_is_settl
 ) -> None:
     ids = desk.publish(4)
     delivery = await desk.read()
-    desk.in_hand.take(delivery, ids[:2])
+    desk.in_hand.take_again(delivery, ids[:2])
     assert sorted(desk.in_hand.attempted(delivery.batch)) == ids[:2]
     desk.in_hand.left(ids[0])
     assert desk.in_hand.attempted(delivery.batch) == [ids[1]]

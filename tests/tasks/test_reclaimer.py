@@ -121,13 +121,13 @@ async def test_what_was_claimed_is_handed_over_though_a_stop_was_asked_for(
     ids = await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)
     scope = trio.CancelScope()
-    take = desk.in_hand.take
+    take = desk.in_hand.take_again
 
     def stop(*arguments: object) -> None:
         take(*arguments)  # type: ignore[arg-type]
         scope.cancel()
 
-    desk.in_hand.take = stop  # type: ignore[assignment, method-assign]
+    desk.in_hand.take_again = stop  # type: ignore[assignment, method-assign]
 
     async def run() -> None:
         with scope:

@@ -80,9 +80,9 @@ class Consumer:
                 await self._intake.admit(delivery, redelivered=False)
 
     async def _recover(self, error: RedisError) -> None:
-        is_group_gone = isinstance(error, RedisRefused) and error.code in GROUP_GONE_CODES
-        if is_group_gone:
+        if isinstance(error, RedisRefused) and error.code in GROUP_GONE_CODES:
             events.group_gone(self._redis.log, error=str(error))
+            self._intake.group_is_new()
         await self._pause(error)
         await self._redis.connect(and_then=self._redis.stream.ensure_group)
 

@@ -10,6 +10,7 @@ from processor._codec import Batch, Delivery
 from processor._codec import InHand as HeldIds
 from processor.core.attempts import PendingEntry
 from processor.core.ledger import Ledger
+from processor.core.reading import SpansRead
 from processor.statistics import Recorder
 
 
@@ -20,9 +21,12 @@ class InHand:
         self._recorder = recorder
         self.held = HeldIds()
         self._attempted: set[str] = set()
-        self._left: set[str] = set()
-        self._committed: dict[int, Batch] = {}
         self._on_trial: set[str] = set()
+        self._committed: dict[int, Batch] = {}
+        self._left: set[str] = set()
+        self._spans = SpansRead()
+        # Of what is held, what a group that was created anew has delivered once more: it has its class.
+        self._classed: set[str] = set()
         self._read = self._acked = self._dead = self._lost = self._gone = self._released = 0
 
     def __len__(self) -> int:
@@ -41,15 +45,31 @@ class InHand:
             left_pending=len(self._left),
         )
 
-    def take(self, delivery: Delivery, attempted: Collection[str] = ()) -> None:
-        """Records and refused entries came in; `attempted` are the ids with a recorded failure."""
-        refused = [rejection.entry_id for rejection in delivery.rejections]
-        now = now_ms()
-        taken = self.held.take(delivery.batch, now) + self.held.take_ids(refused, now)
-        self._read += taken - self._no_longer_left([*refused, *self._left_of(delivery.batch)])
-        came = set(attempted).difference(self.held.absent([*attempted]))
-        self._attempted.update(came)
+    @property
+    def undecided(self) -> int:
+        """Entries in hand whose class is not known yet."""
+        return len(self.held) - len(self._classed)
+
+    def take(self, delivery: Delivery) -> None:
+        """New entries came in: records, and refused ones."""
+        again = self._read_before(delivery) if self._spans.is_repeated else set[str]()
+        self._read += self._hold(delivery) - len(again)
+        self._classed |= again - self._left
+        self._left -= again
+        if delivery.first_id is not None and delivery.last_id is not None:
+            self._spans.add(delivery.first_id, delivery.last_id)
         self._changed()
+
+    def take_again(self, delivery: Delivery, attempted: Collection[str] = ()) -> None:
+        """Pending entries came in once more; `attempted` are the ids with a recorded failure."""
+        taken = self._hold(delivery)
+        self._read += taken - self._no_longer_left(_ids_of(delivery) if self._left else ())
+        self._attempted.update(set(attempted).difference(self.held.absent([*attempted])))
+        self._changed()
+
+    def group_is_new(self) -> None:
+        """The group was created anew: what is new to it may not be new to us."""
+        self._spans.repeat()
 
     def absent(self, entry_ids: Sequence[str]) -> list[str]:
         """Those of the ids that are not in hand."""
@@ -61,7 +81,7 @@ class InHand:
 
     def attempted(self, batch: Batch) -> list[str]:
         """Those of the batch that have a recorded failure, which goes when they are acknowledged."""
-        return batch.ids_among(list(self._attempted)) if self._attempted else []
+        return batch.ids_among([*self._attempted]) if self._attempted else []
 
     def committed(self, batch: Batch) -> None:
         """The batch is in the table: whatever happens, it is to be acknowledged."""
@@ -78,7 +98,9 @@ class InHand:
         attempted = self.attempted(batch)
         self._attempted.difference_update(attempted)
         self._on_trial.difference_update(attempted)
-        self._acked += self.held.settle(batch)
+        classed = batch.ids_among([*self._classed]) if self._classed else []
+        self._classed.difference_update(classed)
+        self._acked += self.held.settle(batch) - len(classed)
         self._changed()
 
     @property
@@ -95,21 +117,19 @@ class InHand:
 
         A trial that ended before the entry was delivered leaves one that was never read.
         """
-        if self._settle(entry_id):
+        if self._let_go(entry_id):
             self._left.add(entry_id)
         self._changed()
 
     def dead(self, entry_id: str) -> None:
         """It is a dead letter now."""
-        self._read += not self._settle(entry_id)
-        self._dead += 1
+        self._dead += self._falls_into_a_class(entry_id)
         self._changed()
 
     def gone(self, entry_id: str) -> None:
         """Somebody else has settled it."""
-        if self._settle(entry_id):
-            self._gone += 1
-            self._changed()
+        self._gone += self._let_go(entry_id)
+        self._changed()
 
     def lost(self, entry_ids: Sequence[str]) -> list[str]:
         """Pending entries turned out not to be in the stream any more; those that are losses.
@@ -117,19 +137,17 @@ class InHand:
         What is in hand is none: it was read before, and is settled in the normal way.
         """
         losses = self.held.absent(entry_ids)
-        self._read += len(losses) - self._no_longer_left(losses)
-        self._lost += len(losses)
-        self._changed()
+        for entry_id in losses:
+            self.lost_in_hand(entry_id)
         return losses
 
     def lost_in_hand(self, entry_id: str) -> None:
         """An entry whose failure was to be recorded is not in the stream any more."""
-        self._read += not self._settle(entry_id)
-        self._lost += 1
+        self._lost += self._falls_into_a_class(entry_id)
         self._changed()
 
-    def undecided(self, pending: Sequence[PendingEntry]) -> list[str]:
-        """Of the own pending list, what is to be released: all but what was refused, in this life or before."""
+    def to_release(self, pending: Sequence[PendingEntry]) -> list[str]:
+        """Of the own pending list: all but what was refused, in this life or before."""
         idle = set(self.held.absent([entry.entry_id for entry in pending]))
         return [
             entry.entry_id
@@ -140,8 +158,7 @@ class InHand:
     def released(self, entry_ids: Sequence[str]) -> None:
         """Anybody can claim them now; among them may be some that were delivered and never came to us."""
         for entry_id in entry_ids:
-            self._read += not self._settle(entry_id)
-            self._released += 1
+            self._released += self._falls_into_a_class(entry_id)
         self._changed()
 
     def still_ours(self, entry_ids: Collection[str]) -> None:
@@ -150,17 +167,37 @@ class InHand:
         for entry_id in had.difference(entry_ids):
             self.gone(entry_id)
 
-    def _settle(self, entry_id: str) -> bool:
-        """Let go of an id; whether it counts as read already."""
+    def _falls_into_a_class(self, entry_id: str) -> bool:
+        """Let go of an id for good; whether it counts, which it does once."""
+        if entry_id in self._classed:
+            self._let_go(entry_id)
+            return False
+        self._read += not self._let_go(entry_id)
+        return True
+
+    def _let_go(self, entry_id: str) -> bool:
+        """Whether it was read before and is in no class yet."""
         self._attempted.discard(entry_id)
         self._on_trial.discard(entry_id)
-        held = self.held.settle_ids([entry_id])
-        return bool(held + self._no_longer_left([entry_id]))
+        is_open = bool(self.held.settle_ids([entry_id]) + self._no_longer_left([entry_id]))
+        if entry_id in self._classed:
+            self._classed.remove(entry_id)
+            return False
+        return is_open
 
-    def _left_of(self, batch: Batch) -> list[str]:
-        return batch.ids_among(list(self._left)) if self._left else []
+    def _read_before(self, delivery: Delivery) -> set[str]:
+        """Of new entries, those that were read before and are not in hand."""
+        entry_ids = _ids_of(delivery)
+        again = {*self._spans.again(entry_ids), *self._left.intersection(entry_ids)}
+        return {*self.held.absent([*again])}
 
-    def _no_longer_left(self, entry_ids: Sequence[str]) -> int:
+    def _hold(self, delivery: Delivery) -> int:
+        """How many of a delivery's entries were not held before."""
+        refused = [rejection.entry_id for rejection in delivery.rejections]
+        now = now_ms()
+        return self.held.take(delivery.batch, now) + self.held.take_ids(refused, now)
+
+    def _no_longer_left(self, entry_ids: Collection[str]) -> int:
         again = self._left.intersection(entry_ids)
         self._left -= again
         return len(again)
@@ -172,3 +209,10 @@ class InHand:
 def now_ms() -> int:
     """The clock that entries are held with: Trio's, in milliseconds."""
     return round(trio.current_time() * 1000)
+
+
+def _ids_of(delivery: Delivery) -> list[str]:
+    return [
+        *delivery.batch.entry_ids,
+        *(rejection.entry_id for rejection in delivery.rejections),
+    ]

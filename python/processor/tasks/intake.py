@@ -59,7 +59,10 @@ class Intake:
         self, delivery: Delivery, *, redelivered: bool, attempted: Collection[str] = ()
     ) -> None:
         """Count what was delivered, and tell."""
-        self._in_hand.take(delivery, attempted)
+        if redelivered:
+            self._in_hand.take_again(delivery, attempted)
+        else:
+            self._in_hand.take(delivery)
         self._recorder.entries_delivered(delivery.entries)
         for rejection in delivery.rejections:
             self._recorder.decode_refused(rejection.code)
@@ -70,6 +73,10 @@ class Intake:
             last_id=delivery.last_id,
             redelivered=redelivered,
         )
+
+    def group_is_new(self) -> None:
+        """What comes as new from now on may have come before."""
+        self._in_hand.group_is_new()
 
     async def fail(self, failures: Failures) -> None:
         """Have failures recorded, or a trial taken back."""
