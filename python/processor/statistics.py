@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from processor import wall_clock
 from processor._codec import DECODE_CODES
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER
 from processor.core.ledger import Ledger
@@ -19,6 +20,7 @@ READ_RESULTS = ("ok", "empty", "error")
 WRITE_STATUSES = ("inserted", "duplicate", "failed")
 REHYDRATION_RESULTS = ("restored", "empty", "failed")
 DEPENDENCIES = ("redis", "postgres")
+DRAIN_OUTCOMES = ("clean", "timed_out")
 
 # From one small batch on a local server to a COPY that waits for a lock or a checkpoint.
 WRITE_DURATION_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -53,6 +55,15 @@ class Durations:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """The end of a life, from the stop request on."""
+
+    outcome: str | None = None
+    """One of DRAIN_OUTCOMES; None while nothing ended."""
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """One moment of the service. Counters count from the start of the process."""
 
@@ -78,6 +89,12 @@ class Statistics:
     """Entries not yet delivered to the group; None before the first look and when Redis cannot tell."""
     pending_entries: int | None
     """Entries delivered to the group and not acknowledged; None before the first look."""
+    oldest_pending_age_s: float | None
+    """Since the oldest pending entry was published; None without one, and before the first look."""
+    last_record_age_s: float | None
+    """Since entries were last delivered; None before the first."""
+    drain: Drain
+    """How the end went."""
     decode_errors: Mapping[str, int]
     """Refused payloads by code, all of DECODE_CODES and whatever else the codec said."""
     position_writes: Mapping[str, int]
@@ -128,6 +145,9 @@ class Recorder:
         self._records_read = 0
         self._lag: int | None = None
         self._pending_entries: int | None = None
+        self._oldest_pending_ms: int | None = None
+        self._last_record_ms: int | None = None
+        self._drain = Drain()
         self._decode_errors = dict.fromkeys(DECODE_CODES, 0)
         self._position_writes = dict.fromkeys(WRITE_STATUSES, 0)
         self._write_counts = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)
@@ -171,6 +191,7 @@ class Recorder:
 
     def entries_delivered(self, entries: int) -> None:
         """Entries were read, or pending ones delivered once more."""
+        self._last_record_ms = wall_clock.unix_ms()
         self._records_read += entries
 
     def entries_claimed(self, entries: int) -> None:
@@ -190,8 +211,12 @@ class Recorder:
         self._in_flight_records = entries
         self._ledger = ledger
 
-    def queue_seen(self, *, lag: int | None, pending_entries: int | None) -> None:
+    def queue_seen(
+        self, *, lag: int | None, pending_entries: int | None, oldest_id: str | None = None
+    ) -> None:
         """What Redis says of the group; None where it cannot tell."""
+        # An entry's id begins with the time at which it was published.
+        self._oldest_pending_ms = None if oldest_id is None else int(oldest_id.partition("-")[0])
         self._lag = lag
         self._pending_entries = pending_entries
 
@@ -222,6 +247,10 @@ class Recorder:
         """An XACK that named so many ids was answered."""
         self._acks += records
 
+    def drained(self, outcome: str, duration_s: float) -> None:
+        """The life ended, so long after the stop request; `outcome` is one of DRAIN_OUTCOMES."""
+        self._drain = Drain(outcome, duration_s)
+
     def devices_seen(self, *, size: int, evictions: int) -> None:
         """Devices in memory now, and evictions since the start."""
         self._device_state_size = size
@@ -245,6 +274,9 @@ class Recorder:
             write_retries=MappingProxyType(dict(self._write_retries)),
             lag=self._lag,
             pending_entries=self._pending_entries,
+            oldest_pending_age_s=_age_s(self._oldest_pending_ms),
+            last_record_age_s=_age_s(self._last_record_ms),
+            drain=self._drain,
             decode_errors=MappingProxyType(dict(self._decode_errors)),
             position_writes=MappingProxyType(dict(self._position_writes)),
             write_durations=Durations(tuple(self._write_counts), self._write_sum_s),
@@ -264,3 +296,7 @@ class Recorder:
     def _readiness(self, name: str) -> Readiness:
         reason = next(iter(self._troubles[name].values()), "")
         return Readiness(ready=not self._troubles[name], reason=reason)
+
+
+def _age_s(since_ms: int | None) -> float | None:
+    return None if since_ms is None else max(0.0, (wall_clock.unix_ms() - since_ms) / 1000)

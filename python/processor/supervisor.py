@@ -179,6 +179,8 @@ class _Life:
         if ledger.unaccounted:
             raise LedgerImbalance(ledger)
         steps_ms = self._steps.ms
+        outcome = "timed_out" if undecided else "clean"
+        self.recorder.drained(outcome, sum(steps_ms.values()) / 1000)
         if undecided:
             events.shutdown_timed_out(self._log, ledger=ledger, steps_ms=steps_ms)
             return ExitCode.TIMED_OUT

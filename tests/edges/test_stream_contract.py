@@ -169,6 +169,22 @@ async def test_the_lag_is_what_the_group_was_not_given_yet(grouped: World) -> No
     assert await grouped.stream.lag() == (2, 0)
 
 
+@pytest.mark.parametrize("loss", [None, "destroy_group", "delete_stream"])
+async def test_the_oldest_pending_entry_is_told_whoever_has_it(
+    grouped: World, other: PositionStream, loss: str | None
+) -> None:
+    assert await grouped.stream.oldest_pending() is None
+    first, second = grouped.add(1), grouped.add(2)
+    delivery = await grouped.stream.read_new(1, LONG_BLOCK_MS)
+    await other.read_new(1, LONG_BLOCK_MS)
+    assert await grouped.stream.oldest_pending() == first
+    await grouped.stream.ack(delivery.batch)
+    assert await grouped.stream.oldest_pending() == second
+    if loss is not None:
+        getattr(grouped, loss)()
+        assert await grouped.stream.oldest_pending() is None
+
+
 async def test_the_lag_is_unknown_once_an_entry_ahead_of_the_group_was_deleted(
     grouped: World,
 ) -> None:

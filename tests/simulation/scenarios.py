@@ -62,6 +62,13 @@ def entries_of_the_dead(world: World) -> None:
     world.publish(7)
 
 
+def cold_devices(world: World) -> None:
+    """Devices that nobody has met, on a PostgreSQL that takes its time to say what it knows of them."""
+    world.postgres_slows_down()
+    for second in range(8):
+        world.publish(second, device=second)
+
+
 def crash_suspects(world: World) -> None:
     """Entries that were delivered too often without an answer, one of them malformed."""
     world.publish(0)
@@ -91,6 +98,14 @@ async def a_busy_flow(world: World) -> None:
         world.publish(second)
         for _ in range(STEPS_BETWEEN):
             await trio.lowlevel.checkpoint()
+
+
+async def new_devices_meanwhile(world: World) -> None:
+    """Others come while the first ones are looked up."""
+    for second in range(4):
+        world.publish(20 + second, device=second)
+        await trio.sleep(0.3)
+    await trio.sleep(2)
 
 
 async def long_enough_to_bury(world: World) -> None:
@@ -187,6 +202,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "duplicates": Scenario(duplicates, nothing_more),
     "poison": Scenario(poison, long_enough_to_bury),
     "suspects": Scenario(crash_suspects, long_enough_to_bury),
+    "rehydration": Scenario(cold_devices, new_devices_meanwhile),
     "claim": Scenario(entries_of_the_dead, nothing_more),
     "claim-beside-a-peer": Scenario(entries_of_the_dead, a_steady_flow, peers=("processor-2",)),
     "postgres-slow": Scenario(some_entries, postgres_slow),

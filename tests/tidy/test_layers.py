@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "edges.postgres": ("_codec", "core", "edges.postgres", "errors"),
     "edges.redis": ("_codec", "config", "core", "edges.ports", "edges.redis", "errors"),
     "edges.publisher": ("errors", "publish.entry"),
-    "statistics": ("_codec", "core"),
+    "statistics": ("_codec", "core", "wall_clock"),
     "config": ("config", "errors"),
     "events": ("core", "logs"),
     "logs": ("logs",),

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor import wall_clock
 from processor.core.ledger import Ledger
 from processor.core.lifecycle import Phase
-from processor.statistics import WRITE_DURATION_BOUNDS_S, Build, Recorder
+from processor.statistics import DRAIN_OUTCOMES, WRITE_DURATION_BOUNDS_S, Build, Drain, Recorder
 
 BUILD = Build(version="1.0", stream="s", group="g", consumer="c")
 
@@ -179,3 +180,26 @@ def test_a_dependency_that_does_not_exist_is_a_mistake() -> None:
         recorder.dependency_ready("mysql")
     with pytest.raises(KeyError, match="mysql is no dependency"):
         recorder.dependency_lost("mysql", "gone")
+
+
+def test_ages_are_told_as_of_the_moment_of_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ms = 1_777_636_800_000
+    monkeypatch.setattr(wall_clock, "unix_ms", lambda: now_ms)
+    recorder = Recorder(BUILD)
+    unknown = recorder.snapshot()
+    assert (unknown.oldest_pending_age_s, unknown.last_record_age_s) == (None, None)
+    recorder.entries_delivered(1)
+    recorder.queue_seen(lag=0, pending_entries=1, oldest_id=f"{now_ms - 7_000}-3")
+    now_ms += 2_500
+    known = recorder.snapshot()
+    assert (known.oldest_pending_age_s, known.last_record_age_s) == (9.5, 2.5)
+    recorder.queue_seen(lag=0, pending_entries=0)
+    assert recorder.snapshot().oldest_pending_age_s is None
+
+
+@pytest.mark.parametrize("outcome", DRAIN_OUTCOMES)
+def test_the_end_is_told_with_its_duration(outcome: str) -> None:
+    recorder = Recorder(BUILD)
+    assert recorder.snapshot().drain == Drain()
+    recorder.drained(outcome, 1.25)
+    assert recorder.snapshot().drain == Drain(outcome, 1.25)

@@ -166,5 +166,8 @@ class PositionStream(Protocol):
     async def lag(self) -> tuple[int | None, int]:
         """(entries not yet delivered to the group or None when Redis cannot tell, pending entries)."""
 
+    async def oldest_pending(self) -> str | None:
+        """Id of the group's oldest pending entry, whoever has it; None without one."""
+
     async def aclose(self) -> None:
         """Close the connections at once; never raises."""

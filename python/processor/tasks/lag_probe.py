@@ -10,7 +10,7 @@ from processor.edges.ports import PositionStream
 from processor.errors import RedisError
 from processor.statistics import Recorder
 
-# As often as anyone scrapes; one XINFO GROUPS costs Redis microseconds.
+# As often as anyone scrapes; these two commands cost Redis microseconds.
 INTERVAL_S = 1.0
 
 
@@ -22,8 +22,9 @@ async def probe_lag(stream: PositionStream, recorder: Recorder) -> NoReturn:
     while True:
         try:
             lag, pending = await stream.lag()
+            oldest_id = await stream.oldest_pending()
         except RedisError:
             recorder.queue_seen(lag=None, pending_entries=None)
         else:
-            recorder.queue_seen(lag=lag, pending_entries=pending)
+            recorder.queue_seen(lag=lag, pending_entries=pending, oldest_id=oldest_id)
         await trio.sleep(INTERVAL_S)

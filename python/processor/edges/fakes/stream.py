@@ -143,6 +143,10 @@ class FakeStream:
             group = self._group()
             return self.redis.lag(group), len(group.pending)
 
+    async def oldest_pending(self) -> str | None:
+        async with self._call("oldest_pending", "control"):
+            return format_id(min(self.redis.pending)) if self.redis.pending else None
+
     async def aclose(self) -> None:
         self._lives.clear()
 

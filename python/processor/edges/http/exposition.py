@@ -14,7 +14,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from processor.statistics import WRITE_DURATION_BOUNDS_S
+from processor.statistics import DRAIN_OUTCOMES, WRITE_DURATION_BOUNDS_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +61,16 @@ def _stream_metrics(now: Statistics) -> Iterator[Metric]:
         "processor_pending_entries",
         "Entries delivered to the group and not acknowledged; absent before the first look.",
         now.pending_entries,
+    )
+    yield _gauge(
+        "processor_oldest_pending_age_seconds",
+        "Since the oldest pending entry was published; absent without one.",
+        now.oldest_pending_age_s,
+    )
+    yield _gauge(
+        "processor_last_record_age_seconds",
+        "Since entries were last delivered; absent before the first.",
+        now.last_record_age_s,
     )
     yield CounterMetricFamily(
         "processor_claims_total",
@@ -119,6 +129,17 @@ def _write_metrics(now: Statistics) -> Iterator[Metric]:
 
 
 def _state_metrics(now: Statistics) -> Iterator[Metric]:
+    yield _gauge(
+        "processor_drain_duration_seconds",
+        "From the stop request to the end; absent before it.",
+        now.drain.duration_s,
+    )
+    outcome = GaugeMetricFamily(
+        "processor_drain_outcome", "1 for how the end went.", labels=["outcome"]
+    )
+    for name in DRAIN_OUTCOMES:
+        outcome.add_metric([name], int(name == now.drain.outcome))
+    yield outcome
     yield _gauge("processor_device_state_size", "Devices held in memory.", now.device_state_size)
     yield CounterMetricFamily(
         "processor_device_state_evictions_total",
@@ -154,7 +175,7 @@ def _counters(name: str, documentation: str, label: str, values: Mapping[str, in
     return family
 
 
-def _gauge(name: str, documentation: str, value: int | None) -> Metric:
+def _gauge(name: str, documentation: str, value: float | None) -> Metric:
     """A gauge without a sample when the value is unknown: 0 would look like an answer."""
     return GaugeMetricFamily(name, documentation, value=value)
 

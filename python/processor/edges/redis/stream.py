@@ -13,7 +13,7 @@ from processor.edges.redis.connections import REPLY_TIMEOUT_MS, Connections, ask
 from processor.edges.redis.failures import Failures
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
-from processor.edges.redis.replies import as_integer, as_mapping
+from processor.edges.redis.replies import as_integer, as_list, as_mapping, as_text
 from processor.errors import RedisRefused
 
 
@@ -117,6 +117,17 @@ class RedisPositionStream:
                     pending if isinstance(pending, int) else 0,
                 )
         raise RedisRefused("the consumer group does not exist", where=self.where, code="NOGROUP")
+
+    async def oldest_pending(self) -> str | None:
+        names = self._names
+        try:
+            summary = await ask(self._connections.control, "XPENDING", names.stream, names.group)
+        except RedisRefused as error:
+            if error.code != "NOGROUP":
+                raise
+            return None
+        _, oldest, *_ = as_list(summary)
+        return None if oldest is None else as_text(oldest)
 
     async def aclose(self) -> None:
         self._connections.close()
