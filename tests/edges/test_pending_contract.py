@@ -195,7 +195,7 @@ async def test_what_is_not_ours_any_more_is_not_delivered_again(
     await other.claim(FIRST_ID, 10, idle_ms=THRESHOLD_MS)
     await grouped.stream.ack((await grouped.stream.redeliver([acked])).delivery.batch)
     grouped.delete(deleted)
-    again = await grouped.stream.redeliver([acked, claimed, deleted, kept, "1-1"])
+    again = await grouped.stream.redeliver(["0-1", acked, claimed, deleted, kept])
     assert ids_of(again.delivery) == [kept]
     assert [*again.lost_ids] == [deleted]
     assert (grouped.pending(), grouped.pending("other")) == ({kept: 2}, {claimed: 1})
