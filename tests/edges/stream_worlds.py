@@ -47,6 +47,7 @@ class World(Protocol):
     def put_attempts(self, entry_id: str, text: str) -> None: ...
     def dead_letters(self) -> list[dict[str, str]]: ...
     def delete(self, entry_id: str) -> None: ...
+    def trim(self, entries_max: int) -> None: ...
     def destroy_group(self) -> None: ...
     def delete_stream(self) -> None: ...
     def pending(self, consumer: str = "own") -> dict[str, int]: ...
@@ -116,6 +117,9 @@ class FakeWorld:
     def delete(self, entry_id: str) -> None:
         self._redis.delete(entry_id)
 
+    def trim(self, entries_max: int) -> None:
+        self._redis.trim(entries_max)
+
     def destroy_group(self) -> None:
         self._redis.destroy_group()
 
@@ -183,6 +187,9 @@ class RealWorld:
 
     def delete(self, entry_id: str) -> None:
         self._client.xdel(self._name, entry_id)
+
+    def trim(self, entries_max: int) -> None:
+        self._client.xtrim(self._name, maxlen=entries_max, approximate=False)
 
     def destroy_group(self) -> None:
         self._client.xgroup_destroy(self._name, GROUP)

@@ -193,6 +193,16 @@ async def test_the_lag_is_unknown_once_an_entry_ahead_of_the_group_was_deleted(
     assert await grouped.stream.lag() == (None, 0)
 
 
+async def test_entries_that_were_trimmed_before_they_were_delivered_are_skipped_and_no_lag(
+    grouped: World,
+) -> None:
+    entry_ids = [grouped.add(number) for number in range(10)]
+    await grouped.stream.read_new(3, LONG_BLOCK_MS)
+    grouped.trim(2)
+    assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == entry_ids[-2:]
+    assert await grouped.stream.lag() == (0, 5)
+
+
 @pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
 async def test_without_a_group_every_reading_call_is_refused_and_ensuring_it_heals(
     grouped: World, loss: str

@@ -101,6 +101,11 @@ class FakeRedis:
         self.entries.pop(parse_id(entry_id), None)
         self.newest_deleted = max(self.newest_deleted, parse_id(entry_id))
 
+    def trim(self, entries_max: int) -> None:
+        """XTRIM to the newest entries: what is pending stays so."""
+        for entry_id in sorted(self.entries)[: -entries_max or None]:
+            del self.entries[entry_id]
+
     def create_group(self) -> None:
         """XGROUP CREATE at 0 with MKSTREAM, unless it is there."""
         self.stream_exists = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from processor._codec import Batch, Delivery, ReplyParser
 from processor.config import RedisTarget
@@ -15,6 +16,9 @@ from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
 from processor.edges.redis.replies import as_integer, as_list, as_mapping, as_text
 from processor.errors import RedisRefused
+
+if TYPE_CHECKING:
+    from processor._codec import Reply
 
 
 class RedisPositionStream:
@@ -112,6 +116,9 @@ class RedisPositionStream:
         for group in map(as_mapping, groups if isinstance(groups, list) else []):
             if group.get(b"name") == name:
                 lag, pending = group.get(b"lag"), group.get(b"pending")
+                if lag and not await self._has_behind(group.get(b"last-delivered-id")):
+                    # Redis counts entries as undelivered that were trimmed before they could be.
+                    lag = 0
                 return (
                     lag if isinstance(lag, int) else None,
                     pending if isinstance(pending, int) else 0,
@@ -128,6 +135,12 @@ class RedisPositionStream:
             return None
         _, oldest, *_ = as_list(summary)
         return None if oldest is None else as_text(oldest)
+
+    async def _has_behind(self, entry_id: Reply) -> bool:
+        """Whether the stream has an entry behind that id."""
+        first = b"(" + entry_id if isinstance(entry_id, bytes) else "-"
+        control = self._connections.control
+        return bool(await ask(control, "XRANGE", self._names.stream, first, "+", "COUNT", 1))
 
     async def aclose(self) -> None:
         self._connections.close()
