@@ -19,7 +19,7 @@ from processor.edges.redis.pending import PendingEntries
 from processor.edges.redis.scripts import IDS_MAX, Script
 from processor.edges.redis.stream import RedisPositionStream
 from processor.errors import RedisRefused, RedisUnavailable
-from tests.edges.stream_worlds import LONG_BLOCK_MS, RealWorld, ids_of, names_of
+from tests.edges.stream_worlds import GROUP, LONG_BLOCK_MS, RealWorld, ids_of, names_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -202,6 +202,20 @@ async def test_a_stream_key_of_another_type_is_refused_and_forgets_nothing(
             await call()
         assert caught.value.code == "WRONGTYPE"
     assert real.attempts() == {entry_id: {"n": 1}}
+
+
+async def test_the_highest_count_of_deliveries_that_there_is_makes_a_suspect(
+    real: RealWorld, redis_client: Redis, stream_name: str
+) -> None:
+    [entry_id] = await read(real, 1)
+    redis_client.xclaim(stream_name, GROUP, "own", 0, [entry_id], retrycount=2**63 - 1, justid=True)
+    [listed] = await real.stream.list_pending(FIRST_ID, 10)
+    [claimed] = (await real.stream.claim(FIRST_ID, 10, idle_ms=0)).entries
+    assert listed.is_suspect
+    assert claimed.is_suspect
+    await real.stream.record_failures([failure_of(entry_id)], attempts_max=1)
+    [letter] = real.dead_letters()
+    assert int(letter["dlq_deliveries"]) > 1_000_000
 
 
 async def test_no_script_is_given_more_ids_than_redis_handles_without_holding_others_up(

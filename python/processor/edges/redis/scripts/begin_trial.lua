@@ -24,7 +24,7 @@ end
 local recorded = read_attempts(names.attempts, failure.id)
 if recorded.n >= attempts_max then
     local row = pending_row(names.stream, names.group, failure.id)
-    bury(names, failure, fields_of(names, failure.id), row[4], recorded, recorded.n)
+    bury(names, failure, fields_of(names, failure.id), deliveries_of(row), recorded, recorded.n)
     return {'dead', recorded.n}
 end
 count_failure(names, failure, recorded, recorded.n + 1)

@@ -29,7 +29,7 @@ local function record(failure, on_trial)
     end
     local n = on_trial and math.max(recorded.n, 1) or recorded.n + 1
     if n >= attempts_max then
-        bury(names, failure, fields, row[4], recorded, n)
+        bury(names, failure, fields, deliveries_of(row), recorded, n)
         return {'dead', n}
     end
     count_failure(names, failure, recorded, n)

@@ -10,7 +10,7 @@ local function described(rows, attempts_key)
     local attempts = redis.call('HMGET', attempts_key, unpack(ids))
     local entries = {}
     for i, row in ipairs(rows) do
-        entries[i] = {row[1], row[4], attempts[i]}
+        entries[i] = {row[1], deliveries_of(row), attempts[i]}
     end
     return entries
 end

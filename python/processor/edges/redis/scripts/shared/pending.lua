@@ -18,3 +18,9 @@ end
 local function pending_row(stream, group, id, ...)
     return unless_no_group({}, 'XPENDING', stream, group, id, id, 1, ...)[1]
 end
+
+-- How often the entry of such a row was delivered, at most what a number of Lua holds exactly: XNACK FATAL
+-- of later servers sets the highest count that there is, which would come back as a negative one.
+local function deliveries_of(row)
+    return math.min(row[4], 2 ^ 53)
+end
