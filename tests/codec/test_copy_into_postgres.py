@@ -129,6 +129,16 @@ def test_a_number_is_stored_as_jsonb_itself_would_write_it(
     assert own == (attributes_text(connection, f'{{"1":{wire}}}'),)
 
 
+def test_a_payload_full_of_the_costliest_numbers_stays_small(
+    connection: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    members = [f'"{number}":1e399' for number in range(5_000)]
+    attributes = "{" + ",".join(members) + "}"
+    assert 60_000 < len(attributes) < 65_536
+    # jsonb itself takes exponents of up to 131,071: as many of those would be 500 MB.
+    assert len(attributes_text(connection, attributes)) < 2_500_000
+
+
 def test_of_repeated_keys_jsonb_would_keep_the_same(
     connection: psycopg.Connection[tuple[Any, ...]],
 ) -> None:

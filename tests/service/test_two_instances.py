@@ -19,6 +19,16 @@ SMALL = {"BATCH_SIZE": "500", "WRITE_BATCH_SIZE": "1000", "BATCH_BLOCK_MS": "100
 STATUSES = ("inserted", "duplicate", "failed")
 
 
+def test_two_lives_of_one_name_at_once_repeat_work_and_lose_none(run: Run, world: World) -> None:
+    services = [run(INSTANCE_ID="processor-1", **SMALL).ready() for _ in range(2)]
+    world.publish(drive(ROWS, devices=50))
+    # What the first releases and leaves behind is the other's, too.
+    assert services[0].stop() == 0
+    world.until_settled()
+    world.assert_promise_kept(rows=ROWS)
+    assert services[1].stop() == 0
+
+
 def test_two_instances_write_shuffled_repeats_of_ten_thousand_rows_once_each(
     run: Run, world: World
 ) -> None:
