@@ -12,6 +12,7 @@ from processor.core.verdicts import (
     Step,
     cause_of,
     doubts_the_schema,
+    is_halved,
     next_step,
 )
 
@@ -89,6 +90,24 @@ def test_the_next_step_follows_from_the_cause_and_what_can_be_split(
     cause: Cause, rows: int, step: Step
 ) -> None:
     assert next_step(cause, rows=rows) is step
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "failures", "rows", "halved"),
+    [
+        ("57014", 3, 2, True),  # the statement took too long
+        ("53200", 3, 2, True),  # out of memory
+        ("53400", 3, 2, True),  # too many tuples to decompress in one transaction
+        ("53400", 2, 2, False),
+        ("53400", 3, 1, False),
+        ("53100", 9, 2, False),  # a full disk is no fuller for a large batch
+        (None, 9, 2, False),
+    ],
+)
+def test_what_a_smaller_batch_may_escape_is_halved_after_the_third_failure(
+    sqlstate: str | None, failures: int, rows: int, *, halved: bool
+) -> None:
+    assert is_halved(sqlstate, failures=failures, rows=rows) is halved
 
 
 @pytest.mark.parametrize("sqlstate", ["42P01", "42703", "42P10", "42501"])
