@@ -28,12 +28,18 @@ def test_a_time_in_milliseconds_is_read_as_well() -> None:
     assert Attempts.parse(b'{"n":1,"last_failed_at":%d}' % NOON_MS) == Attempts(1, NOON_MS, "")
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[]", "{}", '{"n":"many"}', '{"n":null}', "7"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "nonsense", "[]", "{}", "7", "[" * 100_000),
+        *('{"n":"many"}', '{"n":null}', '{"n":1e400}', '{"n":NaN}'),
+    ],
+)
 def test_what_cannot_be_read_counts_as_no_failure(text: str) -> None:
     assert Attempts.parse(text).failures == 0
 
 
-@pytest.mark.parametrize("moment", ["", "yesterday", None, [1]])
+@pytest.mark.parametrize("moment", ["", "yesterday", None, [1], 10**400])
 def test_a_time_that_cannot_be_read_is_long_ago(moment: object) -> None:
     assert Attempts.parse(json.dumps({"n": 1, "last_failed_at": moment})).last_failed_at_ms == 0
 

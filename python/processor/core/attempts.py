@@ -89,7 +89,7 @@ class Attempts:
         try:
             value: Any = json.loads(text)
             failures = int(value["n"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return cls(failures=0, last_failed_at_ms=0, code="")
         return cls(
             failures=failures,
@@ -122,9 +122,9 @@ def format_time(unix_ms: int) -> str:
 
 
 def _as_ms(value: object) -> float:
-    if isinstance(value, int | float):
-        return float(value)
     try:
+        if isinstance(value, int | float):
+            return float(value)
         return datetime.fromisoformat(str(value)).timestamp() * 1000
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

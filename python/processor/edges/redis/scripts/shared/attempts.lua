@@ -10,8 +10,9 @@ local function read_attempts(attempts_key, id)
     local function text_of(name)
         return type(value[name]) == 'string' and value[name] or ''
     end
+    local n = tonumber(value.n) or 0
     return {
-        n = tonumber(value.n) or 0,
+        n = n >= 0 and n < 2 ^ 53 and n or 0,
         first_failed_at = text_of('first_failed_at'),
         last_failed_at = text_of('last_failed_at'),
         code = text_of('code'),
