@@ -12,8 +12,8 @@ from processor.edges.postgres.store import PostgresStore, StoreLimits
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
 
-# The probe is to tell soon, and to hold nobody up when the process ends.
-PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=100)
+# The probe is to tell soon, and to hold nobody up when the process ends: its command is not worth cancelling.
+PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,11 @@ from processor.tasks.lag_probe import probe_lag
 from processor.tasks.postgres_probe import probe_postgres
 from processor.tasks.retrying import Dependency
 
-# For the last step, however little of the budget is left.
-HAND_OVER_MS_MIN = 500
+# How long after the budget the hand-over may go on. To cut a write may take 300 ms of it, and 200 ms later
+# the process is gone.
+HAND_OVER_MS = 800
+# How long it may take when nobody wants to wait.
+HAND_OVER_INSISTED_MS = 500
 
 
 async def supervise(  # noqa: PLR0913  # everything around a life, handed in by whoever runs it
@@ -160,11 +163,11 @@ class _Life:
         self._drain_ends_at = trio.current_time() + self._config.drain_budget_ms / 1000
 
     async def _hand_over(self) -> ExitCode:
-        """Within what is left of the budget, but long enough for a Redis that answers."""
+        """Within what is left of the budget and a moment more: a Redis that answers needs no longer."""
         handing_over = HandOver(self._edges.stream, self._pipeline.in_hand)
-        ends_at = trio.current_time() + HAND_OVER_MS_MIN / 1000
-        if not self._stop.insisted.is_set():
-            ends_at = max(ends_at, self._drain_ends_at)
+        ends_at = self._drain_ends_at + HAND_OVER_MS / 1000
+        if self._stop.insisted.is_set():
+            ends_at = min(ends_at, trio.current_time() + HAND_OVER_INSISTED_MS / 1000)
         try:
             with trio.move_on_at(ends_at):
                 await handing_over.run()

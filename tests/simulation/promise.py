@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Stage
 from processor.exit_codes import ExitCode
-from processor.supervisor import HAND_OVER_MS_MIN
+from processor.supervisor import HAND_OVER_INSISTED_MS, HAND_OVER_MS
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -116,14 +116,14 @@ def _of_end(life: Life) -> Iterator[str]:
     drain_ms = round((life.ended_at - life.asked_at) * 1000)
     budget_ms = life.config.drain_budget_ms
     # The last step waits for a Redis that does not answer.
-    grace_ms = 0 if life.redis_answered else HAND_OVER_MS_MIN
+    waits = not life.redis_answered
     if life.insisted_at is not None:
         late_ms = round((life.ended_at - life.insisted_at) * 1000)
-        if late_ms > grace_ms:
+        if late_ms > waits * HAND_OVER_INSISTED_MS:
             yield f"{life.name} ended {late_ms} ms after the second signal"
     elif life.code is ExitCode.TIMED_OUT and drain_ms < budget_ms:
         yield f"{life.name} gave up after {drain_ms} of {budget_ms} ms"
     elif drain_ms >= budget_ms and life.drained_in_peace:
         yield f"{life.name} did not drain, and both servers answered"
-    if drain_ms > budget_ms + grace_ms:
+    if drain_ms > budget_ms + waits * HAND_OVER_MS:
         yield f"{life.name} drained for {drain_ms} ms, granted were {budget_ms}"

@@ -8,7 +8,6 @@ import trio
 
 from processor._codec import Batch, Delivery
 from processor._codec import InHand as HeldIds
-from processor.core.attempts import PendingEntry
 from processor.core.ledger import Ledger
 from processor.core.reading import SpansRead
 from processor.statistics import Recorder
@@ -145,15 +144,6 @@ class InHand:
         """An entry whose failure was to be recorded is not in the stream any more."""
         self._lost += self._falls_into_a_class(entry_id)
         self._changed()
-
-    def to_release(self, pending: Sequence[PendingEntry]) -> list[str]:
-        """Of the own pending list: all but what was refused, in this life or before."""
-        idle = set(self.held.absent([entry.entry_id for entry in pending]))
-        return [
-            entry.entry_id
-            for entry in pending
-            if entry.attempts is None or entry.entry_id not in idle
-        ]
 
     def released(self, entry_ids: Sequence[str]) -> None:
         """Anybody can claim them now; among them may be some that were delivered and never came to us."""

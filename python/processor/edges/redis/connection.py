@@ -32,7 +32,7 @@ SILENCE_MS = 5_000
 UNBLOCK_AGAIN_MS = 50
 # How long a cancelled read may take to wake and deliver, 0.3 ms as a rule. More would outlast a short
 # drain; what a server delivers later than that is pending, and read first by the next life.
-WAKE_MS = 1_000
+WAKE_MS = 500
 # Redis ends the refusal of an unknown command with its arguments, and those of AUTH are secret.
 ECHO = ", with args beginning with"
 # It ends what a script was refused with the script's hash and line.
