@@ -110,7 +110,7 @@ async def read(world: RealWorld, count: int) -> list[str]:
     return entry_ids
 
 
-def between_lease_and_delivery(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+def between_lease_and_delivery(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Have `act` come between the two exchanges of a redelivery."""
     lease = PendingEntries._lease
 
@@ -248,6 +248,15 @@ async def test_entries_that_are_deleted_while_they_are_delivered_again_are_lost(
     assert (ids_of(again.delivery), again.delivery.entries) == ([kept], 2)
     assert [*again.lost_ids] == [deleted]
     assert real.pending() == {kept: 2, bad: 2}
+
+
+async def test_entries_that_others_settle_while_they_are_delivered_again_are_no_losses(
+    real: RealWorld, redis_client: Redis, stream_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, settled = await read(real, 2)
+    between_lease_and_delivery(monkeypatch, lambda: redis_client.xack(stream_name, GROUP, settled))
+    again = await real.stream.redeliver([kept, settled])
+    assert (ids_of(again.delivery), [*again.lost_ids]) == ([kept], [])
 
 
 async def test_an_entry_with_more_fields_than_a_script_can_pass_on_is_a_dead_letter_that_says_so(

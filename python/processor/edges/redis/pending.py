@@ -14,6 +14,7 @@ from processor.edges.redis.connections import Connections, run
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.replies import as_integer, as_list, as_pending_entries, as_text, as_texts
 from processor.edges.redis.scripts import (
+    ABSENT,
     CLAIM,
     IDS_MAX,
     LEAVE_GROUP,
@@ -76,8 +77,9 @@ class PendingEntries:
     async def redeliver(self, entry_ids: Sequence[str]) -> Redelivered:
         """Deliver what is still ours once more.
 
-        XCLAIM says nothing of entries that were deleted since their leases were renewed, a moment
-        before: those it leaves out are lost as well.
+        XCLAIM says nothing of entries that were deleted since their leases were renewed, as a rule a
+        moment before: of those it leaves out the absent ones are lost as well. The others somebody
+        else has settled, while this process stood still.
         """
         connection = self._connections.claims
         leased, lost = await self._lease(connection, entry_ids)
@@ -92,7 +94,7 @@ class PendingEntries:
                 raise
             return Redelivered(self._nothing(), lost)
         if delivery.entries < len(leased):
-            lost += _missing(leased, delivery)
+            lost += await self._absent(connection, _missing(leased, delivery))
         return Redelivered(delivery, lost)
 
     async def renew(self, entry_ids: Sequence[str]) -> list[str]:
@@ -126,6 +128,12 @@ class PendingEntries:
             leased += as_texts(ours)
             lost += as_texts(gone)
         return leased, lost
+
+    async def _absent(self, connection: RedisConnection, entry_ids: Sequence[str]) -> list[str]:
+        absent: list[str] = []
+        for ids in _chunks(entry_ids):
+            absent += as_texts(await run(connection, ABSENT.call((self._names.stream,), *ids)))
+        return absent
 
     def _nothing(self) -> Delivery:
         parser = self._new_parser()

@@ -46,3 +46,4 @@ RECORD_FAILURES: Final = Script("record_failures", shared=("pending", "attempts"
 BEGIN_TRIAL: Final = Script("begin_trial", shared=("pending", "lease", "attempts", "dead_letter"))
 END_TRIAL: Final = Script("end_trial", shared=("attempts",))
 FORGET_SETTLED: Final = Script("forget_settled", shared=("pending",))
+ABSENT: Final = Script("absent")
