@@ -8,16 +8,16 @@ import sys
 import trio
 
 from processor import events, stop_signals
-from processor.assembly import real_edges
 from processor.config import Config, hide, secrets_of
 from processor.errors import ConfigError
 from processor.exit_codes import ExitCode
+from processor.life.assembly import real_edges
+from processor.life.supervisor import supervise
 from processor.logs import Log
 from processor.panic.black_box import BlackBox
 from processor.panic.dumping import leave_dump
 from processor.panic.exceptions import as_text, message_of
 from processor.panic.scene import Witness
-from processor.supervisor import supervise
 
 
 def run_service(config: Config) -> ExitCode:

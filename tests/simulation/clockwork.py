@@ -11,8 +11,9 @@ import trio
 from trio._core import _run
 from trio.testing import MockClock
 
-from processor import supervisor, wall_clock
+from processor import wall_clock
 from processor.edges.fakes.redis import NOON_US
+from processor.life import supervisor
 from tests.simulation.life import WatchedPipeline
 
 if TYPE_CHECKING:

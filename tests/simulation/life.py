@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from processor import supervisor
-from processor.assembly import Edges
 from processor.core.attempts import Fate
 from processor.edges.fakes.store import FakeStore
+from processor.life import supervisor
+from processor.life.assembly import Edges
+from processor.life.pipeline import Pipeline
 from processor.logs import Log
 from processor.panic.black_box import BlackBox
-from processor.pipeline import Pipeline
 from tests.simulation.checkpoints import current_life
 from tests.simulation.wire import Wire
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor import pipeline
 from processor.core.verdicts import Cause
-from processor.handing_over import HandOver
-from processor.pipeline import Pipeline
-from processor.stopping import StopRequest
-from processor.supervisor import _Life
+from processor.life import pipeline
+from processor.life.handing_over import HandOver
+from processor.life.pipeline import Pipeline
+from processor.life.stopping import StopRequest
+from processor.life.supervisor import _Life
 from processor.tasks import committing
 from processor.tasks.committing import Committing
 from processor.tasks.in_hand import InHand

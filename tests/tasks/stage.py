@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor import wall_clock
-from processor.assembly import Edges
 from processor.config import load_config
 from processor.edges.fakes.redis import FakeRedis, format_id
 from processor.edges.fakes.store import FakeStore, FakeTable
 from processor.edges.fakes.stream import FakeStream
+from processor.life.assembly import Edges
+from processor.life.supervisor import supervise
 from processor.logs import Log
 from processor.panic.black_box import BlackBox
-from processor.supervisor import supervise
 from tests.edges.batches import position
 from tests.tasks.stores import SpyStore
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from processor.handing_over import HandOver
+from processor.life.handing_over import HandOver
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from processor.core.backoff import Backoff
 from processor.edges.fakes.store import FakeStore
 from processor.errors import PostgresError
-from processor.stopping import StopRequest, cancel_on
+from processor.life.stopping import StopRequest, cancel_on
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

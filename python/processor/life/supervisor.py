@@ -19,20 +19,20 @@ import trio
 
 from processor import events
 from processor._codec import __version__
-from processor.assembly import Edges
 from processor.config import Config
 from processor.core.lifecycle import Lifecycle, Phase
 from processor.edges.http.server import open_listeners, serve
 from processor.errors import LedgerImbalance, RedisError
 from processor.exit_codes import ExitCode
-from processor.handing_over import HandOver
+from processor.life.assembly import Edges
+from processor.life.handing_over import HandOver
+from processor.life.pipeline import Pipeline
+from processor.life.starting import Start
+from processor.life.steps import Steps
+from processor.life.stopping import StopRequest, cancel_on
 from processor.logs import Log
 from processor.panic.black_box import BlackBox, devices, in_flight
-from processor.pipeline import Pipeline
-from processor.starting import Start
 from processor.statistics import Build, Recorder
-from processor.steps import Steps
-from processor.stopping import StopRequest, cancel_on
 from processor.tasks.in_hand import now_ms
 from processor.tasks.lag_probe import probe_lag
 from processor.tasks.postgres_probe import probe_postgres

@@ -5,13 +5,13 @@ from __future__ import annotations
 import trio
 
 from processor import events
-from processor.assembly import Edges
 from processor.config import Config
 from processor.core.backoff import Backoff
 from processor.errors import EdgeError, SchemaMismatch
 from processor.exit_codes import ExitCode
+from processor.life.assembly import Edges
+from processor.life.stopping import StopRequest, cancel_on
 from processor.logs import Log
-from processor.stopping import StopRequest, cancel_on
 from processor.tasks.retrying import BACKOFF_BASE_MS, Dependency
 
 

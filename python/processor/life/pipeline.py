@@ -9,11 +9,11 @@ from typing import Self
 import trio
 
 from processor._codec import Batch, DeviceStates
-from processor.assembly import Edges
 from processor.config import Config
 from processor.core.backoff import Backoff
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
+from processor.life.assembly import Edges
 from processor.tasks.acker import Acker
 from processor.tasks.committing import Receipt
 from processor.tasks.consumer import Consumer, ReadOptions
