@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,20 @@ async def test_a_trials_dead_letter_that_redis_refuses_leaves_its_entry_pending(
     assert "script" not in str(caught.value)
     assert real.pending() == {entry_id: 1}
     assert real.attempts()[entry_id]["n"] == 3
+
+
+async def test_a_failure_on_trial_is_known_though_redis_refuses_its_dead_letter(
+    real: RealWorld, redis_client: Redis, stream_name: str
+) -> None:
+    redis_client.set(f"{stream_name}:dlq", "no stream")
+    [entry_id] = await read(real, 1)
+    await real.stream.begin_trial(entry_id, attempts_max=1)
+    failure = replace(failure_of(entry_id), on_trial=True)
+    with pytest.raises(RedisRefused):
+        await real.stream.record_failures([failure], attempts_max=1)
+    assert real.attempts()[entry_id]["code"] == failure.code
+    [left] = await real.stream.list_pending(FIRST_ID, 1)
+    assert not left.is_suspect
 
 
 async def test_an_attempts_key_of_another_type_is_refused_by_its_code(

@@ -28,12 +28,15 @@ local function record(failure, on_trial)
         return {'left_pending', recorded.n}
     end
     local n = on_trial and math.max(recorded.n, 1) or recorded.n + 1
-    if n >= attempts_max then
-        bury(names, failure, fields, deliveries_of(row), recorded, n)
-        return {'dead', n}
+    if n < attempts_max or on_trial then
+        -- Of a trial the last one, too: if the dead letter is refused, the trial must not pass for unanswered.
+        count_failure(names, failure, recorded, n)
     end
-    count_failure(names, failure, recorded, n)
-    return {'left_pending', n}
+    if n < attempts_max then
+        return {'left_pending', n}
+    end
+    bury(names, failure, fields, deliveries_of(row), recorded, n)
+    return {'dead', n}
 end
 
 local reply = {}
