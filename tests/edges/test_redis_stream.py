@@ -168,9 +168,15 @@ async def test_a_failure_on_trial_is_known_though_redis_refuses_its_dead_letter(
     failure = replace(failure_of(entry_id), on_trial=True)
     with pytest.raises(RedisRefused):
         await real.stream.record_failures([failure], attempts_max=1)
-    assert real.attempts()[entry_id]["code"] == failure.code
     [left] = await real.stream.list_pending(FIRST_ID, 1)
     assert not left.is_suspect
+
+
+async def test_a_recorded_name_that_is_no_text_is_forgotten(
+    real: RealWorld, redis_client: Redis, stream_name: str
+) -> None:
+    redis_client.hset(f"{stream_name}:{GROUP}:attempts", b"\xff", "?")
+    assert await real.stream.sweep_attempts() == 1
 
 
 async def test_an_attempts_key_of_another_type_is_refused_by_its_code(

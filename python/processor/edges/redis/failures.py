@@ -70,15 +70,15 @@ class Failures:
                 self._connections.claims, "HSCAN", names.attempts, cursor, "COUNT", IDS_MAX
             )
             next_cursor, fields = as_list(reply)
-            # A small hash comes whole, whatever COUNT says.
-            entry_ids = [as_text(field) for field in as_list(fields)[::2]]
+            # A small hash comes whole, whatever COUNT says. A name need be no id, nor even text.
+            entry_ids = [name for name in as_list(fields)[::2] if isinstance(name, bytes)]
             for start in range(0, len(entry_ids), IDS_MAX):
                 forgotten += await self._forget_settled(entry_ids[start : start + IDS_MAX])
             cursor = as_text(next_cursor)
             if cursor == "0":
                 return forgotten
 
-    async def _forget_settled(self, entry_ids: Sequence[str]) -> int:
+    async def _forget_settled(self, entry_ids: Sequence[bytes]) -> int:
         names = self._names
         wire = FORGET_SETTLED.call((names.stream, names.attempts), names.group, *entry_ids)
         return as_integer(await run(self._connections.claims, wire))
