@@ -11,6 +11,7 @@ from processor.core.attempts import Failure, Fate, Recorded
 from processor.edges.fakes.redis import FakePending, parse_id
 from processor.edges.fakes.store import FakeStore
 from processor.edges.fakes.stream import FakeStream
+from processor.edges.ports import Swept
 from processor.tasks.committing import Committing, Receipt
 
 if TYPE_CHECKING:
@@ -113,8 +114,8 @@ class KeepingStream(FakeStream):
         del attempted
         return await super().ack(batch)
 
-    async def sweep_attempts(self) -> int:
-        return 0
+    async def sweep_attempts(self) -> Swept:
+        return Swept(0, frozenset(self.redis.attempts))
 
 
 async def acknowledge_before_commit(self: Committing, part: Part[Batch]) -> None:

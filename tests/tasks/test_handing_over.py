@@ -47,6 +47,6 @@ async def test_what_was_refused_is_left_as_it_is(clock: MockClock, desk: Desk) -
     entry_id = desk.add_malformed()
     desk.in_hand.take(await desk.read())
     desk.record(entry_id, 1)
-    desk.in_hand.left(entry_id)
+    desk.in_hand.left(entry_id, recorded=True)
     await HandOver(desk.stream, desk.in_hand).run()
     assert (desk.in_hand.ledger.released, desk.in_hand.ledger.left_pending) == (0, 1)

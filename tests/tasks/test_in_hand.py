@@ -22,7 +22,7 @@ async def test_records_and_refused_entries_are_in_hand_until_each_is_settled(
     assert recorder.snapshot().in_flight_records == len(desk.in_hand) == 4
     assert desk.in_hand.absent([*good, bad, "9-0"]) == ["9-0"]
     desk.in_hand.acked(delivery.batch)
-    desk.in_hand.left(bad)
+    desk.in_hand.left(bad, recorded=True)
     assert recorder.snapshot().in_flight_records == len(desk.in_hand) == 0
     ledger = desk.in_hand.ledger
     assert (ledger.read, ledger.acked, ledger.left_pending, ledger.unaccounted) == (4, 3, 1, 0)
@@ -46,7 +46,7 @@ async def test_an_entry_that_was_refused_and_is_read_again_counts_once_in_its_la
     delivery = await desk.read()
     desk.in_hand.take(delivery)
     for entry_id in (good, bad):
-        desk.in_hand.left(entry_id)
+        desk.in_hand.left(entry_id, recorded=True)
     assert desk.in_hand.ledger.left_pending == 2
     desk.in_hand.take_again(delivery)
     assert (desk.in_hand.ledger.read, desk.in_hand.ledger.left_pending) == (2, 0)
@@ -64,7 +64,7 @@ async def test_what_a_group_that_is_created_anew_gives_again_counts_once(
     [held] = desk.publish(1, first_second=50)
     everything = await desk.read()
     desk.in_hand.take(everything)
-    desk.in_hand.left(bad)
+    desk.in_hand.left(bad, recorded=True)
     first = everything.batch.split()[0]
     desk.in_hand.acked(first)
     assert held in desk.in_hand.held_for(0)
@@ -86,7 +86,7 @@ async def test_a_refused_entry_that_a_peer_settles_or_that_is_lost_leaves_its_cl
     settled, trimmed, lost = desk.publish(3)
     desk.in_hand.take(await desk.read())
     for entry_id in (settled, trimmed):
-        desk.in_hand.left(entry_id)
+        desk.in_hand.left(entry_id, recorded=True)
     desk.in_hand.gone(settled)
     assert desk.in_hand.lost([trimmed]) == [trimmed]
     desk.in_hand.lost_in_hand(lost)
@@ -110,7 +110,7 @@ async def test_an_entry_that_never_came_counts_as_read_when_it_is_lost_or_dead(
 async def test_an_entry_that_never_came_is_in_no_class_when_it_stays_pending(
     clock: MockClock, desk: Desk
 ) -> None:
-    desk.in_hand.left("1-0")
+    desk.in_hand.left("1-0", recorded=True)
     assert (desk.in_hand.ledger.read, desk.in_hand.ledger.left_pending) == (0, 0)
 
 
@@ -144,7 +144,7 @@ async def test_it_remembers_whose_failures_are_recorded_until_the_entry_is_settl
     delivery = await desk.read()
     desk.in_hand.take_again(delivery, ids[:2])
     assert sorted(desk.in_hand.attempted(delivery.batch)) == ids[:2]
-    desk.in_hand.left(ids[0])
+    desk.in_hand.left(ids[0], recorded=True)
     assert desk.in_hand.attempted(delivery.batch) == [ids[1]]
     desk.in_hand.acked(delivery.batch)
     assert desk.in_hand.attempted(delivery.batch) == []

@@ -81,7 +81,7 @@ async def test_what_is_settled_or_left_pending_is_not_renewed(
     desk.in_hand.gone(acked[0])
     desk.in_hand.gone(acked[1])
     [refused] = await take(desk, 1, first_second=100)
-    desk.in_hand.left(refused)
+    desk.in_hand.left(refused, recorded=True)
     await trio.sleep(2 * IDLE_MS / 1000)
     assert renewals.asked == []
     assert desk.pending_entry(refused).idle_ms >= IDLE_MS

@@ -27,6 +27,7 @@ async def left_by_a_peer(desk: Desk, records: int, *, first_second: int = 0) -> 
 
 @pytest.fixture
 def reclaimer(desk: Desk) -> Reclaimer:
+    desk.redelivering.own_taken.set()
     return Reclaimer(desk.redis, desk.redelivering, interval_ms=INTERVAL_MS)
 
 

@@ -10,6 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor import wall_clock
+from processor.edges.fakes.redis import parse_id
 from processor.errors import RedisUnavailable
 from tests.tasks.desk import IDLE_MS, attempts_json
 
@@ -189,6 +190,24 @@ async def test_own_entries_that_are_lost_are_counted_and_told_too(
     assert len(desk.world.pending) == 1
 
 
+async def test_what_we_refused_and_a_peer_has_buried_is_theirs_after_a_sweep(
+    clock: MockClock, desk: Desk
+) -> None:
+    buried, refused, untold = desk.publish(3)
+    desk.in_hand.take(await desk.read())
+    for entry_id in (buried, refused):
+        desk.record(entry_id, 1)
+        desk.in_hand.left(entry_id, recorded=True)
+    # Its failure could not be recorded: nothing is known of it.
+    desk.in_hand.left(untold, recorded=False)
+    desk.world.acknowledge([parse_id(buried)])
+    desk.world.attempts.pop(buried)
+    await desk.redelivering.sweep()
+    ledger = desk.in_hand.ledger
+    assert (ledger.read, ledger.taken_over, ledger.left_pending) == (3, 1, 2)
+    assert list(desk.in_hand.refused) == [refused]
+
+
 @pytest.mark.parametrize("own", [True, False])
 async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
     clock: MockClock, desk: Desk, *, own: bool
@@ -204,7 +223,11 @@ async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
     desk.store.before_write = lambda: waiting_before.append(
         desk.outlets[0].statistics().current_buffer_used
     )
-    await (desk.redelivering.take_own() if own else desk.redelivering.claim())
+    if own:
+        # What is new does not wait for the trials.
+        await desk.redelivering.take_own()
+        assert desk.store.writes == []
+    await desk.redelivering.claim()
     assert desk.store.writes == [("staged", 1), ("staged", 1)]
     # Everything else was handed over first.
     batches = desk.handed_over()

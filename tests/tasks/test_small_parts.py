@@ -11,6 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from processor.core.backoff import Backoff
 from processor.edges.fakes.store import FakeStore
+from processor.edges.ports import Swept
 from processor.errors import PostgresError
 from processor.life.stopping import StopRequest, cancel_on
 
@@ -111,7 +112,9 @@ async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
 ) -> None:
     desk.world.go_away()
     desk.world.come_back()
-    assert await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep") == 0
+    assert await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep") == Swept(
+        0, frozenset()
+    )
     assert len(told.lines("sweep failed and is repeated")) == 1
 
 

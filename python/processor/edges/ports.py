@@ -81,6 +81,16 @@ class Redelivered:
     """Ours, but no longer in the stream; Redis has taken them off the pending list."""
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep of the recorded failures found."""
+
+    forgotten: int
+    """Entries that were no longer pending."""
+    remembered: frozenset[str]
+    """Entries that are pending, and have a recorded failure."""
+
+
 class PositionStream(Protocol):
     """The consumer group's view of the stream, for one consumer name.
 
@@ -151,8 +161,8 @@ class PositionStream(Protocol):
     async def end_trial(self, entry_id: str) -> None:
         """Take the record of a trial back: the process has survived it."""
 
-    async def sweep_attempts(self) -> int:
-        """Forget the recorded failures of entries that are no longer pending; how many."""
+    async def sweep_attempts(self) -> Swept:
+        """Forget the recorded failures of entries that are no longer pending."""
 
     async def release(self, entry_ids: Sequence[str]) -> list[str]:
         """Make pending entries claimable at once by anybody; those that were still ours.

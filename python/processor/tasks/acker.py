@@ -38,4 +38,3 @@ class Acker:
 
         await self._redis.until_answered(acknowledge, what="acknowledgement")
         self._in_hand.acked(receipt.batch)
-        self._redis.recorder.records_acked(receipt.batch.records)

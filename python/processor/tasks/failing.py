@@ -77,14 +77,14 @@ class FailureRecorder:
             await self._redis.stream.end_trial(entry_id)
 
         await self._redis.until_answered(take_back, what=WHAT)
-        self._in_hand.left(entry_id)
+        self._in_hand.left(entry_id, recorded=False)
 
 
 def settle(failure: Failure, recorded: Recorded, in_hand: InHand, redis: Redis) -> None:
     """Take note of what became of an entry that failed; what is final is said in the log."""
     match recorded.fate:
         case Fate.LEFT_PENDING:
-            in_hand.left(failure.entry_id)
+            in_hand.left(failure.entry_id, recorded=recorded.failures > 0)
         case Fate.GONE:
             in_hand.gone(failure.entry_id)
         case Fate.DEAD:

@@ -22,7 +22,8 @@ class InHand:
         self._attempted: set[str] = set()
         self._on_trial: set[str] = set()
         self._committed: dict[int, Batch] = {}
-        self._left: set[str] = set()
+        # Whether a failure is recorded, by id.
+        self._left: dict[str, bool] = {}
         self._spans = SpansRead()
         # Of what is held, what a group that was created anew has delivered once more: it has its class.
         self._classed: set[str] = set()
@@ -53,8 +54,8 @@ class InHand:
         """New entries came in: records, and refused ones."""
         again = self._read_before(delivery) if self._spans.is_repeated else set[str]()
         self._read += self._hold(delivery) - len(again)
-        self._classed |= again - self._left
-        self._left -= again
+        self._classed |= again - self._left.keys()
+        self._no_longer_left(again)
         if delivery.first_id is not None and delivery.last_id is not None:
             self._spans.add(delivery.first_id, delivery.last_id)
         self._changed()
@@ -100,6 +101,7 @@ class InHand:
         classed = batch.ids_among([*self._classed]) if self._classed else []
         self._classed.difference_update(classed)
         self._acked += self.held.settle(batch) - len(classed)
+        self._recorder.records_acked(batch.records)
         self._changed()
 
     @property
@@ -111,14 +113,19 @@ class InHand:
         """Its trial is recorded."""
         self._on_trial.add(entry_id)
 
-    def left(self, entry_id: str) -> None:
+    def left(self, entry_id: str, *, recorded: bool) -> None:
         """It stays pending: its failure is recorded, or its trial taken back.
 
         A trial that ended before the entry was delivered leaves one that was never read.
         """
         if self._let_go(entry_id):
-            self._left.add(entry_id)
+            self._left[entry_id] = recorded
         self._changed()
+
+    @property
+    def refused(self) -> Collection[str]:
+        """Ids that were left pending with a recorded failure."""
+        return [entry_id for entry_id, recorded in self._left.items() if recorded]
 
     def dead(self, entry_id: str) -> None:
         """It is a dead letter now."""
@@ -178,7 +185,7 @@ class InHand:
     def _read_before(self, delivery: Delivery) -> set[str]:
         """Of new entries, those that were read before and are not in hand."""
         entry_ids = _ids_of(delivery)
-        again = {*self._spans.again(entry_ids), *self._left.intersection(entry_ids)}
+        again = {*self._spans.again(entry_ids), *(self._left.keys() & entry_ids)}
         return {*self.held.absent([*again])}
 
     def _hold(self, delivery: Delivery) -> int:
@@ -188,8 +195,9 @@ class InHand:
         return self.held.take(delivery.batch, now) + self.held.take_ids(refused, now)
 
     def _no_longer_left(self, entry_ids: Collection[str]) -> int:
-        again = self._left.intersection(entry_ids)
-        self._left -= again
+        again = self._left.keys() & entry_ids
+        for entry_id in again:
+            del self._left[entry_id]
         return len(again)
 
     def _changed(self) -> None:

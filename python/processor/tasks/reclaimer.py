@@ -33,10 +33,12 @@ class Reclaimer:
             self._redis.log.debug("reclaimer stopped: the writers are gone")
 
     async def _claim_for_ever(self) -> NoReturn:
+        # Our own come first, and their suspects are tried in the first pass.
+        await self._redelivering.own_taken.wait()
         while True:
             try:
                 await self._redelivering.claim()
-                await self._redis.stream.sweep_attempts()
+                await self._redelivering.sweep()
             except RedisError as error:
                 events.claim_failed(self._redis.log, error=str(error), retry_ms=self._interval_ms)
                 if isinstance(error, RedisUnavailable):

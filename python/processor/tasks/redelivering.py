@@ -49,22 +49,29 @@ class Redelivering:
         self._options = options
         self._in_hand = in_hand
         self._recorder = recorder
+        # In their order, each once: our own may be claimed, too.
+        self._suspects: dict[str, None] = {}
         # Two passes at once would take the same entries.
         self._passing = trio.Lock()
+        self.own_taken = trio.Event()
 
     async def take_own(self) -> None:
-        """Take what is pending under our own name, but what was refused not long ago."""
-        suspects: list[str] = []
+        """Take what is pending under our own name, but what was refused not long ago.
+
+        Suspects are left to the next pass of `claim`: what is new does not wait for their trials.
+        """
         async with self._passing:
             after_id = FIRST_ID
             while entries := await self._stream.list_pending(after_id, self._options.count):
-                suspects += await self._take(entries, rest_ms=self._options.idle_ms)
+                await self._take(entries, rest_ms=self._options.idle_ms)
                 after_id = entries[-1].entry_id
-            await self._trials.run(suspects)
+        self.own_taken.set()
 
     async def claim(self) -> None:
-        """Claim what has been idle for too long: one whole pass over the group's pending entries."""
-        suspects: list[str] = []
+        """Claim what has been idle for too long: one whole pass over the group's pending entries.
+
+        At its end suspects are tried, our own among them.
+        """
         async with self._passing:
             cursor: str | None = None
             while cursor != FIRST_ID:
@@ -73,22 +80,30 @@ class Redelivering:
                 )
                 self._recorder.entries_claimed(len(claim.entries))
                 self._intake.write_off(claim.lost_ids)
-                suspects += await self._take(claim.entries, rest_ms=0)
+                await self._take(claim.entries, rest_ms=0)
                 cursor = claim.cursor
-            await self._trials.run(suspects)
+        suspects, self._suspects = [*self._suspects], {}
+        await self._trials.run(suspects)
 
-    async def _take(self, entries: Sequence[PendingEntry], *, rest_ms: int) -> Sequence[str]:
-        """Deliver a page of entries once more; the suspects among them are returned instead."""
+    async def sweep(self) -> None:
+        """Forget failures of what is settled; what we refused and others have settled is theirs."""
+        refused = self._in_hand.refused
+        swept = await self._stream.sweep_attempts()
+        for entry_id in set(refused) - swept.remembered:
+            self._in_hand.gone(entry_id)
+
+    async def _take(self, entries: Sequence[PendingEntry], *, rest_ms: int) -> None:
+        """Deliver a page of entries once more, but for the suspects among them."""
         absent = set(self._in_hand.absent([entry.entry_id for entry in entries]))
         plan = plan_redelivery(
             (entry for entry in entries if entry.entry_id in absent),
             now_ms=wall_clock.unix_ms(),
             rest_ms=rest_ms,
         )
+        self._suspects |= dict.fromkeys(plan.suspects)
         if plan.take:
             redelivered = await self._stream.redeliver(plan.take)
             self._intake.write_off(redelivered.lost_ids)
             await self._intake.admit(
                 redelivered.delivery, redelivered=True, attempted=plan.attempted
             )
-        return plan.suspects

@@ -9,6 +9,7 @@ from typing import Any, Final
 from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
 from processor.edges.fakes import pending
 from processor.edges.fakes.redis import FakeRedis, Fields, format_id, parse_id
+from processor.edges.ports import Swept
 
 REPLAYS: Final = "dlq_replays"
 
@@ -58,12 +59,12 @@ class Ledger:
         else:
             del self.redis.attempts[entry_id]
 
-    def sweep(self) -> int:
+    def sweep(self) -> Swept:
         """Forget what is recorded of entries that are not pending."""
         stale = self.redis.attempts.keys() - map(format_id, self.redis.pending)
         for entry_id in stale:
             del self.redis.attempts[entry_id]
-        return len(stale)
+        return Swept(len(stale), frozenset(self.redis.attempts))
 
     def _unrecordable(self, entry_id: str) -> Recorded | None:
         key = parse_id(entry_id)

@@ -14,7 +14,7 @@ from processor.edges.fakes.failures import Ledger
 from processor.edges.fakes.faults import Faults, Moment
 from processor.edges.fakes.redis import FakeGroup, FakePending, FakeRedis, format_id, parse_id
 from processor.edges.fakes.replies import deliver
-from processor.edges.ports import Claim, Redelivered
+from processor.edges.ports import Claim, Redelivered, Swept
 from processor.errors import RedisRefused, RedisUnavailable
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class FakeStream:
         async with self._call("end_trial", "control"):
             self._ledger.end_trial(entry_id)
 
-    async def sweep_attempts(self) -> int:
+    async def sweep_attempts(self) -> Swept:
         async with self._call("sweep_attempts", "claims"):
             return self._ledger.sweep()
 

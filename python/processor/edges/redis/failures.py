@@ -8,10 +8,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
+from processor.edges.ports import Swept
 from processor.edges.redis.commands import Argument
 from processor.edges.redis.connections import Connections, ask, run
 from processor.edges.redis.names import StreamNames
-from processor.edges.redis.replies import as_integer, as_list, as_text
+from processor.edges.redis.replies import as_integer, as_list, as_text, as_texts
 from processor.edges.redis.scripts import (
     BEGIN_TRIAL,
     END_TRIAL,
@@ -62,9 +63,10 @@ class Failures:
         wire = END_TRIAL.call((self._names.attempts,), entry_id, NO_ANSWER)
         await run(self._connections.control, wire)
 
-    async def sweep(self) -> int:
-        """Forget what is recorded of entries that are not pending; how many."""
-        names, forgotten, cursor = self._names, 0, "0"
+    async def sweep(self) -> Swept:
+        """Forget what is recorded of entries that are not pending."""
+        names, cursor = self._names, "0"
+        seen, remembered = set[bytes](), set[str]()
         while True:
             reply = await ask(
                 self._connections.claims, "HSCAN", names.attempts, cursor, "COUNT", IDS_MAX
@@ -73,15 +75,16 @@ class Failures:
             # A small hash comes whole, whatever COUNT says. A name need be no id, nor even text.
             entry_ids = [name for name in as_list(fields)[::2] if isinstance(name, bytes)]
             for start in range(0, len(entry_ids), IDS_MAX):
-                forgotten += await self._forget_settled(entry_ids[start : start + IDS_MAX])
+                remembered.update(await self._forget_settled(entry_ids[start : start + IDS_MAX]))
+            seen.update(entry_ids)
             cursor = as_text(next_cursor)
             if cursor == "0":
-                return forgotten
+                return Swept(len(seen) - len(remembered), frozenset(remembered))
 
-    async def _forget_settled(self, entry_ids: Sequence[bytes]) -> int:
+    async def _forget_settled(self, entry_ids: Sequence[bytes]) -> list[str]:
         names = self._names
         wire = FORGET_SETTLED.call((names.stream, names.attempts), names.group, *entry_ids)
-        return as_integer(await run(self._connections.claims, wire))
+        return as_texts(await run(self._connections.claims, wire))
 
     @property
     def _keys(self) -> tuple[str, str, str]:

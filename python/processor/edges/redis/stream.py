@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from processor._codec import Batch, Delivery, ReplyParser
 from processor.config import RedisTarget
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, Redelivered
+from processor.edges.ports import Claim, Redelivered, Swept
 from processor.edges.redis.commands import encode
 from processor.edges.redis.connections import REPLY_TIMEOUT_MS, Connections, ask
 from processor.edges.redis.failures import Failures
@@ -101,7 +101,7 @@ class RedisPositionStream:
     async def end_trial(self, entry_id: str) -> None:
         await self._failures.end_trial(entry_id)
 
-    async def sweep_attempts(self) -> int:
+    async def sweep_attempts(self) -> Swept:
         return await self._failures.sweep()
 
     async def release(self, entry_ids: Sequence[str]) -> list[str]:
