@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from processor.config import load_config
+from processor.core.ledger import Ledger
 from processor.drill.command import ContainerCommand, ProcessCommand, this_installation
 from processor.drill.detour import postgres_detour, redis_detour
 from processor.drill.environment import service_environment
-from processor.drill.last_words import Ledger, last_words
+from processor.drill.last_words import last_words
 from processor.drill.timeline import SAMPLES_MAX, Sample, Timeline
 from processor.errors import ConfigError
 from tests.drill.values import IDENTITY
@@ -34,7 +35,7 @@ def test_the_last_line_gives_the_whole_ledger() -> None:
     assert found is not None
     assert not found.clean
     assert found.ledger == Ledger(9, 3, 1, 1, 1, 2, 1)
-    assert found.ledger.balances
+    assert found.ledger.unaccounted == 0
     assert found.steps_ms == {"intake": 1.5}
 
 
@@ -61,7 +62,7 @@ def test_other_lines_are_no_last_words(line: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FULL if name != "read"])
 def test_a_ledger_balances_only_with_every_class(name: str) -> None:
-    assert not Ledger(**{**FULL, name: 0}).balances
+    assert Ledger(**{**FULL, name: 0}).unaccounted
 
 
 def test_a_timeline_stays_bounded_and_keeps_its_first_sample() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from processor.core.ledger import Ledger
 from processor.drill.drive import Drive, Tally
 from processor.drill.identity import Identity
 from processor.drill.judgement import Bounds, Ending, Life
-from processor.drill.last_words import LastWords, Ledger
+from processor.drill.last_words import LastWords
 from processor.drill.observed import GroupState, Left
 from processor.drill.plan import Fault
 from processor.drill.result import Result

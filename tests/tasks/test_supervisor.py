@@ -9,8 +9,9 @@ import pytest
 import trio
 
 from processor.edges.fakes.stream import FakeStream
-from processor.errors import RedisUnavailable
+from processor.errors import LedgerImbalance, RedisUnavailable
 from processor.exit_codes import ExitCode
+from processor.tasks.in_hand import InHand
 from tests.tasks.stage import in_words, nothing, until
 
 if TYPE_CHECKING:
@@ -66,6 +67,23 @@ async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
     [line] = told.fields("shutdown: timed out")
     assert (line["released"], line["left"]) == (7, 0)
     assert stage.pending == 7
+
+
+async def test_a_ledger_that_does_not_balance_ends_the_life_with_an_error(
+    clock: MockClock, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgotten(self: InHand, batch: Batch) -> None:
+        self.held.settle(batch)
+
+    monkeypatch.setattr(InHand, "acked", forgotten)
+    stage.publish(3)
+
+    async def script() -> None:
+        await until(lambda: stage.table.rows and not stage.pending)
+        stage.send()
+
+    with pytest.RaisesGroup(LedgerImbalance, flatten_subgroups=True):
+        await stage.live(script)
 
 
 async def test_a_second_signal_ends_the_drain_at_once(clock: MockClock, stage: Stage) -> None:

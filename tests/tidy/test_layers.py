@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "tasks": ("_codec", "core", "edges.ports", "errors", "events", "logs", "statistics", "tasks",
               "wall_clock"),
     "publish": ("_codec", "errors", "publish"),
-    "drill": ("config", "drill", "errors", "publish.entry", "publish.imei"),
+    "drill": ("config", "core.ledger", "drill", "errors", "publish.entry", "publish.imei"),
     "edges.drill": ("core", "drill", "edges.postgres", "edges.publisher", "errors", "publish.entry"),
     "edges.ports": ("_codec", "core"),
     "edges.fakes": ("_codec", "core", "edges.fakes", "edges.ports", "errors"),

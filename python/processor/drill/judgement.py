@@ -102,7 +102,7 @@ def _word_faults(life: Life) -> Iterator[str]:
     if words.clean != (life.exit_code == _CLEAN):
         said = "clean exit" if words.clean else "timed out"
         yield f"said `{said}` and ended with exit code {life.exit_code}"
-    if words.has_ledger and not words.ledger.balances:
+    if words.has_ledger and words.ledger.unaccounted:
         yield f"its ledger does not balance: {words.ledger}"
     if words.ledger.lost:
         yield f"counted {words.ledger.lost} entries as lost"

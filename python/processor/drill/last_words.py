@@ -5,41 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from processor.core.ledger import Ledger
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CLEAN_EXIT = "shutdown: clean exit"
 TIMED_OUT = "shutdown: timed out"
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """Contract section 4, rule 8: every id that was read is in one of the other classes."""
-
-    read: int = 0
-    acked: int = 0
-    dead_lettered: int = 0
-    lost: int = 0
-    taken_over: int = 0
-    released: int = 0
-    left_pending: int = 0
-
-    @property
-    def decided(self) -> int:
-        """The sum of the classes."""
-        return (
-            self.acked
-            + self.dead_lettered
-            + self.lost
-            + self.taken_over
-            + self.released
-            + self.left_pending
-        )
-
-    @property
-    def balances(self) -> bool:
-        """Whether everything that was read is accounted for."""
-        return self.read == self.decided
 
 
 @dataclass(frozen=True, slots=True)
