@@ -152,7 +152,7 @@ def _probe_suspects(store: PostgresStore) -> Way:
 
 
 async def _copy_unknown(store: PostgresStore, batch: Batch, suspects: Keys) -> object:
-    known = await store.probe(suspects) if len(suspects) else b""
+    known = (await store.probe(suspects)).known if len(suspects) else b""
     rest, _ = batch.drop_known(suspects, known)
     return await store.copy_direct(rest) if rest.rows else 0
 

@@ -44,15 +44,26 @@ class PostgresError(EdgeError):
     """PostgreSQL failed or refused a statement.
 
     `sqlstate` is None when the failure was found on this side (no connection, connection lost).
-    `connection_usable` tells whether the connection survived.
+    `connection_usable` tells whether the connection survived. `session` is the number of the store's
+    session that it happened on, None when none could be had. `constraint` is what was violated, if
+    the server names it.
     """
 
-    def __init__(
-        self, message: str, *, where: str, sqlstate: str | None, connection_usable: bool
+    def __init__(  # noqa: PLR0913  # what the decision about a failed write may need
+        self,
+        message: str,
+        *,
+        where: str,
+        sqlstate: str | None,
+        connection_usable: bool,
+        session: int | None = None,
+        constraint: str | None = None,
     ) -> None:
         super().__init__(message, where=where)
         self.sqlstate = sqlstate
         self.connection_usable = connection_usable
+        self.session = session
+        self.constraint = constraint
 
 
 class SchemaMismatch(ProcessorError):

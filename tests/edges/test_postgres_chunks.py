@@ -59,7 +59,7 @@ def written(owner: psycopg.Connection[Any]) -> tuple[int, int]:
 async def test_one_write_opens_the_chunks_of_all_its_days_without_owning_the_table(
     store: PostgresStore, owner: psycopg.Connection[Any], postgres_server: PostgresServer, way: str
 ) -> None:
-    assert await getattr(store, way)(days(*range(DAYS))) == DAYS * DEVICES
+    assert (await getattr(store, way)(days(*range(DAYS)))).inserted == DAYS * DEVICES
     assert tables_in_use(owner) == (DAYS if postgres_server.binaries.timescaledb else 1)
     assert written(owner) == (DAYS * DEVICES, DAYS * DEVICES)
 
@@ -86,7 +86,7 @@ async def test_repeats_of_compressed_rows_are_counted_exactly_and_change_nothing
     assert chunks == (DAYS if postgres_server.binaries.timescaledb else 0)
     assert await store.check_schema() == ()
 
-    assert await store.copy_staged(days(*range(DAYS), speed=1)) == 0
+    assert (await store.copy_staged(days(*range(DAYS), speed=1))).inserted == 0
     assert written(owner) == (DAYS * DEVICES, DAYS * DEVICES)
 
 
@@ -102,7 +102,7 @@ async def test_new_rows_between_repeats_of_compressed_ones_are_all_inserted(
         for second in (-1, 0, 1)
     )
     known = DAYS * DEVICES // 2
-    assert await store.copy_staged(mixed) == 3 * DAYS * DEVICES - known
+    assert (await store.copy_staged(mixed)).inserted == 3 * DAYS * DEVICES - known
     assert written(owner) == (3 * DAYS * DEVICES, known)
 
 
@@ -111,7 +111,7 @@ async def test_a_direct_copy_into_compressed_chunks_commits_new_rows_and_refuses
 ) -> None:
     await store.copy_direct(days(*range(DAYS)))
     compress(owner, postgres_server)
-    assert await store.copy_direct(days(*range(DAYS), second=1)) == DAYS * DEVICES
+    assert (await store.copy_direct(days(*range(DAYS), second=1))).inserted == DAYS * DEVICES
     with pytest.raises(PostgresError) as caught:
         await store.copy_direct(days(*range(DAYS), second=0))
     assert caught.value.sqlstate == "23505"
@@ -126,7 +126,9 @@ async def test_sessions_that_open_the_same_chunks_at_once_settle_on_one_row_each
 
     async def write(instance_id: str) -> None:
         store = PostgresStore(database.processor_url, instance_id=instance_id)
-        inserted.extend([await store.copy_staged(days(day, day + 1)) for day in range(DAYS)])
+        inserted.extend(
+            [(await store.copy_staged(days(day, day + 1))).inserted for day in range(DAYS)]
+        )
         await store.aclose()
 
     async with trio.open_nursery() as nursery:

@@ -142,7 +142,7 @@ async def test_a_timestamp_that_is_no_point_in_time_is_no_newest_position(
 
 async def ask(store: PostgresStore, question: str) -> object:
     if question == "probe":
-        return await store.probe(DeviceStates(1).unproven(rows(1)))
+        return (await store.probe(DeviceStates(1).unproven(rows(1)))).known
     return await store.restore(NEWEST_POSITIONS, ["1"], None)
 
 

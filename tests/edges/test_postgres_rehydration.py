@@ -137,7 +137,7 @@ async def test_a_feature_without_its_table_costs_only_itself(
     batch = rows(10, first_second=1)
     assert len(await devices.meet(batch)) == 0
     assert recorder.snapshot().rehydrations == {"restored": 10, "empty": 0, "failed": 10}
-    assert await store.copy_direct(batch) == 10
+    assert (await store.copy_direct(batch)).inserted == 10
 
 
 async def test_a_locked_table_does_not_hold_up_writing_for_longer_than_the_looks_limit(
@@ -148,7 +148,7 @@ async def test_a_locked_table_does_not_hold_up_writing_for_longer_than_the_looks
         owner.execute("LOCK TABLE positions")
         assert len(await devices.meet(rows(10))) == 10
     assert recorder.snapshot().rehydrations["failed"] >= 10
-    assert await store.copy_direct(rows(10)) == 10
+    assert (await store.copy_direct(rows(10))).inserted == 10
 
 
 async def test_faulty_rows_prove_nothing_and_a_newer_one_in_the_table_is_met_by_staging(
@@ -158,4 +158,4 @@ async def test_faulty_rows_prove_nothing_and_a_newer_one_in_the_table_is_met_by_
     owner.execute("UPDATE positions SET faulty = true WHERE ts > '2026-05-01 12:00Z'")
     batch = batch_of([position(0, 0), position(0, 5), position(0, 9)])
     assert len(await devices.meet(batch)) == 1
-    assert await store.copy_staged(batch) == 1
+    assert (await store.copy_staged(batch)).inserted == 1

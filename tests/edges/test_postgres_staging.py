@@ -70,7 +70,7 @@ async def test_staging_inserts_in_the_order_of_the_key_whatever_order_its_rows_c
     shuffled = list(range(DEVICES))
     random.Random(20260501).shuffle(shuffled)
     unsorted: Any = OneByOne([batch_of([position(device, 0)]) for device in shuffled])
-    assert await store.copy_staged(unsorted) == DEVICES
+    assert (await store.copy_staged(unsorted)).inserted == DEVICES
     # A fresh table is filled in the order of the inserts.
     inserted = owner.execute("SELECT device_id FROM positions ORDER BY ctid").fetchall()
     assert inserted == sorted(inserted)
@@ -132,7 +132,7 @@ async def test_a_deadlock_costs_a_write_and_not_the_session(
             while not owner.execute(WAITING).fetchall():
                 await trio.lowlevel.checkpoint()
             await trio.to_thread.run_sync(peer.execute, COPY_OF_A_ROW, (device_of(1),))
-    assert await store.copy_staged(batch_of([position(n, 0) for n in range(4)])) == 1
+    assert (await store.copy_staged(batch_of([position(n, 0) for n in range(4)]))).inserted == 1
 
 
 async def write_and_deadlock(store: PostgresStore) -> None:

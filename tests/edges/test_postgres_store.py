@@ -98,7 +98,7 @@ async def test_a_write_cut_at_any_moment_is_whole_or_absent(
         # A cut may come after the commit, while its confirmation is on the way.
         assert written in ({0, 500} if scope.cancelled_caught else {500})
     assert 0 < cut < CUTS
-    assert await getattr(store, way)(rows(500, first_second=1_000 * CUTS)) == 500
+    assert (await getattr(store, way)(rows(500, first_second=1_000 * CUTS))).inserted == 500
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
@@ -124,7 +124,7 @@ async def test_a_thawed_server_takes_the_next_write(
         await impatient.copy_staged(rows(10))
     postgres_server.process.thaw()
     await impatient.copy_staged(rows(10))
-    assert await impatient.copy_staged(rows(10)) == 0
+    assert (await impatient.copy_staged(rows(10))).inserted == 0
 
 
 async def test_a_write_that_waits_for_a_lock_is_given_up_and_the_connection_kept(
@@ -135,7 +135,7 @@ async def test_a_write_that_waits_for_a_lock_is_given_up_and_the_connection_kept
         with pytest.raises(PostgresError, match="no answer within 300 ms") as caught:
             await impatient.copy_direct(rows(10))
         assert caught.value.connection_usable
-    assert await impatient.copy_direct(rows(10)) == 10
+    assert (await impatient.copy_direct(rows(10))).inserted == 10
 
 
 async def test_a_restarted_server_costs_one_error(
@@ -146,7 +146,7 @@ async def test_a_restarted_server_costs_one_error(
     with pytest.raises(PostgresError) as caught:
         await store.copy_staged(rows(20))
     assert not caught.value.connection_usable
-    assert await store.copy_staged(rows(20)) == 10
+    assert (await store.copy_staged(rows(20))).inserted == 10
 
 
 async def test_without_a_server_the_error_names_host_and_port_only(
@@ -283,7 +283,7 @@ async def test_what_the_contract_allows_is_no_difference(
 ) -> None:
     execute(change)
     assert await store.check_schema() == ()
-    assert await store.copy_staged(rows(10)) == 10
+    assert (await store.copy_staged(rows(10))).inserted == 10
 
 
 async def test_a_missing_index_of_the_readers_is_a_warning(
@@ -336,7 +336,7 @@ async def test_two_sessions_with_the_same_keys_settle_on_one_row_each(database: 
     async def write(instance_id: str) -> None:
         store = PostgresStore(database.processor_url, instance_id=instance_id)
         inserted.extend(
-            [await store.copy_staged(rows(500, first_second=n * 25)) for n in range(10)]
+            [(await store.copy_staged(rows(500, first_second=n * 25))).inserted for n in range(10)]
         )
         await store.aclose()
 

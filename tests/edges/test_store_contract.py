@@ -141,7 +141,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 async def test_a_direct_copy_commits_every_row_as_it_was_encoded(world: World) -> None:
     batch = rows(1_000)
-    assert await world.store.copy_direct(batch) == 1_000
+    assert (await world.store.copy_direct(batch)).inserted == 1_000
     assert world.table() == rows_of(batch)
 
 
@@ -156,8 +156,8 @@ async def test_a_direct_copy_with_one_known_key_is_refused_whole(world: World) -
 
 async def test_a_staged_copy_inserts_what_is_new_and_counts_it(world: World) -> None:
     await world.store.copy_staged(rows(15))
-    assert await world.store.copy_staged(rows(40)) == 25
-    assert await world.store.copy_staged(rows(40)) == 0
+    assert (await world.store.copy_staged(rows(40))).inserted == 25
+    assert (await world.store.copy_staged(rows(40))).inserted == 0
     assert world.table() == rows_of(rows(40))
 
 
@@ -170,7 +170,7 @@ async def test_of_one_key_the_first_write_stays(world: World) -> None:
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_an_empty_batch_is_no_error(world: World, way: str) -> None:
-    assert await getattr(world.store, way)(batch_of([])) == 0
+    assert (await getattr(world.store, way)(batch_of([]))).inserted == 0
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
@@ -184,7 +184,7 @@ async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
     assert caught.value.sqlstate == "23514"
     assert caught.value.connection_usable
     assert world.table() == {}
-    assert await getattr(world.store, way)(rows(3)) == 3
+    assert (await getattr(world.store, way)(rows(3))).inserted == 3
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
@@ -194,26 +194,26 @@ async def test_after_a_lost_connection_the_next_call_connects_anew(world: World,
     with pytest.raises(PostgresError) as caught:
         await getattr(world.store, way)(rows(3, first_second=60))
     assert not caught.value.connection_usable
-    assert await getattr(world.store, way)(rows(3, first_second=60)) == 3
+    assert (await getattr(world.store, way)(rows(3, first_second=60))).inserted == 3
     assert len(world.table()) == 6
 
 
 async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(world: World) -> None:
     batch = rows(60)
     await world.store.copy_direct(rows(30, first_second=2))
-    known = await world.store.probe(keys_of(batch))
+    known = (await world.store.probe(keys_of(batch))).known
     new, stored = batch.drop_known(keys_of(batch), known)
     assert rows_of(stored) == {
         key: row for key, row in world.table().items() if key in rows_of(batch)
     }
     assert stored.rows == 30
-    assert await world.store.copy_direct(new) == 30
+    assert (await world.store.copy_direct(new)).inserted == 30
 
 
 async def test_a_probe_finds_keys_at_both_ends_of_their_span(world: World) -> None:
     batch = batch_of([position(0, 0), position(1, -86_400 * 40), position(2, 86_000)])
     await world.store.copy_direct(batch)
-    new, _ = batch.drop_known(keys_of(batch), await world.store.probe(keys_of(batch)))
+    new, _ = batch.drop_known(keys_of(batch), (await world.store.probe(keys_of(batch))).known)
     assert new.rows == 0
 
 
@@ -221,13 +221,13 @@ async def test_a_faulty_row_is_known_to_a_probe(world: World) -> None:
     batch = rows(1)
     await world.store.copy_direct(batch)
     world.mark_faulty(position(0, 0)["device_id"], 0)
-    new, _ = batch.drop_known(keys_of(batch), await world.store.probe(keys_of(batch)))
+    new, _ = batch.drop_known(keys_of(batch), (await world.store.probe(keys_of(batch))).known)
     assert new.rows == 0
 
 
 async def test_a_probe_for_no_keys_finds_none(world: World) -> None:
     await world.store.copy_direct(rows(1))
-    assert await world.store.probe(keys_of(batch_of([]))) == b""
+    assert (await world.store.probe(keys_of(batch_of([])))).known == b""
 
 
 async def newest(world: World, *devices: int, since_second: int | None = None) -> dict[object, int]:
@@ -264,7 +264,7 @@ async def test_restoring_looks_no_further_back_than_it_is_told(world: World) -> 
 
 async def ask(world: World, question: str) -> object:
     if question == "probe":
-        return await world.store.probe(keys_of(rows(1)))
+        return (await world.store.probe(keys_of(rows(1)))).known
     return await newest(world, 0)
 
 
@@ -285,7 +285,7 @@ async def test_connecting_twice_and_closing_twice_is_harmless(world: World) -> N
     await world.store.connect()
     await world.store.aclose()
     await world.store.aclose()
-    assert await world.store.copy_direct(rows(1)) == 1
+    assert (await world.store.copy_direct(rows(1))).inserted == 1
 
 
 async def test_the_schema_fixture_passes_the_check_without_a_warning(world: World) -> None:

@@ -11,7 +11,7 @@ from processor.core.attempts import Failure, Fate, Recorded
 from processor.edges.fakes.redis import FakePending, parse_id
 from processor.edges.fakes.store import FakeStore
 from processor.edges.fakes.stream import FakeStream
-from processor.edges.ports import Swept
+from processor.edges.ports import Commit, Sighting, Swept
 from processor.tasks.committing import Committing, Receipt
 
 if TYPE_CHECKING:
@@ -24,21 +24,20 @@ if TYPE_CHECKING:
 class DroppingStore(FakeStore):
     """Says that it committed, and did not."""
 
-    async def copy_direct(self, batch: Batch) -> int:
-        return len(await self._receive(batch))
+    async def copy_direct(self, batch: Batch) -> Commit:
+        return Commit(self.connects, len(await self._receive(batch)))
 
 
 class CarelessStore(FakeStore):
     """Writes a row whether or not its key is in the table."""
 
-    async def probe(self, keys: Keys) -> bytes:
-        await super().probe(keys)
-        return b""
+    async def probe(self, keys: Keys) -> Sighting:
+        return replace(await super().probe(keys), known=b"")
 
-    async def copy_direct(self, batch: Batch) -> int:
+    async def copy_direct(self, batch: Batch) -> Commit:
         rows = await self._receive(batch)
         self.table.rows |= rows
-        return len(rows)
+        return Commit(self.connects, len(rows))
 
 
 class StrandingStream(FakeStream):

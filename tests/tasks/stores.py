@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from processor._codec import Batch, Keys
+    from processor.edges.ports import Commit, Sighting
 
 SPEED_COLUMN = 6
 
@@ -47,21 +48,21 @@ class SpyStore(FakeStore):
         self.checks += 1
         return await super().check_schema()
 
-    async def copy_direct(self, batch: Batch) -> int:
+    async def copy_direct(self, batch: Batch) -> Commit:
         self.writes.append(("direct", batch.rows))
         self.before_write()
         return await super().copy_direct(batch)
 
-    async def copy_staged(self, batch: Batch) -> int:
+    async def copy_staged(self, batch: Batch) -> Commit:
         self.writes.append(("staged", batch.rows))
         self.before_write()
         return await super().copy_staged(batch)
 
-    async def probe(self, keys: Keys) -> bytes:
+    async def probe(self, keys: Keys) -> Sighting:
         self.probes.append(len(keys))
-        known = await super().probe(keys)
+        sighting = await super().probe(keys)
         self.after_probe()
-        return known
+        return sighting
 
     async def _receive(self, batch: Batch) -> dict[Key, Row]:
         rows = await super()._receive(batch)

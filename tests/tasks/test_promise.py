@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from processor.edges.fakes.stream import FakeStream
+from processor.edges.ports import Commit
 from processor.exit_codes import ExitCode
 from tests.edges.batches import position
 from tests.tasks.stage import nothing, until
@@ -115,9 +116,9 @@ class Witness(FakeStream):
 class HastyStore(SpyStore):
     """A store that says it has committed, and commits later, or never."""
 
-    async def copy_direct(self, batch: Batch) -> int:
+    async def copy_direct(self, batch: Batch) -> Commit:
         await trio.lowlevel.checkpoint()
-        return batch.rows
+        return Commit(self.connects, batch.rows)
 
 
 async def test_every_acknowledged_entry_is_in_the_table_whatever_fails(

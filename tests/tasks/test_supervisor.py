@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor._codec import Batch
+    from processor.edges.ports import Commit
     from tests.tasks.conftest import Told
     from tests.tasks.stage import Stage
 
@@ -187,7 +188,7 @@ async def test_a_crash_anywhere_unwinds_everything_and_comes_out(
         await trio.lowlevel.checkpoint()
         raise ZeroDivisionError(place)
 
-    async def keep_in_hand(batch: Batch) -> int:
+    async def keep_in_hand(batch: Batch) -> Commit:
         await trio.sleep_forever()
 
     edge = {"writer": stage.store, "trials": stage.trials}.get(place, stage.stream)

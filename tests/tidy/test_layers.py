@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "edges.ports": ("_codec", "core"),
     "edges.fakes": ("_codec", "core", "edges.fakes", "edges.ports", "errors"),
     "edges.http": ("edges.http", "errors", "statistics"),
-    "edges.postgres": ("_codec", "core", "edges.postgres", "errors"),
+    "edges.postgres": ("_codec", "core", "edges.ports", "edges.postgres", "errors"),
     "edges.redis": ("_codec", "config", "core", "edges.ports", "edges.redis", "errors"),
     "edges.publisher": ("errors", "publish.entry"),
     "statistics": ("_codec", "core", "wall_clock"),

@@ -14,6 +14,30 @@ FIRST_ID = "0-0"
 """Before every entry: where a pass begins."""
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit that wrote WAL and was answered: whatever its session had seen before is durable, too."""
+
+    session: int
+    """Numbers the sessions of one store: two commits of one number were answered by one server."""
+    inserted: int
+    """Rows that were not in the table before."""
+    discarded: int = 0
+    """Rows that a trigger swallowed, where the way of writing can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a probe saw, which proves nothing before a `Commit` of the same session.
+
+    A row may be visible that no standby has confirmed.
+    """
+
+    session: int
+    known: bytes
+    """As `Batch.drop_known` takes it."""
+
+
 class PositionStore(Protocol):
     """One PostgreSQL session that writes positions. Every method is cancellable at any point.
 
@@ -30,20 +54,23 @@ class PositionStore(Protocol):
     async def check_schema(self) -> tuple[str, ...]:
         """Raises SchemaMismatch when the table is not what the contract says; returns warnings."""
 
-    async def copy_direct(self, batch: Batch) -> int:
-        """COPY the rows straight into the table and commit; rows inserted, which is all of them or none.
+    async def copy_direct(self, batch: Batch) -> Commit:
+        """COPY the rows straight into the table and commit, all of them or none.
 
         A key that is already in the table raises PostgresError with sqlstate 23505.
         """
 
-    async def copy_staged(self, batch: Batch) -> int:
-        """COPY into the session's staging table, insert what is new, commit; the number of rows inserted."""
+    async def copy_staged(self, batch: Batch) -> Commit:
+        """COPY into the session's staging table, insert what is new, and commit."""
 
-    async def probe(self, keys: Keys) -> bytes:
-        """Which of the keys are in the table, as `Batch.drop_known` takes it.
+    async def probe(self, keys: Keys) -> Sighting:
+        """Which of the keys are in the table.
 
         Rows that operators have marked as faulty count: their keys are taken.
         """
+
+    async def confirm(self) -> Commit:
+        """Commit an empty message to the WAL: the fence behind what was seen, where nothing is left to write."""
 
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None

@@ -47,7 +47,7 @@ class Receipt:
 
 async def commit_alone(store: PositionStore, batch: Batch) -> Receipt:
     """Commit a batch with one statement that any duplicate may meet. Raises PostgresError."""
-    return Receipt(batch, await store.copy_staged(batch))
+    return Receipt(batch, (await store.copy_staged(batch)).inserted)
 
 
 def server_refusal(record: Batch, error: PostgresError, *, on_trial: bool = False) -> Failure:
@@ -117,7 +117,7 @@ class Committing:
         if not len(unproven):
             return Part(batch, Path.DIRECT)
         try:
-            known = await self._store.probe(unproven)
+            known = (await self._store.probe(unproven)).known
         except PostgresError as error:
             # The write will meet the same trouble, and deal with it. Staging needs no probe.
             self._postgres.log.debug(f"the keys were not probed: {error}")  # noqa: G004
@@ -144,11 +144,11 @@ class Committing:
     async def _write(self, part: Part[Batch]) -> None:
         began = trio.current_time()
         copy = self._store.copy_direct if part.path is Path.DIRECT else self._store.copy_staged
-        inserted = await copy(part.batch)
+        commit = await copy(part.batch)
         self._failures = 0
         self._postgres.recorder.dependency_ready(self._postgres.name)
         self._postgres.recorder.write_timed(trio.current_time() - began)
-        await self._receipt(Receipt(part.batch, inserted))
+        await self._receipt(Receipt(part.batch, commit.inserted))
 
     async def _receipt(self, receipt: Receipt) -> None:
         self._inserted += receipt.inserted

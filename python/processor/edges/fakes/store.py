@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
+from processor.edges.ports import Commit, Sighting
 from processor.errors import PostgresError, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -126,30 +127,36 @@ class FakeStore:
             raise SchemaMismatch(self.table.differences)
         return ()
 
-    async def copy_direct(self, batch: Batch) -> int:
+    async def copy_direct(self, batch: Batch) -> Commit:
         """Add all rows, or none when one is there already."""
         rows = await self._receive(batch)
         if len(rows) < batch.rows or not rows.keys().isdisjoint(self.table.rows):
             raise self.error("duplicate key value violates unique constraint", sqlstate="23505")
         self.table.rows |= rows
-        return len(rows)
+        return Commit(self.connects, len(rows))
 
-    async def copy_staged(self, batch: Batch) -> int:
+    async def copy_staged(self, batch: Batch) -> Commit:
         """Add the rows that are new."""
         rows = await self._receive(batch)
         new = {key: row for key, row in rows.items() if key not in self.table.rows}
         self.table.rows |= new
-        return len(new)
+        return Commit(self.connects, len(new))
 
-    async def probe(self, keys: Keys) -> bytes:
+    async def probe(self, keys: Keys) -> Sighting:
         """Look for every key."""
         await self._begin(self.probe_failures)
         device_ids, timestamps = read_array(keys.device_ids), read_array(keys.timestamps)
-        return b"".join(
+        known = b"".join(
             struct.pack(">I", place)
             for place, (device_id, ts) in enumerate(zip(device_ids, timestamps, strict=True))
             if (device_id.decode(), *struct.unpack(">q", ts)) in self.table.rows
         )
+        return Sighting(self.connects, known)
+
+    async def confirm(self) -> Commit:
+        """Wait until the table answers."""
+        await self._begin(deque())
+        return Commit(self.connects, inserted=0)
 
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
@@ -207,7 +214,13 @@ class FakeStore:
     ) -> PostgresError:
         """A PostgresError as the real edge raises it; not usable means that the session is lost."""
         return self._broken(
-            PostgresError(message, where=self.where, sqlstate=sqlstate, connection_usable=usable)
+            PostgresError(
+                message,
+                where=self.where,
+                sqlstate=sqlstate,
+                connection_usable=usable,
+                session=self.connects if self._connected else None,
+            )
         )
 
     def _broken(self, error: PostgresError) -> PostgresError:

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def translated(where: str, is_usable: Callable[[], bool]) -> Iterator[None]:
+def translated(
+    where: str, is_usable: Callable[[], bool], *, session: int | None = None
+) -> Iterator[None]:
     """Raise PostgresError for every psycopg.Error of the block.
 
-    `is_usable` is asked afterwards whether the connection can take another command.
+    `is_usable` is asked afterwards whether the connection can take another command. `session` is the
+    number of the session, None while connecting.
     """
     try:
         yield
@@ -27,6 +30,8 @@ def translated(where: str, is_usable: Callable[[], bool]) -> Iterator[None]:
             where=where,
             sqlstate=error.sqlstate,
             connection_usable=is_usable(),
+            session=session,
+            constraint=error.diag.constraint_name,
         ) from error
 
 

@@ -11,6 +11,7 @@ import trio
 from psycopg import pq
 
 from processor.core.schema import KEY_COLUMNS, TABLE, WRITTEN_COLUMNS, compare
+from processor.edges.ports import Commit, Sighting
 from processor.edges.postgres.connection import TrioConnection
 from processor.edges.postgres.conninfo import describe_hosts, parse_url, with_settings
 from processor.edges.postgres.errors import translated
@@ -43,6 +44,9 @@ _COPY_STAGED = (
     f" ORDER BY {', '.join(KEY_COLUMNS)} ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
 ).encode()
 
+# Any role may call it; a statement that changes nothing would commit without a word to the standbys.
+_CONFIRM = "SELECT pg_catalog.pg_logical_emit_message(true, 'processor', '')"
+
 # A lower bound that every timestamp keeps.
 _EVER = "-infinity"
 
@@ -70,6 +74,7 @@ class PostgresStore:
         self._params: dict[str, Any] = with_settings(params, _session_settings(self._limits))
         self._hosts = describe_hosts(params)
         self._connection: TrioConnection | None = None
+        self._session = 0
         self._has_staging = False
 
     @property
@@ -91,6 +96,7 @@ class PostgresStore:
                 cancel_grace_ms=self._limits.cancel_grace_ms,
                 **self._params,
             )
+        self._session += 1
 
     async def check_schema(self) -> tuple[str, ...]:
         """Compare the catalogue with the contract, then have the server plan a write."""
@@ -102,13 +108,14 @@ class PostgresStore:
             raise SchemaMismatch(differences)
         return findings.warnings
 
-    async def copy_direct(self, batch: Batch) -> int:
+    async def copy_direct(self, batch: Batch) -> Commit:
         """COPY into the table; the statement is a transaction of its own."""
         await self.connect()
         with self._command() as connection:
-            return await connection.copy_in(COPY_DIRECT, batch.copy_chunks(COPY_CHUNK_BYTES))
+            inserted = await connection.copy_in(COPY_DIRECT, batch.copy_chunks(COPY_CHUNK_BYTES))
+        return Commit(self._session, inserted)
 
-    async def copy_staged(self, batch: Batch) -> int:
+    async def copy_staged(self, batch: Batch) -> Commit:
         """COPY into the staging table and insert what is new, in one transaction."""
         await self.connect()
         with self._command() as connection:
@@ -118,13 +125,21 @@ class PostgresStore:
             self._has_staging = False
             inserted = await connection.copy_in(_COPY_STAGED, batch.copy_chunks(COPY_CHUNK_BYTES))
             self._has_staging = True
-            return inserted
+        return Commit(self._session, inserted)
 
-    async def probe(self, keys: Keys) -> bytes:
+    async def probe(self, keys: Keys) -> Sighting:
         """Look each key up in the index, faulty rows included."""
         await self.connect()
         with self._command() as connection:
-            return await connection.probe(keys)
+            known = await connection.probe(keys)
+        return Sighting(self._session, known)
+
+    async def confirm(self) -> Commit:
+        """Write an empty transactional message, which the standbys must confirm like any other commit."""
+        await self.connect()
+        with self._command() as connection:
+            await connection.execute(_CONFIRM)
+        return Commit(self._session, inserted=0)
 
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
@@ -152,7 +167,7 @@ class PostgresStore:
         connection = self._connection
         assert connection is not None, "connect() comes first"
         limit_ms = limit_ms or self._limits.write_timeout_ms
-        with translated(self.where, lambda: _is_idle(connection)):
+        with translated(self.where, lambda: _is_idle(connection), session=self._session):
             with trio.move_on_after(limit_ms / 1000) as scope:
                 yield connection
             if scope.cancelled_caught:
