@@ -13,7 +13,7 @@ COPY requirements-dev.txt ./
 RUN sed -n '/^maturin==/,/[^\\]$/p' requirements-dev.txt > maturin.txt \
     && python3 -m venv /tools \
     && /tools/bin/pip install --no-cache-dir --no-deps --require-hashes -r maturin.txt
-COPY Cargo.toml Cargo.lock pyproject.toml README.md ./
+COPY Cargo.toml Cargo.lock pyproject.toml README.md LICENSE ./
 COPY rust rust
 COPY python python
 RUN /tools/bin/maturin build --release --locked --interpreter python3.11 --out /wheels
