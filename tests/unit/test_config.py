@@ -41,41 +41,6 @@ def fault(**variables: str) -> str:
     return str(caught.value)
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
-    shown = {
-        name: setting
-        for name, setting in dataclasses.asdict(load()).items()
-        if name not in {"redis_url", "postgres_url", "control_socket", "panic_dump_dir"}
-    }
-    assert shown == {
-        "instance_id": "processor-1",
-        "log_level": "info",
-        "log_format": "json",
-        "redis_telemetry_stream": "telemetry:teltonika",
-        "redis_consumer_group": "processor",
-        "redis_consumer_name": "processor-1",
-        "redis_dlq_stream": "telemetry:teltonika:dlq",
-        "batch_size": 5000,
-        "batch_block_ms": 1000,
-        "write_batch_size": 20000,
-        "write_linger_ms": 5,
-        "writers": 1,
-        "device_state_lru_cap": 100000,
-        "claim_threshold_ms": 60000,
-        "claim_interval_ms": 15000,
-        "dlq_max_attempts": 3,
-        "max_payload_bytes": 65536,
-        "ts_past_max_days": 3650,
-        "ts_future_max_s": 86400,
-        "drain_budget_ms": 8000,
-        "shutdown_timeout_ms": 30000,
-        "connect_attempts": 10,
-        "connect_backoff_max_ms": 5000,
-        "metrics_host": "0.0.0.0",  # noqa: S104
-        "metrics_port": 9090,
-    }
-
-
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts_reach_from_1_to_a_million(name: str) -> None:
     assert value(name, "1") == 1
