@@ -29,6 +29,11 @@ def test_a_module_is_small_and_says_its_one_job(module: Module) -> None:
     assert first.endswith((".", ":")), first
 
 
+def test_every_package_has_a_door_where_its_rule_stands() -> None:
+    folders = {module.path.parent for module in modules()}
+    assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
+
+
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name or "package")
 def test_a_function_fits_on_a_screen(module: Module) -> None:
     for function in module.functions():

@@ -1,4 +1,8 @@
-"""The service's settings: the environment of contract section 5 as one frozen value."""
+"""The service's settings: the environment of contract section 5 as one frozen value.
+
+The whole environment is read once, at the start; every fault is found then and named in one message. Nothing else reads
+variables of the service.
+"""
 
 from processor.config.secrets import hide, secrets_of
 from processor.config.settings import Config, load_config

@@ -1,1 +1,4 @@
-"""Replays captured Teltonika traffic into the stream as tcp-ingestion would."""
+"""Replays captured Teltonika traffic into the stream as tcp-ingestion would.
+
+A tool beside the service: it shares the codec and the form of an entry with it, and no connection.
+"""
