@@ -1,0 +1,69 @@
+"""What the papers point at is there: links, the places of the README, the commands of the Makefile."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tidy.markdown import code_spans, section, without_code_blocks
+from tests.tidy.source import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAPERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+TARGET = re.compile(r"^([a-z-]+):.*## ", re.MULTILINE)
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    """Paper and target of each link within the repository."""
+    for paper in PAPERS:
+        for target in LINK.findall(without_code_blocks(paper.read_text())):
+            if "://" not in target:
+                yield paper, target
+
+
+@cache
+def anchors(paper: Path) -> set[str]:
+    """What headings can be linked to as, by the rule that forges share."""
+    headings = HEADING.findall(without_code_blocks(paper.read_text()))
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize(
+    ("paper", "target"), [*links()], ids=lambda each: getattr(each, "name", each)
+)
+def test_a_link_leads_somewhere(paper: Path, target: str) -> None:
+    file, _, anchor = target.partition("#")
+    linked = paper.parent / file if file else paper
+    assert linked.exists()
+    assert not anchor or anchor in anchors(linked)
+
+
+def test_the_places_of_the_readme_exist() -> None:
+    [places] = section(Path("README.md"), "Where things are").tables
+    named = [name for row in places.rows for name in code_spans(row[0])]
+    assert named
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_contributors_find_every_command_of_the_makefile() -> None:
+    targets = TARGET.findall((ROOT / "Makefile").read_text())
+    told = code_spans((ROOT / "CONTRIBUTING.md").read_text())
+    assert targets
+    assert not [target for target in targets if f"make {target}" not in told]
+
+
+def test_hooks_before_a_commit_call_commands_of_the_makefile() -> None:
+    targets = TARGET.findall((ROOT / "Makefile").read_text())
+    entries = re.findall(
+        r"^ +entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text(), re.MULTILINE
+    )
+    assert entries
+    assert {*entries} <= {f"make {target}" for target in targets}
