@@ -210,7 +210,8 @@ def said_to_operators() -> tuple[str, ...]:
     ids=lambda line: line.msg.replace("\0", "*"),
 )
 def test_operators_find_every_log_line_of_the_code(line: LogLine) -> None:
-    assert any(line.begins_with(said) for said in said_to_operators())
+    found = any(line.begins_with(said) for said in said_to_operators())
+    assert found, f"{OPERATIONS} quotes no beginning of two words or more of this line"
 
 
 # Exit codes
