@@ -66,9 +66,14 @@ mod tests {
     #[test]
     fn every_id_has_a_time() {
         let last_ms = i64::MAX as u64 / 1000;
-        for (ms, time_us) in
-            [(0, 0), (1, 1000), (last_ms, i64::MAX - 807), (last_ms + 1, i64::MAX), (u64::MAX, i64::MAX)]
-        {
+        for (ms, time_us) in [
+            (0, 0),
+            (1, 1000),
+            (last_ms, i64::MAX - 807),
+            (last_ms + 1, i64::MAX),
+            (u64::MAX / 1000 + 1, i64::MAX),
+            (u64::MAX, i64::MAX),
+        ] {
             assert_eq!(StreamId { ms, seq: 7 }.time_us(), time_us, "{ms}");
         }
     }
