@@ -1,5 +1,6 @@
 """The HTTP endpoints for monitoring: `/metrics`, `/healthz` and `/readyz`."""
 
-from processor.edges.http.server import open_listeners, serve
+from processor.edges.http.listening import address_of, open_listeners
+from processor.edges.http.server import serve
 
-__all__ = ["open_listeners", "serve"]
+__all__ = ["address_of", "open_listeners", "serve"]
