@@ -93,12 +93,6 @@ class SkipsFail:
 
 
 @pytest.fixture(scope="session")
-def redis_binary(pytestconfig: pytest.Config) -> RedisBinary:
-    """The run's choice of a Redis, for tests that need a server of their own."""
-    return pytestconfig.stash[redis_key]
-
-
-@pytest.fixture(scope="session")
 def redis_server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
     """The run's Redis. A test with a `stream_name` may kill or freeze it: it is put right afterwards."""
     with launch_redis(pytestconfig.stash[redis_key]) as server:

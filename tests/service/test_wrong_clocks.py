@@ -1,4 +1,4 @@
-"""Clocks that are wrong: of the machine, of Redis, of a producer's ids, of a device."""
+"""Clocks that are wrong: of Redis, of a producer's ids, of a device."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from redis import Redis
 
 from dev.servers import launch_redis
+from tests.conftest import redis_key
 from tests.edges.batches import position
 from tests.service.running import QUICK_CLAIMS
 from tests.service.world import World
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from tests.service.conftest import Run
     from tests.service.world import Fields
 
-LIBRARY = "*/faketime/libfaketimeMT.so.1"
-# Where Redis asks for the time of day. libfaketime does not get along with its allocator.
+# Where Redis asks for the time of day: libfaketime does not get along with its allocator.
 REDIS_CLOCK = """
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -51,16 +51,6 @@ RECORDS = 100
 AT_ONCE = {"DLQ_MAX_ATTEMPTS": "1"}
 
 
-def faked_clock(days_ahead: int) -> dict[str, str]:
-    """The environment of a process whose time of day is not the machine's."""
-    [library, *_] = [*Path("/usr/lib").glob(LIBRARY)] or pytest.fail("libfaketime is not installed")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": f"{days_ahead:+d}d",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-
-
 def published_now(records: int = RECORDS, *, ago: timedelta = timedelta()) -> list[Fields]:
     """What devices send that have the time, or are `ago` behind it."""
     first = datetime.now(UTC) - ago - timedelta(seconds=records)
@@ -69,27 +59,6 @@ def published_now(records: int = RECORDS, *, ago: timedelta = timedelta()) -> li
         for n in range(records)
     ]
     return [{"codec": "8E", "payload": json.dumps(value)} for value in values]
-
-
-def day_of(line: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(line["time"])
-
-
-@pytest.mark.deployment
-@pytest.mark.parametrize("days_ahead", [-DAYS_WRONG, DAYS_WRONG], ids=["behind", "ahead"])
-def test_a_machine_without_the_time_refuses_no_sound_record(
-    run: Run, world: World, days_ahead: int
-) -> None:
-    world.publish(published_now(ago=timedelta(hours=12)))
-    service = run(
-        **AT_ONCE, **faked_clock(days_ahead), TS_PAST_MAX_DAYS="1", TS_FUTURE_MAX_S="1"
-    ).ready()
-    world.until_settled()
-    assert service.stop() == 0
-    wrong_by = day_of(service.lines[0]) - datetime.now(UTC)
-    assert abs(wrong_by - timedelta(days=days_ahead)) < timedelta(hours=1)
-    world.assert_promise_kept(rows=RECORDS)
-    assert service.ledger == {"read": RECORDS, "acked": RECORDS}
 
 
 def test_ids_that_are_no_times_of_their_records_cost_none_of_them(run: Run, world: World) -> None:
@@ -134,12 +103,11 @@ def redis_with_a_clock(binary: RedisBinary, directory: Path) -> Iterator[tuple[R
         yield server, clock_file
 
 
-@pytest.mark.deployment
 def test_what_was_refused_by_the_wrong_clock_of_redis_is_written_once_that_is_set(
-    run: Run, redis_binary: RedisBinary, database: Database, tmp_path: Path
+    run: Run, pytestconfig: pytest.Config, database: Database, tmp_path: Path
 ) -> None:
     with (
-        redis_with_a_clock(redis_binary, tmp_path) as (server, clock_file),
+        redis_with_a_clock(pytestconfig.stash[redis_key], tmp_path) as (server, clock_file),
         Redis.from_url(server.url) as client,
     ):
         world = World(client, "telemetry:clock", database)
