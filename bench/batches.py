@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.codec import NOW_US
 from bench.entries import USUAL_FLEET, fleet_entries
 from bench.replies import as_replies
 from processor._codec import Batch, Delivery, ReplyParser
@@ -38,7 +37,7 @@ def decode(entries: Sequence[Entry]) -> Batch:
     for reply in as_replies(entries):
         for piece in reply:
             parser.feed(piece)
-        delivery = parser.next_read(NOW_US)
+        delivery = parser.next_read()
         assert isinstance(delivery, Delivery)
         parts.append(delivery.batch)
     return Batch.merge(parts)

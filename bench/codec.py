@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import hiredis
@@ -13,7 +12,7 @@ from bench import peer_codec
 from bench.copy_rows import copy_rows
 from bench.entries import WIDE_FLEET, capture_entries, fleet_entries
 from bench.measure import BenchError, Cost, Summary, interleave, summarise, timed
-from bench.replies import GROUP, STREAM, as_replies
+from bench.replies import GROUP, STREAM, TAKEN, as_replies
 from processor._codec import INCOMPLETE, Delivery, ReplyParser
 from processor.edges.postgres.store import COPY_CHUNK_BYTES
 
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
     from bench.copy_rows import CopyRow
     from bench.replies import Reply
-
-# When the entries were sent, as far as the limits on timestamps are concerned.
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
-NOW_US = (NOW - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 OURS, PEER, MEMCPY = "processor._codec", "hiredis + orjson + struct", "memcpy"
 
@@ -114,7 +109,7 @@ def _read(parser: ReplyParser, reply: Reply) -> Delivery:
     """As the service does: each piece is parsed and decoded when it comes."""
     for piece in reply:
         parser.feed(piece)
-        delivery = parser.next_read(NOW_US)
+        delivery = parser.next_read()
         if delivery is not INCOMPLETE:
             assert isinstance(delivery, Delivery)
             return delivery
@@ -127,7 +122,7 @@ def encode_peer(
     ack_sink: Callable[[bytes], object],
 ) -> None:
     """Python, as of the same moment."""
-    peer_codec.encode_replies(replies, NOW, copy_sink, ack_sink)
+    peer_codec.encode_replies(replies, TAKEN, copy_sink, ack_sink)
 
 
 def _copy_memory(replies: Iterable[Reply]) -> None:

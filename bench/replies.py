@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ GROUP = "processor"
 # As many entries as one read of the service asks for: BATCH_SIZE.
 ENTRIES_PER_REPLY = 5000
 PIECE_BYTES = 64 * 1024
-FIRST_ID_MS = 1_777_593_600_000
+# When Redis took the entries, as far as the window of time is concerned: after the newest of them.
+TAKEN = datetime(2026, 6, 1, tzinfo=UTC)
+FIRST_ID_MS = round(TAKEN.timestamp() * 1000)
 
 Reply = list[bytes]
 """One whole reply, in pieces."""

@@ -137,7 +137,7 @@ def _prepare(world: World, count: int, rows_file: Path, progress: Callable[[str]
     progress(f"service: filling the stream with {count:,} entries")
     world.fill(entries)
     progress("service: writing the file for \\copy")
-    write_rows_file(entries, batch_rows=BATCH_ROWS, now_us=time.time_ns() // 1000, file=rows_file)
+    write_rows_file(entries, batch_rows=BATCH_ROWS, file=rows_file)
 
 
 def _summarise(runs: Sequence[Run]) -> RunSummary:

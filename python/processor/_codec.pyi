@@ -125,11 +125,18 @@ class Delivery:
 
     @property
     def entries(self) -> int:
-        """All entries of the reply: records, rejections and missing ones."""
+        """All entries of the reply: records, rejections, records that are outside, and missing ones."""
     @property
     def batch(self) -> Batch: ...
     @property
     def rejections(self) -> list[Rejection]: ...
+    @property
+    def outside(self) -> int:
+        """Records outside of the window around the time in their entry's id: until `judged`, neither in
+        the batch nor among the rejections."""
+    def judged(self, server_us: int) -> Delivery:
+        """The delivery with nothing left outside: in the batch if it is in the window around `server_us`,
+        which is Redis' own time (Unix time, µs), else among the rejections, in the order of their ids."""
     @property
     def missing_ids(self) -> list[str]:
         """Pending entries that are no longer in the stream."""
@@ -161,9 +168,9 @@ class ReplyParser:
         """
     def next_reply(self) -> Reply | Incomplete:
         """The next reply as plain values. Raises CodecError when the peer broke the protocol."""
-    def next_read(self, now_us: int) -> Delivery | ReplyError | Incomplete:
-        """The next reply, to XREADGROUP of one stream; `now_us` (Unix time, µs) judges the timestamps."""
-    def next_claim(self, now_us: int) -> Delivery | ReplyError | Incomplete:
+    def next_read(self) -> Delivery | ReplyError | Incomplete:
+        """The next reply, to XREADGROUP of one stream. What is outside in it is to be judged."""
+    def next_claim(self) -> Delivery | ReplyError | Incomplete:
         """The next reply, to XCLAIM: entries without a stream's name around them."""
     @property
     def buffered_bytes(self) -> int:

@@ -51,8 +51,8 @@ def test_the_version_is_a_version() -> None:
 def test_incomplete_is_one_value_that_calls_itself_by_name() -> None:
     parser = _codec.ReplyParser()
     assert parser.next_reply() is _codec.INCOMPLETE
-    assert parser.next_read(0) is _codec.INCOMPLETE
-    assert parser.next_claim(0) is _codec.INCOMPLETE
+    assert parser.next_read() is _codec.INCOMPLETE
+    assert parser.next_claim() is _codec.INCOMPLETE
     assert repr(_codec.INCOMPLETE) == "INCOMPLETE"
     assert isinstance(_codec.INCOMPLETE, _codec.Incomplete)
 
@@ -78,5 +78,5 @@ def test_values_show_what_they_hold() -> None:
     assert repr(batch([good])).startswith("<Batch records=1 rows=1 row_bytes=")
     assert repr(_codec.DeviceStates(1).unproven(batch([good]))) == "<Keys of 1 rows>"
     decoded = delivery(read_reply([good, bad]))
-    assert repr(decoded) == "<Delivery entries=2 rejections=1 missing=0>"
+    assert repr(decoded) == "<Delivery entries=2 rejections=1 outside=0 missing=0>"
     assert repr(decoded.rejections[0]) == "<Rejection 1-1 bad_json at byte 1>"

@@ -7,7 +7,15 @@ import math
 import pytest
 
 from processor._codec import INCOMPLETE, CodecError, Delivery, ReplyError, ReplyParser
-from tests.codec.wire import NOW_US, claim_reply, expect, position, read_reply
+from tests.codec.wire import (
+    FIRST_TS_US,
+    any_time_parser,
+    claim_reply,
+    entry,
+    expect,
+    position,
+    read_reply,
+)
 
 
 def parse(wire: bytes) -> object:
@@ -71,14 +79,14 @@ def test_an_error_takes_the_place_of_a_delivery() -> None:
     for wire in (b"-UNBLOCKED client unblocked\r\n", b"!26\r\nUNBLOCKED client unblocked\r\n"):
         parser = ReplyParser()
         parser.feed(wire * 2)
-        for reply in (parser.next_read(NOW_US), parser.next_claim(NOW_US)):
+        for reply in (parser.next_read(), parser.next_claim()):
             assert expect(ReplyError, reply).code == "UNBLOCKED"
 
 
 def test_a_delivery_says_what_it_held() -> None:
-    parser = ReplyParser()
+    parser = any_time_parser()
     parser.feed(read_reply([position(2), b"{", position(1), position(2)], first_seq=5))
-    delivery = expect(Delivery, parser.next_read(NOW_US))
+    delivery = expect(Delivery, parser.next_read())
     assert (delivery.entries, delivery.first_id, delivery.last_id) == (4, "1-5", "1-8")
     assert delivery.missing_ids == []
     assert (delivery.batch.records, delivery.batch.rows) == (3, 2)
@@ -94,37 +102,66 @@ def test_a_delivery_says_what_it_held() -> None:
 
 
 def test_a_claim_says_what_it_held_and_what_is_gone() -> None:
-    parser = ReplyParser()
+    parser = any_time_parser()
     entries = claim_reply([position(), b"{"]).removeprefix(b"*2\r\n")
     parser.feed(b"*4\r\n_\r\n" + entries + b"*2\r\n$3\r\n9-9\r\n_\r\n")
-    delivery = expect(Delivery, parser.next_claim(NOW_US))
+    delivery = expect(Delivery, parser.next_claim())
     assert (delivery.batch.entry_ids, delivery.missing_ids) == (["1-0"], ["9-9"])
     assert [rejection.entry_id for rejection in delivery.rejections] == ["1-1"]
     assert (delivery.entries, delivery.first_id, delivery.last_id) == (3, "1-0", "9-9")
 
 
 def test_a_claim_of_nothing_is_an_empty_delivery() -> None:
-    parser = ReplyParser()
+    parser = any_time_parser()
     parser.feed(claim_reply([]))
-    delivery = expect(Delivery, parser.next_claim(NOW_US))
+    delivery = expect(Delivery, parser.next_claim())
     assert (delivery.entries, delivery.first_id, delivery.last_id) == (0, None, None)
 
 
 def test_the_limits_are_those_of_the_parser() -> None:
     payload = position()
-    cases = [
+    for parser, code in [
         (ReplyParser(payload_bytes_max=len(payload) - 1), "too_large"),
         (ReplyParser(past_days_max=0), "ts_out_of_window"),
         (ReplyParser(), None),
-    ]
-    for parser, code in cases:
+    ]:
         parser.feed(read_reply([payload]))
-        delivery = expect(Delivery, parser.next_read(NOW_US))
+        delivery = expect(Delivery, parser.next_read()).judged(FIRST_TS_US + 1)
         assert [rejection.code for rejection in delivery.rejections] == ([code] if code else [])
     ahead = ReplyParser(future_seconds_max=5)
     ahead.feed(read_reply([position(), position(5), position(6)]))
-    delivery = expect(Delivery, ahead.next_read(1_777_627_800_000_000))
+    delivery = expect(Delivery, ahead.next_read()).judged(FIRST_TS_US)
     assert [rejection.entry_id for rejection in delivery.rejections] == ["1-2"]
+
+
+def test_a_record_is_judged_by_the_time_in_its_entrys_id() -> None:
+    noon_ms, day_ms = FIRST_TS_US // 1000, 86_400_000
+    entries = [entry(f"{noon_ms - days * day_ms}-{days}", position(days)) for days in (2, 1, 0)]
+    parser = ReplyParser()
+    parser.feed(b"*3\r\n" + b"".join(entries))
+    delivery = expect(Delivery, parser.next_claim())
+    assert repr(delivery) == "<Delivery entries=3 rejections=0 outside=2 missing=0>"
+    assert delivery.batch.entry_ids == [f"{noon_ms}-0"]
+
+
+def test_the_servers_time_settles_what_is_outside_by_its_id() -> None:
+    parser = ReplyParser()
+    tomorrow = position(timestamp='"2026-05-02T09:30:01.001Z"')
+    parser.feed(read_reply([position(2), tomorrow, position(1)]))
+    delivery = expect(Delivery, parser.next_read())
+    assert (delivery.entries, delivery.outside, delivery.batch.records) == (3, 3, 0)
+    judged = delivery.judged(FIRST_TS_US + 1_000_000)
+    assert (judged.entries, judged.outside) == (3, 0)
+    assert judged.batch.entry_ids == ["1-2", "1-0"]
+    (rejection,) = judged.rejections
+    assert (rejection.entry_id, rejection.code, rejection.field, rejection.device_id) == (
+        "1-1",
+        "ts_out_of_window",
+        "timestamp",
+        "356307042441013",
+    )
+    assert tomorrow[rejection.offset :].startswith(b"2026-05-02")
+    assert (delivery.outside, delivery.batch.records) == (3, 0), "a delivery does not change"
 
 
 @pytest.mark.parametrize(
@@ -142,20 +179,20 @@ def test_the_answer_to_another_command_is_an_error() -> None:
         parser = ReplyParser()
         parser.feed(wire)
         with pytest.raises(CodecError):
-            parser.next_read(NOW_US)
+            parser.next_read()
         with pytest.raises(CodecError):
-            parser.next_claim(NOW_US)
+            parser.next_claim()
 
 
 def test_a_plain_reply_is_not_to_be_had_in_the_middle_of_a_delivery() -> None:
     parser = ReplyParser()
     wire = read_reply([position()])
     parser.feed(wire[:-5])
-    assert parser.next_read(NOW_US) is INCOMPLETE
+    assert parser.next_read() is INCOMPLETE
     with pytest.raises(CodecError, match="half read"):
         parser.next_reply()
     parser.feed(wire[-5:])
-    assert expect(Delivery, parser.next_read(NOW_US)).entries == 1
+    assert expect(Delivery, parser.next_read()).entries == 1
 
 
 def test_a_map_whose_key_python_cannot_hash_is_an_error_of_the_protocol() -> None:
@@ -170,5 +207,5 @@ def test_an_oversize_payload_is_not_held() -> None:
     wire = read_reply([b"x" * 10_000_000])
     for start in range(0, len(wire) - 65_536, 65_536):
         parser.feed(wire[start : start + 65_536])
-        assert parser.next_read(NOW_US) is INCOMPLETE
+        assert parser.next_read() is INCOMPLETE
         assert parser.buffered_bytes < 1000

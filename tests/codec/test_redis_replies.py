@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor._codec import INCOMPLETE, Delivery, ReplyError, ReplyParser
-from tests.codec.wire import NOW_US, batch, bulk, expect, position
+from processor._codec import INCOMPLETE, Delivery, ReplyError
+from tests.codec.wire import any_time_parser, batch, bulk, expect, position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ class Line:
     def __init__(self, connection: socket.socket, receive_bytes: int) -> None:
         self._connection = connection
         self._receive_bytes = receive_bytes
-        self.parser = ReplyParser()
+        self.parser = any_time_parser()
 
     def send(self, *arguments: str | bytes | int) -> None:
         """Send a command."""
@@ -52,12 +52,12 @@ class Line:
     def read(self, *arguments: str | bytes | int) -> object:
         """The answer to XREADGROUP."""
         self.send(*arguments)
-        return self.receive(lambda: self.parser.next_read(NOW_US))
+        return self.receive(self.parser.next_read)
 
     def claim(self, *arguments: str | bytes | int) -> object:
         """The answer to XCLAIM."""
         self.send(*arguments)
-        return self.receive(lambda: self.parser.next_claim(NOW_US))
+        return self.receive(self.parser.next_claim)
 
 
 @pytest.fixture(

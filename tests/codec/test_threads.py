@@ -12,11 +12,13 @@ import pytest
 
 from processor._codec import INCOMPLETE, Batch, Delivery, DeviceStates, InHand, ReplyParser
 from tests.codec.wire import (
-    NOW_US,
+    FIRST_TS_US,
     acked_ids,
+    any_time_parser,
     batch,
     claim_reply,
     copy_stream,
+    expect,
     position,
     read_reply,
 )
@@ -90,9 +92,16 @@ TABLE_ROWS = [(f"device-{number}", 0, 0.0, 0.0) for number in range(5000)]
 
 
 def fed(wire: bytes) -> ReplyParser:
-    parser = ReplyParser()
+    parser = any_time_parser()
     parser.feed(wire)
     return parser
+
+
+def outside() -> Delivery:
+    """All of it, under ids that speak against each record."""
+    parser = ReplyParser()
+    parser.feed(READ)
+    return expect(Delivery, parser.next_read())
 
 
 def holding_all() -> InHand:
@@ -104,8 +113,9 @@ def holding_all() -> InHand:
 CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "feed": lambda: partial(ReplyParser().feed, READ),
     "next_reply": lambda: fed(READ).next_reply,
-    "next_read": lambda: partial(fed(READ).next_read, NOW_US),
-    "next_claim": lambda: partial(fed(CLAIM).next_claim, NOW_US),
+    "next_read": lambda: fed(READ).next_read,
+    "next_claim": lambda: fed(CLAIM).next_claim,
+    "judged": lambda: partial(outside().judged, FIRST_TS_US),
     "merge": lambda: partial(Batch.merge, [ROWS, ROWS]),
     "split": lambda: ROWS.split,
     "take_out": lambda: partial(ROWS.take_out, 4000),
@@ -154,18 +164,18 @@ def in_threads(work: Callable[[int], object]) -> None:
 
 
 def test_ten_threads_on_one_parser_lose_no_reply() -> None:
-    parser, replies, seen = ReplyParser(), 20, []
+    parser, replies, seen = any_time_parser(), 20, []
 
     def feed_and_take(thread: int) -> None:
         for number in range(replies):
             first = (thread * replies + number) * 50
             parser.feed(read_reply(PAYLOADS[:50], first_seq=first))
-            reply = parser.next_read(NOW_US)
+            reply = parser.next_read()
             if isinstance(reply, Delivery):
                 seen.extend(reply.batch.entry_ids)
 
     in_threads(feed_and_take)
-    while (reply := parser.next_read(NOW_US)) is not INCOMPLETE:
+    while (reply := parser.next_read()) is not INCOMPLETE:
         assert isinstance(reply, Delivery)
         seen.extend(reply.batch.entry_ids)
     assert sorted(seen) == sorted(f"1-{seq}" for seq in range(THREADS * replies * 50))

@@ -41,7 +41,8 @@ class World(Protocol):
     def consumer(self, name: str) -> PositionStream: ...
     def add(self, number: int) -> str: ...
     def add_malformed(self) -> str: ...
-    def add_fields(self, fields: Fields) -> str: ...
+    def add_fields(self, fields: Fields, entry_id: str | None = None) -> str: ...
+    def times_told(self) -> int: ...
     def age(self, entry_id: str, idle_ms: int) -> None: ...
     def attempts(self) -> dict[str, dict[str, Any]]: ...
     def put_attempts(self, entry_id: str, text: str) -> None: ...
@@ -57,8 +58,8 @@ class World(Protocol):
 MALFORMED: Fields = {"codec": "8E", "payload": b"\xff"}
 
 
-def fields(number: int) -> dict[str, str]:
-    value = position(number % 10, number)
+def fields(number: int, **changes: Any) -> dict[str, str]:
+    value = position(number % 10, number, **changes)
     return {"ts": value["timestamp"], "codec": "8E", "payload": json.dumps(value)}
 
 
@@ -96,8 +97,11 @@ class FakeWorld:
     def add_malformed(self) -> str:
         return self._redis.add(MALFORMED)
 
-    def add_fields(self, fields: Fields) -> str:
-        return self._redis.add(fields)
+    def add_fields(self, fields: Fields, entry_id: str | None = None) -> str:
+        return self._redis.add(fields, None if entry_id is None else parse_id(entry_id))
+
+    def times_told(self) -> int:
+        return self._redis.times_told
 
     def age(self, entry_id: str, idle_ms: int) -> None:
         self._redis.pending[parse_id(entry_id)].delivered_at_s -= idle_ms / 1000
@@ -160,11 +164,15 @@ class RealWorld:
     def add_malformed(self) -> str:
         return self.add_fields(MALFORMED)
 
-    def add_fields(self, fields: Fields) -> str:
+    def add_fields(self, fields: Fields, entry_id: str | None = None) -> str:
         entry: dict[Any, Any] = {**fields}
-        entry_id = self._client.xadd(self._name, entry)
-        assert isinstance(entry_id, bytes)
-        return entry_id.decode()
+        added = self._client.xadd(self._name, entry, id=entry_id or "*")
+        assert isinstance(added, bytes)
+        return added.decode()
+
+    def times_told(self) -> int:
+        statistics: Any = self._client.info("commandstats")
+        return int(statistics.get("cmdstat_time", {}).get("calls", 0))
 
     def age(self, entry_id: str, idle_ms: int) -> None:
         [row] = self._rows(entry_id)

@@ -29,7 +29,7 @@ class Scene:
     """A consumer with one entry that it has read."""
 
     def __init__(self) -> None:
-        self.redis = FakeRedis(clock_ms=lambda: 0)
+        self.redis = FakeRedis(clock_ms=lambda: NOON_MS)
         self.stream = FakeStream(self.redis)
         self.entry_id = ""
         self.batch: Batch | None = None
@@ -154,6 +154,7 @@ async def test_entries_grow_idle_by_virtual_time(
 
 async def test_failures_and_dead_letters_are_dated_by_the_clock_that_is_given(scene: Scene) -> None:
     failure = Failure(scene.entry_id, NOON_MS, Stage.DECODE, "bad_json", "not JSON")
+    scene.redis.clock_ms = lambda: 0
     recorded = await scene.stream.record_failures([failure], attempts_max=1)
     assert recorded == [Recorded(Fate.DEAD, 1)]
     [letter] = scene.redis.dead_letters

@@ -362,11 +362,12 @@ async def test_a_delivery_may_take_longer_than_any_silence_may(
     assert autojump_clock.current_time() > 4
 
 
-async def test_a_user_who_may_not_unblock_is_refused_when_connecting(
-    redis_server: RedisServer, redis_client: Redis, stream_name: str
+@pytest.mark.parametrize("right", ["client|unblock", "time"])
+async def test_a_user_who_may_not_do_what_is_rarely_needed_is_refused_when_connecting(
+    redis_server: RedisServer, redis_client: Redis, stream_name: str, right: str
 ) -> None:
     user = stream_name.replace(":", "-")
-    rules = ("on", ">secret", "~*", "+@all", "-client|unblock")
+    rules = ("on", ">secret", "~*", "+@all", f"-{right}")
     redis_client.execute_command("ACL", "SETUSER", user, *rules)  # type: ignore[no-untyped-call]
     url = f"redis://{user}:secret@{redis_server.host}:{redis_server.port}/0"
     stream = RedisPositionStream(
@@ -377,7 +378,7 @@ async def test_a_user_who_may_not_unblock_is_refused_when_connecting(
     )
     try:
         for _ in range(2):
-            with pytest.raises(RedisRefused, match="unblock") as caught:
+            with pytest.raises(RedisRefused, match=right.rpartition("|")[2]) as caught:
                 await stream.connect()
             assert caught.value.code == "NOPERM"
     finally:

@@ -53,6 +53,12 @@ def poison(world: World) -> None:
     world.publish(3)
 
 
+def ids_that_are_no_times(world: World) -> None:
+    """A producer that counts: Redis is asked for its time behind each delivery."""
+    for number in range(1, 9):
+        world.publish(number, device=number % 3, entry_id=(number, 0))
+
+
 def entries_of_the_dead(world: World) -> None:
     """Entries that a consumer took long ago, two of which were trimmed meanwhile."""
     entry_ids = [world.publish(second) for second in range(7)]
@@ -200,6 +206,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "backlog": Scenario(a_backlog, nothing_more),
     "two-writers": Scenario(a_backlog, nothing_more, env={"WRITERS": "2"}),
     "duplicates": Scenario(duplicates, nothing_more),
+    "ids-without-a-time": Scenario(ids_that_are_no_times, nothing_more),
     "poison": Scenario(poison, long_enough_to_bury),
     "suspects": Scenario(crash_suspects, long_enough_to_bury),
     "rehydration": Scenario(cold_devices, new_devices_meanwhile),

@@ -20,6 +20,7 @@ from tests.simulation.broken import (
     CarelessStore,
     DroppingStore,
     ForgettingStream,
+    HastyStream,
     ImpatientStream,
     KeepingStream,
     MistakenStream,
@@ -150,6 +151,7 @@ def test_leases_that_nobody_renews_are_noticed(monkeypatch: pytest.MonkeyPatch) 
         (KeepingStream, "suspects", "is remembered, and everybody has finished"),
         (MutilatingStream, "poison", "does not hold its fields"),
         (MistakenStream, "poison", "a dead letter for the wrong reason"),
+        (HastyStream, "ids-without-a-time", "failures of sound entries"),
         (ImpatientStream, "idle", "crashed: ExceptionGroup"),
     ],
 )

@@ -128,14 +128,14 @@ class World:
         self.table = FakeTable(rows=Rows(self.wrongs.append))
         self.table.refused_devices[str(position(REFUSED_DEVICE, 0)["device_id"])] = REFUSAL
 
-    def publish(self, second: int, *, device: int = 1) -> str:
+    def publish(self, second: int, *, device: int = 1, entry_id: EntryId | None = None) -> str:
         """A position; the same device and second again are a duplicate."""
         value = position(device, second)
         key = (str(value["device_id"]), NOON_KEY_US + second * 1_000_000)
         fields = {"ts": value["timestamp"], "codec": "8E", "payload": json.dumps(value)}
         if device == REFUSED_DEVICE:
             return self._add(Published(fields, None, "write", "refused_by_server"))
-        return self._add(Published(fields, key))
+        return self._add(Published(fields, key), entry_id)
 
     def publish_malformed(self) -> str:
         """An entry that the codec refuses."""
@@ -282,10 +282,10 @@ class World:
         if sound:
             self.wrongs.append(f"failures of sound entries were counted: {', '.join(sound)}")
 
-    def _add(self, published: Published) -> str:
-        entry_id = self.redis.add(published.fields)
-        self.published[entry_id] = published
-        return entry_id
+    def _add(self, published: Published, entry_id: EntryId | None = None) -> str:
+        added = self.redis.add(published.fields, entry_id)
+        self.published[added] = published
+        return added
 
     def _watch_acknowledgement(self, key: EntryId) -> None:
         entry_id = format_id(key)

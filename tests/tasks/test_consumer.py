@@ -160,9 +160,9 @@ async def test_a_device_always_goes_to_the_same_writer(
 ) -> None:
     desk = Desk(in_hand, redis, backoff, writers=2)
     await desk.open()
-    for second in range(4):
-        for device in range(20):
-            desk.add(position(device, second))
+    device_of = {
+        desk.add(position(device, second)): device for second in range(4) for device in range(20)
+    }
     nursery.start_soon(desk.consumer().run)
     await wait_all_tasks_blocked()
     shares: list[set[int]] = []
@@ -170,7 +170,7 @@ async def test_a_device_always_goes_to_the_same_writer(
         share: set[int] = set()
         for _ in range(outlet.statistics().current_buffer_used):
             batch = await outlet.receive()
-            share |= {(int(entry_id[:-2]) - 1) % 20 for entry_id in batch.entry_ids}
+            share |= {device_of[entry_id] for entry_id in batch.entry_ids}
         shares.append(share)
     assert shares[0] | shares[1] == set(range(20))
     assert not shares[0] & shares[1]

@@ -7,6 +7,7 @@ import trio
 
 from processor import wall_clock
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, Stage
+from processor.edges.fakes.redis import parse_id
 from processor.tasks.failing import FailureRecorder, Failures, SurvivedTrial
 from tests.tasks.desk import ATTEMPTS_MAX, CAPACITY, Desk
 
@@ -163,7 +164,7 @@ async def test_an_entry_that_a_peer_has_settled_meanwhile_is_let_go_of_and_nothi
     clock: MockClock, desk: Desk, failing: FailureDesk, told: Told
 ) -> None:
     [entry_id] = await failing.take()
-    desk.world.acknowledge([(1, 0)])
+    desk.world.acknowledge([parse_id(entry_id)])
     await failing.record([failure_of(entry_id)])
     assert not desk.world.attempts
     assert not told.lines("record refused")
@@ -187,7 +188,7 @@ async def test_failures_that_came_together_are_answered_one_by_one(
 ) -> None:
     first, last, gone = await failing.take(3)
     desk.record(last, ATTEMPTS_MAX - 1)
-    desk.world.acknowledge([(3, 0)])
+    desk.world.acknowledge([parse_id(gone)])
     await failing.record([failure_of(each) for each in (first, last, gone)])
     ledger = desk.in_hand.ledger
     assert (ledger.left_pending, ledger.dead_lettered, ledger.taken_over) == (1, 1, 1)

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from processor.edges.fakes.faults import Moment
+from processor.edges.fakes.redis import parse_id
 from processor.tasks.leases import renew_leases
 from tests.tasks.desk import IDLE_MS
 
@@ -77,7 +78,7 @@ async def test_what_is_settled_or_left_pending_is_not_renewed(
     start(nursery, desk)
     renewals = Renewals(desk)
     acked = await take(desk, 2)
-    desk.world.acknowledge([(1, 0), (2, 0)])
+    desk.world.acknowledge(map(parse_id, acked))
     desk.in_hand.gone(acked[0])
     desk.in_hand.gone(acked[1])
     [refused] = await take(desk, 1, first_second=100)

@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from processor.edges.fakes.redis import parse_id
 from processor.tasks.reclaimer import Reclaimer
 from tests.tasks.desk import IDLE_MS, Desk
 
@@ -57,7 +58,7 @@ async def test_failures_of_settled_entries_are_forgotten_after_each_whole_pass(
     nursery.start_soon(reclaimer.run)
     await wait_all_tasks_blocked()
     assert list(desk.world.attempts) == [entry_id]
-    desk.world.acknowledge([(1, 0)])
+    desk.world.acknowledge([parse_id(entry_id)])
     await trio.sleep(INTERVAL_S + 1)
     assert not desk.world.attempts
     nursery.cancel_scope.cancel()

@@ -113,11 +113,11 @@ async def test_only_what_was_idle_for_long_enough_is_claimed(
 async def test_a_pass_reaches_a_stuck_tail_behind_many_fresh_entries(
     clock: MockClock, desk: Desk
 ) -> None:
-    await left_by_a_peer(desk, 200)
+    fresh = await left_by_a_peer(desk, 200)
     tail = await left_by_a_peer(desk, 3, first_second=1_000)
     # The peer renews what it has in hand, but for the last three.
     await trio.sleep(IDLE_S)
-    await (await desk.peer()).renew([f"{number}-0" for number in range(1, 201)])
+    await (await desk.peer()).renew(fresh)
     await desk.redelivering.claim()
     assert desk.handed_over() == [tail]
 
@@ -125,7 +125,7 @@ async def test_a_pass_reaches_a_stuck_tail_behind_many_fresh_entries(
 async def test_a_pass_goes_on_where_its_last_step_ended_and_ends_once_around(
     clock: MockClock, desk: Desk
 ) -> None:
-    await left_by_a_peer(desk, 12)
+    ids = await left_by_a_peer(desk, 12)
     cursors: list[str] = []
     claim = desk.stream.claim
 
@@ -136,8 +136,8 @@ async def test_a_pass_goes_on_where_its_last_step_ended_and_ends_once_around(
     desk.stream.claim = note  # type: ignore[assignment, method-assign]
     await trio.sleep(IDLE_S)
     await desk.redelivering.claim()
-    assert cursors == ["0-0", "6-0", "11-0"]
-    assert desk.taken() == [f"{number}-0" for number in range(1, 13)]
+    assert cursors == ["0-0", ids[5], ids[10]]
+    assert desk.taken() == ids
 
 
 async def test_a_pass_that_fails_is_begun_anew_and_nothing_is_taken_twice(

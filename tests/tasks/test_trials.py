@@ -9,6 +9,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import NO_ANSWER
+from processor.edges.fakes.redis import parse_id
 from processor.errors import RedisUnavailable
 from processor.tasks.acker import Acker
 from processor.tasks.failing import FailureRecorder
@@ -85,9 +86,9 @@ async def test_a_trial_counts_like_any_other_read_and_write(
 ) -> None:
     [good, known] = await trials.suspects(2)
     await trials.run([good])
-    desk.world.add(desk.world.entries[1, 0])
+    again = desk.world.add(desk.world.entries[parse_id(good)])
     await desk.read()
-    await trials.run(["3-0"])
+    await trials.run([again])
     desk.store.speed_max = 0
     await trials.run([known])
     bad = desk.add_malformed()

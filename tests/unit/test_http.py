@@ -12,7 +12,6 @@ import trio.testing
 
 from processor.core.lifecycle import Phase
 from processor.edges.http import open_listeners, serve, server
-from processor.errors import ConfigError
 from processor.statistics import Build, Recorder, Statistics
 
 if TYPE_CHECKING:
@@ -244,20 +243,6 @@ async def test_a_fault_in_reporting_is_answered_and_logged_and_the_server_goes_o
     assert "no statistics today" in line["tree"]
     broken = False
     assert (await ask(port, "/metrics")).status == 200
-
-
-async def test_a_port_in_use_is_a_fault_of_the_configuration() -> None:
-    (listener,) = await open_listeners(HOST, 0)
-    async with listener:
-        port = listener.socket.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"METRICS_PORT: cannot listen on {HOST}:{port}: "):
-            await open_listeners(HOST, port)
-
-
-@pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid"])
-async def test_an_address_of_another_machine_is_a_fault_of_the_configuration(host: str) -> None:
-    with pytest.raises(ConfigError, match=f"METRICS_HOST, METRICS_PORT: cannot listen on {host}:0"):
-        await open_listeners(host, 0)
 
 
 async def test_cancelling_the_server_closes_its_listeners_and_connections(

@@ -21,7 +21,7 @@ from processor import events
 from processor._codec import __version__
 from processor.config import Config
 from processor.core.lifecycle import Lifecycle, Phase
-from processor.edges.http.server import open_listeners, serve
+from processor.edges.http import address_of, open_listeners, serve
 from processor.errors import LedgerImbalance, RedisError
 from processor.exit_codes import ExitCode
 from processor.life.assembly import Edges
@@ -72,8 +72,7 @@ async def supervise(  # noqa: PLR0913  # everything around a life, handed in by 
             await services.start(serve, listeners, life.recorder.snapshot)
             code = await life.start()
             if code is None:
-                host, port, *_ = listeners[0].socket.getsockname()
-                code = await life.run(services, metrics=f"{host}:{port}")
+                code = await life.run(services, metrics=address_of(listeners[0]))
             services.cancel_scope.cancel()
     finally:
         await edges.aclose()

@@ -7,56 +7,53 @@ use crate::batch::Batch;
 
 /// What one XREADGROUP or XCLAIM reply held.
 #[pyclass(frozen, module = "processor._codec")]
-pub(crate) struct Delivery {
-    #[pyo3(get)]
-    batch: Py<Batch>,
-    entries: usize,
-    rejections: Vec<codec::batch::Rejection>,
-    missing: Vec<codec::StreamId>,
-    span: Option<(codec::StreamId, codec::StreamId)>,
-}
-
-impl Delivery {
-    pub(crate) fn new(py: Python<'_>, delivery: codec::resp::Delivery) -> PyResult<Self> {
-        let codec::resp::Delivery { entries, batch, rejections, missing, span } = delivery;
-        Ok(Self { batch: Py::new(py, Batch(batch))?, entries, rejections, missing, span })
-    }
-}
+pub(crate) struct Delivery(pub(crate) codec::resp::Delivery);
 
 #[pymethods]
 impl Delivery {
     #[getter]
     fn entries(&self) -> usize {
-        self.entries
+        self.0.entries
+    }
+
+    #[getter]
+    fn batch(&self) -> Batch {
+        Batch(self.0.batch.clone())
     }
 
     #[getter]
     fn rejections(&self) -> Vec<Rejection> {
-        self.rejections.iter().cloned().map(Rejection).collect()
+        self.0.rejections.iter().cloned().map(Rejection).collect()
+    }
+
+    #[getter]
+    fn outside(&self) -> usize {
+        self.0.outside.len()
+    }
+
+    fn judged(&self, py: Python<'_>, server_us: i64) -> Self {
+        Self(py.detach(|| self.0.clone().judged(server_us)))
     }
 
     #[getter]
     fn missing_ids(&self) -> Vec<String> {
-        self.missing.iter().map(ToString::to_string).collect()
+        self.0.missing.iter().map(ToString::to_string).collect()
     }
 
     #[getter]
     fn first_id(&self) -> Option<String> {
-        self.span.map(|(first, _)| first.to_string())
+        self.0.span.map(|(first, _)| first.to_string())
     }
 
     #[getter]
     fn last_id(&self) -> Option<String> {
-        self.span.map(|(_, last)| last.to_string())
+        self.0.span.map(|(_, last)| last.to_string())
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "<Delivery entries={} rejections={} missing={}>",
-            self.entries,
-            self.rejections.len(),
-            self.missing.len()
-        )
+        let codec::resp::Delivery { entries, rejections, outside, missing, .. } = &self.0;
+        let [rejections, outside, missing] = [rejections.len(), outside.len(), missing.len()];
+        format!("<Delivery entries={entries} rejections={rejections} outside={outside} missing={missing}>")
     }
 }
 

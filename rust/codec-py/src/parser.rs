@@ -58,11 +58,11 @@ impl ReplyParser {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next_delivery(&self, py: Python<'_>, expect: Expect, now_us: i64) -> PyResult<Py<PyAny>> {
-        match py.detach(|| self.lock().next_delivery(expect, now_us)).map_err(protocol)? {
+    fn next_delivery(&self, py: Python<'_>, expect: Expect) -> PyResult<Py<PyAny>> {
+        match py.detach(|| self.lock().next_delivery(expect)).map_err(protocol)? {
             None => incomplete(py),
             Some(Delivered::Error(error)) => ReplyError(error).into_py_any(py),
-            Some(Delivered::Delivery(delivery)) => Delivery::new(py, delivery)?.into_py_any(py),
+            Some(Delivered::Delivery(delivery)) => Delivery(delivery).into_py_any(py),
         }
     }
 }
@@ -102,12 +102,12 @@ impl ReplyParser {
         }
     }
 
-    fn next_read(&self, py: Python<'_>, now_us: i64) -> PyResult<Py<PyAny>> {
-        self.next_delivery(py, Expect::Read, now_us)
+    fn next_read(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.next_delivery(py, Expect::Read)
     }
 
-    fn next_claim(&self, py: Python<'_>, now_us: i64) -> PyResult<Py<PyAny>> {
-        self.next_delivery(py, Expect::Claim, now_us)
+    fn next_claim(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.next_delivery(py, Expect::Claim)
     }
 
     #[getter]

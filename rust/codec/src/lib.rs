@@ -19,7 +19,7 @@
 //!
 //! let mut parser = Parser::new(Limits::default());
 //! parser.feed(b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$5\r\ncodec\r\n$1\r\n8\r\n");
-//! let Ok(Some(Delivered::Delivery(delivery))) = parser.next_delivery(Expect::Read, 0) else { panic!() };
+//! let Ok(Some(Delivered::Delivery(delivery))) = parser.next_delivery(Expect::Read) else { panic!() };
 //! assert_eq!(delivery.rejections[0].reject.code.as_str(), "missing_payload");
 //! ```
 #![forbid(unsafe_code)]

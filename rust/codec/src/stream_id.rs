@@ -25,6 +25,12 @@ impl StreamId {
         let (ms, seq) = (text.get(..dash)?, text.get(dash.checked_add(1)?..)?);
         Some(Self { ms: decimal(ms)?, seq: decimal(seq)? })
     }
+
+    /// The time in the id, microseconds of the Unix time; what no `i64` holds is the latest that one does.
+    #[must_use]
+    pub fn time_us(self) -> i64 {
+        i64::try_from(self.ms.saturating_mul(1000)).unwrap_or(i64::MAX)
+    }
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -54,6 +60,21 @@ mod tests {
     fn text_and_value_are_each_other() {
         for text in ["0-0", "1526919030474-55", "18446744073709551615-18446744073709551615"] {
             assert_eq!(StreamId::parse(text.as_bytes()).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_id_has_a_time() {
+        let last_ms = i64::MAX as u64 / 1000;
+        for (ms, time_us) in [
+            (0, 0),
+            (1, 1000),
+            (last_ms, i64::MAX - 807),
+            (last_ms + 1, i64::MAX),
+            (u64::MAX / 1000 + 1, i64::MAX),
+            (u64::MAX, i64::MAX),
+        ] {
+            assert_eq!(StreamId { ms, seq: 7 }.time_us(), time_us, "{ms}");
         }
     }
 

@@ -14,7 +14,7 @@ EntryId: TypeAlias = tuple[int, int]
 Fields: TypeAlias = Mapping[str, "str | bytes"]
 
 ZERO_ID: Final[EntryId] = (0, 0)
-# Noon of 1 May 2026 in UTC, so that a test's positions are judged alike on every day.
+# Noon of 1 May 2026 in UTC: a clock for tests, whose positions are dated around it.
 NOON_US: Final = 1_777_636_800_000_000
 
 
@@ -27,6 +27,12 @@ def parse_id(text: str) -> EntryId:
 def format_id(entry_id: EntryId) -> str:
     """The numbers as `1-0`."""
     return f"{entry_id[0]}-{entry_id[1]}"
+
+
+def following(entry_id: EntryId) -> EntryId:
+    """The next id within the same millisecond."""
+    milliseconds, sequence = entry_id
+    return milliseconds, sequence + 1
 
 
 def unix_ms() -> int:
@@ -72,25 +78,28 @@ class FakeRedis:
     # The attempts hash: entry id to JSON.
     attempts: dict[str, str] = field(default_factory=dict)
     dead_letters: list[dict[str, str | bytes]] = field(default_factory=list)
-    # Dates failures and dead letters, Unix time.
+    # The server's clock, Unix time, which may be wrong: it makes ids, dates failures and dead letters,
+    # and is what TIME tells.
     clock_ms: Callable[[], int] = unix_ms
+    # How often TIME was asked for.
+    times_told: int = 0
     reachable: bool = True
     # Counts the server's lives: a connection is of the life in which it was made.
     life: int = 1
-    # What judges the timestamps of positions.
-    now_us: int = NOON_US
     # While it is not set, every command waits here, as on a stalled server: before it does anything.
     answers: trio.Event = field(default_factory=trio.Event)
     _changed: trio.Event = field(default_factory=trio.Event)
-    _next_id: int = 1
+    _last_id: EntryId = ZERO_ID
 
     def __post_init__(self) -> None:
         self.answers.set()
 
-    def add(self, fields: Fields) -> str:
-        """XADD; the ids are 1-0, 2-0, ... in the order of the calls."""
-        entry_id = (self._next_id, 0)
-        self._next_id += 1
+    def add(self, fields: Fields, entry_id: EntryId | None = None) -> str:
+        """XADD, with `*` unless the id is given: the time, or on from the last id if that is later."""
+        if entry_id is None:
+            entry_id = max((self.clock_ms(), 0), following(self._last_id))
+        assert entry_id > self._last_id, "Redis refuses an id that is not above the last one"
+        self._last_id = entry_id
         self.stream_exists = True
         self.entries[entry_id] = fields
         self._wake()
@@ -119,7 +128,7 @@ class FakeRedis:
     def delete_stream(self) -> None:
         """DEL: the entries and the group are gone."""
         self.entries.clear()
-        self.newest_deleted = ZERO_ID
+        self.newest_deleted = self._last_id = ZERO_ID
         self.stream_exists = False
         self.destroy_group()
 

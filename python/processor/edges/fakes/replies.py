@@ -14,11 +14,14 @@ _Reply: TypeAlias = "str | bytes | list[_Reply] | None"
 
 
 def deliver(redis: FakeRedis, keys: Iterable[EntryId]) -> Delivery:
-    """These entries as XREADGROUP delivers them; nothing at all as when its block is over."""
+    """These entries as XREADGROUP delivers them; nothing at all as when its block is over.
+
+    What is outside of the window by its id is yet to be judged.
+    """
     entries: list[_Reply] = [_entry(redis, key) for key in keys]
     parser = ReplyParser()
     parser.feed(_resp([["stream", entries]] if entries else None))
-    delivery = parser.next_read(redis.now_us)
+    delivery = parser.next_read()
     assert isinstance(delivery, Delivery)
     return delivery
 

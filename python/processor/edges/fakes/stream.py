@@ -81,7 +81,7 @@ class FakeStream:
             except trio.Cancelled:
                 # Not raised again, by the port's contract.
                 self._check_blocked()
-            return self._deliver_new(count)
+            return await self._judged(self._deliver_new(count))
 
     async def list_pending(self, after_id: str, count: int) -> list[PendingEntry]:
         async with self._call("list_pending", "claims"):
@@ -95,7 +95,8 @@ class FakeStream:
         async with self._call("redeliver", "claims"):
             leased, lost = pending.lease(self.redis, self._consumer, entry_ids)
             pending.deliver_again(self.redis, leased)
-            return Redelivered(deliver(self.redis, leased), [*map(format_id, lost)])
+            delivery = await self._judged(deliver(self.redis, leased))
+            return Redelivered(delivery, [*map(format_id, lost)])
 
     async def renew(self, entry_ids: Sequence[str]) -> list[str]:
         async with self._call("renew", "control"):
@@ -193,6 +194,17 @@ class FakeStream:
         self._check_alive("reader")
         if self.redis.group is None:
             raise self.refused(*(GROUP_GONE if self.redis.stream_exists else STREAM_GONE))
+
+    async def _judged(self, delivery: Delivery) -> Delivery:
+        """Behind the delivery, TIME: asked only for what is outside of the window by its entry's id."""
+        if not delivery.outside:
+            return delivery
+        with trio.CancelScope(shield=True):
+            await self.faults.meet("time", Moment.BEFORE)
+            await trio.lowlevel.checkpoint()
+            self.redis.times_told += 1
+            await self.faults.meet("time", Moment.AFTER)
+        return delivery.judged(self.redis.clock_ms() * 1000)
 
     def _deliver_new(self, count: int) -> Delivery:
         group = self._group()

@@ -3,6 +3,7 @@
 They read one frozen `Statistics` a request, change nothing, and no client of theirs holds the service up.
 """
 
-from processor.edges.http.server import open_listeners, serve
+from processor.edges.http.listening import address_of, open_listeners
+from processor.edges.http.server import serve
 
-__all__ = ["open_listeners", "serve"]
+__all__ = ["address_of", "open_listeners", "serve"]

@@ -10,7 +10,6 @@ import h11
 import trio
 
 from processor.edges.http.routes import METHODS, Response, problem, respond
-from processor.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,21 +27,6 @@ CONNECTIONS_MAX = 32
 DISCARD_BYTES_MAX = 64 * 1024
 
 _logger = logging.getLogger("processor.http")
-
-
-async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
-    """Listen on an address; port 0 takes a free one.
-
-    Raises ConfigError when the address is taken, not this machine's or not allowed.
-    """
-    try:
-        return await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(
-            f"METRICS_HOST, METRICS_PORT: cannot listen on {host}:{port}: {reason}; "
-            "stop what listens there, or set another port"
-        ) from error
 
 
 async def serve(

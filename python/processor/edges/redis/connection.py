@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +17,7 @@ from processor._codec import (
 )
 from processor.edges.redis.commands import encode
 from processor.edges.redis.reasons import plain_reason
+from processor.edges.redis.replies import as_time_us
 from processor.errors import RedisRefused, RedisUnavailable
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ UNBLOCK_AGAIN_MS = 50
 # How long a cancelled read may take to wake and deliver, 0.3 ms as a rule. More would outlast a short
 # drain; what a server delivers later than that is pending, and read first by the next life.
 WAKE_MS = 500
+TIME = encode("TIME")
 # Redis ends the refusal of an unknown command with its arguments, and those of AUTH are secret.
 ECHO = ", with args beginning with"
 # It ends what a script was refused with the script's hash and line.
@@ -122,7 +123,7 @@ class RedisConnection:
             with self._in_step():
                 with self._within(SILENCE_MS):
                     await self._stream.send_all(wire)
-                delivery: Delivery | ReplyError = await self._whole(self._next_claim)
+                delivery = await self._judged(await self._whole(self._parser.next_claim))
         return self._accepted(delivery)
 
     async def blocking_delivery(
@@ -141,18 +142,19 @@ class RedisConnection:
             try:
                 with self._within(block_ms + SILENCE_MS):
                     await self._receive()
-                delivery: Delivery | ReplyError = await self._whole(self._next_read)
+                delivery: Delivery | ReplyError = await self._whole(self._parser.next_read)
             except trio.Cancelled:
                 # Not raised again: the delivery outlives the cancellation, see above.
                 with self._within(WAKE_MS, shield=True):
                     delivery = await self._woken(unblock)
+            delivery = await self._judged(delivery)
         return self._accepted(delivery)
 
     async def _woken(self, unblock: Callable[[], Awaitable[None]]) -> Delivery | ReplyError:
         while True:
             await unblock()
             with trio.move_on_after(UNBLOCK_AGAIN_MS / 1000):
-                return await self._whole(self._next_read)
+                return await self._whole(self._parser.next_read)
 
     async def _whole(self, parse: Callable[[], T | Incomplete]) -> T:
         while True:
@@ -180,11 +182,27 @@ class RedisConnection:
             received = self._parser.receive(self._socket, RECEIVE_BYTES)
         return received
 
-    def _next_read(self) -> Delivery | ReplyError | Incomplete:
-        return self._parser.next_read(time.time_ns() // 1000)
+    async def _judged(self, delivery: Delivery | ReplyError) -> Delivery | ReplyError:
+        """Have what is outside of the window by its entry's id judged by the time of the server, too.
 
-    def _next_claim(self) -> Delivery | ReplyError | Incomplete:
-        return self._parser.next_claim(time.time_ns() // 1000)
+        The server that delivered is asked, behind its delivery, and as a rule there is nothing to ask.
+        Without an answer nobody knows whether such a record is to blame: the delivery counts as lost
+        then. All of it is pending, comes again, and is judged anew. Outlives a cancellation for WAKE_MS.
+        """
+        if isinstance(delivery, ReplyError) or not delivery.outside:
+            return delivery
+        with self._within(WAKE_MS, shield=True):
+            await self._stream.send_all(TIME)
+        try:
+            reply = await self._whole(self._parser.next_reply)
+        except trio.Cancelled:
+            with self._within(WAKE_MS, shield=True):
+                reply = await self._whole(self._parser.next_reply)
+        if isinstance(reply, ReplyError):
+            raise self._refused(reply)
+        if (time_us := as_time_us(reply)) is None:
+            raise RedisUnavailable("a time was expected: is it a Redis?", where=self.where)
+        return delivery.judged(time_us)
 
     def _accepted(self, delivery: Delivery | ReplyError) -> Delivery:
         if isinstance(delivery, ReplyError):

@@ -84,8 +84,9 @@ class Connections:
     async def _open_reader(self) -> RedisConnection:
         reader = await self._open("reader")
         try:
-            # Nothing is blocked yet: a user who may not unblock is found now, not at a stop.
+            # Nothing is blocked yet, and nothing to be judged: a user who may not do this is found now.
             await self.unblock_reader(reader)
+            await ask(reader, "TIME")
         except BaseException:
             reader.close()
             raise

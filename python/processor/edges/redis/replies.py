@@ -34,6 +34,14 @@ def as_integer(reply: Reply) -> int:
     raise TypeError(f"an integer was expected, not {type(reply).__name__}")
 
 
+def as_time_us(reply: Reply) -> int | None:
+    """The Unix time that TIME tells, in microseconds; None for anything else."""
+    match reply:
+        case [bytes(seconds), bytes(micros)] if (seconds + micros).isdigit():
+            return int(seconds) * 1_000_000 + int(micros)
+    return None
+
+
 def as_texts(reply: Reply) -> list[str]:
     """An array of strings."""
     return [as_text(item) for item in as_list(reply)]

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use super::{Batch, DeviceKey, Record, row};
 use crate::StreamId;
-use crate::position::{self, CodecLabel, Limits, Reject, Scratch};
+use crate::position::{self, Code, CodecLabel, Limits, Reject, Scratch};
 
 /// Decodes payloads straight into encoded rows.
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
     rows: Vec<u8>,
     records: Vec<Record>,
+    /// Records outside of the window, which may still come in.
+    outside: Vec<Record>,
     scratch: Scratch,
     /// Sizes of the last batch: the next one is likely to be as large.
     rows_hint: usize,
@@ -18,42 +20,43 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    /// Decodes one payload and adds its row.
+    /// Decodes one payload and adds its row; its time is judged by the one in the entry's id.
     ///
     /// # Errors
     ///
-    /// A [`Reject`] where the payload is no Position; the batch is then as it was.
-    pub fn push(
-        &mut self,
-        id: StreamId,
-        codec: CodecLabel,
-        payload: &[u8],
-        limits: &Limits,
-        now_us: i64,
-    ) -> Result<(), Reject> {
-        let position = position::decode(payload, limits, now_us, &mut self.scratch)?;
+    /// A [`Reject`] where the payload is no Position; the batch is then as it was. With `ts_out_of_window`, which may
+    /// be the id's fault, the row is set aside.
+    pub fn push(&mut self, id: StreamId, codec: CodecLabel, payload: &[u8], limits: &Limits) -> Result<(), Reject> {
+        let position = position::decode(payload, limits, &mut self.scratch)?;
         if self.records.is_empty() {
             self.rows.reserve(self.rows_hint);
             self.records.reserve(self.records_hint);
         }
         let row_start = self.rows.len();
         row::write(&position, codec, &mut self.rows);
-        self.records.push(Record {
+        let record = Record {
             device: DeviceKey::new(position.device_id.as_bytes()),
             ts_us: position.ts_us,
             id,
             segment: 0,
             row_bytes: u32::try_from(self.rows.len().saturating_sub(row_start)).unwrap_or(u32::MAX),
             row_start,
-        });
-        Ok(())
+        };
+        if limits.admits(record.ts_us, id.time_us()) {
+            self.records.push(record);
+            Ok(())
+        } else {
+            self.outside.push(record);
+            Err(Reject::of(Code::TsOutOfWindow, "timestamp", position.ts_offset))
+        }
     }
 
-    /// Gives out what was added so far and begins anew.
-    pub fn finish(&mut self) -> Batch {
+    /// (batch, set aside): gives out what was added so far and begins anew.
+    pub fn finish(&mut self) -> (Batch, Batch) {
         self.rows_hint = self.rows.len();
         self.records_hint = self.records.len();
-        let segment = Arc::new(std::mem::take(&mut self.rows));
-        Batch::new(Arc::from([segment]), std::mem::take(&mut self.records))
+        let segments: Arc<[_]> = Arc::from([Arc::new(std::mem::take(&mut self.rows))]);
+        let outside = Batch::new(Arc::clone(&segments), std::mem::take(&mut self.outside));
+        (Batch::new(segments, std::mem::take(&mut self.records)), outside)
     }
 }

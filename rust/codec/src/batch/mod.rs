@@ -204,6 +204,12 @@ impl Batch {
         Ok(records.into_iter().map(|records| self.part(records)).collect())
     }
 
+    /// (these, the others): parts the records, whose times are microseconds of the Unix time; a row's repeats go with it.
+    pub(crate) fn parted_by_time(&self, mut is_these: impl FnMut(i64) -> bool) -> (Self, Self) {
+        let (these, others) = self.records.iter().partition(|record| is_these(record.ts_us));
+        (self.part(these), self.part(others))
+    }
+
     fn part(&self, records: Vec<Record>) -> Self {
         Self::of_sorted(Arc::clone(&self.segments), records)
     }

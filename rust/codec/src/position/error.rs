@@ -39,7 +39,7 @@ codes! {
     OutOfRange = "out_of_range",
     /// The timestamp is not in the contract's form, or no date.
     BadTimestamp = "bad_timestamp",
-    /// The timestamp is too far from the present.
+    /// The timestamp is too far from the entry's id and from the server's clock.
     TsOutOfWindow = "ts_out_of_window",
     /// An attribute object has a sentinel's key, but not its shape.
     BadSentinel = "bad_sentinel",

@@ -9,18 +9,13 @@ use super::attributes::{self, Members};
 use super::error::{Code, Reject};
 use super::json::{Kind, Number, Scanner, Text};
 use super::unescape::unescape;
-use super::{Attributes, DEVICE_ID_BYTES_MAX, Limits, Position, timestamp};
+use super::{Attributes, DEVICE_ID_BYTES_MAX, Position, timestamp};
 
 /// Decodes any payload, leaving the attributes in `members`.
-pub(super) fn decode<'a>(
-    payload: &'a [u8],
-    limits: &Limits,
-    now_us: i64,
-    members: &mut Members,
-) -> Result<Position<'a>, Reject> {
+pub(super) fn decode<'a>(payload: &'a [u8], members: &mut Members) -> Result<Position<'a>, Reject> {
     let mut fields = Fields::default();
     fields.read(payload, members)?;
-    fields.judge(payload, limits, now_us)
+    fields.judge(payload)
 }
 
 /// A value that was read and is accepted or refused; `None` if its key has not come.
@@ -106,15 +101,13 @@ impl<'a> Fields<'a> {
     }
 
     /// Judges the fields in the contract's order, so that the same payload always gives the same refusal.
-    fn judge(self, json: &'a [u8], limits: &Limits, now_us: i64) -> Result<Position<'a>, Reject> {
+    fn judge(self, json: &'a [u8]) -> Result<Position<'a>, Reject> {
         let device_id = present(self.device_id, "device_id")?;
         let (ts_us, ts_offset) = present(self.timestamp, "timestamp")?;
-        if !limits.admits(ts_us, now_us) {
-            return Err(Reject::of(Code::TsOutOfWindow, "timestamp", ts_offset));
-        }
         Ok(Position {
             device_id,
             ts_us,
+            ts_offset,
             latitude: present(self.latitude, "latitude")?,
             longitude: present(self.longitude, "longitude")?,
             altitude: present(self.altitude, "altitude")?,

@@ -29,9 +29,9 @@ const MICROS_A_DAY: i64 = 86_400 * MICROS_A_SECOND;
 pub struct Limits {
     /// Longer payloads are `too_large`.
     pub payload_bytes_max: usize,
-    /// Positions older than this many days are `ts_out_of_window`.
+    /// How many days a position may be older than what it is judged by; see [`Limits::admits`].
     pub past_days_max: u32,
-    /// Positions more than this many seconds ahead of the clock are `ts_out_of_window`.
+    /// How many seconds it may be ahead of it.
     pub future_seconds_max: u32,
 }
 
@@ -43,9 +43,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn admits(&self, ts_us: i64, now_us: i64) -> bool {
-        let oldest = now_us.saturating_sub(i64::from(self.past_days_max).saturating_mul(MICROS_A_DAY));
-        let newest = now_us.saturating_add(i64::from(self.future_seconds_max).saturating_mul(MICROS_A_SECOND));
+    /// The position's time lies in the window around `middle_us`, bounds included; both are microseconds of the Unix
+    /// time.
+    #[must_use]
+    pub fn admits(&self, ts_us: i64, middle_us: i64) -> bool {
+        let oldest = middle_us.saturating_sub(i64::from(self.past_days_max).saturating_mul(MICROS_A_DAY));
+        let newest = middle_us.saturating_add(i64::from(self.future_seconds_max).saturating_mul(MICROS_A_SECOND));
         (oldest..=newest).contains(&ts_us)
     }
 }
@@ -91,6 +94,8 @@ pub struct Position<'a> {
     pub device_id: Cow<'a, str>,
     /// Microseconds of the Unix time.
     pub ts_us: i64,
+    /// Where the timestamp's text begins in the payload.
+    pub ts_offset: usize,
     /// Degrees.
     pub latitude: f64,
     /// Degrees.
@@ -128,17 +133,12 @@ pub struct Scratch {
     members: attributes::Members,
 }
 
-/// Decodes one payload as of `now_us`, microseconds of the Unix time.
+/// Decodes one payload. Whether its time is in the window is not judged here: that takes more than the payload.
 ///
 /// # Errors
 ///
 /// A [`Reject`] with the contract's code; offsets are at most `payload.len()`.
-pub fn decode<'a>(
-    payload: &'a [u8],
-    limits: &Limits,
-    now_us: i64,
-    scratch: &'a mut Scratch,
-) -> Result<Position<'a>, Reject> {
+pub fn decode<'a>(payload: &'a [u8], limits: &Limits, scratch: &'a mut Scratch) -> Result<Position<'a>, Reject> {
     if payload.len() > limits.payload_bytes_max.min(PAYLOAD_BYTES_MAX) {
         return Err(Reject::without_offset(Code::TooLarge, "payload"));
     }
@@ -149,9 +149,9 @@ pub fn decode<'a>(
         return Err(Reject::at(Code::BadJson, error.valid_up_to()));
     }
     let Scratch { members } = scratch;
-    let mut position = match usual::decode(payload, limits, now_us, members) {
+    let mut position = match usual::decode(payload, members) {
         Some(position) => position,
-        None => fields::decode(payload, limits, now_us, members)?,
+        None => fields::decode(payload, members)?,
     };
     position.attributes.members = members.as_slice();
     Ok(position)

@@ -8,21 +8,17 @@ use std::borrow::Cow;
 
 use super::attributes::{self, Members};
 use super::json::Scanner;
-use super::{Attributes, Limits, Position, timestamp};
+use super::{Attributes, Position, timestamp};
 use crate::cursor::{Cursor, POWERS_OF_TEN};
 
 /// Decodes a payload in the usual form, leaving the attributes in `members`.
-pub(super) fn decode<'a>(
-    payload: &'a [u8],
-    limits: &Limits,
-    now_us: i64,
-    members: &mut Members,
-) -> Option<Position<'a>> {
+pub(super) fn decode<'a>(payload: &'a [u8], members: &mut Members) -> Option<Position<'a>> {
     let mut cursor = Cursor { rest: payload };
     cursor.take(b"{\"device_id\":\"")?;
     let device_id = Cow::Borrowed(decimal_text(&mut cursor)?);
     cursor.take(b"\",\"timestamp\":\"")?;
-    let ts_us = timestamp::parse_millis(cursor.chunk()?).filter(|&ts_us| limits.admits(ts_us, now_us))?;
+    let ts_offset = payload.len().wrapping_sub(cursor.rest.len());
+    let ts_us = timestamp::parse_millis(cursor.chunk()?)?;
     cursor.take(b"\",\"latitude\":")?;
     let latitude = degrees(&mut cursor, 90.0)?;
     cursor.take(b",\"longitude\":")?;
@@ -42,6 +38,7 @@ pub(super) fn decode<'a>(
     Some(Position {
         device_id,
         ts_us,
+        ts_offset,
         latitude,
         longitude,
         altitude,
@@ -113,8 +110,6 @@ mod tests {
 
     use super::super::{Code, Limits, Position, Reject, Scratch, decode, fields};
     use super::Members;
-
-    const NOW_US: i64 = 1_777_627_800_000_000;
 
     /// Now and then a number that is not in the producer's form, or not valid at all.
     fn number(usual: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
@@ -188,7 +183,7 @@ mod tests {
     /// Offsets aside, since white space moves them.
     fn outcome(payload: &str) -> Result<String, (Code, Option<&'static str>)> {
         let mut scratch = Scratch::default();
-        let decoded = decode(payload.as_bytes(), &Limits::default(), NOW_US, &mut scratch);
+        let decoded = decode(payload.as_bytes(), &Limits::default(), &mut scratch);
         decoded.map(|position| shown(&position)).map_err(|Reject { code, field, .. }| (code, field))
     }
 
@@ -199,10 +194,11 @@ mod tests {
         fn what_the_guess_accepts_the_general_path_accepts_alike(payload in payload()) {
             let (mut guessed, mut general) = (Members::default(), Members::default());
             let payload = payload.as_bytes();
-            if let Some(mut position) = super::decode(payload, &Limits::default(), NOW_US, &mut guessed) {
+            if let Some(mut position) = super::decode(payload, &mut guessed) {
                 position.attributes.members = guessed.as_slice();
-                let mut expected = fields::decode(payload, &Limits::default(), NOW_US, &mut general).unwrap();
+                let mut expected = fields::decode(payload, &mut general).unwrap();
                 expected.attributes.members = general.as_slice();
+                prop_assert_eq!(position.ts_offset, expected.ts_offset);
                 prop_assert_eq!(shown(&position), shown(&expected));
             }
         }
@@ -218,9 +214,7 @@ mod tests {
     #[test]
     fn the_producers_form_is_guessed_and_no_other() {
         let usual = r#"{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":41.3275,"longitude":-19.8187,"altitude":-5,"angle":214,"speed":63,"satellites":14,"priority":0,"attributes":{"239":1,"66":12710,"78":{"__bigint":"18446744073709551615"},"385":{"__buffer_b64":"AQIDBA=="}}}"#;
-        let is_guessed = |payload: &str| {
-            super::decode(payload.as_bytes(), &Limits::default(), NOW_US, &mut Members::default()).is_some()
-        };
+        let is_guessed = |payload: &str| super::decode(payload.as_bytes(), &mut Members::default()).is_some();
         assert!(is_guessed(usual));
         for (part, other) in
             [(":214", ":0214"), (":14", ":-14"), (":-5", ":-"), ("41.", "041."), ("41.3275", "91"), ("}}}", "}}} ")]

@@ -7,6 +7,7 @@
 use super::ProtocolError;
 use super::buffer::{Buffer, Scan, bulk};
 use super::entry::{Codec, Entry, EntryReader, Payload, bulk_header, null_end};
+use super::outside::Outside;
 use super::usual;
 use crate::StreamId;
 use crate::batch::{Batch, BatchBuilder, Rejection};
@@ -24,12 +25,14 @@ pub enum Expect {
 /// What one reply held.
 #[derive(Clone, Debug, Default)]
 pub struct Delivery {
-    /// Number of entries: records, rejections and missing ones.
+    /// Number of entries: records, rejections, records that are outside, and missing ones.
     pub entries: usize,
     /// The records, sorted and encoded.
     pub batch: Batch,
     /// Entries that are no Positions, in the reply's order.
     pub rejections: Vec<Rejection>,
+    /// Records that are neither before [`Delivery::judged`].
+    pub outside: Outside,
     /// Pending entries that are no longer in the stream.
     pub missing: Vec<StreamId>,
     /// Ids of the reply's first and last entry.
@@ -63,7 +66,7 @@ impl DeliveryReader {
     }
 
     /// Reads on in the reply that begins, or goes on, at the buffer's beginning.
-    pub fn read(&mut self, buffer: &mut Buffer, expect: Expect, limits: &Limits, now_us: i64) -> Scan<Delivery> {
+    pub fn read(&mut self, buffer: &mut Buffer, expect: Expect, limits: &Limits) -> Scan<Delivery> {
         loop {
             let more = match self.stage {
                 Stage::Top => match expect {
@@ -73,13 +76,13 @@ impl DeliveryReader {
                 Stage::Pair => self.aggregate(buffer, 2, Stage::StreamName)?,
                 Stage::StreamName => skip_bulk(buffer)?.map(|()| self.goes_to(Stage::Entries)),
                 Stage::Entries => self.count(buffer)?,
-                Stage::InEntries(0) => return Ok(Some(self.finish())),
-                Stage::InEntries(left) => self.entries(buffer, left, limits, now_us)?,
+                Stage::InEntries(0) => return Ok(Some(self.finish(limits))),
+                Stage::InEntries(left) => self.entries(buffer, left, limits)?,
             };
             match more {
                 None => return Ok(None),
                 Some(More::Yes) => {}
-                Some(More::Null) => return Ok(Some(self.finish())),
+                Some(More::Null) => return Ok(Some(self.finish(limits))),
             }
         }
     }
@@ -89,10 +92,11 @@ impl DeliveryReader {
         More::Yes
     }
 
-    fn finish(&mut self) -> Delivery {
+    fn finish(&mut self, limits: &Limits) -> Delivery {
         self.stage = Stage::Top;
         let mut delivery = std::mem::take(&mut self.delivery);
-        delivery.batch = self.builder.finish();
+        (delivery.batch, delivery.outside.batch) = self.builder.finish();
+        delivery.outside.limits = *limits;
         delivery
     }
 
@@ -145,8 +149,8 @@ impl DeliveryReader {
         Ok(Some(self.goes_to(Stage::InEntries(count))))
     }
 
-    fn entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits, now_us: i64) -> Scan<More> {
-        let left = if self.entry.is_at_start() { self.usual_entries(buffer, left, limits, now_us) } else { left };
+    fn entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits) -> Scan<More> {
+        let left = if self.entry.is_at_start() { self.usual_entries(buffer, left, limits) } else { left };
         self.stage = Stage::InEntries(left);
         if left == 0 {
             return Ok(Some(More::Yes));
@@ -161,20 +165,20 @@ impl DeliveryReader {
             return Ok(None);
         }
         let (entry, length) = self.entry.take();
-        self.take_entry(&entry, buffer.rest(), limits, now_us);
+        self.take_entry(&entry, buffer.rest(), limits);
         buffer.consume(length);
         Ok(Some(self.goes_to(Stage::InEntries(left.saturating_sub(1)))))
     }
 
     /// Takes the entries in the producer's usual form, up to the first other one; the number still to read.
-    fn usual_entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits, now_us: i64) -> usize {
+    fn usual_entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits) -> usize {
         let mut left = left;
         let mut rest = buffer.rest();
         while left > 0
             && let Some(entry) = usual::entry(rest, limits)
         {
             self.count_entry(entry.id);
-            if let Err(reject) = self.builder.push(entry.id, entry.codec, entry.payload, limits, now_us) {
+            if let Err(reject) = self.builder.push(entry.id, entry.codec, entry.payload, limits) {
                 self.take_rejection(entry.id, reject, Some(entry.device_id));
             }
             rest = entry.rest;
@@ -196,23 +200,28 @@ impl DeliveryReader {
         delivery.span = Some(delivery.span.map_or((id, id), |(first, last)| (first.min(id), last.max(id))));
     }
 
-    fn take_entry(&mut self, entry: &Entry, bytes: &[u8], limits: &Limits, now_us: i64) {
+    fn take_entry(&mut self, entry: &Entry, bytes: &[u8], limits: &Limits) {
         if entry.missing {
             self.take_missing(entry.id);
             return;
         }
         self.count_entry(entry.id);
-        if let Err(reject) = self.decode(entry, bytes, limits, now_us) {
+        if let Err(reject) = self.decode(entry, bytes, limits) {
             self.take_rejection(entry.id, reject, entry.device_id.clone().and_then(|place| bytes.get(place)));
         }
     }
 
     fn take_rejection(&mut self, id: StreamId, reject: Reject, device_id: Option<&[u8]>) {
         let device_id = device_id.and_then(|id| std::str::from_utf8(id).ok()).map(str::to_owned);
-        self.delivery.rejections.push(Rejection { id, reject, device_id });
+        let delivery = &mut self.delivery;
+        let rejections = match reject.code {
+            Code::TsOutOfWindow => &mut delivery.outside.rejections,
+            _ => &mut delivery.rejections,
+        };
+        rejections.push(Rejection { id, reject, device_id });
     }
 
-    fn decode(&mut self, entry: &Entry, bytes: &[u8], limits: &Limits, now_us: i64) -> Result<(), Reject> {
+    fn decode(&mut self, entry: &Entry, bytes: &[u8], limits: &Limits) -> Result<(), Reject> {
         if entry.payload == Payload::Absent {
             return Err(Reject::without_offset(Code::MissingPayload, "payload"));
         }
@@ -225,7 +234,7 @@ impl DeliveryReader {
             return Err(Reject::without_offset(Code::TooLarge, "payload"));
         };
         let payload = bytes.get(place.clone()).unwrap_or_default();
-        self.builder.push(entry.id, codec, payload, limits, now_us)
+        self.builder.push(entry.id, codec, payload, limits)
     }
 }
 

@@ -8,6 +8,7 @@
 mod buffer;
 mod delivery;
 mod entry;
+mod outside;
 mod usual;
 mod value;
 
@@ -16,6 +17,7 @@ use std::fmt;
 use buffer::Buffer;
 use delivery::DeliveryReader;
 pub use delivery::{Delivery, Expect};
+pub use outside::Outside;
 pub use value::{ReplyError, Value};
 
 use crate::position::Limits;
@@ -107,13 +109,12 @@ impl Parser {
         }
     }
 
-    /// The next reply as a delivery, or `None` until it is whole. `now_us`, microseconds of the Unix time, judges the
-    /// timestamps of what is decoded in this call.
+    /// The next reply as a delivery, or `None` until it is whole.
     ///
     /// # Errors
     ///
     /// The peer broke the protocol, or answered in the form of another command.
-    pub fn next_delivery(&mut self, expect: Expect, now_us: i64) -> Result<Option<Delivered>, ProtocolError> {
+    pub fn next_delivery(&mut self, expect: Expect) -> Result<Option<Delivered>, ProtocolError> {
         while !self.delivery.is_inside() {
             match self.buffer.rest().first() {
                 None => return Ok(None),
@@ -128,7 +129,7 @@ impl Parser {
                 return Ok(Some(Delivered::Error(error)));
             }
         }
-        let delivery = self.delivery.read(&mut self.buffer, expect, &self.limits, now_us)?;
+        let delivery = self.delivery.read(&mut self.buffer, expect, &self.limits)?;
         Ok(delivery.map(Delivered::Delivery))
     }
 }

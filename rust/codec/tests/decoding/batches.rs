@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::copy_reader::{Row, read_rows};
-use crate::samples::{MEMBERS, NOW_US, object, rows_of};
+use crate::samples::{ANY_ID, MEMBERS, object, rows_of};
 
 /// Short, of one length with another, and longer than any prefix that a comparison may look at.
 pub(crate) const DEVICES: [&str; 6] =
@@ -46,9 +46,9 @@ pub(crate) fn batch(records: &[Record]) -> Batch {
     let mut builder = BatchBuilder::default();
     for record in records {
         let payload = record.payload();
-        builder.push(record.id, CodecLabel::C8, payload.as_bytes(), &Limits::default(), NOW_US).unwrap();
+        builder.push(record.id, CodecLabel::C8, payload.as_bytes(), &ANY_ID).unwrap();
     }
-    builder.finish()
+    builder.finish().0
 }
 
 /// Records of few keys under unique ids, in any order.
@@ -273,11 +273,10 @@ fn no_parts_are_no_partition() {
 fn a_refused_payload_leaves_the_batch_as_it_was() {
     let mut builder = BatchBuilder::default();
     let records = number(vec![(0, 0, 1), (1, 0, 1)]);
-    let limits = Limits::default();
     for record in &records {
-        builder.push(record.id, CodecLabel::C8, record.payload().as_bytes(), &limits, NOW_US).unwrap();
-        assert!(builder.push(record.id, CodecLabel::C8, b"{\"attributes\":{\"1\":1}}", &limits, NOW_US).is_err());
+        builder.push(record.id, CodecLabel::C8, record.payload().as_bytes(), &ANY_ID).unwrap();
+        assert!(builder.push(record.id, CodecLabel::C8, b"{\"attributes\":{\"1\":1}}", &ANY_ID).is_err());
     }
-    assert_holds(&builder.finish(), &records);
-    assert_holds(&builder.finish(), &[]);
+    assert_holds(&builder.finish().0, &records);
+    assert_holds(&builder.finish().0, &[]);
 }

@@ -5,10 +5,12 @@ use codec::batch::Rejection;
 use codec::position::{Code, Limits, Reject};
 use codec::resp::{Delivered, Delivery, Expect, Parser};
 
-use crate::replies::{Entry, PROTOCOLS, Protocol, bulk, claim_reply, comparable, delivery, outcomes, read_reply};
-use crate::samples::{MEMBERS, NOW_US, object, rows_of};
+use crate::replies::{
+    Entry, PROTOCOLS, Protocol, bulk, claim_reply, comparable, delivery, id_bulk, outcomes, read_reply,
+};
+use crate::samples::{MEMBERS, NOW_MS, object, rows_of};
 
-const ID: StreamId = StreamId { ms: 1, seq: 1 };
+const ID: StreamId = StreamId { ms: NOW_MS, seq: 1 };
 
 fn read_one(fields: &[(&str, &[u8])]) -> Delivery {
     delivery(Expect::Read, &read_reply(Protocol::Resp2, &[Entry::new(ID, fields)]))
@@ -135,16 +137,16 @@ fn a_bad_entry_leaves_its_neighbours_alone() {
         let rejections: Vec<_> = delivery.rejections.iter().map(|one| (one.id.seq, one.code())).collect();
         assert_eq!(rejections, [(2, Code::BadJson), (4, Code::TooLarge)]);
         assert_eq!(delivery.entries, 5);
-        assert_eq!(delivery.span, Some((StreamId { ms: 1, seq: 1 }, StreamId { ms: 1, seq: 5 })));
+        assert_eq!(delivery.span, Some((StreamId { ms: NOW_MS, seq: 1 }, StreamId { ms: NOW_MS, seq: 5 })));
     }
 }
 
 #[test]
 fn entries_that_left_the_stream_are_named() {
     let payload = object(MEMBERS);
-    let gone = |seq| Entry { id: StreamId { ms: 1, seq }, fields: None };
+    let gone = |seq| Entry { id: StreamId { ms: NOW_MS, seq }, fields: None };
     let entries = [gone(1), Entry::usual(2, payload.as_bytes()), gone(3)];
-    let id = |seq| StreamId { ms: 1, seq };
+    let id = |seq| StreamId { ms: NOW_MS, seq };
     for protocol in PROTOCOLS {
         let read = delivery(Expect::Read, &read_reply(protocol, &entries));
         assert_eq!((read.missing.as_slice(), read.entries), (&[id(1), id(3)][..], 3));
@@ -163,7 +165,7 @@ fn a_null_in_the_place_of_a_claimed_entry_is_passed_over() {
         let wire = [b"*5\r\n", null.as_bytes(), null.as_bytes(), &entries["*2\r\n".len()..], null.as_bytes()].concat();
         let claim = delivery(Expect::Claim, &wire);
         assert_eq!((claim.entries, claim.batch.len(), claim.rejections.len()), (2, 1, 1), "{null:?}");
-        assert_eq!((claim.missing.as_slice(), claim.span), (&[][..], Some((ID, StreamId { ms: 1, seq: 2 }))));
+        assert_eq!((claim.missing.as_slice(), claim.span), (&[][..], Some((ID, StreamId { ms: NOW_MS, seq: 2 }))));
 
         let nothing = delivery(Expect::Claim, &["*1\r\n", null].concat().into_bytes());
         assert_eq!(comparable(&nothing), comparable(&Delivery::default()));
@@ -172,7 +174,7 @@ fn a_null_in_the_place_of_a_claimed_entry_is_passed_over() {
 
 #[test]
 fn a_bulk_null_stands_for_missing_fields_too() {
-    let wire = [&b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n"[..], b"$-1\r\n"].concat();
+    let wire = [&b"*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n"[..], &id_bulk(ID), b"$-1\r\n"].concat();
     assert_eq!(delivery(Expect::Read, &wire).missing, [ID]);
 }
 
@@ -188,16 +190,16 @@ fn nothing_to_read_is_an_empty_delivery() {
 #[test]
 fn fields_may_come_as_a_map() {
     let payload = object(MEMBERS);
-    let head = b"%1\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n%2\r\n";
+    let head = [&b"%1\r\n$1\r\ns\r\n*1\r\n*2\r\n"[..], &id_bulk(ID), b"%2\r\n"].concat();
     let fields = [bulk(b"codec"), bulk(b"8"), bulk(b"payload"), bulk(payload.as_bytes())].concat();
-    assert_eq!(delivery(Expect::Read, &[&head[..], &fields].concat()).batch.len(), 1);
+    assert_eq!(delivery(Expect::Read, &[head, fields].concat()).batch.len(), 1);
 }
 
 #[test]
 fn errors_are_values_and_pushes_are_passed_over() {
     let mut parser = Parser::new(Limits::default());
     parser.feed(b">2\r\n$7\r\nmessage\r\n$1\r\nx\r\n-NOGROUP No such key\r\n!11\r\nUNBLOCKED x\r\n*-1\r\n");
-    let mut next = || parser.next_delivery(Expect::Read, NOW_US).unwrap();
+    let mut next = || parser.next_delivery(Expect::Read).unwrap();
     for (code, message) in [("NOGROUP", "NOGROUP No such key"), ("UNBLOCKED", "UNBLOCKED x")] {
         let Some(Delivered::Error(error)) = next() else { panic!() };
         assert_eq!((error.code.as_str(), error.message.as_str()), (code, message));
@@ -238,7 +240,7 @@ fn a_reply_in_another_form_breaks_the_protocol() {
     ] {
         let mut parser = Parser::new(Limits::default());
         parser.feed(&wire);
-        let outcome = parser.next_delivery(expect, NOW_US);
+        let outcome = parser.next_delivery(expect);
         assert!(outcome.is_err(), "{}: {outcome:?}", String::from_utf8_lossy(&wire));
     }
 }
@@ -252,11 +254,11 @@ fn replies_come_one_after_another_and_a_half_read_one_is_no_plain_value() {
     parser.feed(b"+OK\r\n");
     parser.feed(head);
     assert!(parser.next_value().unwrap().is_some());
-    assert!(parser.next_delivery(Expect::Read, NOW_US).unwrap().is_none());
+    assert!(parser.next_delivery(Expect::Read).unwrap().is_none());
     assert!(parser.next_value().is_err());
     parser.feed(tail);
     parser.feed(b":5\r\n");
-    assert!(matches!(parser.next_delivery(Expect::Read, NOW_US), Ok(Some(Delivered::Delivery(_)))));
+    assert!(matches!(parser.next_delivery(Expect::Read), Ok(Some(Delivered::Delivery(_)))));
     assert!(parser.next_value().unwrap().is_some());
     assert!(parser.next_value().unwrap().is_none());
 }
@@ -267,7 +269,7 @@ fn held_bytes_max(wire: &[u8], piece_bytes: usize) -> usize {
     let mut replies = 0;
     let held = wire.chunks(piece_bytes).map(|piece| {
         parser.feed(piece);
-        replies += usize::from(parser.next_delivery(Expect::Read, NOW_US).unwrap().is_some());
+        replies += usize::from(parser.next_delivery(Expect::Read).unwrap().is_some());
         parser.buffered_bytes()
     });
     let held = held.max().unwrap();

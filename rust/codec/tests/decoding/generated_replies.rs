@@ -4,14 +4,17 @@
 use codec::StreamId;
 use codec::batch::Batch;
 use codec::position::Limits;
-use codec::resp::{Delivery, Expect};
+use codec::resp::{Delivery, Expect, Outside};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::replies::{Entry, PROTOCOLS, Protocol, claim_reply, comparable, delivery, outcomes, read_reply};
 use crate::reply_properties as properties;
-use crate::samples::{MEMBERS, object, with};
+use crate::samples::{MEMBERS, NOW_MS, object, with};
+
+/// 2026-05-01T09:30:00Z, the first of the times in the payloads.
+const FIRST_TS_MS: u64 = 1_777_627_800_000;
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -33,11 +36,38 @@ fn field() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     ]
 }
 
+/// Mostly a time within the window of the payloads above or at its edges, else whatever an id may hold.
+fn id_ms() -> impl Strategy<Value = u64> {
+    const EDGES_MS: [u64; 2] = [FIRST_TS_MS - 86_400_000, FIRST_TS_MS + 3650 * 86_400_000];
+    prop_oneof![
+        8 => NOW_MS..NOW_MS + 3,
+        2 => (select(&EDGES_MS[..]), 0..5_000u64).prop_map(|(edge, after)| edge + after),
+        1 => 0..3u64,
+        1 => any::<u64>(),
+        1 => Just(u64::MAX),
+    ]
+}
+
+/// When a server may think that it is; every time there is, and mostly one near the payloads.
+fn server_us() -> impl Strategy<Value = i64> {
+    let near = (id_ms(), -1000..1000i64).prop_map(|(ms, us)| StreamId { ms, seq: 0 }.time_us().saturating_add(us));
+    prop_oneof![4 => near, 1 => any::<i64>()]
+}
+
 fn entry() -> impl Strategy<Value = Entry> {
-    let id = (1..4u64, 0..1_000_000u64).prop_map(|(ms, seq)| StreamId { ms, seq });
-    let usual = (id.clone(), payload()).prop_map(|(id, payload)| Entry { id, ..Entry::usual(0, &payload) });
-    let odd = (id, proptest::option::weighted(0.8, vec(field(), 0..6))).prop_map(|(id, fields)| Entry { id, fields });
+    let id = || (id_ms(), 0..1_000_000u64).prop_map(|(ms, seq)| StreamId { ms, seq });
+    let usual = (id(), payload()).prop_map(|(id, payload)| Entry { id, ..Entry::usual(0, &payload) });
+    let odd = (id(), proptest::option::weighted(0.8, vec(field(), 0..6))).prop_map(|(id, fields)| Entry { id, fields });
     prop_oneof![3 => usual, 1 => odd]
+}
+
+/// Entries in the order of the stream.
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
+    vec(entry(), 0..12).prop_map(|mut entries| {
+        entries.sort_by_key(|entry| entry.id);
+        entries.dedup_by_key(|entry| entry.id);
+        entries
+    })
 }
 
 /// A connection's replies, one behind the other, as both protocols have them.
@@ -116,19 +146,28 @@ proptest! {
     }
 
     #[test]
-    fn a_batch_is_its_entries_one_by_one(entries in vec(entry(), 0..12)) {
-        let together = delivery(Expect::Read, &read_reply(Protocol::Resp3, &entries));
-        let each = one_by_one(Protocol::Resp3, &entries);
+    fn a_delivery_is_its_entries_one_by_one(entries in entries(), server_us in server_us()) {
+        let together = delivery(Expect::Read, &read_reply(Protocol::Resp3, &entries)).judged(server_us);
+        let each: Vec<Delivery> =
+            one_by_one(Protocol::Resp3, &entries).into_iter().map(|one| one.judged(server_us)).collect();
         let batches: Vec<&Batch> = each.iter().map(|delivery| &delivery.batch).collect();
         let spans = each.iter().filter_map(|delivery| delivery.span);
         let joined = Delivery {
             entries: each.iter().map(|delivery| delivery.entries).sum(),
             batch: Batch::merge(&batches),
             rejections: each.iter().flat_map(|delivery| delivery.rejections.clone()).collect(),
+            outside: Outside::default(),
             missing: each.iter().flat_map(|delivery| delivery.missing.clone()).collect(),
             span: spans.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))),
         };
         assert_eq!(comparable(&together), comparable(&joined));
+    }
+
+    #[test]
+    fn outside_is_what_is_outside_of_both_windows(entries in entries(), server_us in server_us()) {
+        let outside =
+            properties::outside_is_what_is_outside_of_both_windows(&read_reply(Protocol::Resp2, &entries), server_us);
+        assert!(outside.is_some(), "the reply is sound");
     }
 }
 

@@ -33,3 +33,4 @@ mod generated_replies;
 mod in_hand;
 mod keys;
 mod values;
+mod window;

@@ -4,7 +4,7 @@ use codec::StreamId;
 use codec::position::Limits;
 use codec::resp::{Delivered, Delivery, Expect, Parser, ProtocolError};
 
-use super::samples::NOW_US;
+use super::samples::NOW_MS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -30,7 +30,7 @@ impl Entry {
     /// An entry as tcp-ingestion adds it.
     pub(crate) fn usual(seq: u64, payload: &[u8]) -> Self {
         Self::new(
-            StreamId { ms: 1, seq },
+            StreamId { ms: NOW_MS, seq },
             &[
                 ("ts", b"2026-05-01T09:30:00.000Z"),
                 ("device_id", b"356307042441013"),
@@ -91,9 +91,13 @@ pub(crate) fn claim_reply(protocol: Protocol, entries: &[Entry]) -> Vec<u8> {
 
 /// The delivery in `wire`, which must be whole and nothing else.
 pub(crate) fn delivery(expect: Expect, wire: &[u8]) -> Delivery {
-    let mut parser = Parser::new(Limits::default());
+    delivery_under(Limits::default(), expect, wire)
+}
+
+pub(crate) fn delivery_under(limits: Limits, expect: Expect, wire: &[u8]) -> Delivery {
+    let mut parser = Parser::new(limits);
     parser.feed(wire);
-    let delivered = parser.next_delivery(expect, NOW_US).unwrap();
+    let delivered = parser.next_delivery(expect).unwrap();
     assert_eq!(parser.buffered_bytes(), 0);
     let Some(Delivered::Delivery(delivery)) = delivered else { panic!("{delivered:?}") };
     delivery
@@ -106,7 +110,7 @@ pub(crate) fn comparable(delivery: &Delivery) -> impl PartialEq + std::fmt::Debu
         delivery.batch.ids().collect::<Vec<_>>(),
         delivery.rejections.clone(),
         delivery.missing.clone(),
-        (delivery.entries, delivery.span),
+        (delivery.entries, delivery.outside.len(), delivery.span),
     )
 }
 
@@ -137,7 +141,7 @@ fn next(parser: &mut Parser, expect: Option<Expect>) -> Result<Option<String>, P
     let Some(expect) = expect else {
         return Ok(parser.next_value()?.map(|value| format!("{value:?}")));
     };
-    Ok(parser.next_delivery(expect, NOW_US)?.map(|delivered| match delivered {
+    Ok(parser.next_delivery(expect)?.map(|delivered| match delivered {
         Delivered::Error(error) => format!("{error:?}"),
         Delivered::Delivery(delivery) => format!("{:?}", comparable(&delivery)),
     }))

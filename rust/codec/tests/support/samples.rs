@@ -6,8 +6,12 @@ use codec::position::{self, CodecLabel, Limits, Reject, Scratch};
 
 use super::copy_reader::{Row, read_rows};
 
-/// 2026-05-01T12:00:00Z: the clock by which samples are judged.
-pub(crate) const NOW_US: i64 = 1_777_636_800_000_000;
+/// 2026-05-01T12:00:00Z: when Redis took the samples.
+pub(crate) const NOW_MS: u64 = 1_777_636_800_000;
+
+/// Takes samples under ids that are no times: 136 years may lie between them.
+pub(crate) const ANY_ID: Limits =
+    Limits { payload_bytes_max: 65_536, past_days_max: u32::MAX, future_seconds_max: u32::MAX };
 
 /// The members of a Position that is accepted, each value as JSON text, in the producer's order.
 pub(crate) const MEMBERS: [(&str, &str); 10] = [
@@ -54,7 +58,7 @@ pub(crate) fn decode(payload: impl AsRef<[u8]>) -> Result<Row, Reject> {
 
 pub(crate) fn decode_under(limits: &Limits, payload: impl AsRef<[u8]>) -> Result<Row, Reject> {
     let mut scratch = Scratch::default();
-    let position = position::decode(payload.as_ref(), limits, NOW_US, &mut scratch)?;
+    let position = position::decode(payload.as_ref(), limits, &mut scratch)?;
     let mut attributes = Vec::new();
     position.write_attributes(&mut attributes);
     Ok(Row {
@@ -77,9 +81,9 @@ pub(crate) fn batch_of<'a>(first_seq: u64, payloads: impl IntoIterator<Item = &'
     let mut builder = BatchBuilder::default();
     for (seq, payload) in (first_seq..).zip(payloads) {
         let id = StreamId { ms: 1, seq };
-        builder.push(id, CodecLabel::C8E, payload.as_bytes(), &Limits::default(), NOW_US).unwrap();
+        builder.push(id, CodecLabel::C8E, payload.as_bytes(), &ANY_ID).unwrap();
     }
-    builder.finish()
+    builder.finish().0
 }
 
 /// The rows of a batch as its COPY stream holds them.
