@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
+from tests.drill.conftest import drills
 from tests.service.conftest import run, world
 from tests.service.world import World
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from dev.servers import Database, PostgresServer, RedisBinary, RedisServer, Relay
 
-__all__ = ["run", "world"]
+__all__ = ["drills", "run", "world"]
 
 
 @pytest.fixture
