@@ -28,10 +28,10 @@ def own_redis(redis_binary: RedisBinary) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def own_world(own_redis: RedisServer, database: Database) -> Iterator[World]:
+def own_world(own_redis: RedisServer, stream_name: str, database: Database) -> Iterator[World]:
     """A stream in `own_redis`, and a table of the run's PostgreSQL."""
     with Redis.from_url(own_redis.url) as client:
-        yield World(client, "telemetry:own", database)
+        yield World(client, stream_name, database)
 
 
 @pytest.fixture

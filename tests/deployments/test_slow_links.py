@@ -75,7 +75,7 @@ def test_what_a_stop_releases_passes_a_slow_link(run: Run, world: World, redis_l
     with world.inserts_held():
         ids = world.publish_at_once(live(entries))
         service.until_metrics(in_flight_records=entries)
-        redis_link.up.bytes_per_s = 100_000
+        redis_link.up.bytes_per_s = 250_000
         assert service.stop() == 3
     left = world.pending_entries()
     assert list(left) == ids
@@ -142,13 +142,13 @@ def test_a_read_whose_reply_exceeds_redis_output_buffer_is_repeated_with_fewer_e
 def test_pending_entries_too_fat_for_one_reply_are_claimed_in_smaller_numbers(
     run: Run, own_redis: RedisServer, own_world: World
 ) -> None:
-    own_world.redis.config_set("client-output-buffer-limit", "normal 2mb 0 0")
     fat = {"attributes": {"1": "x" * 5_000}}
     entries = 1_000
     own_world.create_group()
     own_world.publish([live_entry(n % 10, n // 10, **fat) for n in range(entries)])
     own_world.deliver_to("dead", entries)
     own_world.abandon("dead", own_world.pending_ids())
+    own_world.redis.config_set("client-output-buffer-limit", "normal 2mb 0 0")
     service = run(
         REDIS_URL=own_redis.url, CONNECT_BACKOFF_MAX_MS="200", CLAIM_INTERVAL_MS="200"
     ).ready()
