@@ -64,7 +64,10 @@ def twins(redis_binary: RedisBinary, stream_name: str, database: Database) -> It
 def assert_goes_on(service: Service, world: World, *, rows: int, more: int = 200) -> None:
     """What is published now is written and acknowledged, and nothing is wrong in the ledger."""
     world.publish_at_once(live(more, first_second=50_000))
-    world.until_settled()
+    try:
+        world.until_settled()
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{service.report()}") from None
     world.assert_promise_kept(rows=rows + more)
     service.until_ready_again()
     assert not service.logged("consumer group is gone")
