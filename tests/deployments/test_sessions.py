@@ -45,6 +45,8 @@ def seen(world: World, name: str) -> set[str]:
 
 def assert_text_is_stored_right(world: World, count: int, *, device: str = DEVICE) -> None:
     with world.owner() as owner:
+        # The database's own setting is meant for the service, and would have its way here, too.
+        owner.execute("SET client_encoding = 'UTF8'")
         found = owner.execute(
             "SELECT device_id, attributes ->> '10358' FROM positions WHERE attributes ? '10358'"
         ).fetchall()

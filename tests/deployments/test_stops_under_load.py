@@ -26,17 +26,17 @@ pytestmark = pytest.mark.deployment("stress")
 
 ENTRIES = 20_000
 BUDGET_MS = 4_000
-# Release and exit, by the contract; and the interpreter's own end among six others for two processors.
+# Release and exit, by the contract; and the interpreter's own end among eight others for two processors.
 EXIT_S = 1.0 + 0.5
 RELEASED_IDLE_MS = 3_600_000
 
 
 @contextmanager
 def starved_machine() -> Iterator[None]:
-    """Six processes that want the processor, until the end of the block."""
+    """Eight processes that want the processor, until the end of the block."""
     with guarded_directory("stress", last_signal=SIGKILL) as directory:
         burners = directory.spawn(
-            [find_program("stress"), "--cpu", "6"], log=directory.path / "stress.log"
+            [find_program("stress"), "--cpu", "8"], log=directory.path / "stress.log"
         )
         try:
             yield
@@ -51,7 +51,7 @@ def test_a_stop_with_a_frozen_postgres_on_a_starved_machine_releases_everything_
 ) -> None:
     service = run(DRAIN_BUDGET_MS=str(BUDGET_MS), BATCH_SIZE=str(ENTRIES)).ready()
     with world.inserts_held():
-        ids = world.publish(live(ENTRIES, devices=100))
+        ids = world.publish_at_once(live(ENTRIES, devices=100))
         until(lambda: service.metrics()["in_flight_records"] == ENTRIES, "all is in hand")
         postgres_server.process.freeze()
         with starved_machine():
