@@ -37,12 +37,12 @@ QUICK_CLAIMS = {
 Line: TypeAlias = dict[str, Any]
 
 
-def until(holds: Callable[[], object], what: str) -> None:
-    """Return as soon as `holds()` is true; fail with `what` when that takes too long."""
-    deadline = time.monotonic() + WAIT_S_MAX
+def until(holds: Callable[[], object], what: str, *, within_s: float = WAIT_S_MAX) -> None:
+    """Return as soon as `holds()` is true; fail with `what` when that takes longer than `within_s`."""
+    deadline = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > deadline:
-            raise AssertionError(f"did not come true within {WAIT_S_MAX:.0f} s: {what}")
+            raise AssertionError(f"did not come true within {within_s:.0f} s: {what}")
         time.sleep(PROBE_S)
 
 

@@ -1,0 +1,48 @@
+"""What the tests of deployments share: the world of the process tests, and servers that may be ruined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from redis import Redis
+
+from dev.servers import launch_redis, launch_relay
+from tests.drill.conftest import drills
+from tests.service.conftest import run, world
+from tests.service.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dev.servers import Database, PostgresServer, RedisBinary, RedisServer, Relay
+
+__all__ = ["drills", "run", "world"]
+
+
+@pytest.fixture
+def own_redis(redis_binary: RedisBinary) -> Iterator[RedisServer]:
+    """A Redis of the test's own, whose settings and memory it may ruin."""
+    with launch_redis(redis_binary) as server:
+        yield server
+
+
+@pytest.fixture
+def own_world(own_redis: RedisServer, stream_name: str, database: Database) -> Iterator[World]:
+    """A stream in `own_redis`, and a table of the run's PostgreSQL."""
+    with Redis.from_url(own_redis.url) as client:
+        yield World(client, stream_name, database)
+
+
+@pytest.fixture
+def redis_link(redis_server: RedisServer) -> Iterator[Relay]:
+    """What lies between the service and the run's Redis."""
+    with launch_relay(redis_server.port) as relay:
+        yield relay
+
+
+@pytest.fixture
+def postgres_link(postgres_server: PostgresServer) -> Iterator[Relay]:
+    """What lies between the service and the run's PostgreSQL."""
+    with launch_relay(postgres_server.port) as relay:
+        yield relay

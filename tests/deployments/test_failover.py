@@ -1,0 +1,273 @@
+"""Redis changes its place, its role or its memory: the service goes where the name points, and believes nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from redis import Redis
+
+from dev.servers import launch_redis, launch_relay
+from tests.deployments.live import live
+from tests.service.running import QUICK_CLAIMS, until
+from tests.service.world import GROUP, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dev.servers import Database, RedisBinary, RedisServer, Relay
+    from tests.service.conftest import Run
+    from tests.service.running import Service
+
+pytestmark = pytest.mark.deployment
+
+QUICK = {**QUICK_CLAIMS, "CLAIM_THRESHOLD_MS": "2000"}
+
+
+@dataclass(frozen=True)
+class Twins:
+    """A master and its replica; the name that the service knows is the link's."""
+
+    master: RedisServer
+    replica: RedisServer
+    link: Relay
+    before: World
+    after: World
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.link.port}/0"
+
+    def fail_over(self) -> None:
+        """As planned: the replica leads, the old master follows it, the name points to the new one."""
+        self.replica.follow(self.master)
+        self.replica.lead()
+        self.link.target_port = self.replica.port
+        self.master.follow(self.replica)
+
+
+@pytest.fixture
+def twins(redis_binary: RedisBinary, stream_name: str, database: Database) -> Iterator[Twins]:
+    with (
+        launch_redis(redis_binary) as master,
+        launch_redis(redis_binary) as replica,
+        launch_relay(master.port) as link,
+        Redis.from_url(master.url) as old,
+        Redis.from_url(replica.url) as new,
+    ):
+        replica.follow(master)
+        before, after = (World(client, stream_name, database) for client in (old, new))
+        yield Twins(master, replica, link, before, after)
+
+
+def assert_goes_on(service: Service, world: World, *, rows: int, more: int = 200) -> None:
+    """What is published now is written and acknowledged, and nothing is wrong in the ledger."""
+    world.publish_at_once(live(more, first_second=50_000))
+    try:
+        world.until_settled()
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{service.report()}") from None
+    world.assert_promise_kept(rows=rows + more)
+    service.until_ready_again()
+    assert not service.logged("consumer group is gone")
+    assert service.stop() == 0
+    ledger = service.ledger
+    assert ledger.pop("read") == rows + more == sum(ledger.values())
+
+
+@pytest.mark.parametrize("block_ms", ["100", "60000"])
+def test_a_planned_failover_is_followed_to_where_the_name_points(
+    run: Run, twins: Twins, block_ms: str
+) -> None:
+    service = run(REDIS_URL=twins.url, **{**QUICK, "BATCH_BLOCK_MS": block_ms}).ready()
+    twins.before.publish_at_once(live(200))
+    service.until_metrics(acks_total=200)
+    twins.fail_over()
+    assert_goes_on(service, twins.after, rows=200)
+
+
+def test_a_planned_failover_with_entries_in_hand_settles_them_at_the_new_master(
+    run: Run, twins: Twins
+) -> None:
+    service = run(REDIS_URL=twins.url, **QUICK).ready()
+    with twins.before.inserts_held():
+        twins.before.publish_at_once(live(200))
+        twins.before.until_writers_wait()
+        twins.fail_over()
+    assert_goes_on(service, twins.after, rows=200)
+
+
+def test_a_replica_that_was_promoted_behind_delivers_again_and_every_row_is_right(
+    run: Run, twins: Twins
+) -> None:
+    service = run(REDIS_URL=twins.url, **QUICK).ready()
+    twins.before.publish_at_once(live(200))
+    service.until_metrics(acks_total=200)
+    # The replica hears nothing of what follows, but for the entries themselves.
+    twins.replica.lead()
+    lost = live(100, first_second=1_000)
+    twins.before.publish_at_once(lost)
+    service.until_metrics(acks_total=300)
+    twins.after.publish_at_once(lost)
+    twins.after.redis.xgroup_setid(twins.after.stream, GROUP, "0")
+    twins.link.target_port = twins.replica.port
+    twins.master.follow(twins.replica)
+    twins.after.publish_at_once(live(200, first_second=50_000))
+    twins.after.until_settled()
+    twins.after.assert_promise_kept(rows=500)
+    assert not service.logged("consumer group is gone")
+    assert service.stop() == 0
+
+
+def test_a_replica_that_has_lost_its_master_is_left_for_where_the_name_points(
+    run: Run, twins: Twins
+) -> None:
+    """MASTERDOWN: the old master follows one that is not there, and shows no stale data."""
+    service = run(REDIS_URL=twins.url, **QUICK).ready()
+    twins.before.publish_at_once(live(200))
+    service.until_metrics(acks_total=200)
+    twins.replica.follow(twins.master)
+    twins.replica.lead()
+    twins.before.redis.config_set("replica-serve-stale-data", "no")
+    twins.before.redis.replicaof("127.0.0.1", "1")
+    twins.link.target_port = twins.replica.port
+    assert_goes_on(service, twins.after, rows=200)
+
+
+def test_a_failover_whose_name_follows_late_is_waited_for(run: Run, twins: Twins) -> None:
+    service = run(REDIS_URL=twins.url, **QUICK).ready()
+    twins.before.publish_at_once(live(200))
+    service.until_metrics(acks_total=200)
+    twins.replica.follow(twins.master)
+    twins.replica.lead()
+    twins.master.follow(twins.replica)
+    twins.after.publish_at_once(live(100, first_second=1_000))
+    service.until_not_ready("redis")
+    twins.link.target_port = twins.replica.port
+    assert_goes_on(service, twins.after, rows=300)
+
+
+def test_a_cluster_that_is_down_for_a_while_is_waited_for(
+    run: Run, redis_binary: RedisBinary, database: Database
+) -> None:
+    cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "yes"]
+    with (
+        launch_redis(redis_binary, extra_args=cluster) as server,
+        Redis.from_url(server.url) as client,
+    ):
+        # All keys of the service in one slot.
+        world = World(client, "telemetry:{own}", database)
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        until(lambda: state_of(client) == "ok", "the cluster is up")
+        service = run(REDIS_URL=server.url, REDIS_TELEMETRY_STREAM=world.stream, **QUICK).ready()
+        world.publish_at_once(live(200))
+        service.until_metrics(acks_total=200)
+        client.execute_command("CLUSTER", "DELSLOTS", "0")
+        until(lambda: state_of(client) == "fail", "the cluster is down")
+        service.until_not_ready("redis")
+        client.execute_command("CLUSTER", "ADDSLOTS", "0")
+        until(lambda: state_of(client) == "ok", "the cluster is up")
+        assert_goes_on(service, world, rows=200)
+
+
+def state_of(cluster: Redis) -> str:
+    """Whether it serves commands: `ok` or `fail`."""
+    return str(cluster.cluster("info")["cluster_state"])
+
+
+@pytest.mark.parametrize("back_to", ["0", "the middle"])
+def test_a_group_that_is_set_back_with_refused_entries_pending_keeps_its_ledger(
+    run: Run, world: World, back_to: str
+) -> None:
+    world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
+    entries = live(50)
+    entries[10] = {**entries[10], "payload": "no json"}
+    entries[20] = {
+        **entries[20],
+        "payload": str(entries[20]["payload"]).replace('"speed": 63', '"speed": 250'),
+    }
+    service = run(DLQ_MAX_ATTEMPTS="1000", BATCH_BLOCK_MS="100").ready()
+    ids = world.publish_at_once(entries)
+    world.until_pending([ids[10], ids[20]])
+    for _ in range(2):
+        reads = service.metrics()["consumer_records_total"]
+        world.redis.xgroup_setid(world.stream, GROUP, ids[5] if back_to == "the middle" else "0")
+        until(lambda: service.metrics()["consumer_records_total"] >= reads + 44, "read again")  # noqa: B023
+        world.until_pending([ids[10], ids[20]])
+    world.publish_at_once(live(50, first_second=1_000))
+    service.until_metrics(in_flight_records=0)
+    world.until_pending([ids[10], ids[20]])
+    assert world.rows() == 98
+    assert service.stop() == 0
+    assert service.ledger == {"read": 100, "acked": 98, "left_pending": 2}
+
+
+def test_a_group_that_is_set_back_while_entries_are_in_hand_keeps_its_ledger(
+    run: Run, world: World
+) -> None:
+    service = run(BATCH_BLOCK_MS="100").ready()
+    with world.inserts_held():
+        world.publish_at_once(live(50))
+        world.until_writers_wait()
+        world.redis.xgroup_setid(world.stream, GROUP, "0")
+        until(lambda: service.metrics()["consumer_records_total"] >= 100, "they are read again")
+    world.until_settled()
+    world.assert_promise_kept(rows=50)
+    assert service.stop() == 0
+    assert service.ledger == {"read": 50, "acked": 50}
+
+
+def test_a_group_that_is_set_forward_loses_nothing_that_was_read(run: Run, world: World) -> None:
+    service = run(**QUICK).ready()
+    world.publish_at_once(live(50))
+    service.until_metrics(acks_total=50)
+    world.redis.xgroup_setid(world.stream, GROUP, "$")
+    world.publish_at_once(live(50, first_second=1_000))
+    service.until_metrics(acks_total=100)
+    world.assert_promise_kept(rows=100)
+    assert service.stop() == 0
+
+
+def fill(client: Redis) -> None:
+    """From now on Redis refuses every command that may need memory."""
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "1")
+
+
+def test_a_redis_whose_memory_is_used_up_is_started_on_read_and_connected_to_again(
+    run: Run, own_redis: RedisServer, own_world: World
+) -> None:
+    own_world.create_group()
+    own_world.publish_at_once(live(100))
+    fill(own_world.redis)
+    service = run(REDIS_URL=own_redis.url, **QUICK).ready()
+    service.until_metrics(acks_total=100)
+    own_world.redis.config_set("maxmemory", "0")
+    own_world.publish_at_once(live(100, first_second=1_000))
+    service.until_metrics(acks_total=200)
+    with own_world.inserts_held():
+        own_world.publish_at_once(live(100, first_second=2_000))
+        fill(own_world.redis)
+        own_world.redis.client_kill_filter(_type="normal", skipme=True)
+    service.until_metrics(acks_total=300)
+    own_world.assert_promise_kept(rows=300)
+    service.until_ready_again()
+    assert service.stop() == 0
+
+
+def test_a_group_that_is_missing_while_memory_is_used_up_is_waited_for(
+    run: Run, own_redis: RedisServer, own_world: World
+) -> None:
+    own_world.create_group()
+    service = run(REDIS_URL=own_redis.url, **QUICK).ready()
+    own_world.publish_at_once(live(100))
+    service.until_metrics(acks_total=100)
+    fill(own_world.redis)
+    own_world.redis.xgroup_destroy(own_world.stream, GROUP)
+    assert "OOM" in service.until_not_ready("redis")
+    own_world.redis.config_set("maxmemory", "0")
+    service.until_ready_again()
+    own_world.until_settled()
+    own_world.assert_promise_kept(rows=100)
+    assert service.stop() == 0

@@ -1,0 +1,93 @@
+"""Batches that are too large for the server or for the link: halved until they go through, and grown again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deployments.live import live
+from tests.service.running import QUICK_CLAIMS, until
+
+if TYPE_CHECKING:
+    from dev.servers import Relay
+    from tests.service.conftest import Run
+    from tests.service.world import World
+
+pytestmark = pytest.mark.deployment
+
+ENTRIES = 4_000
+ROWS_MAX = 300
+
+# Counts the rows of a transaction, and loses the session for one too many.
+LOSE_SESSION = (
+    f"""CREATE FUNCTION lose_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        DECLARE n int := coalesce(nullif(current_setting('rig.rows', true), ''), '0')::int + 1;
+        BEGIN
+            PERFORM set_config('rig.rows', n::text, true);
+            IF n > {ROWS_MAX} THEN
+                PERFORM pg_terminate_backend(pg_backend_pid());
+                PERFORM pg_sleep(60);
+            END IF;
+            RETURN NEW;
+        END $$""",
+    """CREATE TRIGGER lose_session BEFORE INSERT ON positions
+       FOR EACH ROW EXECUTE FUNCTION lose_session()""",
+)
+
+
+def sizes(world: World) -> list[int]:
+    """Rows of each transaction that wrote some, the smallest first."""
+    with world.owner() as owner:
+        found = owner.execute("SELECT count(*) FROM positions GROUP BY xmin::text ORDER BY 1")
+        return [count for (count,) in found.fetchall()]
+
+
+def test_a_server_that_loses_its_session_over_large_batches_gets_smaller_ones_until_it_is_mended(
+    run: Run, world: World
+) -> None:
+    service = run(**QUICK_CLAIMS, WRITE_BATCH_SIZE=str(ENTRIES), BATCH_SIZE=str(ENTRIES)).ready()
+    world.publish_at_once(live(20))
+    service.until_metrics(acks_total=20)
+    world.own(*LOSE_SESSION)
+    world.publish_at_once(live(ENTRIES, first_second=1_000))
+    world.until_settled()
+    world.assert_promise_kept(rows=20 + ENTRIES)
+    assert ROWS_MAX // 4 < max(sizes(world)) <= ROWS_MAX
+    world.own("DROP TRIGGER lose_session ON positions")
+    # Each success doubles what is tried next: the size of the start is reached again.
+    for load in range(1, 10):
+        world.publish_at_once(live(ENTRIES, first_second=10_000 * load))
+        world.until_settled()
+    world.assert_promise_kept(rows=20 + 10 * ENTRIES)
+    assert max(sizes(world)) == ENTRIES
+    assert service.stop() == 0
+
+
+def test_a_link_that_is_too_slow_for_a_whole_batch_gets_smaller_ones(
+    run: Run, world: World, postgres_link: Relay
+) -> None:
+    url = world.database.processor_url.replace(
+        f":{postgres_link.target_port}/", f":{postgres_link.port}/"
+    )
+    entries = 6_000
+    service = run(POSTGRES_URL=url, WRITE_BATCH_SIZE=str(entries), BATCH_SIZE=str(entries)).ready()
+    world.publish_at_once(live(20))
+    service.until_metrics(acks_total=20)
+    # All rows need twice the 30 s that a statement has.
+    postgres_link.up.bytes_per_s = entries * ROW_BYTES // 60
+    world.publish_at_once(live(entries, first_second=1_000))
+    with world.owner() as owner:
+        until(
+            lambda: owner.execute("SELECT count(*) > 20 FROM positions").fetchone() == (True,),
+            "a part of the batch is written",
+            within_s=200,
+        )
+    postgres_link.up.bytes_per_s = None
+    world.until_settled()
+    world.assert_promise_kept(rows=20 + entries)
+    assert service.stop() == 0
+
+
+# What a row of these entries is on the wire, roughly.
+ROW_BYTES = 230

@@ -1,0 +1,308 @@
+"""A table that refuses everything: the service holds what it has, says why, and loses and buries nothing."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from dev.schema import create_database
+from dev.servers import launch_postgres
+from tests.deployments.live import START, iso, live, live_entry
+from tests.service.running import QUICK_CLAIMS, until
+from tests.service.world import World
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from dev.servers import PostgresBinaries, PostgresServer
+    from tests.service.conftest import Run
+    from tests.service.running import Service
+
+pytestmark = pytest.mark.deployment
+
+BEFORE = 50
+ENTRIES = 300
+# Three claim thresholds of QUICK_CLAIMS, and some.
+PASSES = 12
+
+PARTITIONED = (
+    "CREATE TABLE model (LIKE positions INCLUDING DEFAULTS)",
+    "DROP TABLE positions",
+    "CREATE TABLE positions (LIKE model INCLUDING DEFAULTS) PARTITION BY RANGE (ts)",
+    "CREATE UNIQUE INDEX positions_device_ts ON positions (device_id, ts)",
+    "CREATE INDEX positions_ts ON positions (ts DESC)",
+    "CREATE INDEX positions_faulty_idx ON positions (device_id, ts DESC) WHERE NOT faulty",
+    "GRANT SELECT, INSERT, UPDATE ON positions TO processor",
+)
+
+
+def partition(name: str, first: str, behind: str) -> str:
+    return f"CREATE TABLE {name} PARTITION OF positions FOR VALUES FROM ({first}) TO ({behind})"
+
+
+def trigger(
+    sqlstate: str, *, kind: str = "BEFORE INSERT ON positions FOR EACH ROW"
+) -> tuple[str, ...]:
+    """A trigger with a bug, or with an opinion, that raises for all."""
+    constraint = "CONSTRAINT" if "DEFERRED" in kind else ""
+    return (
+        f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'none at all' USING ERRCODE = '{sqlstate}'; END $$""",
+        f"CREATE {constraint} TRIGGER refuse {kind} EXECUTE FUNCTION refuse()",
+    )
+
+
+NO_TRIGGER = ("DROP TRIGGER refuse ON positions",)
+DEFERRED = "AFTER INSERT ON positions DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+DEVICES = ("CREATE TABLE devices (id text PRIMARY KEY)",)
+KNOWN = ("INSERT INTO devices SELECT DISTINCT device_id FROM positions",)
+FOREIGN_KEY = (
+    "ALTER TABLE positions ADD CONSTRAINT known FOREIGN KEY (device_id) REFERENCES devices"
+)
+NO_DEVICES = (
+    *DEVICES,
+    f"{FOREIGN_KEY} NOT VALID",
+)
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What the owner does to the table, what he does to mend it, and a word of what the server says."""
+
+    wrong: tuple[str, ...]
+    right: tuple[str, ...]
+    told: str
+    before: tuple[str, ...] = ()
+
+
+MIDDLE = f"'{iso(START + timedelta(seconds=500))}'"
+
+OBSTACLES = {
+    "the partition of now is missing": Obstacle(
+        before=(*PARTITIONED, partition("past", "MINVALUE", MIDDLE)),
+        wrong=(),
+        right=(partition("present", MIDDLE, "MAXVALUE"),),
+        told="partition",
+    ),
+    "a trigger raises for all": Obstacle(trigger("P0001"), NO_TRIGGER, "none at all"),
+    "a trigger has a bug": Obstacle(trigger("42883"), NO_TRIGGER, "none at all"),
+    "a trigger divides by zero": Obstacle(trigger("22012"), NO_TRIGGER, "none at all"),
+    "a statement's trigger raises": Obstacle(
+        trigger("P0001", kind="BEFORE INSERT ON positions FOR EACH STATEMENT"),
+        NO_TRIGGER,
+        "none at all",
+    ),
+    "a deferred trigger raises at the commit": Obstacle(
+        trigger("23503", kind=DEFERRED), NO_TRIGGER, "none at all"
+    ),
+    "the table of devices was emptied": Obstacle(NO_DEVICES, KNOWN, "known"),
+    "the table of devices was emptied, and is looked at in the commit": Obstacle(
+        (*DEVICES, f"{FOREIGN_KEY} DEFERRABLE INITIALLY DEFERRED NOT VALID"),
+        KNOWN,
+        "known",
+    ),
+    "a check refuses all that is new": Obstacle(
+        (f"ALTER TABLE positions ADD CONSTRAINT recent CHECK (ts < {MIDDLE})",),
+        ("ALTER TABLE positions DROP CONSTRAINT recent",),
+        "recent",
+    ),
+    "a unique index on a column that all share": Obstacle(
+        (
+            "DELETE FROM positions WHERE ctid <> (SELECT min(ctid) FROM positions)",
+            "CREATE UNIQUE INDEX slip ON positions (codec)",
+        ),
+        ("DROP INDEX slip",),
+        "slip",
+    ),
+    "row security without a policy": Obstacle(
+        ("ALTER TABLE positions ENABLE ROW LEVEL SECURITY",),
+        ("ALTER TABLE positions DISABLE ROW LEVEL SECURITY",),
+        "row",
+    ),
+}
+
+
+def written_before(run: Run, world: World) -> Service:
+    service = run(**QUICK_CLAIMS).ready()
+    world.publish_at_once(live(BEFORE))
+    service.until_metrics(acks_total=BEFORE)
+    return service
+
+
+def reason_of(service: Service) -> str:
+    """Why it is not ready, as far as that lies with PostgreSQL."""
+    return str(service.readyz()[1]["reasons"].get("postgres", ""))
+
+
+def assert_held(service: Service, world: World, told: str) -> None:
+    """Three thresholds go by: nothing counts, nothing is buried, and the service says why it holds all."""
+    until(
+        lambda: told in reason_of(service) or world.attempts() or world.dead_letters(),
+        f"it says that it holds all, and why\n{service.report()}",
+    )
+    assert (world.attempts(), world.dead_letters()) == ({}, [])
+    world.until_claim_passes(PASSES)
+    until(lambda: told in reason_of(service), f"it still says so: {reason_of(service)}")
+    assert service.readyz()[0] == 503
+    assert (world.attempts(), world.dead_letters()) == ({}, [])
+    assert service.metrics()['position_writes_total{status="failed"}'] == 0
+    assert service.get("/healthz")[0] == 200
+
+
+def assert_all_written(service: Service, world: World, rows: int) -> None:
+    world.until_settled()
+    service.until_ready_again()
+    world.assert_promise_kept(rows=rows)
+    assert service.stop() == 0
+    assert service.ledger == {"read": BEFORE + ENTRIES, "acked": BEFORE + ENTRIES}
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_table_that_refuses_every_row_costs_none_and_work_goes_on_when_it_is_mended(
+    run: Run, world: World, obstacle: str
+) -> None:
+    case = OBSTACLES[obstacle]
+    world.own(*case.before)
+    service = written_before(run, world)
+    world.own(*case.wrong)
+    before = world.rows()
+    world.publish_at_once(live(ENTRIES, first_second=1_000))
+    assert_held(service, world, case.told)
+    assert world.rows() == before
+    world.own(*case.right)
+    assert_all_written(service, world, before + ENTRIES)
+
+
+@pytest.mark.parametrize(
+    "obstacle", ["a trigger raises for all", "the table of devices was emptied"]
+)
+def test_a_table_that_refuses_every_row_from_the_start_and_is_empty_costs_none(
+    run: Run, world: World, obstacle: str
+) -> None:
+    case = OBSTACLES[obstacle]
+    world.own(*case.wrong)
+    service = run(**QUICK_CLAIMS).ready()
+    world.publish_at_once(live(BEFORE + ENTRIES))
+    assert_held(service, world, case.told)
+    known = [f"INSERT INTO devices VALUES ('{each['device_id']!s}')" for each in live(10)]
+    world.own(*(known if "devices" in obstacle else case.right))
+    assert_all_written(service, world, BEFORE + ENTRIES)
+
+
+def test_a_trickle_into_a_table_that_refuses_every_row_loses_nothing(
+    run: Run, world: World
+) -> None:
+    service = written_before(run, world)
+    world.own(*trigger("P0001"))
+    for second in range(10):
+        world.publish_at_once(live(ENTRIES // 10, devices=1, first_second=1_000 + 100 * second))
+        world.until_claim_passes(1)
+    assert_held(service, world, "none at all")
+    world.own(*NO_TRIGGER)
+    assert_all_written(service, world, BEFORE + ENTRIES)
+
+
+def test_a_redeployment_amid_the_refusals_changes_nothing(run: Run, world: World) -> None:
+    first = written_before(run, world)
+    world.own(*trigger("P0001"))
+    world.publish_at_once(live(ENTRIES, first_second=1_000))
+    assert_held(first, world, "none at all")
+    assert first.stop() in {0, 3}
+    second = run(INSTANCE_ID="processor-2", **QUICK_CLAIMS).ready()
+    assert_held(second, world, "none at all")
+    world.own(*NO_TRIGGER)
+    world.until_settled()
+    world.assert_promise_kept(rows=BEFORE + ENTRIES)
+
+
+def test_rows_of_tomorrow_wait_for_their_partition_while_those_of_today_are_written(
+    run: Run, world: World
+) -> None:
+    world.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
+    service = written_before(run, world)
+    mixed = [
+        each
+        for pair in zip(live(ENTRIES), live(ENTRIES, first_second=1_000), strict=True)
+        for each in pair
+    ]
+    ids = world.publish_at_once(mixed[2 * BEFORE :])
+    later = ids[1::2]
+    service.until_metrics(acks_total=ENTRIES)
+    world.until_claim_passes(PASSES)
+    assert world.pending_ids() == later
+    assert (world.attempts(), world.dead_letters()) == ({}, [])
+    world.own(partition("present", MIDDLE, "MAXVALUE"))
+    world.until_settled()
+    world.assert_promise_kept(rows=2 * ENTRIES - BEFORE)
+    assert service.stop() == 0
+
+
+def test_a_row_that_no_partition_will_ever_take_is_a_dead_letter(run: Run, world: World) -> None:
+    world.own(*PARTITIONED, partition("past", f"'{iso(START)}'", "MAXVALUE"))
+    service = written_before(run, world)
+    old = live_entry(3, 0, timestamp=iso(START - timedelta(days=700)))
+    [poison] = world.publish_at_once([old])
+    world.publish_at_once(live(ENTRIES, first_second=1_000))
+    world.until_settled()
+    world.assert_promise_kept(rows=BEFORE + ENTRIES, poison=[poison])
+    assert service.stop() == 0
+
+
+def test_a_fault_of_most_devices_is_the_tables(run: Run, world: World) -> None:
+    service = written_before(run, world)
+    world.own(*NO_DEVICES, "INSERT INTO devices SELECT DISTINCT device_id FROM positions LIMIT 3")
+    world.publish_at_once(live(ENTRIES, devices=100, first_second=1_000))
+    assert_held(service, world, "known")
+    world.own(
+        "INSERT INTO devices VALUES "
+        + ", ".join(f"('{each['device_id']!s}')" for each in live(100, devices=100))
+        + " ON CONFLICT DO NOTHING"
+    )
+    world.until_settled()
+    world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    assert service.stop() == 0
+
+
+# Of a cluster that has none left: 3,000,000 before the oldest would be in the future.
+LAST_XID = 2**31 - 3_000_000
+XIDS_PER_SEGMENT = 32 * 8_192 * 4
+
+
+def reset_xid(server: PostgresServer, number: int) -> None:
+    """Have the stopped server go on with transaction `number`, and know those before it as lost."""
+    segment = server.data_dir / "pg_xact" / f"{number // XIDS_PER_SEGMENT:04X}"
+    if not segment.exists():
+        server.process.account.write_file(segment, "\0" * 32 * 8_192)
+    subprocess.run(
+        [server.bin_dir / "pg_resetwal", "-f", "-x", str(number), server.data_dir],
+        check=True,
+        capture_output=True,
+        env=server.process.env,
+        **server.process.account.popen_options(),
+    )
+
+
+def test_a_server_whose_transaction_ids_are_used_up_costs_no_row(
+    run: Run, postgres_binaries: PostgresBinaries, redis_client: Redis, stream_name: str
+) -> None:
+    with launch_postgres(postgres_binaries) as server:
+        world = World(redis_client, stream_name, create_database(server, "telemetry"))
+        service = run(**QUICK_CLAIMS, POSTGRES_URL=world.database.processor_url).ready()
+        world.publish_at_once(live(BEFORE))
+        service.until_metrics(acks_total=BEFORE)
+        with psycopg.connect(server.admin_url) as owner:
+            [next_xid] = owner.execute("SELECT txid_current()").fetchone() or (0,)
+        server.process.stop()
+        reset_xid(server, next_xid + LAST_XID)
+        server.process.start()
+        world.publish_at_once(live(ENTRIES, first_second=1_000))
+        assert_held(service, world, "transaction ID")
+        server.process.stop()
+        reset_xid(server, next_xid + 1)
+        server.process.start()
+        assert_all_written(service, world, BEFORE + ENTRIES)

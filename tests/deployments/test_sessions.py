@@ -1,0 +1,222 @@
+"""Settings that a role, a database, the environment or a pooler gives a session: the service has its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from dev.servers import launch_pgbouncer
+from tests.deployments.live import live, live_entry
+from tests.service.running import QUICK_CLAIMS, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dev.servers import PostgresServer
+    from tests.service.conftest import Run
+    from tests.service.world import World
+
+pytestmark = pytest.mark.deployment("pgbouncer")
+
+# The key of the Albanian city, with letters beyond ASCII in a value and in the device's name.
+TEXT = "Çelësi i Gjirokastrës, ключ 🔑"
+DEVICE = "автобус-7-Ç"
+IMEI = "356307042441007"
+
+# What a session has while it writes rows, seen by a trigger.
+SPY = (
+    "CREATE TABLE seen (name text, setting text)",
+    """CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        INSERT INTO seen SELECT name, setting FROM pg_settings;
+        RETURN NULL; END $$""",
+    """CREATE TRIGGER spy BEFORE INSERT ON positions
+       FOR EACH STATEMENT EXECUTE FUNCTION spy()""",
+)
+
+
+def seen(world: World, name: str) -> set[str]:
+    """What this setting was whenever rows were written."""
+    with world.owner() as owner:
+        found = owner.execute("SELECT setting FROM seen WHERE name = %s", [name]).fetchall()
+    return {setting for (setting,) in found}
+
+
+def assert_text_is_stored_right(world: World, count: int, *, device: str = DEVICE) -> None:
+    with world.owner() as owner:
+        # The database's own setting is meant for the service, and would have its way here, too.
+        owner.execute("SET client_encoding = 'UTF8'")
+        found = owner.execute(
+            "SELECT device_id, attributes ->> '10358' FROM positions WHERE attributes ? '10358'"
+        ).fetchall()
+    assert found == [(device, TEXT)] * count
+
+
+def publish_text(world: World, *, first_second: int = 0, device: str = DEVICE) -> None:
+    """Rows with text by both paths: a COPY, then a batch that repeats some of them, which is staged."""
+    rows = [
+        live_entry(1, first_second + n, device_id=device, attributes={"10358": TEXT})
+        for n in range(10)
+    ]
+    world.publish_at_once(rows)
+    world.until_settled()
+    world.publish_at_once([*rows[:5], *live(5, first_second=first_second + 100)])
+    world.until_settled()
+
+
+@pytest.fixture
+def role(postgres_server: PostgresServer) -> Iterator[str]:
+    """The service's role, which all databases of the run share: it is put right afterwards."""
+    yield "processor"
+    with psycopg.connect(postgres_server.admin_url, autocommit=True) as owner:
+        owner.execute("ALTER ROLE processor RESET ALL")
+        owner.execute("ALTER ROLE processor CONNECTION LIMIT -1")
+
+
+ENCODINGS = ["LATIN1", "WIN1252", "SQL_ASCII", "EUC_JP"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("whose", ["role", "database"])
+def test_another_client_encoding_of_role_or_database_changes_no_letter(
+    run: Run, world: World, role: str, whose: str, encoding: str
+) -> None:
+    name = {"role": role, "database": world.database.name}[whose]
+    world.own(f"ALTER {whose} {name} SET client_encoding = '{encoding}'")
+    service = run(**QUICK_CLAIMS).ready()
+    publish_text(world, device=IMEI)
+    assert_text_is_stored_right(world, 10, device=IMEI)
+    world.assert_promise_kept(rows=15)
+    assert service.stop() == 0
+
+
+def test_another_client_encoding_changes_no_letter_of_a_devices_name(
+    run: Run, world: World, role: str
+) -> None:
+    world.own(f"ALTER ROLE {role} SET client_encoding = 'LATIN1'")
+    service = run(**QUICK_CLAIMS).ready()
+    publish_text(world)
+    assert_text_is_stored_right(world, 10)
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
+def test_another_client_encoding_of_the_environment_changes_no_letter(
+    run: Run, world: World, encoding: str
+) -> None:
+    service = run(**QUICK_CLAIMS, PGCLIENTENCODING=encoding).ready()
+    publish_text(world, device=IMEI)
+    assert_text_is_stored_right(world, 10, device=IMEI)
+    world.assert_promise_kept(rows=15)
+    assert service.stop() == 0
+
+
+def test_another_client_encoding_in_the_url_changes_no_letter(run: Run, world: World) -> None:
+    url = f"{world.database.processor_url}?client_encoding=LATIN1"
+    service = run(**QUICK_CLAIMS, POSTGRES_URL=url).ready()
+    publish_text(world)
+    assert_text_is_stored_right(world, 10)
+    assert service.stop() == 0
+
+
+# Settings that would lose rows, put them elsewhere, refuse them or end the session.
+ROLE_SETTINGS = {
+    "synchronous_commit": ("off", "on"),
+    "DateStyle": ("'SQL, DMY'", None),
+    "IntervalStyle": ("sql_standard", None),
+    "TimeZone": ("'Asia/Kathmandu'", None),
+    "search_path": ("shadow", None),
+    "statement_timeout": ("'1ms'", None),
+    "lock_timeout": ("'1ms'", None),
+    "idle_session_timeout": ("'300ms'", None),
+    "idle_in_transaction_session_timeout": ("'1ms'", None),
+    "default_transaction_read_only": ("on", "off"),
+    "default_transaction_isolation": ("serializable", None),
+    "bytea_output": ("escape", None),
+    "extra_float_digits": ("-10", None),
+    "standard_conforming_strings": ("off", None),
+    "temp_tablespaces": ("''", None),
+}
+
+
+@pytest.mark.parametrize("setting", ROLE_SETTINGS)
+def test_a_setting_of_the_role_changes_nothing(
+    run: Run, world: World, role: str, setting: str
+) -> None:
+    value, wanted = ROLE_SETTINGS[setting]
+    world.own(
+        "CREATE SCHEMA shadow",
+        "CREATE TABLE shadow.positions (LIKE public.positions INCLUDING ALL)",
+        "GRANT ALL ON SCHEMA shadow TO processor",
+        "GRANT ALL ON shadow.positions TO processor",
+        *SPY,
+        f"ALTER ROLE {role} SET {setting} = {value}",
+    )
+    service = run(**QUICK_CLAIMS).ready()
+    publish_text(world)
+    assert_text_is_stored_right(world, 10)
+    world.assert_promise_kept(rows=15)
+    if wanted is not None:
+        assert seen(world, setting) == {wanted}
+    assert service.metrics()['position_writes_total{status="failed"}'] == 0
+    service.until_ready_again()
+    assert service.stop() == 0
+
+
+IGNORING = {"ignore_startup_parameters": "options,extra_float_digits"}
+
+
+@pytest.mark.parametrize("settings", [{}, IGNORING], ids=["refuses options", "ignores options"])
+def test_behind_a_pooler_in_session_mode_rows_are_committed_durably(
+    run: Run, world: World, role: str, postgres_server: PostgresServer, settings: dict[str, str]
+) -> None:
+    world.own(*SPY, f"ALTER ROLE {role} SET synchronous_commit = off")
+    with launch_pgbouncer(postgres_server, pool_mode="session", settings=settings) as pooler:
+        url = pooler.database(world.database.name).processor_url
+        service = run(**QUICK_CLAIMS, POSTGRES_URL=url).ready()
+        publish_text(world)
+        assert_text_is_stored_right(world, 10)
+        # The pooler gives the service other servers from now on.
+        with psycopg.connect(pooler.console_url, autocommit=True) as console:
+            console.execute("RECONNECT")
+        world.end_sessions()
+        publish_text(world, first_second=1_000)
+        world.assert_promise_kept(rows=30)
+        assert seen(world, "synchronous_commit") == {"on"}
+        assert seen(world, "client_encoding") == {"UTF8"}
+        service.until_ready_again()
+        assert service.stop() == 0
+
+
+@pytest.mark.parametrize("pool_mode", ["transaction", "statement"])
+def test_a_pooler_that_changes_servers_between_transactions_is_refused_at_the_start(
+    run: Run, world: World, postgres_server: PostgresServer, pool_mode: str
+) -> None:
+    settings = {**IGNORING, "default_pool_size": "4"}
+    with launch_pgbouncer(postgres_server, pool_mode=pool_mode, settings=settings) as pooler:
+        url = pooler.database(world.database.name).processor_url
+        service = run(POSTGRES_URL=url, CONNECT_ATTEMPTS="2", CONNECT_BACKOFF_MAX_MS="100")
+        assert service.wait() in {4, 78}
+        last: str = service.lines[-1]["msg"]
+        assert f"{pool_mode} mode" in last
+        assert "session" in last
+
+
+@pytest.mark.parametrize(("writers", "sessions"), [(1, 2), (1, 3), (2, 3)])
+def test_a_role_with_no_session_to_spare_has_its_crash_suspects_decided(
+    run: Run, world: World, role: str, writers: int, sessions: int
+) -> None:
+    world.own(f"ALTER ROLE {role} CONNECTION LIMIT {sessions}")
+    service = run(**QUICK_CLAIMS, WRITERS=str(writers)).ready()
+    world.publish(live(100))
+    world.until_settled()
+    # Every session that the service may have is in use by now.
+    until(lambda: len(world.sessions_of_the_processor()) > writers, "its sessions")
+    world.publish_abandoned(live(10, first_second=1_000), deliveries=6)
+    world.publish(live(100, first_second=2_000))
+    world.until_settled()
+    world.assert_promise_kept(rows=210)
+    assert service.logged("crash suspect")
+    service.until_ready_again()
+    assert service.stop() == 0

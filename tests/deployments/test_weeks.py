@@ -1,0 +1,83 @@
+"""Rows that are not provably new and lie on many days: all are found, whatever the statistics say."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deployments.live import START, iso, live, live_entry
+from tests.service.running import QUICK_CLAIMS
+from tests.service.world import GROUP
+
+if TYPE_CHECKING:
+    from tests.service.conftest import Run
+    from tests.service.world import Fields, World
+
+pytestmark = pytest.mark.deployment
+
+ENTRIES = 5_000
+DEVICES = 200
+
+INSERTED = 'position_writes_total{status="inserted"}'
+DUPLICATE = 'position_writes_total{status="duplicate"}'
+
+
+def weeks(count: int, *, days: int = 30) -> list[Fields]:
+    """Stored records as a device sends them after a journey without a network, on random days."""
+    chance = random.Random(20260501)
+    return [
+        live_entry(
+            n % DEVICES,
+            0,
+            timestamp=iso(
+                START - timedelta(days=chance.randrange(days), seconds=n, microseconds=n)
+            ),
+        )
+        for n in range(count)
+    ]
+
+
+def test_a_replay_of_weeks_after_a_kill_is_found_in_the_table_whole(run: Run, world: World) -> None:
+    entries = [*weeks(ENTRIES), live_entry(7, 0, timestamp=iso(START - timedelta(days=330)))]
+    # Nobody has analysed the table, and nobody will.
+    world.own("ALTER TABLE positions SET (autovacuum_enabled = off)")
+    world.publish(entries)
+    first = run(**QUICK_CLAIMS).ready()
+    world.until_rows(ENTRIES // 2)
+    first.kill()
+    second = run(**QUICK_CLAIMS).ready()
+    world.until_settled()
+    world.assert_promise_kept(rows=len(entries))
+    second.kill()
+    world.redis.xgroup_setid(world.stream, GROUP, "0")
+    world.publish(live(ENTRIES, devices=DEVICES, first_second=10_000))
+    third = run(**QUICK_CLAIMS).ready()
+    seen = third.until_metrics(acks_total=len(entries) + ENTRIES)
+    assert (seen[INSERTED], seen[DUPLICATE]) == (ENTRIES, len(entries))
+    world.assert_promise_kept(rows=len(entries) + ENTRIES)
+    assert third.stop() == 0
+
+
+def test_weeks_that_are_half_known_are_completed_and_nothing_is_changed(
+    run: Run, world: World
+) -> None:
+    entries = weeks(ENTRIES)
+    first = run(**QUICK_CLAIMS).ready()
+    world.publish(entries[::2])
+    first.until_metrics(acks_total=ENTRIES // 2)
+    first.kill()
+    with world.owner() as owner:
+        owner.execute("UPDATE positions SET faulty = true")
+    second = run(**QUICK_CLAIMS).ready()
+    world.publish(entries)
+    seen = second.until_metrics(acks_total=ENTRIES)
+    assert (seen[INSERTED], seen[DUPLICATE]) == (ENTRIES // 2, ENTRIES // 2)
+    world.assert_promise_kept(rows=ENTRIES)
+    with world.owner() as owner:
+        assert owner.execute("SELECT count(*) FROM positions WHERE faulty").fetchone() == (
+            ENTRIES // 2,
+        )
+    assert second.stop() == 0
