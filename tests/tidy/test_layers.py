@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
                 "logs", "panic", "stop_signals"),
     "life.supervisor": ("_codec", "config", "core", "edges.http", "errors", "events", "exit_codes",
                         "life", "logs", "panic.black_box", "statistics", "tasks"),
-    "life.handing_over": ("core", "edges.ports", "tasks"),
+    "life.handing_over": ("core", "edges.ports", "errors", "tasks"),
     "life.starting": ("config", "core", "errors", "events", "exit_codes", "life.assembly",
                       "life.stopping", "logs", "tasks"),
     "life.pipeline": ("_codec", "life.assembly", "config", "core", "edges.ports", "statistics", "tasks"),

@@ -7,7 +7,8 @@
 
 A stop request cancels the intake and gives the stages a deadline. When the intake has ended, the ends
 that feed the stages are closed, and so the rings run dry from the inside. What is undecided then is
-handed over to others. A crash in any ring unwinds all of them by the same path.
+handed over to others: while the stages unwind, if they did not run dry, since a write that hangs takes
+its time to be cut. A crash in any ring unwinds all of them by the same path.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from processor.edges.http.server import open_listeners, serve
 from processor.errors import LedgerImbalance, RedisError
 from processor.exit_codes import ExitCode
 from processor.life.assembly import Edges
-from processor.life.handing_over import HandOver
+from processor.life.handing_over import HandOver, reserve_ms
 from processor.life.pipeline import Pipeline
 from processor.life.starting import Start
 from processor.life.steps import Steps
-from processor.life.stopping import StopRequest, cancel_on
+from processor.life.stopping import StopRequest
 from processor.logs import Log
 from processor.panic.black_box import BlackBox, devices, in_flight
 from processor.statistics import Build, Recorder
@@ -38,9 +39,9 @@ from processor.tasks.lag_probe import probe_lag
 from processor.tasks.postgres_probe import probe_postgres
 from processor.tasks.retrying import Dependency
 
-# How long after the budget the hand-over may go on. To cut a write may take 300 ms of it, and 200 ms later
-# the process is gone.
-HAND_OVER_MS = 800
+# How long after the budget the hand-over may go on: of the second that is granted, the rest is for the end
+# of the process, which takes 20 ms, and on a machine with seven times too much to do 100.
+HAND_OVER_MS = 700
 # How long it may take when nobody wants to wait.
 HAND_OVER_INSISTED_MS = 500
 
@@ -94,6 +95,8 @@ class _Life:
         self._lifecycle = Lifecycle()
         self._steps = Steps()
         self._drain_ends_at = math.inf
+        self._intake_over = trio.Event()
+        self._stages_over = trio.Event()
         self.recorder = Recorder(
             Build(
                 version=__version__,
@@ -122,7 +125,7 @@ class _Life:
         code = await start.run(self._stop)
         if code is ExitCode.CLEAN:
             events.shutdown_starting(self._log, signal=self._stop.signal_name)
-            self._say_end(undecided=0)
+            self._say_end()
         if code is not None:
             self._enter(Phase.STOPPED)
         return code
@@ -131,30 +134,35 @@ class _Life:
         """Read and write until a stop request, then drain and hand over; the exit code."""
         services.start_soon(probe_lag, self._edges.stream, self.recorder)
         services.start_soon(probe_postgres, self._edges.probe, self.recorder)
-        async with trio.open_nursery() as leases:
-            self._pipeline.start_leases(leases)
-            await self._read_and_write(services, metrics)
-            # What is released must not be renewed.
-            leases.cancel_scope.cancel()
-        self._steps.done("stages")
-        code = await self._hand_over()
+        async with trio.open_nursery() as ending:
+            ending.start_soon(self._hand_over, services)
+            async with trio.open_nursery() as leases:
+                self._pipeline.start_leases(leases)
+                await self._read_and_write(services, leases, metrics)
+                self._stages_are_over(leases)
+        self._steps.done("hand_over")
+        code = self._say_end()
         self._enter(Phase.STOPPED)
         return code
 
-    async def _read_and_write(self, services: trio.Nursery, metrics: str) -> None:
+    async def _read_and_write(
+        self, services: trio.Nursery, leases: trio.Nursery, metrics: str
+    ) -> None:
         async with trio.open_nursery() as stages:
-            services.start_soon(cancel_on, self._stop.insisted, stages.cancel_scope)
             self._pipeline.start_stages(stages)
-            with self._pipeline as pipeline:
-                async with trio.open_nursery() as intake:
-                    pipeline.start_intake(intake)
-                    self._enter(Phase.RUNNING)
-                    events.processor_ready(self._log, metrics=metrics)
-                    await self._stop.requested.wait()
-                    self._begin_drain()
-                    stages.cancel_scope.deadline = self._drain_ends_at
-                    intake.cancel_scope.cancel()
-            self._steps.done("intake")
+            try:
+                with self._pipeline as pipeline:
+                    async with trio.open_nursery() as intake:
+                        pipeline.start_intake(intake)
+                        self._enter(Phase.RUNNING)
+                        events.processor_ready(self._log, metrics=metrics)
+                        await self._stop.requested.wait()
+                        self._begin_drain()
+                        services.start_soon(self._cut_in_time, stages, leases)
+                        intake.cancel_scope.cancel()
+            finally:
+                self._steps.done("intake")
+                self._intake_over.set()
 
     def _begin_drain(self) -> None:
         self._enter(Phase.DRAINING)
@@ -162,26 +170,58 @@ class _Life:
         self._steps.begin()
         self._drain_ends_at = trio.current_time() + self._config.drain_budget_ms / 1000
 
-    async def _hand_over(self) -> ExitCode:
-        """Within what is left of the budget and a moment more: a Redis that answers needs no longer."""
-        handing_over = HandOver(self._edges.stream, self._pipeline.in_hand)
-        ends_at = self._drain_ends_at + HAND_OVER_MS / 1000
-        if self._stop.insisted.is_set():
-            ends_at = min(ends_at, trio.current_time() + HAND_OVER_INSISTED_MS / 1000)
-        try:
-            with trio.move_on_at(ends_at):
-                await handing_over.run()
-        except RedisError as error:
-            events.not_handed_over(self._log, error=str(error))
-        self._steps.done("hand_over")
-        return self._say_end(undecided=handing_over.undecided)
+    async def _cut_in_time(self, stages: trio.Nursery, leases: trio.Nursery) -> None:
+        """End the stages when the rest of the budget is needed to hand over, or when nobody wants to wait."""
+        while (left_s := self._left_for_stages_s) > 0 and not self._stop.insisted.is_set():
+            with trio.move_on_after(left_s):
+                await self._stop.insisted.wait()
+        stages.cancel_scope.cancel()
+        self._pipeline.abandon_intake()
+        # What it has on its way is still to be taken in hand, and handed over.
+        await self._intake_over.wait()
+        self._stages_are_over(leases)
 
-    def _say_end(self, *, undecided: int) -> ExitCode:
+    @property
+    def _left_for_stages_s(self) -> float:
+        """The more is decided, the less is to be handed over, and the later that has to begin."""
+        entries, budget_ms = len(self._pipeline.in_hand), self._config.drain_budget_ms
+        reserved_s = reserve_ms(entries, budget_ms=budget_ms) / 1000
+        return self._drain_ends_at - reserved_s - trio.current_time()
+
+    def _stages_are_over(self, leases: trio.Nursery) -> None:
+        if not self._stages_over.is_set():
+            self._steps.done("stages")
+            # What is released must not be renewed.
+            leases.cancel_scope.cancel()
+            self._stages_over.set()
+
+    async def _hand_over(self, services: trio.Nursery) -> None:
+        """Within what is left of the budget and a moment more: a Redis that answers needs no longer."""
+        await self._stages_over.wait()
+        in_hand, failure = self._pipeline.in_hand, ""
+        with trio.move_on_at(self._drain_ends_at + HAND_OVER_MS / 1000) as bound:
+            services.start_soon(self._hurry, bound)
+            try:
+                await HandOver(self._edges.stream, in_hand).run()
+            except RedisError as error:
+                failure = str(error)
+        if bound.cancelled_caught and in_hand.undecided:
+            failure = "Redis did not answer in time"
+        if failure:
+            events.not_handed_over(self._log, error=failure)
+
+    async def _hurry(self, bound: trio.CancelScope) -> None:
+        await self._stop.insisted.wait()
+        hurried = trio.current_time() + HAND_OVER_INSISTED_MS / 1000
+        bound.deadline = min(bound.deadline, hurried)
+
+    def _say_end(self) -> ExitCode:
         in_hand = self._pipeline.in_hand
         ledger = in_hand.ledger.closed(in_hand.undecided)
         if ledger.unaccounted:
             raise LedgerImbalance(ledger)
         steps_ms = self._steps.ms
+        undecided = in_hand.undecided + ledger.released
         outcome = "timed_out" if undecided else "clean"
         self.recorder.drained(outcome, sum(steps_ms.values()) / 1000)
         if undecided:

@@ -21,6 +21,16 @@ impl Delivery {
         let codec::resp::Delivery { entries, batch, rejections, missing, span } = delivery;
         Ok(Self { batch: Py::new(py, Batch(batch))?, entries, rejections, missing, span })
     }
+
+    /// The ids of its records and of its rejections.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = codec::StreamId> + '_ {
+        self.batch.get().0.ids().chain(self.rejections.iter().map(|rejection| rejection.id))
+    }
+
+    /// The first and the last id.
+    pub(crate) fn span(&self) -> Option<(codec::StreamId, codec::StreamId)> {
+        self.span
+    }
 }
 
 #[pymethods]

@@ -32,4 +32,5 @@ mod generated_payloads;
 mod generated_replies;
 mod in_hand;
 mod keys;
+mod read_ids;
 mod values;
