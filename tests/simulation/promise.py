@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Stage
 from processor.exit_codes import ExitCode
-from processor.life.supervisor import HAND_OVER_INSISTED_MS, HAND_OVER_MS
+from processor.life.ending import HAND_OVER_INSISTED_MS, HAND_OVER_MS
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life

@@ -13,7 +13,6 @@ its time to be cut. A crash in any ring unwinds all of them by the same path.
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator, Callable
 
 import trio
@@ -23,13 +22,11 @@ from processor._codec import __version__
 from processor.config import Config
 from processor.core.lifecycle import Lifecycle, Phase
 from processor.edges.http.server import open_listeners, serve
-from processor.errors import LedgerImbalance, RedisError
 from processor.exit_codes import ExitCode
 from processor.life.assembly import Edges
-from processor.life.handing_over import HandOver, reserve_ms
+from processor.life.ending import Ending
 from processor.life.pipeline import Pipeline
 from processor.life.starting import Start
-from processor.life.steps import Steps
 from processor.life.stopping import StopRequest
 from processor.logs import Log
 from processor.panic.black_box import BlackBox, devices, in_flight
@@ -38,12 +35,6 @@ from processor.tasks.in_hand import now_ms
 from processor.tasks.lag_probe import probe_lag
 from processor.tasks.postgres_probe import probe_postgres
 from processor.tasks.retrying import Dependency
-
-# How long after the budget the hand-over may go on: of the second that is granted, the rest is for the end
-# of the process, which takes 20 ms, and on a machine with seven times too much to do 100.
-HAND_OVER_MS = 700
-# How long it may take when nobody wants to wait.
-HAND_OVER_INSISTED_MS = 500
 
 
 async def supervise(  # noqa: PLR0913  # everything around a life, handed in by whoever runs it
@@ -93,10 +84,6 @@ class _Life:
         self._stop = stop
         self._log = log
         self._lifecycle = Lifecycle()
-        self._steps = Steps()
-        self._drain_ends_at = math.inf
-        self._intake_over = trio.Event()
-        self._stages_over = trio.Event()
         self.recorder = Recorder(
             Build(
                 version=__version__,
@@ -108,6 +95,7 @@ class _Life:
         self._redis = Dependency("redis", "Redis", self.recorder, log)
         self._postgres = Dependency("postgres", "Postgres", self.recorder, log)
         self._pipeline = Pipeline(config, edges, redis=self._redis, postgres=self._postgres)
+        self._ending = Ending(config, edges.stream, self._pipeline, stop, log)
 
     def describe(self, box: BlackBox) -> None:
         """Say where a crash finds how things stood."""
@@ -124,8 +112,8 @@ class _Life:
         )
         code = await start.run(self._stop)
         if code is ExitCode.CLEAN:
-            events.shutdown_starting(self._log, signal=self._stop.signal_name)
-            self._say_end()
+            self._ending.begin()
+            self._ending.say(self.recorder)
         if code is not None:
             self._enter(Phase.STOPPED)
         return code
@@ -134,14 +122,13 @@ class _Life:
         """Read and write until a stop request, then drain and hand over; the exit code."""
         services.start_soon(probe_lag, self._edges.stream, self.recorder)
         services.start_soon(probe_postgres, self._edges.probe, self.recorder)
-        async with trio.open_nursery() as ending:
-            ending.start_soon(self._hand_over, services)
+        async with trio.open_nursery() as handing_over:
+            handing_over.start_soon(self._ending.hand_over, services)
             async with trio.open_nursery() as leases:
                 self._pipeline.start_leases(leases)
                 await self._read_and_write(services, leases, metrics)
-                self._stages_are_over(leases)
-        self._steps.done("hand_over")
-        code = self._say_end()
+                self._ending.stages_over(leases)
+        code = self._ending.say(self.recorder)
         self._enter(Phase.STOPPED)
         return code
 
@@ -157,79 +144,12 @@ class _Life:
                         self._enter(Phase.RUNNING)
                         events.processor_ready(self._log, metrics=metrics)
                         await self._stop.requested.wait()
-                        self._begin_drain()
-                        services.start_soon(self._cut_in_time, stages, leases)
+                        self._enter(Phase.DRAINING)
+                        self._ending.begin()
+                        services.start_soon(self._ending.cut_in_time, stages, leases)
                         intake.cancel_scope.cancel()
             finally:
-                self._steps.done("intake")
-                self._intake_over.set()
-
-    def _begin_drain(self) -> None:
-        self._enter(Phase.DRAINING)
-        events.shutdown_starting(self._log, signal=self._stop.signal_name)
-        self._steps.begin()
-        self._drain_ends_at = trio.current_time() + self._config.drain_budget_ms / 1000
-
-    async def _cut_in_time(self, stages: trio.Nursery, leases: trio.Nursery) -> None:
-        """End the stages when the rest of the budget is needed to hand over, or when nobody wants to wait."""
-        while (left_s := self._left_for_stages_s) > 0 and not self._stop.insisted.is_set():
-            with trio.move_on_after(left_s):
-                await self._stop.insisted.wait()
-        stages.cancel_scope.cancel()
-        self._pipeline.abandon_intake()
-        # What it has on its way is still to be taken in hand, and handed over.
-        await self._intake_over.wait()
-        self._stages_are_over(leases)
-
-    @property
-    def _left_for_stages_s(self) -> float:
-        """The more is decided, the less is to be handed over, and the later that has to begin."""
-        entries, budget_ms = len(self._pipeline.in_hand), self._config.drain_budget_ms
-        reserved_s = reserve_ms(entries, budget_ms=budget_ms) / 1000
-        return self._drain_ends_at - reserved_s - trio.current_time()
-
-    def _stages_are_over(self, leases: trio.Nursery) -> None:
-        if not self._stages_over.is_set():
-            self._steps.done("stages")
-            # What is released must not be renewed.
-            leases.cancel_scope.cancel()
-            self._stages_over.set()
-
-    async def _hand_over(self, services: trio.Nursery) -> None:
-        """Within what is left of the budget and a moment more: a Redis that answers needs no longer."""
-        await self._stages_over.wait()
-        in_hand, failure = self._pipeline.in_hand, ""
-        with trio.move_on_at(self._drain_ends_at + HAND_OVER_MS / 1000) as bound:
-            services.start_soon(self._hurry, bound)
-            try:
-                await HandOver(self._edges.stream, in_hand).run()
-            except RedisError as error:
-                failure = str(error)
-        if bound.cancelled_caught and in_hand.undecided:
-            failure = "Redis did not answer in time"
-        if failure:
-            events.not_handed_over(self._log, error=failure)
-
-    async def _hurry(self, bound: trio.CancelScope) -> None:
-        await self._stop.insisted.wait()
-        hurried = trio.current_time() + HAND_OVER_INSISTED_MS / 1000
-        bound.deadline = min(bound.deadline, hurried)
-
-    def _say_end(self) -> ExitCode:
-        in_hand = self._pipeline.in_hand
-        ledger = in_hand.ledger.closed(in_hand.undecided)
-        if ledger.unaccounted:
-            raise LedgerImbalance(ledger)
-        steps_ms = self._steps.ms
-        undecided = in_hand.undecided + ledger.released
-        outcome = "timed_out" if undecided else "clean"
-        self.recorder.drained(outcome, sum(steps_ms.values()) / 1000)
-        if undecided:
-            events.shutdown_timed_out(self._log, ledger=ledger, steps_ms=steps_ms)
-            return ExitCode.TIMED_OUT
-        signal_name = self._stop.signal_name
-        events.shutdown_clean_exit(self._log, signal=signal_name, ledger=ledger, steps_ms=steps_ms)
-        return ExitCode.CLEAN
+                self._ending.intake_over()
 
     def _enter(self, phase: Phase) -> None:
         self._lifecycle.move(phase)
