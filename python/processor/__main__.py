@@ -1,8 +1,6 @@
 """`python -m processor`: the same as the installed command `processor`."""
 
-import sys
-
-from processor.cli import main
+from processor.cli import enter
 
 if __name__ == "__main__":
-    sys.exit(main())
+    enter()

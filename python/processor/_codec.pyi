@@ -246,6 +246,24 @@ class InHand:
     def __len__(self) -> int: ...
 
 @final
+class ReadIds:
+    """Every entry that one life has read, exactly, but for the lowest of more than `stretches_max` stretches.
+
+    A read of new entries is one stretch, each entry that comes in another way is one of its own. All methods
+    give those of the ids that were read before, which `among` alone does not change.
+    """
+
+    def __new__(cls, stretches_max: int) -> ReadIds: ...
+    def note_new(self, delivery: Delivery) -> list[str]:
+        """Note a read of new entries: all that the stream has between its first and its last."""
+    def note_again(self, delivery: Delivery) -> list[str]:
+        """Note pending entries that were delivered once more."""
+    def note_ids(self, entry_ids: Sequence[str]) -> list[str]:
+        """Note single entries."""
+    def among(self, entry_ids: Sequence[str]) -> list[str]:
+        """Those that were read; what is no id raises CodecError."""
+
+@final
 class AvlRecord:
     """One record as tcp-ingestion publishes it."""
 

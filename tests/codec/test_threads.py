@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from processor._codec import INCOMPLETE, Batch, Delivery, DeviceStates, InHand, ReplyParser
+from processor._codec import (
+    INCOMPLETE,
+    Batch,
+    Delivery,
+    DeviceStates,
+    InHand,
+    ReadIds,
+    ReplyParser,
+)
 from tests.codec.wire import (
     FIRST_TS_US,
     acked_ids,
@@ -18,6 +26,7 @@ from tests.codec.wire import (
     batch,
     claim_reply,
     copy_stream,
+    delivery,
     expect,
     position,
     read_reply,
@@ -84,6 +93,7 @@ PAYLOADS = [position(number, device_id=f"device-{number % 500}") for number in r
 READ = read_reply(PAYLOADS)
 CLAIM = claim_reply(PAYLOADS)
 ROWS = batch(PAYLOADS)
+DELIVERY = delivery(READ)
 IDS = ROWS.entry_ids
 STATES = DeviceStates(100)
 KEYS = STATES.unproven(ROWS)
@@ -110,6 +120,12 @@ def holding_all() -> InHand:
     return in_hand
 
 
+def holding_read() -> ReadIds:
+    read = ReadIds(10_000)
+    read.note_new(DELIVERY)
+    return read
+
+
 CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "feed": lambda: partial(ReplyParser().feed, READ),
     "next_reply": lambda: fed(READ).next_reply,
@@ -132,6 +148,10 @@ CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "settle_ids": lambda: partial(holding_all().settle_ids, IDS),
     "absent": lambda: partial(InHand().absent, IDS),
     "held_since": lambda: partial(holding_all().held_since, 0),
+    "note_new": lambda: partial(holding_read().note_new, DELIVERY),
+    "note_again": lambda: partial(ReadIds(10_000).note_again, DELIVERY),
+    "note_ids": lambda: partial(ReadIds(10_000).note_ids, IDS),
+    "among": lambda: partial(holding_read().among, IDS),
     "cold": lambda: partial(STATES.cold, ROWS),
     "update": lambda: partial(STATES.update, ROWS, 0),
 }

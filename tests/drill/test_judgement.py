@@ -29,6 +29,16 @@ from tests.drill.values import BOUNDS, ending, life, words
         },
         {"left": Left(refused=2), "last_words": words(read=9, acked=7, left_pending=2)},
         {"last_words": words(has_ledger=False, left_pending=3)},
+        {"last_words": words(read=7, acked=7, released_unread=5), "left": Left(released=5)},
+        {
+            "exit_code": 3,
+            "last_words": words(clean=False, read=9, acked=5, released=4, released_unread=5),
+            "left": Left(released=9),
+        },
+        # What a cut-off look did not find.
+        {"exit_code": 3, "last_words": words(clean=False, read=4, released=4), "left": Left(released=50_000)},
+        # Released, and the answer came too late.
+        {"fault": Fault.FREEZE_REDIS, "left": Left(released=5)},
         {"fault": Fault.FREEZE_REDIS, "left": Left(stranded=5)},
         {"fault": Fault.KILL9, "exit_code": -9, "drain_ms": None, "last_words": None, "left": Left(stranded=5)},
         {"fault": Fault.KILL9, "exit_code": 137, "drain_ms": None, "last_words": None},
@@ -52,7 +62,19 @@ def test_a_life_that_keeps_the_contract_has_no_violation(changes: dict[str, Any]
         ({"last_words": words(read=9, acked=8, lost=1)}, "counted 1 entries as lost"),
         ({"left": Left(stranded=5)}, "left 5 entries pending and not released"),
         ({"left": Left(stranded=5), "fault": Fault.FREEZE_POSTGRES}, "left 5 entries pending and not released"),
-        ({"left": Left(released=5)}, "ended with exit code 0 although it released 5 entries undecided"),
+        (
+            {"last_words": words(read=9, acked=4, released=5), "left": Left(released=5)},
+            "ended with exit code 0 although it released 5 entries undecided",
+        ),
+        (
+            {"fault": Fault.FREEZE_REDIS, "last_words": words(read=9, acked=4, released=5), "left": Left(released=5)},
+            "ended with exit code 0 although it released 5 entries undecided",
+        ),
+        ({"left": Left(released=5)}, "said that it released 0 entries and ended with exit code 0, Redis has 5"),
+        (
+            {"last_words": words(read=7, acked=7, released_unread=6), "left": Left(released=5)},
+            "said that it released 6 entries, Redis has 5",
+        ),
         (
             {"exit_code": 3, "last_words": words(clean=False, read=9, acked=4, released=5), "left": Left(released=4)},
             "said that it released 5 entries, Redis has 4",

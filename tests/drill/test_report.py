@@ -10,7 +10,7 @@ from processor.drill.plan import Fault
 from processor.drill.report import as_html, write_report
 from processor.drill.summary import VIOLATIONS_SHOWN_MAX, figure_rows, violation_lines
 from processor.drill.svg import Series, distribution, lines, round_steps
-from tests.drill.values import life, result
+from tests.drill.values import life, result, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,13 @@ def test_the_json_object_has_the_figures() -> None:
     assert [figures[f"drain_ms_{name}"] for name in ("p50", "p99", "max")] == [100.0, 300.0, 300.0]
     assert figures["exit_codes"] == {"0": 1, "3": 1}
     assert "\n" not in result().as_json()
+
+
+def test_what_was_released_and_never_read_is_a_figure_of_its_own() -> None:
+    told = life(last_words=words(read=7, acked=7, released_unread=5))
+    figures = result(lives=(told, life(last_words=None), told)).figures()
+    assert figures["released_unread"] == 10
+    assert ("of them never read", "10") in figure_rows(result(lives=(told, told)))
 
 
 def test_what_the_last_life_took_over_is_counted_and_its_drain_is_not() -> None:

@@ -25,6 +25,7 @@ FULL = {
     "taken_over": 1,
     "released": 2,
     "left_pending": 1,
+    "released_unread": 4,
 }
 URLS = {"REDIS_URL": "redis://h", "POSTGRES_URL": "postgres://u:hush@h/d"}
 
@@ -34,7 +35,7 @@ def test_the_last_line_gives_the_whole_ledger() -> None:
     found = last_words(line)
     assert found is not None
     assert not found.clean
-    assert found.ledger == Ledger(9, 3, 1, 1, 1, 2, 1)
+    assert found.ledger == Ledger(9, 3, 1, 1, 1, 2, 1, 4)
     assert found.ledger.unaccounted == 0
     assert found.steps_ms == {"intake": 1.5}
 
@@ -60,7 +61,11 @@ def test_other_lines_are_no_last_words(line: dict[str, Any]) -> None:
     assert last_words(line) is None
 
 
-@pytest.mark.parametrize("name", [name for name in FULL if name != "read"])
+def test_what_was_released_unread_is_on_neither_side_of_the_balance() -> None:
+    assert Ledger(**{**FULL, "released_unread": 1_000}).unaccounted == 0
+
+
+@pytest.mark.parametrize("name", sorted(FULL.keys() - {"read", "released_unread"}))
 def test_a_ledger_balances_only_with_every_class(name: str) -> None:
     assert Ledger(**{**FULL, name: 0}).unaccounted
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.servers.ports import free_port
-from tests.service.world import drive
+from tests.service.world import GROUP, drive
 
 if TYPE_CHECKING:
     from signal import Signals
 
     from dev.servers import PostgresServer, RedisServer
     from tests.service.conftest import Run
-    from tests.service.world import World
+    from tests.service.world import Fields, World
 
 # The interpreter's own end on a busy machine, beyond what the contract grants.
 EXIT_S = 1.0
@@ -110,6 +110,32 @@ def test_a_stop_while_a_frozen_server_is_being_connected_to_is_a_clean_exit(
     asked = time.monotonic()
     assert service.stop() == 0
     assert time.monotonic() - asked < 2.0
+
+
+def test_a_group_that_was_set_back_counts_each_entry_once_and_is_a_clean_exit(
+    run: Run, world: World
+) -> None:
+    service = run().ready()
+    poison: Fields = {"codec": "8E", "payload": "{"}
+    world.publish([*drive(20), *[poison] * 3])
+    service.until_metrics(acks_total=20, in_flight_records=0)
+    # As a replica that was promoted behind its master does, without a word to anybody.
+    world.redis.xgroup_setid(world.stream, GROUP, "0")
+    service.until_metrics(acks_total=40, consumer_records_total=46, in_flight_records=0)
+    assert service.stop() == 0
+    assert service.ledger == {"read": 23, "acked": 20, "left_pending": 3}
+    assert world.rows() == 20
+
+
+def test_what_a_former_life_was_given_and_nobody_read_is_released_and_counted_apart(
+    run: Run, world: World
+) -> None:
+    service = run(CLAIM_INTERVAL_MS="60000").ready()
+    service.until_metrics(**{'consumer_reads_total{result="empty"}': 1})
+    ids = world.publish_abandoned(drive(30), consumer="processor-1")
+    assert service.stop() == 0
+    assert service.ledger == {"released_unread": 30}
+    assert_claimable_at_once(world, ids)
 
 
 def assert_claimable_at_once(world: World, ids: list[str]) -> None:

@@ -21,6 +21,7 @@ from tests.simulation.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from processor._codec import Delivery
     from processor.config import Config
     from processor.exit_codes import ExitCode
     from processor.tasks.in_hand import InHand
@@ -50,7 +51,9 @@ class Life:
         self.ended = trio.Event()
         # What it left under its name, neither refused nor released, though Redis answered.
         self.stranded: set[str] = set()
-        # What Redis answered to it.
+        # What Redis answered to it; what is read is delivered, or said to be lost or dead.
+        self.read: set[str] = set()
+        self.released: set[str] = set()
         self.acked: set[str] = set()
         self.buried: set[str] = set()
         self.tried: set[str] = set()
@@ -142,8 +145,15 @@ class Life:
 
     def _hear(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
         match name:
+            case "read_new":
+                self.read.update(ids_of(answer))
+            case "redeliver":
+                self.read.update([*ids_of(answer.delivery), *answer.lost_ids])
             case "claim":
+                self.read.update(answer.lost_ids)
                 self._world.watch_claim(self, [entry.entry_id for entry in answer.entries])
+            case "release":
+                self.released.update(answer)
             case "ack":
                 self.acked.update(arguments[0].entry_ids)
             case "record_failures":
@@ -154,6 +164,8 @@ class Life:
                     if recorded.fate is Fate.DEAD
                 )
             case "begin_trial":
+                if answer.fate in {Fate.DEAD, Fate.LOST}:
+                    self.read.add(arguments[0])
                 (self.buried if answer.fate is Fate.DEAD else self.tried).add(arguments[0])
 
     def holds(self, entry_ids: Sequence[str]) -> list[str]:
@@ -161,6 +173,12 @@ class Life:
         if self.in_hand is None or self.has_ended:
             return []
         return sorted(set(entry_ids).difference(self.in_hand.absent(entry_ids)))
+
+
+def ids_of(delivery: Delivery) -> list[str]:
+    """Of what was delivered: records, and refused entries."""
+    refused = [rejection.entry_id for rejection in delivery.rejections]
+    return [*delivery.batch.entry_ids, *refused]
 
 
 class WatchedPipeline(Pipeline):

@@ -108,7 +108,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A server goes away, freezes, slows down or comes back: one of World's methods, by name."""
+    """A server goes away, freezes, slows down or comes back, or delivers again: one of World's methods, by name."""
 
     what: str
 
@@ -124,6 +124,7 @@ CHANGES = (
     "postgres_freezes",
     "postgres_slows_down",
     "postgres_recovers",
+    "set_group_back",
 )
 
 

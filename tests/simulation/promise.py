@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Stage
 from processor.exit_codes import ExitCode
-from processor.life.supervisor import HAND_OVER_INSISTED_MS, HAND_OVER_MS
+from processor.life.ending import HAND_OVER_INSISTED_MS, HAND_OVER_MS
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -36,14 +36,15 @@ def violations(world: World) -> list[str]:
 
 def _of_entry(world: World, entry_id: str, published: Published) -> Iterator[str]:
     letters = world.dead_letters_of(entry_id)
-    if len(letters) > 1:
+    # What is delivered anew after it was buried is refused anew.
+    if len(letters) > 1 + world.set_back:
         yield f"{entry_id} has {len(letters)} dead letters"
     for letter in letters:
         yield from _of_dead_letter(world, entry_id, published, letter)
     waits = world.is_waiting(entry_id)
     if waits and world.is_finished:
         yield f"{entry_id} is still waiting, and everybody has finished"
-    if waits and letters:
+    if waits and letters and not world.set_back:
         yield f"{entry_id} has a dead letter and is still pending"
     if not (waits or letters or entry_id in world.trimmed or published.key in world.table.rows):
         yield f"{entry_id} is lost: not in the table, no dead letter, not pending"
@@ -99,12 +100,19 @@ def _of_ledger(life: Life) -> Iterator[str]:
     # What is in hand is in no class yet.
     if ledger.unaccounted != held:
         yield f"{life.name}: the ledger does not balance, with {held} in hand: {ledger}"
-    if life.code is ExitCode.CLEAN and held:
-        yield f"{life.name} ended clean with {held} in hand"
+    if ledger.read != len(life.read):
+        yield f"{life.name}: {len(life.read)} entries were read: {ledger}"
     if ledger.acked != len(life.acked):
         yield f"{life.name}: {len(life.acked)} entries were acknowledged: {ledger}"
-    if ledger.dead_lettered != len(life.buried):
+    if ledger.dead_lettered != len(life.buried - life.acked):
         yield f"{life.name}: {len(life.buried)} became dead letters: {ledger}"
+    # What was read, decided and delivered once more is released, and stays in its class.
+    if ledger.released > len(life.released & life.read):
+        yield f"{life.name}: {len(life.released & life.read)} that it had read were released: {ledger}"
+    if ledger.released_unread != len(life.released - life.read):
+        yield f"{life.name}: {len(life.released - life.read)} unread were released: {ledger}"
+    if life.code is not None and (life.code is ExitCode.CLEAN) is bool(held + ledger.released):
+        yield f"{life.name} ended with {life.code!r} and {held} in hand: {ledger}"
 
 
 def _of_end(life: Life) -> Iterator[str]:

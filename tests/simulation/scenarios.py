@@ -119,6 +119,19 @@ async def long_enough_to_bury(world: World) -> None:
     await trio.sleep(world.claim_threshold_s + 2.5)
 
 
+async def a_group_set_back(world: World) -> None:
+    """What is written, what is refused and what is in hand is delivered once more, and once more."""
+    await trio.sleep(SETTLING_S)
+    world.set_group_back()
+    await trio.sleep(SETTLING_S)
+    world.postgres_slows_down()
+    for second in range(10, 16):
+        world.publish(second)
+    await trio.sleep(0.2)
+    world.set_group_back()
+    await trio.sleep(2)
+
+
 async def postgres_slow(world: World) -> None:
     """Each call of PostgreSQL takes a while, and the stream grows."""
     world.postgres_slows_down()
@@ -210,6 +223,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "poison": Scenario(poison, long_enough_to_bury),
     "suspects": Scenario(crash_suspects, long_enough_to_bury),
     "rehydration": Scenario(cold_devices, new_devices_meanwhile),
+    "set-back": Scenario(poison, a_group_set_back),
     "claim": Scenario(entries_of_the_dead, nothing_more),
     "claim-beside-a-peer": Scenario(entries_of_the_dead, a_steady_flow, peers=("processor-2",)),
     "postgres-slow": Scenario(some_entries, postgres_slow),

@@ -9,10 +9,10 @@ import trio
 
 from processor.core.verdicts import Cause
 from processor.life import pipeline
+from processor.life.ending import Ending
 from processor.life.handing_over import HandOver
 from processor.life.pipeline import Pipeline
 from processor.life.stopping import StopRequest
-from processor.life.supervisor import _Life
 from processor.tasks import committing
 from processor.tasks.committing import Committing
 from processor.tasks.in_hand import InHand
@@ -70,24 +70,24 @@ def test_an_acknowledgement_before_the_commit_is_noticed(monkeypatch: pytest.Mon
 
 
 def test_a_drain_without_a_deadline_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin_drain = _Life._begin_drain
+    begin_in_time = Ending.begin
 
-    def begin(self: _Life) -> None:
-        begin_drain(self)
+    def begin(self: Ending) -> None:
+        begin_in_time(self)
         self._drain_ends_at = float("inf")
 
-    monkeypatch.setattr(_Life, "_begin_drain", begin)
+    monkeypatch.setattr(Ending, "begin", begin)
     assert "granted were 2000" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
 
 
 def test_a_drain_that_gives_up_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin_drain = _Life._begin_drain
+    begin_in_time = Ending.begin
 
-    def begin(self: _Life) -> None:
-        begin_drain(self)
+    def begin(self: Ending) -> None:
+        begin_in_time(self)
         self._drain_ends_at -= 0.001
 
-    monkeypatch.setattr(_Life, "_begin_drain", begin)
+    monkeypatch.setattr(Ending, "begin", begin)
     assert "gave up after 1999" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
 
 

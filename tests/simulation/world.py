@@ -45,6 +45,8 @@ ENVIRONMENT = {
 # The server refuses the rows of this device for their own sake: "value out of range".
 REFUSED_DEVICE, REFUSAL = 9, "22003"
 MALFORMED = "bad_json"
+# More than a read takes.
+SET_BACK_ENTRIES = 8
 # Microseconds from PostgreSQL's epoch to the noon of the positions.
 NOON_KEY_US = round((NOON.timestamp() - 946_684_800) * 1_000_000)
 
@@ -119,6 +121,8 @@ class World:
     # How long PostgreSQL takes for each call.
     postgres_delay_s: float = 0.0
     is_finished: bool = False
+    # How often the group's last delivery went back.
+    set_back: int = 0
     # When each server was last away, frozen or slow; infinite while it is.
     _redis_failed_at: float = -math.inf
     _postgres_failed_at: float = -math.inf
@@ -145,6 +149,11 @@ class World:
         """Delete an entry from the stream, whether or not it is pending."""
         self.trimmed.add(entry_id)
         self.redis.delete(entry_id)
+
+    def set_group_back(self) -> None:
+        """The group delivers once more what it had delivered last, some of it in hand, refused or settled."""
+        self.redis.set_group_back(SET_BACK_ENTRIES)
+        self.set_back += 1
 
     def deliver_to_the_dead(self, *, deliveries: int = 1) -> None:
         """Have what nobody has read pending since long ago, for a consumer that is no more."""

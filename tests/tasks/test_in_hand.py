@@ -56,7 +56,7 @@ async def test_an_entry_that_was_refused_and_is_read_again_counts_once_in_its_la
     assert (ledger.read, ledger.acked, ledger.dead_lettered, ledger.unaccounted) == (2, 1, 1, 0)
 
 
-async def test_what_a_group_that_is_created_anew_gives_again_counts_once(
+async def test_what_a_group_gives_again_that_was_set_back_counts_once(
     clock: MockClock, desk: Desk
 ) -> None:
     desk.publish(2)
@@ -70,7 +70,6 @@ async def test_what_a_group_that_is_created_anew_gives_again_counts_once(
     assert held in desk.in_hand.held_for(0)
     before = desk.in_hand.ledger
 
-    desk.in_hand.group_is_new()
     desk.in_hand.take(everything)
     assert (desk.in_hand.ledger.read, desk.in_hand.ledger.acked) == (before.read, before.acked)
     desk.in_hand.acked(everything.batch)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,28 @@ async def test_what_comes_in_is_handed_over_though_a_stop_was_asked_for_meanwhil
     assert await desk.receive() == good
     await admitted.wait()
     assert len(desk.sent_failures()) == 1
+
+
+async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_hand(
+    clock: MockClock,
+    nursery: trio.Nursery,
+    in_hand: InHand,
+    redis: Dependency,
+    backoff: Backoff,
+) -> None:
+    desk = Desk(in_hand, redis, backoff, capacity=0)
+    await desk.open()
+    waiting = desk.publish(1)
+    before = await desk.read()
+    late = desk.publish(1, first_second=100)
+    nursery.start_soon(partial(desk.intake.admit, before, redelivered=False))
+    await wait_all_tasks_blocked()
+    desk.intake.abandon()
+    # A delivery that was on its way meanwhile.
+    await desk.intake.admit(await desk.read(), redelivered=False)
+    await wait_all_tasks_blocked()
+    assert desk.taken() == []
+    assert desk.in_hand.held_for(0) == [*waiting, *late]
 
 
 async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, desk: Desk) -> None:

@@ -105,6 +105,42 @@ async def test_a_second_signal_ends_the_drain_at_once(clock: MockClock, stage: S
     assert stage.armed == 1
 
 
+async def test_a_second_signal_ends_the_hand_over_soon_too(
+    clock: MockClock, stage: Stage, told: Told
+) -> None:
+    asked = 0.0
+
+    async def script() -> None:
+        nonlocal asked
+        await until(lambda: told.lines("processor ready"))
+        stage.stream.redis.answers = trio.Event()
+        asked = trio.current_time()
+        stage.send()
+        await trio.sleep(2)
+        stage.send(signal.SIGINT)
+
+    assert await stage.live(script) is ExitCode.CLEAN
+    assert trio.current_time() - asked == pytest.approx(2.5)
+
+
+async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
+    clock: MockClock, stage: Stage, told: Told
+) -> None:
+    stage.publish(3_000)
+    stage.table.answers = trio.Event()
+
+    async def script() -> None:
+        await until(lambda: stage.pending == 3_000)
+        stage.send()
+
+    assert (
+        await stage.live(script, BATCH_SIZE="1500", WRITE_BATCH_SIZE="1500") is ExitCode.TIMED_OUT
+    )
+    [line] = told.fields("shutdown: timed out")
+    assert line["released"] == 3_000
+    assert sum(line["steps_ms"].values()) == pytest.approx(4_000 - 75)
+
+
 async def test_a_drain_waits_for_acknowledgements_too(
     clock: MockClock, stage: Stage, told: Told
 ) -> None:

@@ -168,3 +168,34 @@ def test_a_command_is_loaded_only_when_it_is_asked_for(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "processor.cli.publish", module)
     assert cli.main(["publish", "drive.hex"]) == 1
     assert ran == ["drive.hex"]
+
+
+ENTER = """
+import atexit, sys, types
+from processor import cli
+service = types.ModuleType("processor.service")
+service.run_service = lambda config: 3
+sys.modules["processor.service"] = service
+atexit.register(print, "wound up")
+print("said")
+cli.enter()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "last_line"), [("run", 3, "said"), ("--version", 0, "wound up")]
+)
+def test_the_service_ends_without_the_interpreters_windup_and_other_commands_with_it(
+    command: str, code: int, last_line: str
+) -> None:
+    urls = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u@127.0.0.1/d"}
+    # A pipe is buffered: what was said must be written out all the same.
+    done = subprocess.run(
+        [sys.executable, "-c", ENTER, command],
+        env=urls,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (code, last_line)

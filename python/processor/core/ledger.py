@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A balance: in the end `read` is the sum of all the others, and before it, with what is in hand."""
+    """A balance: in the end `read` is the sum of the classes, and before it, with what is in hand.
+
+    An entry that was read is in one class, and counts once, however often it is delivered.
+    """
 
     read: int = 0
     """Entries that came into our hands, or turned out to be lost when they should have."""
@@ -21,10 +24,12 @@ class Ledger:
     released: int = 0
     """Handed over at the stop, for others to claim at once."""
     left_pending: int = 0
-    """Refused, with the failure recorded; or the acknowledgement was never answered."""
+    """Refused, with the failure recorded; or Redis did not answer."""
+    released_unread: int = 0
+    """Delivered to our name, released at the stop, and never read: no part of the balance."""
 
     def closed(self, in_hand: int) -> Ledger:
-        """The ledger at the end of the life: what is still in hand is left pending."""
+        """The ledger at the end of the life: what is still in hand, and in no class, is left pending."""
         return replace(self, left_pending=self.left_pending + in_hand)
 
     @property

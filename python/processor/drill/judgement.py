@@ -12,6 +12,7 @@ from processor.drill.plan import Fault
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from processor.core.ledger import Ledger
     from processor.drill.drive import Tally
     from processor.drill.observed import GroupState
 
@@ -106,11 +107,20 @@ def _word_faults(life: Life) -> Iterator[str]:
         yield f"its ledger does not balance: {words.ledger}"
     if words.ledger.lost:
         yield f"counted {words.ledger.lost} entries as lost"
-    if life.exit_code == _CLEAN and life.left.released:
-        yield f"ended with exit code 0 although it released {life.left.released} entries undecided"
-    # More may be released than it knows: an answer that came too late is not counted by it.
-    if words.ledger.released > life.left.released and life.fault is not Fault.FREEZE_REDIS:
-        yield f"said that it released {words.ledger.released} entries, Redis has {life.left.released}"
+    if life.exit_code == _CLEAN and words.ledger.released:
+        yield f"ended with exit code 0 although it released {words.ledger.released} entries undecided"
+    # Of a frozen Redis more may be released than it knows: an answer that comes too late is not counted by it.
+    if life.fault is not Fault.FREEZE_REDIS:
+        yield from _release_faults(life, words.ledger)
+
+
+def _release_faults(life: Life, ledger: Ledger) -> Iterator[str]:
+    told, found = ledger.released + ledger.released_unread, life.left.released
+    if told > found:
+        yield f"said that it released {told} entries, Redis has {found}"
+    # What it had no time to look for may have been released by a former life.
+    elif life.exit_code == _CLEAN and found > told + ledger.left_pending:
+        yield f"said that it released {told} entries and ended with exit code 0, Redis has {found}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,12 @@ class Result:
         return sum(life.left.released for life in (*self.lives, self.last_life))
 
     @property
+    def released_unread(self) -> int:
+        """Entries released that had been delivered and never read, as each life said."""
+        words = (life.last_words for life in (*self.lives, self.last_life))
+        return sum(each.ledger.released_unread for each in words if each is not None)
+
+    @property
     def exit_codes(self) -> dict[int, int]:
         """How many rounds ended with which exit code."""
         return dict(sorted(Counter(life.exit_code for life in self.lives).items()))
@@ -69,6 +75,7 @@ class Result:
             "dead_lettered": len(self.ending.dead),
             "left_pending": self.ending.group.pending,
             "released": self.released,
+            "released_unread": self.released_unread,
             "takeover_ms_p50": _rounded(nearest_rank(takeovers, 50)),
             "takeover_ms_max": _rounded(max(takeovers, default=None)),
             "drain_budget_ms": self.bounds.budget_ms,

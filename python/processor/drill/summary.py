@@ -27,6 +27,7 @@ def figure_rows(result: Result) -> list[tuple[str, str]]:
         ("dead letters", f"{figures['dead_lettered']:,}"),
         ("pending at the end", f"{figures['left_pending']:,}"),
         ("released", f"{figures['released']:,}"),
+        ("of them never read", f"{figures['released_unread']:,}"),
         (
             "released until taken over, p50 / max",
             _times(figures, "takeover_ms_p50", "takeover_ms_max"),

@@ -82,6 +82,10 @@ class Pipeline:
         self._intake.close()
         self._receipts.close()
 
+    def abandon_intake(self) -> None:
+        """Have nobody wait for a stage any longer: to cut a writer takes its time where PostgreSQL hangs."""
+        self._intake.abandon()
+
     def start_leases(self, leases: trio.Nursery) -> None:
         """Renew the leases of what is in hand, which has to go on while the stages run dry."""
         threshold_ms = self._config.claim_threshold_ms

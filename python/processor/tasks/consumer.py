@@ -82,7 +82,6 @@ class Consumer:
     async def _recover(self, error: RedisError) -> None:
         if isinstance(error, RedisRefused) and error.code in GROUP_GONE_CODES:
             events.group_gone(self._redis.log, error=str(error))
-            self._intake.group_is_new()
         await self._pause(error)
         await self._redis.connect(and_then=self._redis.stream.ensure_group)
 

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import trio
 
-from processor._codec import Batch, Delivery
+from processor._codec import Batch, Delivery, ReadIds
 from processor._codec import InHand as HeldIds
+from processor.core.classing import Class, Classing, Place
 from processor.core.ledger import Ledger
-from processor.core.reading import SpansRead
 from processor.statistics import Recorder
+
+# A stretch is one read of new entries, or one pending entry that was delivered again: 16 MB at most. Only what the
+# stream still has can be delivered again: with a million entries in it this many hold reads of four each.
+STRETCHES_MAX = 250_000
 
 
 class InHand:
-    """Owned by the whole process, changed by its tasks, never across an await."""
+    """Owned by the whole process, changed by its tasks, never across an await.
+
+    Batches of ids stay in the codec; `Classing` hears of numbers, and of single entries where they
+    are no plain case.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.held = HeldIds()
+        self._read = ReadIds(STRETCHES_MAX)
+        self._classing = Classing()
         self._attempted: set[str] = set()
         self._on_trial: set[str] = set()
         self._committed: dict[int, Batch] = {}
-        # Whether a failure is recorded, by id.
-        self._left: dict[str, bool] = {}
-        self._spans = SpansRead()
-        # Of what is held, what a group that was created anew has delivered once more: it has its class.
-        self._classed: set[str] = set()
-        self._read = self._acked = self._dead = self._lost = self._gone = self._released = 0
 
     def __len__(self) -> int:
         return len(self.held)
@@ -35,41 +39,21 @@ class InHand:
     @property
     def ledger(self) -> Ledger:
         """What became of everything read so far, but for what is in hand."""
-        return Ledger(
-            read=self._read,
-            acked=self._acked,
-            dead_lettered=self._dead,
-            lost=self._lost,
-            taken_over=self._gone,
-            released=self._released,
-            left_pending=len(self._left),
-        )
+        return self._classing.ledger
 
     @property
     def undecided(self) -> int:
-        """Entries in hand whose class is not known yet."""
-        return len(self.held) - len(self._classed)
+        """Entries in hand that are in no class yet."""
+        return len(self.held) - len(self._classing.again)
 
     def take(self, delivery: Delivery) -> None:
         """New entries came in: records, and refused ones."""
-        again = self._read_before(delivery) if self._spans.is_repeated else set[str]()
-        self._read += self._hold(delivery) - len(again)
-        self._classed |= again - self._left.keys()
-        self._no_longer_left(again)
-        if delivery.first_id is not None and delivery.last_id is not None:
-            self._spans.add(delivery.first_id, delivery.last_id)
-        self._changed()
+        self._take(delivery, self._read.note_new(delivery))
 
     def take_again(self, delivery: Delivery, attempted: Collection[str] = ()) -> None:
         """Pending entries came in once more; `attempted` are the ids with a recorded failure."""
-        taken = self._hold(delivery)
-        self._read += taken - self._no_longer_left(_ids_of(delivery) if self._left else ())
+        self._take(delivery, self._read.note_again(delivery))
         self._attempted.update(set(attempted).difference(self.held.absent([*attempted])))
-        self._changed()
-
-    def group_is_new(self) -> None:
-        """The group was created anew: what is new to it may not be new to us."""
-        self._spans.repeat()
 
     def absent(self, entry_ids: Sequence[str]) -> list[str]:
         """Those of the ids that are not in hand."""
@@ -92,15 +76,29 @@ class InHand:
         """What is in the table and waits for its acknowledgement."""
         return tuple(self._committed.values())
 
+    def unacknowledged_pieces(self, records_max: int) -> Sequence[Batch]:
+        """The same in pieces of so many records, which are acknowledged one by one from now on."""
+        pieces = [each for batch in self.unacknowledged for each in _pieces(batch, records_max)]
+        self._committed = {id(piece): piece for piece in pieces}
+        return pieces
+
+    @property
+    def uncommitted(self) -> list[str]:
+        """Ids in hand of which no commit is known, ascending."""
+        committed = {entry_id for batch in self.unacknowledged for entry_id in batch.entry_ids}
+        held = self.held_for(0)
+        return [entry_id for entry_id in held if entry_id not in committed] if committed else held
+
     def acked(self, batch: Batch) -> None:
-        """An XACK of the batch was answered."""
+        """An XACK of the batch, or of a part of one, was answered."""
         self._committed.pop(id(batch), None)
-        attempted = self.attempted(batch)
-        self._attempted.difference_update(attempted)
-        self._on_trial.difference_update(attempted)
-        classed = batch.ids_among([*self._classed]) if self._classed else []
-        self._classed.difference_update(classed)
-        self._acked += self.held.settle(batch) - len(classed)
+        self._forget(self.attempted(batch))
+        classing = self._classing
+        again = batch.ids_among([*classing.again]) if classing.again else []
+        let_go = self.held.settle(batch)
+        # On the good path everything acknowledged was in hand.
+        known = batch.ids_among([*classing.known]) if let_go < batch.records or again else []
+        classing.acked(let_go, again=set(again), known=set(known))
         self._recorder.records_acked(batch.records)
         self._changed()
 
@@ -118,99 +116,94 @@ class InHand:
 
         A trial that ended before the entry was delivered leaves one that was never read.
         """
-        if self._let_go(entry_id):
-            self._left[entry_id] = recorded
-        self._changed()
+        self._become([entry_id], Class.REFUSED if recorded else Class.SET_ASIDE)
 
     @property
     def refused(self) -> Collection[str]:
         """Ids that were left pending with a recorded failure."""
-        return [entry_id for entry_id, recorded in self._left.items() if recorded]
+        return self._classing.refused
 
     def dead(self, entry_id: str) -> None:
         """It is a dead letter now."""
-        self._dead += self._falls_into_a_class(entry_id)
-        self._changed()
+        self._become([entry_id], Class.DEAD_LETTERED)
 
     def gone(self, entry_id: str) -> None:
         """Somebody else has settled it."""
-        self._gone += self._let_go(entry_id)
-        self._changed()
+        self._become([entry_id], Class.TAKEN_OVER)
 
     def lost(self, entry_ids: Sequence[str]) -> list[str]:
         """Pending entries turned out not to be in the stream any more; those that are losses.
 
-        What is in hand is none: it was read before, and is settled in the normal way.
+        What is in hand is none: it was read before, and is settled in the normal way. What was
+        settled is none either.
         """
-        losses = self.held.absent(entry_ids)
-        for entry_id in losses:
-            self.lost_in_hand(entry_id)
-        return losses
+        return self._become(self.held.absent(entry_ids), Class.LOST)
 
     def lost_in_hand(self, entry_id: str) -> None:
         """An entry whose failure was to be recorded is not in the stream any more."""
-        self._lost += self._falls_into_a_class(entry_id)
-        self._changed()
+        self._become([entry_id], Class.LOST)
 
     def released(self, entry_ids: Sequence[str]) -> None:
         """Anybody can claim them now; among them may be some that were delivered and never came to us."""
-        for entry_id in entry_ids:
-            self._released += self._falls_into_a_class(entry_id)
-        self._changed()
+        again = self._classing.again
+        single = {*self.held.absent(entry_ids), *(again & set(entry_ids) if again else ())}
+        many = [entry_id for entry_id in entry_ids if entry_id not in single]
+        self._forget(many)
+        self._classing.released(self.held.settle_ids(many))
+        self._become(sorted(single), Class.RELEASED)
 
     def still_ours(self, entry_ids: Collection[str]) -> None:
         """All that is pending under our own name: what else we had was taken over."""
-        had = {*self.held.held_since(now_ms()), *self._left}
-        for entry_id in had.difference(entry_ids):
-            self.gone(entry_id)
+        had = {*self.held.held_since(now_ms()), *self._classing.left}
+        self._become(sorted(had.difference(entry_ids)), Class.TAKEN_OVER)
 
-    def _falls_into_a_class(self, entry_id: str) -> bool:
-        """Let go of an id for good; whether it counts, which it does once."""
-        if entry_id in self._classed:
-            self._let_go(entry_id)
-            return False
-        self._read += not self._let_go(entry_id)
-        return True
-
-    def _let_go(self, entry_id: str) -> bool:
-        """Whether it was read before and is in no class yet."""
-        self._attempted.discard(entry_id)
-        self._on_trial.discard(entry_id)
-        is_open = bool(self.held.settle_ids([entry_id]) + self._no_longer_left([entry_id]))
-        if entry_id in self._classed:
-            self._classed.remove(entry_id)
-            return False
-        return is_open
-
-    def _read_before(self, delivery: Delivery) -> set[str]:
-        """Of new entries, those that were read before and are not in hand."""
-        entry_ids = _ids_of(delivery)
-        again = {*self._spans.again(entry_ids), *(self._left.keys() & entry_ids)}
-        return {*self.held.absent([*again])}
-
-    def _hold(self, delivery: Delivery) -> int:
-        """How many of a delivery's entries were not held before."""
+    def _take(self, delivery: Delivery, read_before: list[str]) -> None:
+        """Hold a delivery's entries; what is in hand is so since its first time."""
+        again = self.held.absent(read_before)
         refused = [rejection.entry_id for rejection in delivery.rejections]
         now = now_ms()
-        return self.held.take(delivery.batch, now) + self.held.take_ids(refused, now)
+        taken = self.held.take(delivery.batch, now) + self.held.take_ids(refused, now)
+        if self._classing.released_unread:
+            self._classing.came_after_all({*delivery.batch.entry_ids, *refused})
+        self._classing.read_new(taken - len(again))
+        self._classing.read_again(again)
+        self._changed()
 
-    def _no_longer_left(self, entry_ids: Collection[str]) -> int:
-        again = self._left.keys() & entry_ids
-        for entry_id in again:
-            del self._left[entry_id]
-        return len(again)
+    def _become(self, entry_ids: Sequence[str], new: Class) -> list[str]:
+        """Let go of entries; those whose class it changes."""
+        self._forget(entry_ids)
+        changed = [
+            entry_id
+            for entry_id in entry_ids
+            if self._classing.becomes(entry_id, new, self._let_go(entry_id))
+        ]
+        # News make an entry known that never came.
+        self._read.note_ids(changed)
+        self._changed()
+        return changed
+
+    def _let_go(self, entry_id: str) -> Place:
+        if self.held.settle_ids([entry_id]):
+            return Place.IN_HAND
+        return Place.READ if self._read.among([entry_id]) else Place.UNREAD
+
+    def _forget(self, entry_ids: Collection[str]) -> None:
+        self._attempted.difference_update(entry_ids)
+        self._on_trial.difference_update(entry_ids)
 
     def _changed(self) -> None:
         self._recorder.in_hand(len(self.held), self.ledger)
 
 
+def _pieces(batch: Batch, records_max: int) -> Iterator[Batch]:
+    """Halves of halves; the repeats of one row stay together."""
+    if batch.records <= records_max or batch.rows < 2:
+        yield batch
+        return
+    for half in batch.split():
+        yield from _pieces(half, records_max)
+
+
 def now_ms() -> int:
     """The clock that entries are held with: Trio's, in milliseconds."""
     return round(trio.current_time() * 1000)
-
-
-def _ids_of(delivery: Delivery) -> list[str]:
-    return [
-        *delivery.batch.entry_ids,
-        *(rejection.entry_id for rejection in delivery.rejections),
-    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import trio
 
@@ -32,6 +33,15 @@ class Intake:
         self._in_hand = in_hand
         self._recorder = recorder
         self._log = log
+        # Of those who wait for the stages.
+        self._waits: set[trio.CancelScope] = set()
+        self._is_abandoned = False
+
+    def abandon(self) -> None:
+        """Nobody waits for the stages any longer: what they have not taken stays in hand."""
+        self._is_abandoned = True
+        for wait in self._waits:
+            wait.cancel()
 
     def close(self) -> None:
         """No more will come."""
@@ -44,16 +54,28 @@ class Intake:
     ) -> None:
         """Take in what was delivered and hand it over, even if a stop was asked for meanwhile.
 
-        Waits for a writer that is busy. Raises trio.BrokenResourceError when the stages are gone.
+        Waits for a writer that is busy, until the intake is abandoned. Raises
+        trio.BrokenResourceError when the stages are gone.
         """
         self.take_in_hand(delivery, redelivered=redelivered, attempted=attempted)
-        # This wait ends: the stages take what they are given, or close their ends.
-        with trio.CancelScope(shield=True):
+        with self._shielded():
             if delivery.rejections:
                 await self.fail([decode_failure(each) for each in delivery.rejections])
             await self._hand_over(delivery.batch)
         if delivery.missing_ids:
             self.write_off(delivery.missing_ids)
+
+    @contextmanager
+    def _shielded(self) -> Iterator[None]:
+        """This wait ends: the stages take what they are given, or close their ends, or it is abandoned."""
+        with trio.CancelScope(shield=True) as wait:
+            self._waits.add(wait)
+            if self._is_abandoned:
+                wait.cancel()
+            try:
+                yield
+            finally:
+                self._waits.remove(wait)
 
     def take_in_hand(
         self, delivery: Delivery, *, redelivered: bool, attempted: Collection[str] = ()
@@ -73,10 +95,6 @@ class Intake:
             last_id=delivery.last_id,
             redelivered=redelivered,
         )
-
-    def group_is_new(self) -> None:
-        """What comes as new from now on may have come before."""
-        self._in_hand.group_is_new()
 
     async def fail(self, failures: Failures) -> None:
         """Have failures recorded, or a trial taken back."""

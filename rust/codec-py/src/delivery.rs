@@ -9,6 +9,18 @@ use crate::batch::Batch;
 #[pyclass(frozen, module = "processor._codec")]
 pub(crate) struct Delivery(pub(crate) codec::resp::Delivery);
 
+impl Delivery {
+    /// The ids of its records and of its rejections.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = codec::StreamId> + '_ {
+        self.0.batch.ids().chain(self.0.rejections.iter().map(|rejection| rejection.id))
+    }
+
+    /// The first and the last id.
+    pub(crate) fn span(&self) -> Option<(codec::StreamId, codec::StreamId)> {
+        self.0.span
+    }
+}
+
 #[pymethods]
 impl Delivery {
     #[getter]

@@ -9,6 +9,7 @@ mod errors;
 mod in_hand;
 mod keys;
 mod parser;
+mod read_ids;
 
 use pyo3::prelude::*;
 
@@ -30,6 +31,8 @@ mod _codec {
     use super::keys::Keys;
     #[pymodule_export]
     use super::parser::{Incomplete, ReplyError, ReplyParser};
+    #[pymodule_export]
+    use super::read_ids::ReadIds;
 
     use super::{Bound, PyModule, PyResult, Python};
     use pyo3::prelude::*;

@@ -120,6 +120,14 @@ class FakeRedis:
         self.stream_exists = True
         self.group = self.group or FakeGroup()
 
+    def set_group_back(self, entries: int) -> None:
+        """XGROUP SETID, as a failover does it too: so many entries are new once more, pending or not."""
+        if self.group is not None:
+            delivered = [each for each in sorted(self.entries) if each <= self.group.last_delivered]
+            kept = delivered[: max(len(delivered) - entries, 0)]
+            self.group.last_delivered = kept[-1] if kept else ZERO_ID
+            self._wake()
+
     def destroy_group(self) -> None:
         """XGROUP DESTROY: what was pending is forgotten."""
         self.group = None

@@ -32,5 +32,6 @@ mod generated_payloads;
 mod generated_replies;
 mod in_hand;
 mod keys;
+mod read_ids;
 mod values;
 mod window;
