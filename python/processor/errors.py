@@ -46,7 +46,8 @@ class PostgresError(EdgeError):
     `sqlstate` is None when the failure was found on this side (no connection, connection lost).
     `connection_usable` tells whether the connection survived. `session` is the number of the store's
     session that it happened on, None when none could be had. `constraint` is what was violated, if
-    the server names it.
+    the server names it. `awaits_standby`: the commit was given up while the server waited for a
+    standby, or was answered without one; such a failure says nothing about the rows.
     """
 
     def __init__(  # noqa: PLR0913  # what the decision about a failed write may need
@@ -58,12 +59,14 @@ class PostgresError(EdgeError):
         connection_usable: bool,
         session: int | None = None,
         constraint: str | None = None,
+        awaits_standby: bool = False,
     ) -> None:
         super().__init__(message, where=where)
         self.sqlstate = sqlstate
         self.connection_usable = connection_usable
         self.session = session
         self.constraint = constraint
+        self.awaits_standby = awaits_standby
 
 
 class SchemaMismatch(ProcessorError):

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from processor.edges.postgres.conninfo import host_attempts, resolve
 from processor.edges.postgres.copying import copy_in, leave_command
 from processor.edges.postgres.probing import probe_keys
+from processor.edges.postgres.results import query_binary
 from processor.edges.postgres.waiting import drive, drive_connecting
 
 if TYPE_CHECKING:
@@ -116,6 +117,13 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         """Which of the keys are in the table, as `Batch.drop_known` takes it. Raises psycopg.Error."""
         async with self.lock:
             return await self.wait(probe_keys(self.pgconn, keys))
+
+    async def query_binary(
+        self, query: bytes, types: Sequence[int], values: Sequence[bytes]
+    ) -> list[tuple[bytes, ...]]:
+        """The rows of a statement whose parameters and answer are in the binary format. Raises psycopg.Error."""
+        async with self.lock:
+            return await self.wait(query_binary(self.pgconn, query, types, values))
 
     async def fetch_raw(self, query: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
         """The rows of a query with PostgreSQL's own placeholders, `$1` and on. Raises psycopg.Error."""

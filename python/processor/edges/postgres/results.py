@@ -1,13 +1,16 @@
-"""What the server answered, or the error that it answered with."""
+"""A statement with binary parameters, what the server answered, or the error that it answered with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg import InterfaceError, pq
+from psycopg import InterfaceError, generators, pq
 from psycopg.errors import error_from_result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg.abc import PQGen
     from psycopg.pq.abc import PGconn, PGresult
 
 
@@ -20,3 +23,26 @@ def expect(pgconn: PGconn, results: list[PGresult], status: int) -> PGresult:
         answered, expected = pq.ExecStatus(last.status).name, pq.ExecStatus(status).name
         raise InterfaceError(f"the server answered {answered} where {expected} was due")
     return last
+
+
+def query_binary(
+    pgconn: PGconn, query: bytes, types: Sequence[int], values: Sequence[bytes]
+) -> PQGen[list[tuple[bytes, ...]]]:
+    """The rows of a statement whose parameters and answer are in the binary format.
+
+    There are none of a statement that gives none; no field may be NULL. Raises psycopg.Error.
+    """
+    binary = [pq.Format.BINARY] * len(values)
+    pgconn.send_query_params(query, values, types, binary, pq.Format.BINARY)
+    answered = (yield from generators.execute(pgconn))[-1]
+    if answered.status == pq.ExecStatus.COMMAND_OK:
+        return []
+    result = expect(pgconn, [answered], pq.ExecStatus.TUPLES_OK)
+    places = range(result.nfields)
+    return [tuple(_field(result, row, place) for place in places) for row in range(result.ntuples)]
+
+
+def _field(result: PGresult, row: int, place: int) -> bytes:
+    value = result.get_value(row, place)
+    assert value is not None, "the statements of this edge ask for NOT NULL columns"
+    return value

@@ -12,9 +12,11 @@ from psycopg import pq
 
 from processor.core.schema import KEY_COLUMNS, TABLE, WRITTEN_COLUMNS, compare
 from processor.edges.ports import Commit, Sighting
+from processor.edges.postgres.canary import cross_examine, try_sound_row
 from processor.edges.postgres.connection import TrioConnection
 from processor.edges.postgres.conninfo import describe_hosts, parse_url, with_settings
 from processor.edges.postgres.errors import translated
+from processor.edges.postgres.rows import first_row
 from processor.edges.postgres.schema_query import COLUMN_LIST, PROBE, read_table_facts
 from processor.errors import SchemaMismatch
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from processor._codec import Batch, Keys
+    from processor.core.evidence import Evidence
 
 # Larger pieces cost libpq more memmove when the socket takes only a part, smaller ones more calls.
 # CPU was flat from 64 KiB to 512 KiB on TCP and on a Unix socket alike.
@@ -140,6 +143,19 @@ class PostgresStore:
         with self._command() as connection:
             await connection.execute(_CONFIRM)
         return Commit(self._session, inserted=0)
+
+    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        """Ask the table, in one transaction."""
+        await self.connect()
+        with self._command() as connection:
+            return await cross_examine(connection, first_row(accused), entry_ms=entry_ms)
+
+    async def try_canary(self) -> Commit:
+        """A row that is rolled back, and the message of `confirm` behind it."""
+        await self.connect()
+        with self._command() as connection:
+            await try_sound_row(connection)
+        return await self.confirm()
 
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
