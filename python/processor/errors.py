@@ -19,6 +19,9 @@ class ConfigError(ProcessorError):
 class EdgeError(ProcessorError):
     """A server did not do what it was asked. `where` is host and port or a path, never a credential."""
 
+    # Whether it is there, and says no.
+    is_refusal = False
+
     def __init__(self, message: str, *, where: str) -> None:
         super().__init__(f"{where}: {message}")
         self.where = where
@@ -34,6 +37,8 @@ class RedisUnavailable(RedisError):
 
 class RedisRefused(RedisError):
     """Redis answered with an error; `code` is its first word (`NOGROUP`, `WRONGPASS`, ...)."""
+
+    is_refusal = True
 
     def __init__(self, message: str, *, where: str, code: str) -> None:
         super().__init__(message, where=where)
@@ -67,6 +72,12 @@ class PostgresError(EdgeError):
         self.session = session
         self.constraint = constraint
         self.awaits_standby = awaits_standby
+
+
+class PostgresRefused(PostgresError):
+    """PostgreSQL, or a pooler before it, answered a connection attempt, and gives us no session that will do."""
+
+    is_refusal = True
 
 
 class SchemaMismatch(ProcessorError):

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 import trio
 
-from processor.edges.postgres.store import PostgresStore, StoreLimits
+from processor.edges.postgres.limits import StoreLimits
+from processor.edges.postgres.store import PostgresStore
 from processor.errors import ConfigError, PostgresError, SchemaMismatch
 from tests.edges.batches import rows
 
@@ -88,6 +89,8 @@ async def test_a_write_cut_at_any_moment_is_whole_or_absent(
     cut = 0
     for number in range(CUTS):
         batch = rows(500, first_second=1_000 * number)
+        # A cut behind the end of the data costs the session: the next one is opened here.
+        await getattr(store, way)(rows(1, first_second=-10_000 - number))
         with trio.move_on_after(generator.uniform(0, 1.5 * took)) as scope:
             await getattr(store, way)(batch)
         cut += scope.cancelled_caught
@@ -110,7 +113,7 @@ async def test_a_frozen_server_ends_a_write_within_its_time_out_and_the_grace(
     began = trio.current_time()
     with pytest.raises(PostgresError, match="no answer within 300 ms") as caught:
         await getattr(impatient, way)(rows(10))
-    assert 0.5 <= trio.current_time() - began < 2
+    assert 0.3 <= trio.current_time() - began < 2
     assert caught.value.sqlstate is None
     assert not caught.value.connection_usable
 
@@ -153,7 +156,7 @@ async def test_without_a_server_the_error_names_host_and_port_only(
     store: PostgresStore, postgres_server: PostgresServer
 ) -> None:
     await trio.to_thread.run_sync(postgres_server.process.stop)
-    with pytest.raises(PostgresError, match="connection failed") as caught:
+    with pytest.raises(PostgresError, match="failed: Connection refused; Is the") as caught:
         await store.connect()
     assert caught.value.where == f"127.0.0.1:{postgres_server.port}"
     assert caught.value.sqlstate is None
@@ -304,7 +307,7 @@ async def test_the_session_keeps_its_settings_whatever_the_role_says(
         assert execute(
             "SELECT application_name FROM pg_stat_activity WHERE usename = 'processor'"
         ) == [("processor/processor-1",)]
-        connection = store._connection
+        connection = store._session.connection
         assert connection is not None
         settings = {}
         for name in ("synchronous_commit", "statement_timeout"):
@@ -318,7 +321,7 @@ async def test_the_session_keeps_its_settings_whatever_the_role_says(
 
 async def test_the_staging_table_is_empty_after_each_commit(store: PostgresStore) -> None:
     await store.copy_staged(rows(10))
-    connection = store._connection
+    connection = store._session.connection
     assert connection is not None
     staged = await connection.execute("SELECT count(*) FROM pg_temp.processor_staging")
     assert await staged.fetchone() == (0,)

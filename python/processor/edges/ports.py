@@ -94,8 +94,21 @@ class PositionStore(Protocol):
     async def ping(self) -> None:
         """Have the server answer once."""
 
+    async def awaits_standby(self, pid: int) -> bool:
+        """Whether the server's process `pid`, of another session, waits for a standby to confirm its commit."""
+
     async def aclose(self) -> None:
         """Close the connection; never raises, bounded in time."""
+
+
+class Bystander(Protocol):
+    """Sees over another session what a silent one waits for."""
+
+    async def sees_waiting(self, pid: int) -> bool:
+        """Whether the server's process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
+
+    def settled(self, pid: int) -> None:
+        """The wait of that process is over, whatever its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,11 @@ class FakeStore:
         """Wait until the table answers."""
         await self._begin(deque())
 
+    async def awaits_standby(self, pid: int) -> bool:  # noqa: ARG002
+        """There is no standby."""
+        await self._begin(deque())
+        return False
+
     async def aclose(self) -> None:
         """End the session."""
         self._connected = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import psycopg
+
 from processor.core.schema import (
     KEY_COLUMNS,
     TABLE,
@@ -57,7 +59,7 @@ SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
                WHERE hypertable_schema = %s AND hypertable_name = %s AND compression_enabled)
 """
 # Plans the write that staging ends with, and finds what the catalogue questions did not ask.
-PROBE: Final = (
+_PLAN: Final = (
     f"EXPLAIN INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {TABLE} WHERE false"
     f" ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
 )
@@ -82,6 +84,15 @@ async def read_table_facts(connection: TrioConnection) -> TableFacts:
         timescaledb_version=version,
         is_compressed=await _may_lose_rows(connection, version),
     )
+
+
+async def plan_write(connection: TrioConnection) -> tuple[str, ...]:
+    """What the server says against a write, if anything. Raises psycopg.Error."""
+    try:
+        await connection.execute(_PLAN)
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+        return (f"the server would refuse the write: {error.diag.message_primary}",)
+    return ()
 
 
 async def _timescaledb_version(connection: TrioConnection) -> str | None:
