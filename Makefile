@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test sim demo bench lint format lock clean
+.PHONY: help setup test test-all sim demo bench lint format lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -24,7 +24,7 @@ BUILT := .venv/.built
 RUST_SOURCES := $(shell find rust/codec/src rust/codec-py/src rust/codec/Cargo.toml rust/codec-py/Cargo.toml)
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'ARGS="..." is handed to the command: make test ARGS="-k drain", make demo ARGS=--help.'
 	@echo 'PROCESSOR_TEST_SERVERS=auto|machine|embedded chooses the servers of make test:'
@@ -34,6 +34,10 @@ setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/p
 	@echo "setup: .venv/bin/processor is up to date" >&2
 
 test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest)
+	cargo test --locked --package codec
+	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
+
+test-all: $(BUILT) ## The same, and the set-ups of deployments, which need more programs
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 

@@ -27,13 +27,14 @@ from dev.servers import (
     RedisServer,
     ServerError,
     find_postgres,
+    find_program,
     find_redis,
     launch_postgres,
     launch_redis,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SERVERS_VARIABLE = "PROCESSOR_TEST_SERVERS"
 
@@ -52,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except (ServerError, ValueError) as error:
         raise pytest.UsageError(f"{SERVERS_VARIABLE}={choice}: {error}") from None
     config.pluginmanager.register(SkipsFail())
+    config.pluginmanager.register(Deployments())
     leave_no_files(config)
     print(  # noqa: T201  # before pytest's own first line
         f"servers: {config.stash[redis_key]}, {config.stash[postgres_key]}", flush=True
@@ -92,10 +94,59 @@ class SkipsFail:
             terminalreporter.write_line(f"skipped, which fails the run: {nodeid}", red=True)
 
 
+class Deployments:
+    """Sees that the tests of deployments find their programs, or says that they were left out."""
+
+    MARKER = "deployment"
+
+    def __init__(self) -> None:
+        self.left_out: list[pytest.Item] = []
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Remember what `make test` does not run."""
+        self.left_out += [item for item in items if item.get_closest_marker(self.MARKER)]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """End the run before its first test if a program of the chosen tests is missing."""
+        missing: list[str] = []
+        for program in self._programs(session.items):
+            try:
+                find_program(program)
+            except ServerError as error:
+                missing.append(str(error))
+        if missing:
+            raise pytest.UsageError("; ".join(missing))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what `make test` left out, so that nobody takes a part for the whole."""
+        by_marker = f"not {self.MARKER}" in terminalreporter.config.option.markexpr
+        if self.left_out and by_marker:
+            terminalreporter.write_line(
+                f"left out: {len(self.left_out)} tests of deployments, which need"
+                f" {', '.join(self._programs(self.left_out))}; `make test-all` runs them"
+            )
+
+    def _programs(self, items: Sequence[pytest.Item]) -> list[str]:
+        return sorted(
+            {
+                name
+                for item in items
+                for mark in item.iter_markers(self.MARKER)
+                for name in mark.args
+            }
+        )
+
+
 @pytest.fixture(scope="session")
-def redis_server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
+def redis_binary(pytestconfig: pytest.Config) -> RedisBinary:
+    """The run's choice of a Redis, for tests that need a server of their own."""
+    return pytestconfig.stash[redis_key]
+
+
+@pytest.fixture(scope="session")
+def redis_server(redis_binary: RedisBinary) -> Iterator[RedisServer]:
     """The run's Redis. A test with a `stream_name` may kill or freeze it: it is put right afterwards."""
-    with launch_redis(pytestconfig.stash[redis_key]) as server:
+    with launch_redis(redis_binary) as server:
         yield server
 
 

@@ -1,8 +1,9 @@
-"""Launches a Redis and a PostgreSQL server of one's own on 127.0.0.1, for tests, the demo and the benchmark.
+"""Launches servers of one's own on 127.0.0.1, for tests, the demo and the benchmark.
 
     with launch_redis(find_redis()) as redis, launch_postgres(find_postgres()) as postgres:
         print(redis.url, postgres.admin_url)
 
+Beside these two: what deployments put around them, such as a standby, a pooler or a slow link.
 A server lives in a session of its own (Ctrl-C reaches the command alone), keeps all it writes in
 one private directory, and is gone with that directory when the block ends, even if its launcher is killed.
 """
@@ -15,21 +16,36 @@ from dev.servers.binaries import (
     find_postgres,
     find_redis,
 )
+from dev.servers.clock import faked_clock
 from dev.servers.errors import ServerError
+from dev.servers.pgbouncer import Pooler, launch_pgbouncer
 from dev.servers.postgres import Database, PostgresServer, launch_postgres
+from dev.servers.programs import find_program
 from dev.servers.redis import RedisServer, launch_redis
+from dev.servers.relay import Relay, launch_relay
+from dev.servers.standby import dispense_with_standby, launch_standby, promote, require_standby
 
 __all__ = [
     "Choice",
     "Database",
     "Kind",
+    "Pooler",
     "PostgresBinaries",
     "PostgresServer",
     "RedisBinary",
     "RedisServer",
+    "Relay",
     "ServerError",
+    "dispense_with_standby",
+    "faked_clock",
     "find_postgres",
+    "find_program",
     "find_redis",
+    "launch_pgbouncer",
     "launch_postgres",
     "launch_redis",
+    "launch_relay",
+    "launch_standby",
+    "promote",
+    "require_standby",
 ]

@@ -110,7 +110,7 @@ def launch_postgres(
             directory=directory,
             log=directory.path / "postgres.log",
             stop_signal=signal.SIGINT,  # "fast": ends the sessions, keeps the data
-            answers=lambda: _answers(server.admin_url),
+            answers=lambda: answers(server.admin_url),
             account=account,
             env=_environment(),
         )
@@ -184,7 +184,8 @@ def _environment() -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a PostgreSQL, or a pooler before one, lets us in."""
     try:
         psycopg.connect(url, connect_timeout=PROBE_TIMEOUT_S).close()
     except psycopg.OperationalError:

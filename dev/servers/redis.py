@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from dev.servers.guarded import guarded_directory
+from dev.servers.polling import poll
 from dev.servers.ports import HOST, free_port
 from dev.servers.process import ServerProcess
 
@@ -42,6 +43,23 @@ class RedisServer:
     def unix_url(self) -> str:
         """The URL of the same server by its Unix socket."""
         return f"unix://{self.unix_socket}"
+
+    def follow(self, primary: RedisServer) -> None:
+        """Become a replica of `primary`; returns when it has all that `primary` had by then."""
+        with _client(self.unix_socket) as own, _client(primary.unix_socket) as other:
+            own.replicaof(primary.host, str(primary.port))
+            poll(
+                lambda: own.info("replication")["master_link_status"] == "up", "the replica is fed"
+            )
+            goal = other.info("replication")["master_repl_offset"]
+            poll(lambda: own.info("replication")["slave_repl_offset"] >= goal, "it is up to date")
+            # Before its first append-only file is whole a server refuses to stop.
+            poll(lambda: not own.info("persistence")["aof_rewrite_in_progress"], "it is on disk")
+
+    def lead(self) -> None:
+        """Follow nobody any more, and take writes."""
+        with _client(self.unix_socket) as own:
+            own.replicaof("NO", "ONE")
 
 
 @contextlib.contextmanager
@@ -96,20 +114,26 @@ def _arguments(port: int, unix_socket: Path, data_dir: Path, *, durable: bool) -
         "save": "",
         "appendonly": "yes",
         "appendfsync": "everysec" if durable else "no",
+        # A replica is fed at once: it would wait for others to be fed with it.
+        "repl-diskless-sync-delay": "0",
         # Tests look at what the server does to itself: DEBUG stays closed to all but this machine.
         "enable-debug-command": "local",
     }
     return [word for name, value in settings.items() for word in (f"--{name}", value)]
 
 
-def _answers(unix_socket: Path) -> bool:
-    client = redis.Redis(
+def _client(unix_socket: Path) -> redis.Redis:
+    return redis.Redis(
         unix_socket_path=str(unix_socket),
         socket_timeout=PROBE_TIMEOUT_S,
         protocol=2,  # a test may have taken HELLO from its server
         retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
     )
-    with contextlib.closing(client):
+
+
+def _answers(unix_socket: Path) -> bool:
+    with contextlib.closing(_client(unix_socket)) as client:
         try:
             client.ping()
         except redis.AuthenticationError:

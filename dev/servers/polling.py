@@ -1,0 +1,23 @@
+"""Waits for what a server tells nobody: asks it, often and with a bound."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from dev.servers.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POLL_BOUND_S = 30.0
+POLL_S = 0.01
+
+
+def poll(holds: Callable[[], object], what: str) -> None:
+    """Return as soon as `holds()` is true. Raises ServerError with `what` after `POLL_BOUND_S`."""
+    deadline = time.monotonic() + POLL_BOUND_S
+    while not holds():
+        if time.monotonic() > deadline:
+            raise ServerError(f"did not come true within {POLL_BOUND_S:.0f} s: {what}")
+        time.sleep(POLL_S)
