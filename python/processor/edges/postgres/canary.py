@@ -85,22 +85,29 @@ async def cross_examine(connection: TrioConnection, accused: Row, *, entry_ms: i
     `entry_ms` is the Unix time in the accused's entry id. Raises psycopg.Error for what is neither an
     acceptance nor a refusal.
     """
-    entry_us = entry_ms * 1_000 - POSTGRES_EPOCH_US
-    ts_us = ts_us_of(accused)
     async with _rehearsal(connection):
-        donors = await _find_donors(connection, device_of(accused), since_us=entry_us - _RECENT_US)
-        if not donors:
-            there = [neutral_row(device_of(accused), ts_us)]
-        else:
-            there = [await _copy(connection, donor, ts_us) for donor in donors]
-        if await _refusal_of_all(connection, there) is None:
-            refusal = await _refusal(connection, accused)
-            return Evidence.CAUSE_GONE if refusal is None else Evidence.RECORD
-        if donors and ts_us < entry_us - _DAY_US:
-            own = [await _copy(connection, donor, ts_us_of(donor)) for donor in donors]
-            if await _refusal_of_all(connection, own) is None:
-                return Evidence.TIME
-        return Evidence.TABLE
+        try:
+            return await _examine(connection, accused, entry_ms * 1_000 - POSTGRES_EPOCH_US)
+        except psycopg.Error as error:
+            if not _is_refusal(error, connection):
+                raise
+            # Not even what is there can be read.
+            return Evidence.TABLE
+
+
+async def _examine(connection: TrioConnection, accused: Row, entry_us: int) -> Evidence:
+    ts_us, device_id = ts_us_of(accused), device_of(accused)
+    donors = await _find_donors(connection, device_id, since_us=entry_us - _RECENT_US)
+    there = [await _copy(connection, donor, ts_us) for donor in donors]
+    # Under the accused's own key: then only its values can be to blame.
+    if await _refusal_of_all(connection, there or [neutral_row(device_id, ts_us)]) is None:
+        refusal = await _refusal(connection, accused)
+        return Evidence.CAUSE_GONE if refusal is None else Evidence.RECORD
+    if donors and ts_us < entry_us - _DAY_US:
+        own = [await _copy(connection, donor, ts_us_of(donor)) for donor in donors]
+        if await _refusal_of_all(connection, own) is None:
+            return Evidence.TIME
+    return Evidence.TABLE
 
 
 async def try_sound_row(connection: TrioConnection) -> None:

@@ -53,7 +53,8 @@ class CommitWait:
         return ASK_EVERY_S
 
     async def _is_worth_waiting(self) -> bool:
-        if self._bystander is None:
+        # A session that is to end and has a temporary table still waits, to drop that one.
+        if self._bystander is None or self._was_given_up:
             return False
         self._was_overdue = True
         with trio.move_on_after(ASKING_S_MAX), suppress(PostgresError):
