@@ -100,6 +100,36 @@ async def test_a_copy_cut_at_any_moment_is_whole_or_absent_and_usable_unless_all
     assert 1_000 < committed < CUTS * 1_000, "some are cut, some are not"
 
 
+async def test_a_command_that_ends_in_spite_of_its_cancel_request_costs_the_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request may still be on its way, and would meet the next statement."""
+
+    async def late(self: TrioConnection, *, timeout: float = 30.0) -> None:  # noqa: ARG001, ASYNC109
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(TrioConnection, "cancel_safe", late)
+    async with connected(database.processor_url, cancel_grace_ms=5_000) as connection:
+        with trio.move_on_after(0.05) as scope:
+            await connection.execute("SELECT pg_sleep(0.2)")
+        assert scope.cancelled_caught
+        assert connection.closed
+
+
+async def test_a_failed_cancel_request_costs_the_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(self: TrioConnection, *, timeout: float = 30.0) -> None:  # noqa: ARG001, ASYNC109
+        await trio.lowlevel.checkpoint()
+        raise psycopg.OperationalError("the port is closed")
+
+    monkeypatch.setattr(TrioConnection, "cancel_safe", failing)
+    async with connected(database.processor_url) as connection:
+        with trio.move_on_after(0.05):
+            await connection.execute("SELECT 1 / (0 * length(pg_sleep(0.1)::text))")
+        assert connection.closed
+
+
 async def test_connecting_cut_at_any_moment_leaves_no_session_behind(database: Database) -> None:
     began = trio.current_time()
     await (await TrioConnection.connect(database.processor_url)).close()
