@@ -19,6 +19,9 @@ class ConfigError(ProcessorError):
 class EdgeError(ProcessorError):
     """A server did not do what it was asked. `where` is host and port or a path, never a credential."""
 
+    # Whether it is there, and says no.
+    is_refusal = False
+
     def __init__(self, message: str, *, where: str) -> None:
         super().__init__(f"{where}: {message}")
         self.where = where
@@ -35,6 +38,8 @@ class RedisUnavailable(RedisError):
 class RedisRefused(RedisError):
     """Redis answered with an error; `code` is its first word (`NOGROUP`, `WRONGPASS`, ...)."""
 
+    is_refusal = True
+
     def __init__(self, message: str, *, where: str, code: str) -> None:
         super().__init__(message, where=where)
         self.code = code
@@ -46,7 +51,8 @@ class PostgresError(EdgeError):
     `sqlstate` is None when the failure was found on this side (no connection, connection lost).
     `connection_usable` tells whether the connection survived. `session` is the number of the store's
     session that it happened on, None when none could be had. `constraint` is what was violated, if
-    the server names it.
+    the server names it. `awaits_standby`: the commit was given up while the server waited for a
+    standby, or was answered without one; such a failure says nothing about the rows.
     """
 
     def __init__(  # noqa: PLR0913  # what the decision about a failed write may need
@@ -58,12 +64,20 @@ class PostgresError(EdgeError):
         connection_usable: bool,
         session: int | None = None,
         constraint: str | None = None,
+        awaits_standby: bool = False,
     ) -> None:
         super().__init__(message, where=where)
         self.sqlstate = sqlstate
         self.connection_usable = connection_usable
         self.session = session
         self.constraint = constraint
+        self.awaits_standby = awaits_standby
+
+
+class PostgresRefused(PostgresError):
+    """PostgreSQL, or a pooler before it, answered a connection attempt, and gives us no session that will do."""
+
+    is_refusal = True
 
 
 class SchemaMismatch(ProcessorError):

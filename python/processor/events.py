@@ -45,11 +45,13 @@ def connect_failed(
     attempt: int,
     attempts_max: int | None,
     retry_ms: int,
+    is_refusal: bool,
 ) -> None:
-    """A server could not be reached and is tried again; `attempts_max` None: for ever."""
+    """A server could not be reached, or refused, and is tried again; `attempts_max` None: for ever."""
     of = "" if attempts_max is None else f" of {attempts_max}"
+    what = "refuses" if is_refusal else "unreachable"
     log.warning(
-        f"{dependency} unreachable attempt={attempt}{of} retry_ms={retry_ms}: {error}",
+        f"{dependency} {what} attempt={attempt}{of} retry_ms={retry_ms}: {error}",
         dependency=dependency,
         where=where,
         attempt=attempt,
@@ -59,11 +61,31 @@ def connect_failed(
     )
 
 
-def start_failed(log: Log, *, where: str, error: str) -> None:
-    """The last try to reach a server at start-up failed; the process ends."""
-    log.fatal(
-        f"cannot start: {error}; check that the server runs there and lets us in", where=where
+def standby_awaited(log: Log, *, sessions: int) -> None:
+    """Commits are past their deadline, and the server says that they wait for a standby."""
+    log.warning(
+        f"Postgres waits for a standby to confirm a commit sessions={sessions}; nothing of it is acknowledged"
+        " until then: look at pg_stat_replication on the primary",
+        sessions=sessions,
     )
+
+
+def standby_no_longer_awaited(log: Log, *, waited_ms: float) -> None:
+    """None of them waits any more: answered, or given up."""
+    log.info(
+        f"Postgres waits for no standby any more waited_ms={waited_ms:.0f}",
+        waited_ms=round(waited_ms),
+    )
+
+
+def start_failed(log: Log, *, where: str, error: str, is_refusal: bool) -> None:
+    """The last try to reach a server at start-up failed; the process ends."""
+    advice = (
+        "the server answers: change what it objects to"
+        if is_refusal
+        else "check that the server runs there"
+    )
+    log.fatal(f"cannot start: {error}; {advice}", where=where)
 
 
 def schema_mismatch(log: Log, *, differences: tuple[str, ...]) -> None:

@@ -76,6 +76,13 @@ def test_a_missing_table_is_one_difference_that_names_every_column() -> None:
             with_column("speed", type="double precision"),
             "column speed is double precision, not real",
         ),
+        (
+            replace(PERFECT, row_security=True),
+            (
+                "row level security of public.positions applies to this role, which has to see and write"
+                " every row: give the role BYPASSRLS, or disable it for the table"
+            ),
+        ),
         (with_column("codec", not_null=False), "column codec allows NULL, it must be NOT NULL"),
         (with_column("faulty", default="true"), "column faulty has default true, not false"),
         (with_column("faulty", default=None), "column faulty has default none, not false"),

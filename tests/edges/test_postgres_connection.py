@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from processor.edges.postgres.connection import TrioConnection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from dev.servers import Database, PostgresServer
 
@@ -54,26 +54,80 @@ def text_rows(count: int) -> Iterator[bytes]:
         yield b"%d\t%b\n" % (number, b"x" * 1_000)
 
 
-async def test_a_copy_cut_at_any_moment_writes_nothing_and_leaves_the_connection_usable(
-    database: Database,
+@pytest.fixture
+def count(database: Database) -> Iterator[Callable[[], int]]:
+    """The rows of table `t`, as another session sees them."""
+    with psycopg.connect(database.admin_url, autocommit=True) as admin:
+        admin.execute("CREATE TABLE t (id int, filler text)")
+        admin.execute("GRANT ALL ON t TO processor")
+
+        def count() -> int:
+            row = admin.execute("SELECT count(*) FROM t").fetchone()
+            assert row is not None
+            return int(row[0])
+
+        yield count
+
+
+async def test_a_copy_cut_at_any_moment_is_whole_or_absent_and_usable_unless_all_data_was_sent(
+    database: Database, count: Callable[[], int]
 ) -> None:
     generator = random.Random(7)
-    async with connected(database.processor_url) as connection:
-        await connection.execute("CREATE TEMP TABLE t (id int, filler text)")
-        began = trio.current_time()
-        committed = await connection.copy_in(b"COPY t FROM STDIN", text_rows(1_000))
-        took = trio.current_time() - began
-        for _ in range(CUTS):
-            with trio.move_on_after(generator.uniform(0, 1.5 * took)) as scope:
-                await connection.copy_in(b"COPY t FROM STDIN", text_rows(1_000))
-                committed += 1_000
+    connection = await TrioConnection.connect(database.processor_url)
+    began = trio.current_time()
+    committed = await connection.copy_in(b"COPY t FROM STDIN", text_rows(1_000))
+    took = trio.current_time() - began
+    stopped = closed = 0
+    for _ in range(CUTS):
+        with trio.move_on_after(generator.uniform(0, 1.5 * took)) as scope:
+            await connection.copy_in(b"COPY t FROM STDIN", text_rows(1_000))
+            committed += 1_000
+        if connection.closed:
+            # Cut behind the end of the data: the server goes on, and commits or not.
+            assert scope.cancelled_caught
+            closed += 1
+            connection = await TrioConnection.connect(database.processor_url)
+            await until_sessions(database, 1)
+            assert count() in {committed, committed + 1_000}
+            committed = count()
+        else:
             assert connection.info.transaction_status is TransactionStatus.IDLE
-            if scope.cancelled_caught:
-                # The cut may have come after the commit: then all rows are there, never a part.
-                count = await answer(connection, b"SELECT count(*) FROM t")
-                assert count in {committed, committed + 1_000}
-                committed = int(str(count))
+            assert count() == committed, "what was stopped has written nothing"
+            stopped += scope.cancelled_caught
+    await connection.close()
+    assert stopped
+    assert closed
     assert 1_000 < committed < CUTS * 1_000, "some are cut, some are not"
+
+
+async def test_a_command_that_ends_in_spite_of_its_cancel_request_costs_the_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request may still be on its way, and would meet the next statement."""
+
+    async def late(self: TrioConnection, *, timeout: float = 30.0) -> None:  # noqa: ARG001, ASYNC109
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(TrioConnection, "cancel_safe", late)
+    async with connected(database.processor_url, cancel_grace_ms=5_000) as connection:
+        with trio.move_on_after(0.05) as scope:
+            await connection.execute("SELECT pg_sleep(0.2)")
+        assert scope.cancelled_caught
+        assert connection.closed
+
+
+async def test_a_failed_cancel_request_costs_the_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(self: TrioConnection, *, timeout: float = 30.0) -> None:  # noqa: ARG001, ASYNC109
+        await trio.lowlevel.checkpoint()
+        raise psycopg.OperationalError("the port is closed")
+
+    monkeypatch.setattr(TrioConnection, "cancel_safe", failing)
+    async with connected(database.processor_url) as connection:
+        with trio.move_on_after(0.05):
+            await connection.execute("SELECT 1 / (0 * length(pg_sleep(0.1)::text))")
+        assert connection.closed
 
 
 async def test_connecting_cut_at_any_moment_leaves_no_session_behind(database: Database) -> None:
@@ -87,10 +141,14 @@ async def test_connecting_cut_at_any_moment_leaves_no_session_behind(database: D
             await (await TrioConnection.connect(database.processor_url)).close()
             finished += 1
     assert 0 < finished < CUTS
+    await until_sessions(database, 0)
+
+
+async def until_sessions(database: Database, left: int) -> None:
     with psycopg.connect(database.admin_url, autocommit=True) as admin:
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'processor'"
         with trio.fail_after(10):
-            while admin.execute(sessions).fetchone() != (0,):
+            while admin.execute(sessions).fetchone() != (left,):
                 await trio.lowlevel.checkpoint()
 
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from processor.edges.postgres.conninfo import describe_hosts, parse_url, with_settings
+from processor.edges.postgres.conninfo import describe_hosts, parse_url
 
 
 def test_half_open_connections_are_noticed_unless_the_url_says_otherwise() -> None:
     params = parse_url("postgresql://u@db/x?keepalives_idle=60")
     assert params["keepalives_idle"] == "60"
     assert params["tcp_user_timeout"] == "30000"
-
-
-def test_session_settings_come_after_the_options_of_the_url() -> None:
-    params = parse_url("postgresql://u@db/x?options=-c%20work_mem%3D1MB")
-    found = with_settings(params, {"statement_timeout": "1000", "lock_timeout": "0"})
-    assert found["options"] == "-c work_mem=1MB -c statement_timeout=1000 -c lock_timeout=0"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 import trio
 
 from processor._codec import DeviceStates
+from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.probing import PROBE_KEYS
-from processor.edges.postgres.store import PostgresStore, StoreLimits
+from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
 from processor.tasks.newest_positions import NEWEST_POSITIONS
 from tests.edges.batches import NOON, position, rows
@@ -63,8 +64,10 @@ async def plan_of(
 ) -> list[dict[str, Any]]:
     """The nodes of the plan that the writer's session gets."""
     await store.connect()
-    assert store._connection is not None
-    [(answer,)] = await store._connection.fetch_raw(f"EXPLAIN (FORMAT JSON) {query}", parameters)
+    assert store._session.connection is not None
+    [(answer,)] = await store._session.connection.fetch_raw(
+        f"EXPLAIN (FORMAT JSON) {query}", parameters
+    )
 
     assert isinstance(answer, list)
 
@@ -165,14 +168,14 @@ async def test_a_question_that_is_cancelled_leaves_the_session_usable(
     store: PostgresStore, owner: psycopg.Connection[Any], question: str
 ) -> None:
     await store.connect()
-    session = store._connection
+    session = store._session.connection
     with owner.transaction():
         owner.execute("LOCK TABLE positions")
         with trio.move_on_after(0.02) as scope:
             await ask(store, question)
     assert scope.cancelled_caught
     assert await ask(store, question) in (b"", [])
-    assert store._connection is session
+    assert store._session.connection is session
 
 
 async def test_a_refused_question_tells_its_sqlstate(

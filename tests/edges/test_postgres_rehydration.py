@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from processor._codec import Batch, DeviceStates
-from processor.edges.postgres.store import PostgresStore, StoreLimits
+from processor.edges.postgres.limits import StoreLimits
+from processor.edges.postgres.store import PostgresStore
 from processor.logs import Log
 from processor.statistics import Build, Recorder
 from processor.tasks.newest_positions import NewestPositions

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 import trio
 
-from processor.edges.postgres.store import PostgresStore, StoreLimits
+from processor.edges.postgres.limits import StoreLimits
+from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
 from processor.tasks.newest_positions import NEWEST_POSITIONS
 from tests.edges.batches import batch_of, position, rows

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
 import pytest
 import trio
 
-from processor.edges.postgres.store import PostgresStore, StoreLimits
+from processor._codec import DeviceStates
+from processor.edges.postgres.limits import StoreLimits
+from processor.edges.postgres.store import PostgresStore
 from processor.errors import ConfigError, PostgresError, SchemaMismatch
 from tests.edges.batches import rows
 
@@ -88,6 +90,8 @@ async def test_a_write_cut_at_any_moment_is_whole_or_absent(
     cut = 0
     for number in range(CUTS):
         batch = rows(500, first_second=1_000 * number)
+        # A cut behind the end of the data costs the session: the next one is opened here.
+        await getattr(store, way)(rows(1, first_second=-10_000 - number))
         with trio.move_on_after(generator.uniform(0, 1.5 * took)) as scope:
             await getattr(store, way)(batch)
         cut += scope.cancelled_caught
@@ -110,7 +114,7 @@ async def test_a_frozen_server_ends_a_write_within_its_time_out_and_the_grace(
     began = trio.current_time()
     with pytest.raises(PostgresError, match="no answer within 300 ms") as caught:
         await getattr(impatient, way)(rows(10))
-    assert 0.5 <= trio.current_time() - began < 2
+    assert 0.3 <= trio.current_time() - began < 2
     assert caught.value.sqlstate is None
     assert not caught.value.connection_usable
 
@@ -153,7 +157,7 @@ async def test_without_a_server_the_error_names_host_and_port_only(
     store: PostgresStore, postgres_server: PostgresServer
 ) -> None:
     await trio.to_thread.run_sync(postgres_server.process.stop)
-    with pytest.raises(PostgresError, match="connection failed") as caught:
+    with pytest.raises(PostgresError, match="failed: Connection refused; Is the") as caught:
         await store.connect()
     assert caught.value.where == f"127.0.0.1:{postgres_server.port}"
     assert caught.value.sqlstate is None
@@ -245,6 +249,17 @@ async def test_a_missing_privilege_is_reported_at_the_check_and_at_the_write(
             ["privilege TEMPORARY on the database"],
         ),
         (
+            "ALTER TABLE positions ENABLE ROW LEVEL SECURITY",
+            ["row level security of public.positions applies to this role"],
+        ),
+        (
+            (
+                "ALTER TABLE positions ENABLE ROW LEVEL SECURITY;"
+                "CREATE POLICY all_of_it ON positions USING (true) WITH CHECK (true)"
+            ),
+            ["row level security of public.positions applies to this role"],
+        ),
+        (
             (
                 "ALTER TABLE positions DROP COLUMN codec;"
                 "ALTER TABLE positions ADD codec text NOT NULL GENERATED ALWAYS AS ('8') STORED"
@@ -286,6 +301,84 @@ async def test_what_the_contract_allows_is_no_difference(
     assert (await store.copy_staged(rows(10))).inserted == 10
 
 
+async def test_row_security_that_a_role_bypasses_is_no_difference(
+    store: PostgresStore, execute: Execute
+) -> None:
+    execute("ALTER TABLE positions ENABLE ROW LEVEL SECURITY")
+    execute("ALTER ROLE processor BYPASSRLS")
+    try:
+        assert await store.check_schema() == ()
+        assert (await store.copy_direct(rows(10))).inserted == 10
+    finally:
+        execute("ALTER ROLE processor NOBYPASSRLS")
+
+
+async def test_row_security_that_is_enabled_while_we_run_is_an_error_and_hides_no_row(
+    store: PostgresStore, execute: Execute
+) -> None:
+    await store.copy_direct(rows(10))
+    execute("ALTER TABLE positions ENABLE ROW LEVEL SECURITY")
+    for ask in (
+        lambda: store.copy_direct(rows(20, first_second=60)),
+        lambda: store.copy_staged(rows(20)),
+        lambda: store.probe(DeviceStates(1).unproven(rows(10))),
+    ):
+        with pytest.raises(PostgresError) as caught:
+            await ask()
+        # What has the schema checked, which says why.
+        assert caught.value.sqlstate == "42501"
+        assert caught.value.connection_usable
+
+
+@pytest.mark.parametrize("swallowed", [3, 10])
+async def test_a_direct_copy_counts_the_rows_that_a_trigger_swallows(
+    store: PostgresStore, execute: Execute, swallowed: int
+) -> None:
+    execute(
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF new.device_id < '{356307042441000 + swallowed}' THEN RETURN NULL; END IF;"
+        " RETURN new; END $$;"
+        "CREATE TRIGGER swallow BEFORE INSERT ON positions FOR EACH ROW EXECUTE FUNCTION swallow()"
+    )
+    commit = await store.copy_direct(rows(10))
+    assert (commit.inserted, commit.discarded) == (10 - swallowed, swallowed)
+    assert execute("SELECT count(*) FROM positions") == [(10 - swallowed,)]
+
+
+async def test_a_write_that_inserts_nothing_is_followed_by_a_commit_that_the_server_writes(
+    store: PostgresStore, execute: Execute
+) -> None:
+    """Whatever staging itself writes by accident: what is returned has to be a fence."""
+    await store.copy_staged(rows(10))
+    await store.copy_staged(rows(10))
+    last = "SELECT query FROM pg_stat_activity WHERE usename = 'processor'"
+    [(query,)] = execute(last)
+    assert "pg_logical_emit_message(true" in str(query)
+    await store.copy_staged(rows(11))
+    assert execute(last) != [(query,)], "one that has inserted is a fence itself"
+
+
+async def test_a_fence_is_on_the_session_that_wrote_or_it_is_none(
+    store: PostgresStore, execute: Execute
+) -> None:
+    await store.copy_staged(rows(10))
+    # It is lost behind the statement that inserts nothing, before the message is sent.
+    session = store._session
+    confirm = store._confirm
+
+    async def lost() -> Any:
+        execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'processor'"
+        )
+        return await confirm()
+
+    store._confirm = lost  # type: ignore[method-assign]
+    with pytest.raises(PostgresError) as caught:
+        await store.copy_staged(rows(10))
+    assert caught.value.session == session.number == 1
+    assert not caught.value.connection_usable
+
+
 async def test_a_missing_index_of_the_readers_is_a_warning(
     store: PostgresStore, execute: Execute
 ) -> None:
@@ -304,7 +397,7 @@ async def test_the_session_keeps_its_settings_whatever_the_role_says(
         assert execute(
             "SELECT application_name FROM pg_stat_activity WHERE usename = 'processor'"
         ) == [("processor/processor-1",)]
-        connection = store._connection
+        connection = store._session.connection
         assert connection is not None
         settings = {}
         for name in ("synchronous_commit", "statement_timeout"):
@@ -318,7 +411,7 @@ async def test_the_session_keeps_its_settings_whatever_the_role_says(
 
 async def test_the_staging_table_is_empty_after_each_commit(store: PostgresStore) -> None:
     await store.copy_staged(rows(10))
-    connection = store._connection
+    connection = store._session.connection
     assert connection is not None
     staged = await connection.execute("SELECT count(*) FROM pg_temp.processor_staging")
     assert await staged.fetchone() == (0,)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from processor._codec import DeviceStates
+from processor.core.evidence import Evidence
 from processor.core.schema import WRITTEN_COLUMNS
 from processor.edges.fakes.store import (
     POSTGRES_EPOCH_US,
@@ -228,6 +229,43 @@ async def test_a_faulty_row_is_known_to_a_probe(world: World) -> None:
 async def test_a_probe_for_no_keys_finds_none(world: World) -> None:
     await world.store.copy_direct(rows(1))
     assert (await world.store.probe(keys_of(batch_of([])))).known == b""
+
+
+ENTRY_MS = int(NOON.timestamp() * 1_000)
+
+
+async def test_a_row_that_is_refused_where_others_are_taken_is_to_blame(world: World) -> None:
+    refused = position(3, 0)
+    await world.store.copy_direct(rows(3, first_second=-60))
+    world.refuse_device(refused["device_id"])
+    evidence = await world.store.cross_examine(batch_of([refused]), entry_ms=ENTRY_MS)
+    assert evidence is Evidence.RECORD
+    assert world.table() == rows_of(rows(3, first_second=-60))
+
+
+async def test_a_row_that_is_taken_after_all_has_lost_its_cause(world: World) -> None:
+    await world.store.copy_direct(rows(3, first_second=-60))
+    evidence = await world.store.cross_examine(batch_of([position(3, 0)]), entry_ms=ENTRY_MS)
+    assert evidence is Evidence.CAUSE_GONE
+    assert world.table() == rows_of(rows(3, first_second=-60))
+
+
+async def test_a_canary_leaves_nothing_behind_and_is_a_commit(world: World) -> None:
+    sighting = await world.store.probe(keys_of(rows(1)))
+    commit = await world.store.try_canary()
+    assert (commit.inserted, commit.session) == (0, sighting.session)
+    assert world.table() == {}
+
+
+@pytest.mark.parametrize("way", ["confirm", "try_canary"])
+async def test_after_a_lost_connection_a_fence_is_on_another_session(
+    world: World, way: str
+) -> None:
+    before = await getattr(world.store, way)()
+    world.end_sessions()
+    with pytest.raises(PostgresError):
+        await world.store.copy_staged(rows(1))
+    assert (await getattr(world.store, way)()).session > before.session
 
 
 async def newest(world: World, *devices: int, since_second: int | None = None) -> dict[object, int]:

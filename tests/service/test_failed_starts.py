@@ -79,9 +79,16 @@ def test_an_unreachable_server_is_tried_with_pauses_and_then_named(
     assert SECRET not in service.report() + str(service.lines)
 
 
-@pytest.mark.parametrize("changed", ["password", "database", "user"])
-def test_a_postgres_that_does_not_let_us_in_is_named(
-    run: Run, world: World, postgres_server: PostgresServer, changed: str
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ("password", 'password authentication failed for user "processor"'),
+        ("database", f'database "{SECRET}" does not exist'),
+        ("user", f'password authentication failed for user "{SECRET}"'),
+    ],
+)
+def test_a_postgres_that_does_not_let_us_in_is_told_in_its_own_words(
+    run: Run, world: World, postgres_server: PostgresServer, changed: str, words: str
 ) -> None:
     parts = {
         "user": "processor",
@@ -93,7 +100,11 @@ def test_a_postgres_that_does_not_let_us_in_is_named(
     url = f"postgresql://{parts['user']}:{parts['password']}@{place}/{parts['database']}"
     service = run(POSTGRES_URL=url, **FEW_TRIES)
     assert service.wait() == 4
-    assert service.lines[-1]["msg"].startswith(f"cannot start: {place}: ")
+    last = service.lines[-1]["msg"]
+    assert last.startswith(f"cannot start: {place}: ")
+    assert f"the server refused: {words}; the server answers: change what it objects to" in last
+    assert not service.logged("Postgres unreachable")
+    assert [line["attempt"] for line in service.logged("Postgres refuses")] == [1, 2]
     if changed == "password":
         assert SECRET not in service.report() + str(service.lines)
 
@@ -102,6 +113,7 @@ def test_a_redis_that_does_not_let_us_in_is_named(run: Run, redis_server: RedisS
     place = f"127.0.0.1:{redis_server.port}"
     service = run(REDIS_URL=f"redis://nobody:{SECRET}@{place}", **FEW_TRIES)
     assert service.wait() == 4
+    assert [line["attempt"] for line in service.logged("Redis refuses")] == [1, 2]
     assert service.lines[-1]["msg"].startswith(f"cannot start: {place}: ")
     assert SECRET not in service.report() + str(service.lines)
 

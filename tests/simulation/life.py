@@ -15,6 +15,7 @@ from processor.life.assembly import Edges
 from processor.life.pipeline import Pipeline
 from processor.logs import Log
 from processor.panic.black_box import BlackBox
+from processor.tasks.postgres_probe import PostgresProbe
 from tests.simulation.checkpoints import current_life
 from tests.simulation.wire import Wire
 
@@ -139,7 +140,7 @@ class Life:
         return Edges(
             stream=wire.attach(self._stream),
             stores=stores,
-            probe=wire.attach(FakeStore(world.table), delay),
+            probe=PostgresProbe(wire.attach(FakeStore(world.table), delay)),
             trials=wire.attach(world.doubles.store(world.table), delay),
         )
 

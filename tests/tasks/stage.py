@@ -17,6 +17,7 @@ from processor.life.assembly import Edges
 from processor.life.supervisor import supervise
 from processor.logs import Log
 from processor.panic.black_box import BlackBox
+from processor.tasks.postgres_probe import PostgresProbe
 from tests.edges.batches import position
 from tests.tasks.stores import SpyStore
 
@@ -88,7 +89,7 @@ class Stage:
                     Edges(
                         stream=self.stream,
                         stores=stores,
-                        probe=FakeStore(self.table),
+                        probe=PostgresProbe(FakeStore(self.table)),
                         trials=self.trials,
                     ),
                     self._receiver,

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
                       "life.stopping", "logs", "tasks"),
     "life.pipeline": ("_codec", "life.assembly", "config", "core", "edges.ports", "statistics", "tasks"),
     "panic": ("_codec", "config", "edges.postgres.libpq", "errors", "logs", "panic", "statistics"),
-    "life.assembly": ("_codec", "config", "edges"),
+    "life.assembly": ("_codec", "config", "edges", "tasks.postgres_probe"),
     "tasks": ("_codec", "core", "edges.ports", "errors", "events", "logs", "statistics", "tasks",
               "wall_clock"),
     "publish": ("_codec", "errors", "publish"),

@@ -261,6 +261,7 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
             attempt=2,
             attempts_max=10,
             retry_ms=150,
+            is_refusal=False,
         ),
         "warn",
         "Redis unreachable attempt=2 of 10 retry_ms=150: r:6379: connection refused",
@@ -272,6 +273,43 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
             "retry_ms": 150,
             "error": "r:6379: connection refused",
         },
+    ),
+    (
+        lambda log: events.connect_failed(
+            log,
+            dependency="Postgres",
+            where="db:5432",
+            error="db:5432: the server refused: too many clients",
+            attempt=2,
+            attempts_max=None,
+            retry_ms=150,
+            is_refusal=True,
+        ),
+        "warn",
+        "Postgres refuses attempt=2 retry_ms=150: db:5432: the server refused: too many clients",
+        {
+            "dependency": "Postgres",
+            "where": "db:5432",
+            "attempt": 2,
+            "attempts_max": None,
+            "retry_ms": 150,
+            "error": "db:5432: the server refused: too many clients",
+        },
+    ),
+    (
+        lambda log: events.standby_awaited(log, sessions=2),
+        "warn",
+        (
+            "Postgres waits for a standby to confirm a commit sessions=2; nothing of it is acknowledged"
+            " until then: look at pg_stat_replication on the primary"
+        ),
+        {"sessions": 2},
+    ),
+    (
+        lambda log: events.standby_no_longer_awaited(log, waited_ms=1234.4),
+        "info",
+        "Postgres waits for no standby any more waited_ms=1234",
+        {"waited_ms": 1234},
     ),
     (
         lambda log: events.batch_retried(

@@ -92,6 +92,8 @@ class TableFacts:
     indexes: tuple[Index, ...]
     # Of TABLE_PRIVILEGES, USAGE (on the schema) and TEMPORARY (on the database): those we have.
     privileges: frozenset[str]
+    # Whether policies apply to our role: they are enabled, and it neither owns the table nor bypasses them.
+    row_security: bool = False
     # Of the extension in this database, None without it.
     timescaledb_version: str | None = None
     # Whether the table may have compressed chunks; asked only of versions that drop rows in them.
@@ -116,6 +118,7 @@ def compare(facts: TableFacts) -> Findings:
         *_foreign_columns(facts.columns),
         *_key_differences(facts.indexes),
         *_privilege_differences(facts.privileges),
+        *_row_security_differences(facts),
         *_extension_differences(facts),
     )
     return Findings(differences, tuple(_missing_reader_indexes(facts.indexes)))
@@ -170,6 +173,16 @@ def _privilege_differences(privileges: frozenset[str]) -> Iterator[str]:
     for privilege, place in places.items():
         if privilege not in privileges:
             yield f"privilege {privilege} on {place} is missing"
+
+
+def _row_security_differences(facts: TableFacts) -> Iterator[str]:
+    # An INSERT may be let through where COPY is not. But a row that a policy hides from a probe looks new,
+    # and one that a policy refuses looks like the record's failure: no guessing.
+    if facts.row_security:
+        yield (
+            f"row level security of {TABLE} applies to this role, which has to see and write every row:"
+            " give the role BYPASSRLS, or disable it for the table"
+        )
 
 
 def drops_rows_in_compressed_chunks(timescaledb_version: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from processor._codec import Batch, Delivery, Keys
 from processor.core.attempts import Failure, PendingEntry, Recorded
+from processor.core.evidence import Evidence
 
 FIRST_ID = "0-0"
 """Before every entry: where a pass begins."""
@@ -72,6 +73,16 @@ class PositionStore(Protocol):
     async def confirm(self) -> Commit:
         """Commit an empty message to the WAL: the fence behind what was seen, where nothing is left to write."""
 
+    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        """Rehearse the accused beside copies of sound rows, in one transaction that is rolled back.
+
+        `accused` has one row, `entry_ms` is the Unix time in its entry's id. Raises PostgresError when
+        the server does not answer.
+        """
+
+    async def try_canary(self) -> Commit:
+        """See that the server takes a row, which is rolled back, and confirms a commit. Raises PostgresError."""
+
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
     ) -> list[tuple[object, ...]]:
@@ -83,8 +94,21 @@ class PositionStore(Protocol):
     async def ping(self) -> None:
         """Have the server answer once."""
 
+    async def awaits_standby(self, pid: int) -> bool:
+        """Whether the server's process `pid`, of another session, waits for a standby to confirm its commit."""
+
     async def aclose(self) -> None:
         """Close the connection; never raises, bounded in time."""
+
+
+class Bystander(Protocol):
+    """Sees over another session what a silent one waits for."""
+
+    async def sees_waiting(self, pid: int) -> bool:
+        """Whether the server's process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
+
+    def settled(self, pid: int) -> None:
+        """The wait of that process is over, whatever its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from processor._codec import ReplyParser
 from processor.config import Config
 from processor.edges.ports import PositionStore, PositionStream
-from processor.edges.postgres.store import PostgresStore, StoreLimits
+from processor.edges.postgres.limits import StoreLimits
+from processor.edges.postgres.store import PostgresStore
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
+from processor.tasks.postgres_probe import PostgresProbe
 
 # The probe is to tell soon, and to hold nobody up when the process ends: its command is not worth cancelling.
 PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=0)
@@ -23,15 +25,16 @@ class Edges:
     stream: PositionStream
     stores: Sequence[PositionStore]
     """One a writer."""
-    probe: PositionStore
-    """A session that asks whether PostgreSQL answers."""
+    probe: PostgresProbe
+    """A session that asks whether PostgreSQL answers, and what the others wait for."""
     trials: PositionStore
     """A session that crash suspects are tried on; connected when there is one."""
 
     async def aclose(self) -> None:
         """Close every connection; never raises."""
-        for store in (*self.stores, self.probe, self.trials):
+        for store in (*self.stores, self.trials):
             await store.aclose()
+        await self.probe.aclose()
         await self.stream.aclose()
 
 
@@ -55,7 +58,11 @@ def real_edges(config: Config) -> Edges:
         config.redis_url, names, instance_id=config.instance_id, new_parser=new_parser
     )
     url, instance_id = config.postgres_url.conninfo, config.instance_id
-    stores = [PostgresStore(url, instance_id=instance_id) for _ in range(config.writers)]
-    probe = PostgresStore(url, instance_id=instance_id, limits=PROBE_LIMITS)
-    trials = PostgresStore(url, instance_id=instance_id)
+    probe = PostgresProbe(PostgresStore(url, instance_id=instance_id, limits=PROBE_LIMITS))
+
+    def new_store() -> PostgresStore:
+        return PostgresStore(url, instance_id=instance_id, bystander=probe)
+
+    stores = [new_store() for _ in range(config.writers)]
+    trials = new_store()
     return Edges(stream=stream, stores=stores, probe=probe, trials=trials)

@@ -54,7 +54,9 @@ class Start:
             events.schema_mismatch(self._log, differences=mismatch.differences)
             return ExitCode.SCHEMA
         except EdgeError as error:
-            events.start_failed(self._log, where=error.where, error=str(error))
+            events.start_failed(
+                self._log, where=error.where, error=str(error), is_refusal=error.is_refusal
+            )
             return ExitCode.UNREACHABLE
         return None
 

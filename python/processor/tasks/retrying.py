@@ -59,6 +59,7 @@ class Dependency:
             attempt=failures,
             attempts_max=backoff.attempts_max,
             retry_ms=round(pause_ms),
+            is_refusal=error.is_refusal,
         )
 
 

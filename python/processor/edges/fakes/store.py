@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import trio
 
+from processor.core.evidence import Evidence
 from processor.edges.ports import Commit, Sighting
 from processor.errors import PostgresError, SchemaMismatch
 
@@ -158,6 +159,16 @@ class FakeStore:
         await self._begin(deque())
         return Commit(self.connects, inserted=0)
 
+    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:  # noqa: ARG002
+        """A row is to blame if the table refuses its device, since it refuses no other rows."""
+        await self._begin(deque())
+        refused = self.table.refused_devices.keys() & set(accused.device_ids)
+        return Evidence.RECORD if refused else Evidence.CAUSE_GONE
+
+    async def try_canary(self) -> Commit:
+        """Wait until the table answers."""
+        return await self.confirm()
+
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
     ) -> list[tuple[object, ...]]:
@@ -183,6 +194,11 @@ class FakeStore:
     async def ping(self) -> None:
         """Wait until the table answers."""
         await self._begin(deque())
+
+    async def awaits_standby(self, pid: int) -> bool:  # noqa: ARG002
+        """There is no standby."""
+        await self._begin(deque())
+        return False
 
     async def aclose(self) -> None:
         """End the session."""

@@ -1,4 +1,4 @@
-"""psycopg's connection under Trio: connecting, waiting, cancelling and closing without asyncio.
+"""psycopg's connection under Trio: connecting, waiting, committing, cancelling and closing without asyncio.
 
 psycopg writes libpq's protocol as generators that yield what they wait for; Trio does the waiting.
 This leans on private API, which tests/edges/test_postgres_private_api.py holds to one version.
@@ -7,26 +7,29 @@ This leans on private API, which tests/edges/test_postgres_private_api.py holds 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import trio
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.errors import CancellationTimeout, ConnectionTimeout
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import CancellationTimeout
 from psycopg.rows import TupleRow
 
-from processor.edges.postgres.conninfo import host_attempts, resolve
-from processor.edges.postgres.copying import copy_in, leave_command
+from processor.edges.postgres.connecting import connect_to_first
+from processor.edges.postgres.conninfo import host_attempts
+from processor.edges.postgres.copying import begin_copy, end_copy, leave_command
+from processor.edges.postgres.limits import time_limit
 from processor.edges.postgres.probing import probe_keys
-from processor.edges.postgres.waiting import drive, drive_connecting
+from processor.edges.postgres.results import query_binary, run
+from processor.edges.postgres.standby import CommitWait
+from processor.edges.postgres.waiting import drive, drive_connecting, drive_until_answered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
-    from psycopg.abc import RV, ConnDict, PQGen
+    from psycopg.abc import RV, PQGen
 
     from processor._codec import Keys
 
@@ -37,14 +40,24 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
     """A connection in autocommit mode that may be cancelled at any point.
 
     An exception that ends the wait for a command, Trio's Cancelled above all, first stops the
-    command on the server: shielded, within `cancel_grace_ms`. A server that answers in that time
-    leaves the connection usable; one that does not finds it closed.
+    command on the server: shielded, within `cancel_grace_ms`. Only a command that was stopped leaves
+    the connection usable: a cancel request that came too late may meet the next statement.
+
+    What commits is never stopped so, since the server would show the rows before a standby has
+    them: the connection is closed, and the server goes on as it must.
     """
 
     def __init__(self, pgconn: pq.abc.PGconn, *args: Any) -> None:  # noqa: ANN401  # psycopg's row factory
         super().__init__(pgconn, *args)
         self.lock = trio.Lock()  # type: ignore[assignment]
         self.cancel_grace_ms = 500
+        # Of the server's process. Behind a pooler the one of the connection's key is another.
+        self.backend_pid = self._key_pid = pgconn.backend_pid
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler stands between: its cancel requests may arrive late (pgbouncer#245)."""
+        return self.backend_pid != self._key_pid
 
     # Of psycopg's own options, those that this connection fixes are left out.
     @classmethod
@@ -61,31 +74,12 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         Resolving a host's name and connecting to each of its addresses may each take
         `connect_timeout_ms`. Raises psycopg.OperationalError with what each host answered.
         """
-        failures: list[str] = []
-        for host in host_attempts(conninfo_to_dict(conninfo, **params)):
-            try:
-                connection = await cls._connect_host(host, connect_timeout_ms)
-            except psycopg.OperationalError as error:
-                failures.append(str(error))
-            else:
-                connection._autocommit = True  # noqa: SLF001
-                connection.prepare_threshold = None
-                connection.cancel_grace_ms = cancel_grace_ms
-                return connection
-        raise psycopg.OperationalError("; ".join(failures))
-
-    @classmethod
-    async def _connect_host(cls, host: ConnDict, timeout_ms: int) -> Self:
-        failures: list[str] = []
-        with _time_limit(timeout_ms, "the host's name was not resolved"):
-            addresses = await resolve(host)
-        for address in addresses:
-            try:
-                with _time_limit(timeout_ms, "no answer to the connection attempt"):
-                    return await drive_connecting(cls._connect_gen(make_conninfo("", **address)))
-            except psycopg.OperationalError as error:
-                failures.append(str(error))
-        raise psycopg.OperationalError("; ".join(failures))
+        hosts = host_attempts(conninfo_to_dict(conninfo, **params))
+        connection = await connect_to_first(hosts, cls._connect_gen, connect_timeout_ms)
+        connection._autocommit = True  # noqa: SLF001
+        connection.prepare_threshold = None
+        connection.cancel_grace_ms = cancel_grace_ms
+        return connection
 
     async def wait(
         self,
@@ -104,18 +98,35 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
                 await self._stop_command()
             raise
 
-    async def copy_in(self, statements: bytes, chunks: Iterable[bytes]) -> int:
+    async def copy_in(
+        self, statements: bytes, chunks: Iterable[bytes], wait: CommitWait | None = None
+    ) -> int:
         """Run `statements`, a COPY FROM STDIN and maybe others, as one transaction fed by `chunks`.
 
         Returns the rows that the last statement reports. Raises psycopg.Error.
         """
+        wait = wait or CommitWait()
         async with self.lock:
-            return await self.wait(copy_in(self.pgconn, statements, chunks))
+            with time_limit(self, wait.deadline, wait.limit_ms):
+                await self.wait(begin_copy(self.pgconn, statements, chunks))
+            return await self._commit(end_copy(self.pgconn), wait)
+
+    async def commit_statement(self, statement: bytes, wait: CommitWait | None = None) -> None:
+        """Run a statement that commits by itself. Raises psycopg.Error."""
+        async with self.lock:
+            await self._commit(run(self.pgconn, statement), wait or CommitWait())
 
     async def probe(self, keys: Keys) -> bytes:
         """Which of the keys are in the table, as `Batch.drop_known` takes it. Raises psycopg.Error."""
         async with self.lock:
             return await self.wait(probe_keys(self.pgconn, keys))
+
+    async def query_binary(
+        self, query: bytes, types: Sequence[int], values: Sequence[bytes]
+    ) -> list[tuple[bytes, ...]]:
+        """The rows of a statement whose parameters and answer are in the binary format. Raises psycopg.Error."""
+        async with self.lock:
+            return await self.wait(query_binary(self.pgconn, query, types, values))
 
     async def fetch_raw(self, query: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
         """The rows of a query with PostgreSQL's own placeholders, `$1` and on. Raises psycopg.Error."""
@@ -150,23 +161,30 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
     ) -> None:
         await self.close()
 
+    async def _commit(self, gen: PQGen[RV], wait: CommitWait) -> RV:
+        self.add_notice_handler(wait.notice)
+        try:
+            answer = await drive_until_answered(
+                gen, self.pgconn.socket, deadline=wait.deadline, extend=wait.extend
+            )
+            wait.check()
+        except BaseException:
+            if wait.awaits_standby or self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+                await self.close()
+            raise
+        finally:
+            self.remove_notice_handler(wait.notice)
+            wait.end()
+        return answer
+
     async def _stop_command(self) -> None:
+        is_stopped = False
         with trio.move_on_after(self.cancel_grace_ms / 1000, shield=True):
             try:
-                await self.cancel_safe(timeout=self.cancel_grace_ms / 1000)
+                if not self.is_pooled:
+                    await self.cancel_safe(timeout=self.cancel_grace_ms / 1000)
+                is_stopped = await drive(leave_command(self.pgconn), self.pgconn.socket)
             except psycopg.Error as error:
-                logger.debug("the running command was not cancelled: %s", error)
-            try:
-                await drive(leave_command(self.pgconn), self.pgconn.socket)
-            except psycopg.Error as error:
-                logger.debug("the interrupted connection is lost: %s", error)
-        if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+                logger.debug("the interrupted command was not stopped: %s", error)
+        if not is_stopped:
             await self.close()
-
-
-@contextmanager
-def _time_limit(limit_ms: int, what: str) -> Iterator[None]:
-    with trio.move_on_after(limit_ms / 1000) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise ConnectionTimeout(f"{what} within {limit_ms} ms")

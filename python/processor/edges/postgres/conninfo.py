@@ -46,13 +46,6 @@ def _is_place(attempt: ConnDict) -> bool:
     return "@" not in host[1:] and port.isdecimal()
 
 
-def with_settings(params: ConnDict, settings: dict[str, str]) -> ConnDict:
-    """The parameters with session settings added to `options`, where they win over the URL's own."""
-    options = [str(params["options"])] if "options" in params else []
-    options += [f"-c {name}={value}" for name, value in settings.items()]
-    return {**params, "options": " ".join(options)}
-
-
 def describe_hosts(params: ConnDict) -> str:
     """Hosts and ports (or the socket's path) for messages: `db1:5432,db2:5432`. Never a credential."""
     return ",".join(_describe_host(attempt) for attempt in split_attempts(params))

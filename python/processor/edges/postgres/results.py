@@ -1,22 +1,55 @@
-"""What the server answered, or the error that it answered with."""
+"""A statement, what the server answered, or the error that it answered with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg import InterfaceError, pq
+from psycopg import InterfaceError, generators, pq
 from psycopg.errors import error_from_result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg.abc import PQGen
     from psycopg.pq.abc import PGconn, PGresult
 
 
 def expect(pgconn: PGconn, results: list[PGresult], status: int) -> PGresult:
     """The last result, which must have this status. Raises psycopg.Error."""
-    last = results[-1]
-    if last.status == pq.ExecStatus.FATAL_ERROR:
-        raise error_from_result(last, encoding=pgconn._encoding)  # noqa: SLF001
+    last = _answer(pgconn, results)
     if last.status != status:
         answered, expected = pq.ExecStatus(last.status).name, pq.ExecStatus(status).name
         raise InterfaceError(f"the server answered {answered} where {expected} was due")
     return last
+
+
+def run(pgconn: PGconn, statement: bytes) -> PQGen[None]:
+    """A statement of whose answer nobody wants more than that it is no error. Raises psycopg.Error."""
+    pgconn.send_query(statement)
+    _answer(pgconn, (yield from generators.execute(pgconn)))
+
+
+def query_binary(
+    pgconn: PGconn, query: bytes, types: Sequence[int], values: Sequence[bytes]
+) -> PQGen[list[tuple[bytes, ...]]]:
+    """The rows of a statement whose parameters and answer are in the binary format.
+
+    There are none of a statement that gives none; no field may be NULL. Raises psycopg.Error.
+    """
+    binary = [pq.Format.BINARY] * len(values)
+    pgconn.send_query_params(query, values, types, binary, pq.Format.BINARY)
+    result = _answer(pgconn, (yield from generators.execute(pgconn)))
+    places = range(result.nfields)
+    return [tuple(_field(result, row, place) for place in places) for row in range(result.ntuples)]
+
+
+def _answer(pgconn: PGconn, results: list[PGresult]) -> PGresult:
+    if results[-1].status == pq.ExecStatus.FATAL_ERROR:
+        raise error_from_result(results[-1], encoding=pgconn._encoding)  # noqa: SLF001
+    return results[-1]
+
+
+def _field(result: PGresult, row: int, place: int) -> bytes:
+    value = result.get_value(row, place)
+    assert value is not None, "the statements of this edge ask for NOT NULL columns"
+    return value

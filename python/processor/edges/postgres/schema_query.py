@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import psycopg
+
 from processor.core.schema import (
     KEY_COLUMNS,
     TABLE,
@@ -49,6 +51,7 @@ UNION ALL SELECT 'USAGE' WHERE pg_catalog.has_schema_privilege(%s, 'USAGE')
 UNION ALL SELECT 'TEMPORARY'
           WHERE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
 """
+_ROW_SECURITY = "SELECT pg_catalog.row_security_active(%s::oid)"
 _TIMESCALEDB = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'"
 # A view for every role, of all versions that are asked (sql/views.sql of TimescaleDB). There are no
 # compressed chunks where it says no: they would not let compression be switched off.
@@ -57,7 +60,7 @@ SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
                WHERE hypertable_schema = %s AND hypertable_name = %s AND compression_enabled)
 """
 # Plans the write that staging ends with, and finds what the catalogue questions did not ask.
-PROBE: Final = (
+_PLAN: Final = (
     f"EXPLAIN INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {TABLE} WHERE false"
     f" ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
 )
@@ -74,14 +77,25 @@ async def read_table_facts(connection: TrioConnection) -> TableFacts:
     indexes = await (await connection.execute(_INDEXES, (oid,))).fetchall()
     asked = (list(TABLE_PRIVILEGES), oid, TABLE_SCHEMA)
     privileges = await (await connection.execute(_PRIVILEGES, asked)).fetchall()
+    [row_security] = await (await connection.execute(_ROW_SECURITY, (oid,))).fetchone() or (False,)
     version = await _timescaledb_version(connection)
     return TableFacts(
         columns=tuple(Column(*row) for row in columns),
         indexes=tuple(Index(tuple(keys), *rest) for keys, *rest in indexes),
         privileges=frozenset(name for (name,) in privileges),
+        row_security=bool(row_security),
         timescaledb_version=version,
         is_compressed=await _may_lose_rows(connection, version),
     )
+
+
+async def plan_write(connection: TrioConnection) -> tuple[str, ...]:
+    """What the server says against a write, if anything. Raises psycopg.Error."""
+    try:
+        await connection.execute(_PLAN)
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+        return (f"the server would refuse the write: {error.diag.message_primary}",)
+    return ()
 
 
 async def _timescaledb_version(connection: TrioConnection) -> str | None:

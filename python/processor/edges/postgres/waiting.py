@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg
 import trio
 from psycopg.waiting import Ready, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from psycopg.abc import RV, PQGen, PQGenConn
+
+# Called when an answer is overdue: returns for how many more seconds to wait, or raises.
+Extend: TypeAlias = "Callable[[], Awaitable[float]]"
 
 
 async def drive(gen: PQGen[RV], fileno: int) -> RV:
@@ -24,6 +29,29 @@ async def drive(gen: PQGen[RV], fileno: int) -> RV:
         wanted = next(gen)
         while True:
             wanted = gen.send(await _ready(fileno, wanted))
+    except StopIteration as end:
+        result: RV = end.value
+        return result
+    finally:
+        gen.close()
+
+
+async def drive_until_answered(
+    gen: PQGen[RV], fileno: int, *, deadline: float, extend: Extend
+) -> RV:
+    """The same for a command that is not to be interrupted, without a checkpoint before it begins.
+
+    At the deadline, a time of Trio's clock, `extend` is asked.
+    """
+    try:
+        wanted = next(gen)
+        while True:
+            with trio.move_on_at(deadline) as patience:
+                ready = await _ready(fileno, wanted)
+            if patience.cancelled_caught:
+                deadline = trio.current_time() + await extend()
+            else:
+                wanted = gen.send(ready)
     except StopIteration as end:
         result: RV = end.value
         return result

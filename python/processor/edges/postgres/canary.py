@@ -1,0 +1,197 @@
+"""Tells whose fault a refusal is: copies of rows that the table took before are tried in the refused one's place.
+
+All of it is one transaction that is rolled back, with nothing awaited in it but the server: a copy that
+opens a chunk holds a lock until then. What only a COMMIT meets (a standby that is away, a full
+disk under the log) a canary never sees.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+from psycopg import pq
+
+from processor.core.evidence import Evidence
+from processor.core.schema import KEY_COLUMNS, TABLE
+from processor.edges.postgres.rows import (
+    POSTGRES_EPOCH_US,
+    ROW_TYPES,
+    Row,
+    at,
+    device_of,
+    moved_by_a_hair,
+    neutral_row,
+    pack_ts,
+    ts_us_of,
+)
+from processor.edges.postgres.schema_query import COLUMN_LIST
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from processor.edges.postgres.connection import TrioConnection
+
+# The newest rows, since tables change; of three devices, since one may be what a trigger refuses.
+_DONORS = f"""
+SELECT {COLUMN_LIST} FROM (
+    SELECT DISTINCT ON (device_id) {COLUMN_LIST} FROM (
+        SELECT {COLUMN_LIST} FROM {TABLE}
+        WHERE ts > $2 AND ts < 'infinity' ORDER BY ts DESC LIMIT 1000
+    ) newest
+    WHERE device_id <> $1 ORDER BY device_id, ts DESC
+) of_each_device
+ORDER BY ts DESC LIMIT {{donors_max}}
+"""
+_DONORS_MAX: Final = 3
+_FIND_DONORS = _DONORS.format(donors_max=_DONORS_MAX).encode()
+_TAKEN = f"SELECT ts FROM {TABLE} WHERE device_id = $1 AND ts > $2 AND ts <= $3".encode()
+# The statement that staging ends with, of one row: its parameters go through the functions that read
+# a COPY, so that a value which COPY refuses is refused here with the same SQLSTATE.
+_INSERT = (
+    f"INSERT INTO {TABLE} ({COLUMN_LIST})"
+    f" VALUES ({', '.join(f'${place}' for place in range(1, len(ROW_TYPES) + 1))})"
+    f" ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
+).encode()
+_NOW = b"SELECT pg_catalog.now()"
+_BEGIN = b"BEGIN; SAVEPOINT canary"
+# What is deferred is raised here, not at a COMMIT that never comes.
+_ACCEPT = b"SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT canary"
+_REFUSED = b"ROLLBACK TO SAVEPOINT canary"
+_END = b"ROLLBACK"
+
+# text and timestamptz in src/include/catalog/pg_type.dat.
+_TEXT, _TIMESTAMPTZ = 25, 1184
+_EVER_US: Final = -(2**63)  # -infinity
+
+_DAY_US: Final = 86_400_000_000
+# A search without a bound plans every chunk there is: 36 ms with 399 of them, 0.7 ms with those of two days.
+_RECENT_US: Final = 2 * _DAY_US
+# Copies are moved by microseconds to a key that is free.
+_MOVES_MAX: Final = 1_000
+
+# These say nothing about rows: connections, transactions in each other's way, resources, shutdowns.
+_WORLDS_CLASSES: Final = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58"})
+_PROTOCOL_VIOLATION: Final = "08P01"
+
+_TABLE_IS_EMPTY_DEVICE: Final = b"0"
+
+
+async def cross_examine(connection: TrioConnection, accused: Row, *, entry_ms: int) -> Evidence:
+    """Try copies of sound rows at the time of the accused, and it beside them.
+
+    `entry_ms` is the Unix time in the accused's entry id. Raises psycopg.Error for what is neither an
+    acceptance nor a refusal.
+    """
+    async with _rehearsal(connection):
+        try:
+            return await _examine(connection, accused, entry_ms * 1_000 - POSTGRES_EPOCH_US)
+        except psycopg.Error as error:
+            if not _is_refusal(error, connection):
+                raise
+            # Not even what is there can be read.
+            return Evidence.TABLE
+
+
+async def _examine(connection: TrioConnection, accused: Row, entry_us: int) -> Evidence:
+    ts_us, device_id = ts_us_of(accused), device_of(accused)
+    donors = await _find_donors(connection, device_id, since_us=entry_us - _RECENT_US)
+    there = [await _copy(connection, donor, ts_us) for donor in donors]
+    # Under the accused's own key: then only its values can be to blame.
+    if await _refusal_of_all(connection, there or [neutral_row(device_id, ts_us)]) is None:
+        refusal = await _refusal(connection, accused)
+        return Evidence.CAUSE_GONE if refusal is None else Evidence.RECORD
+    if donors and ts_us < entry_us - _DAY_US:
+        own = [await _copy(connection, donor, ts_us_of(donor)) for donor in donors]
+        if await _refusal_of_all(connection, own) is None:
+            return Evidence.TIME
+    return Evidence.TABLE
+
+
+async def try_sound_row(connection: TrioConnection) -> None:
+    """See that the server takes a copy of a row that it has; a neutral one where the table is empty.
+
+    Raises psycopg.Error, with the refusal too.
+    """
+    async with _rehearsal(connection):
+        [(now,)] = await connection.query_binary(_NOW, (), ())
+        [now_us] = struct.unpack(">q", now)
+        donors = await _find_donors(connection, b"", since_us=now_us - _RECENT_US)
+        rows = [await _copy(connection, donor, ts_us_of(donor)) for donor in donors]
+        refusal = await _refusal_of_all(
+            connection, rows or [neutral_row(_TABLE_IS_EMPTY_DEVICE, now_us)]
+        )
+    if refusal is not None:
+        raise refusal
+
+
+@asynccontextmanager
+async def _rehearsal(connection: TrioConnection) -> AsyncIterator[None]:
+    """A transaction that is rolled back. A session that may still be in it is closed, which ends it as well."""
+    try:
+        await connection.execute(_BEGIN)
+        try:
+            yield
+        finally:
+            if not connection.closed:
+                await connection.execute(_END)
+    finally:
+        if connection.info.transaction_status != pq.TransactionStatus.IDLE:
+            await connection.close()
+
+
+async def _find_donors(
+    connection: TrioConnection, accused_device: bytes, *, since_us: int
+) -> list[Row]:
+    for bound_us in (since_us, _EVER_US):
+        found = await connection.query_binary(
+            _FIND_DONORS, (_TEXT, _TIMESTAMPTZ), (accused_device, pack_ts(bound_us))
+        )
+        if len(found) == _DONORS_MAX:
+            break
+    return found
+
+
+async def _copy(connection: TrioConnection, donor: Row, ts_us: int) -> Row:
+    """The donor's row with other numbers, at the first free key behind `ts_us`."""
+    found = await connection.query_binary(
+        _TAKEN,
+        (_TEXT, _TIMESTAMPTZ, _TIMESTAMPTZ),
+        (device_of(donor), pack_ts(ts_us), pack_ts(ts_us + _MOVES_MAX)),
+    )
+    taken = {ts for (ts,) in found}
+    moves = (ts_us + move for move in range(1, _MOVES_MAX + 1))
+    free_us = next((us for us in moves if pack_ts(us) not in taken), ts_us)
+    return at(moved_by_a_hair(donor), free_us)
+
+
+async def _refusal_of_all(connection: TrioConnection, rows: Sequence[Row]) -> psycopg.Error | None:
+    """How the last of the rows was refused; None as soon as one is accepted."""
+    refusal = None
+    for row in rows:
+        if (refusal := await _refusal(connection, row)) is None:
+            break
+    return refusal
+
+
+async def _refusal(connection: TrioConnection, row: Row) -> psycopg.Error | None:
+    """The error that the server refuses the row with; a trigger that returns no row raises none."""
+    try:
+        await connection.query_binary(_INSERT, ROW_TYPES, row)
+        await connection.execute(_ACCEPT)
+    except psycopg.Error as error:
+        if not _is_refusal(error, connection):
+            raise
+        await connection.execute(_REFUSED)
+        return error
+    return None
+
+
+def _is_refusal(error: psycopg.Error, connection: TrioConnection) -> bool:
+    if error.sqlstate is None or connection.closed:
+        return False
+    is_worlds = error.sqlstate[:2] in _WORLDS_CLASSES
+    # A field of the wrong size: the conversation goes on.
+    return not is_worlds or error.sqlstate == _PROTOCOL_VIOLATION

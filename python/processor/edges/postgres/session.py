@@ -1,0 +1,110 @@
+"""The session of a store: opened when it is needed, numbered, and given up when it is lost."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+from psycopg import pq
+
+from processor.edges.postgres.connection import TrioConnection
+from processor.edges.postgres.errors import translated
+from processor.edges.postgres.limits import time_limit
+from processor.edges.postgres.standby import CommitWait
+from processor.errors import PostgresError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from processor.edges.ports import Bystander
+    from processor.edges.postgres.opening import Opening
+
+
+class Session:
+    """One connection at a time, for one task at a time.
+
+    A command runs in a block that `command` or `commit` opens, behind `connect`: what fails in there
+    leaves it as PostgresError.
+    """
+
+    def __init__(self, opening: Opening, *, hosts: str, bystander: Bystander | None) -> None:
+        self._opening = opening
+        self._hosts = hosts
+        self._bystander = bystander
+        self.connection: TrioConnection | None = None
+        # A pooler may have given us another server after a failure that the session survived.
+        self._is_doubtful = False
+        self.number = 0
+        self.has_staging = False
+
+    @property
+    def where(self) -> str:
+        """Host and port of the connection, or of all candidates without one; never a credential."""
+        connection = self.connection
+        if connection is None or connection.closed:
+            return self._hosts
+        return f"{connection.info.host}:{connection.info.port}"
+
+    async def connect(self) -> None:
+        """Open a connection, unless an idle one is there. Raises PostgresError."""
+        with translated(self._hosts, lambda: False):
+            if self.connection is None or not _is_idle(self.connection):
+                await self.close()
+                self.connection = await self._opening.open()
+                self.number += 1
+            elif self._is_doubtful:
+                await self._look_again(self.connection)
+        self._is_doubtful = False
+
+    async def close(self) -> None:
+        """Close the connection without waiting for the server."""
+        connection, self.connection = self.connection, None
+        self.has_staging = False
+        if connection is not None:
+            await connection.close()
+
+    @contextmanager
+    def command(self, limit_ms: int | None = None) -> Iterator[TrioConnection]:
+        """For what changes nothing: it is stopped on the server when the limit, or anything else, ends it."""
+        limit_ms = limit_ms or self._opening.limits.write_timeout_ms
+        deadline = trio.current_time() + limit_ms / 1000
+        with self._translated() as connection, time_limit(connection, deadline, limit_ms):
+            yield connection
+
+    @contextmanager
+    def commit(self) -> Iterator[tuple[TrioConnection, CommitWait]]:
+        """For what commits: from then on it is never stopped on the server, only waited for or left."""
+        connection = self._present
+        limit_ms = self._opening.limits.write_timeout_ms
+        wait = CommitWait(limit_ms, self._bystander, connection.backend_pid)
+        with self._translated(wait):
+            yield connection, wait
+
+    @contextmanager
+    def _translated(self, wait: CommitWait | None = None) -> Iterator[TrioConnection]:
+        connection = self._present
+        try:
+            with translated(
+                self.where, lambda: _is_idle(connection), session=self.number, wait=wait
+            ):
+                yield connection
+        except PostgresError:
+            self._is_doubtful = connection.is_pooled
+            raise
+
+    @property
+    def _present(self) -> TrioConnection:
+        assert self.connection is not None, "connect() comes first"
+        return self.connection
+
+    async def _look_again(self, connection: TrioConnection) -> None:
+        try:
+            await self._opening.look_again(connection)
+        except BaseException:
+            await self.close()
+            raise
+
+
+def _is_idle(connection: TrioConnection) -> bool:
+    return connection.info.transaction_status == pq.TransactionStatus.IDLE
