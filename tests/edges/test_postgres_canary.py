@@ -226,6 +226,12 @@ CASES = [
         R,
         changes=FAST,
     ),
+    Case(
+        "no other device, and a CHECK that its own rows break themselves",
+        f"DELETE FROM positions WHERE device_id <> '{device(ACCUSED)}';"
+        "ALTER TABLE positions ADD CHECK (satellites < 9) NOT VALID",
+        R,
+    ),
     # Left wrong, and lossless: such entries stay pending without a recorded failure.
     Case(
         "a CHECK that the newest rows break themselves",

@@ -358,18 +358,15 @@ async def test_a_write_that_inserts_nothing_is_followed_by_a_commit_that_the_ser
     assert execute(last) != [(query,)], "one that has inserted is a fence itself"
 
 
-async def test_a_fence_is_on_the_session_that_wrote_or_it_is_none(
-    store: PostgresStore, execute: Execute
-) -> None:
+async def test_a_fence_is_on_the_session_that_wrote_or_it_is_none(store: PostgresStore) -> None:
     await store.copy_staged(rows(10))
     # It is lost behind the statement that inserts nothing, before the message is sent.
     session = store._session
     confirm = store._confirm
 
     async def lost() -> Any:
-        execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'processor'"
-        )
+        assert session.connection is not None
+        await session.connection.close()
         return await confirm()
 
     store._confirm = lost  # type: ignore[method-assign]
