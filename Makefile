@@ -11,8 +11,6 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(PATH):$(HOME)/.cargo/bin
 # The interpreter that clippy and maturin build against: the same, or each would undo the other's work.
 export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
-# matplotlib would leave its list of fonts in the home directory.
-export MPLCONFIGDIR := $(CURDIR)/.venv/.matplotlib
 
 PYTHON_BIN := .venv/bin/python
 # The lock file names every dependency: pip has none to find.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(SkipsFail())
     config.pluginmanager.register(Deployments())
     leave_no_files(config)
+    heed_interrupts()
     print(  # noqa: T201  # before pytest's own first line
         f"servers: {config.stash[redis_key]}, {config.stash[postgres_key]}", flush=True
     )
@@ -65,6 +67,12 @@ def leave_no_files(config: pytest.Config) -> None:
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="processor-tests-")
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
+
+
+def heed_interrupts() -> None:
+    """Undo what a script's `&` does to SIGINT: processes that tests interrupt would inherit that it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class SkipsFail:

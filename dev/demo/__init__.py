@@ -3,3 +3,10 @@
 `command` is the command, `stage` sets the servers and the processor up, `replay` publishes and
 waits, `figures` asks the servers what happened, `picture` and `rows` leave something to look at.
 """
+
+import os
+import sys
+from pathlib import Path
+
+# matplotlib would leave its settings and its list of fonts in the home directory.
+os.environ.setdefault("MPLCONFIGDIR", str(Path(sys.prefix, ".matplotlib")))

@@ -63,7 +63,7 @@ def leave_behind(stage: Stage, output: Path, console: Console) -> None:
     draw_drive(read_track(stage.database.processor_url), picture)
     export_rows(stage.database.processor_url, rows)
     console.print(f"picture of the drive   {picture}", soft_wrap=True)
-    console.print(f"rows, look with        column -s, -t {rows} | less -S", soft_wrap=True)
+    console.print(f"rows, look with        less -S {rows}", soft_wrap=True)
     console.print(f"processor's log        {stage.log}", soft_wrap=True)
 
 

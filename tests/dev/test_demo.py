@@ -28,18 +28,27 @@ def temp_root() -> Iterator[Path]:
     root.chmod(0o755)
     yield root
     shutil.rmtree(root)
+    # Neither caches nor settings of a library.
+    home_of(root).rmdir()
 
 
 def start_demo(temp_root: Path, output: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "dev.demo", "--output", str(output), *arguments],
         cwd=CHECKOUT,
-        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(temp_root), "HOME": str(Path.home())},
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(temp_root), "HOME": str(home_of(temp_root))},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+def home_of(temp_root: Path) -> Path:
+    """A home directory of the demo's own."""
+    home = temp_root.with_name(f"{temp_root.name}-home")
+    home.mkdir(exist_ok=True)
+    return home
 
 
 def left_behind(temp_root: Path) -> list[str]:
@@ -70,6 +79,7 @@ def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path
         "pending": 0,
     }
     assert left_behind(temp_root) == []
+    assert f"less -S {tmp_path}/positions.csv" in told, "commas in the attributes part no column"
     assert {path.name for path in tmp_path.iterdir()} == {
         "drive.png",
         "positions.csv",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
+from dev.servers.ports import free_port
 from tests.service.world import GROUP, drive, entry
 
 if TYPE_CHECKING:
@@ -191,3 +196,16 @@ def test_both_servers_are_reached_over_unix_sockets(
     assert redis["msg"] == f"Redis connected host={redis_server.unix_socket}"
     [postgres] = service.logged("Postgres connected")
     assert postgres["host"] == str(postgres_server.socket_dir)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "localhost"])  # noqa: S104
+def test_the_images_health_check_finds_the_service_by_its_own_environment(
+    run: Run, host: str
+) -> None:
+    where = {"METRICS_HOST": host, "METRICS_PORT": str(free_port())}
+    check = [sys.executable, "-m", "processor.healthcheck"]
+    service = run(**where).ready()
+    subprocess.run(check, env=where, check=True)
+    service.stop()
+    failed = subprocess.run(check, env=where, capture_output=True, check=False)
+    assert (failed.returncode, failed.stderr.count(b"\n")) == (1, 1)

@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "config": ("config", "errors"),
     "events": ("core", "logs"),
     "logs": ("logs",),
+    "healthcheck": (),
     "stop_signals": (),
     "exit_codes": (),
     "wall_clock": (),
