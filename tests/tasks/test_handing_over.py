@@ -89,7 +89,7 @@ async def test_what_is_committed_is_acknowledged_in_pieces_behind_the_release(
     assert desk.recorder.snapshot().acks == 10
 
 
-async def test_a_connection_that_is_lost_is_made_anew_while_there_is_something_to_hand_over(
+async def test_what_fails_is_tried_again_while_there_is_something_to_hand_over(
     clock: MockClock, desk: Desk
 ) -> None:
     desk.publish(2)
@@ -97,6 +97,7 @@ async def test_a_connection_that_is_lost_is_made_anew_while_there_is_something_t
     faults = desk.stream.faults
     faults.before["release"].append(desk.stream.unavailable())
     faults.after["release"].append(desk.stream.unavailable())
+    faults.after["release"].append(desk.stream.refused("READONLY", "You can't write"))
     await HandOver(desk.stream, desk.in_hand).run()
     assert (desk.in_hand.ledger.released, len(desk.in_hand), desk.unaccounted) == (2, 0, 0)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
+from processor.edges.fakes.pending import RELEASED_IDLE_S
 from processor.edges.fakes.stream import FakeStream
 from processor.errors import LedgerImbalance, RedisUnavailable
 from processor.exit_codes import ExitCode
@@ -103,6 +105,39 @@ async def test_a_second_signal_ends_the_drain_at_once(clock: MockClock, stage: S
     assert await stage.live(script) is ExitCode.TIMED_OUT
     assert trio.current_time() - asked == pytest.approx(1.0)
     assert stage.armed == 1
+
+
+async def test_what_is_in_hand_is_free_before_a_hanging_write_is_cut(
+    clock: MockClock, stage: Stage
+) -> None:
+    freed_at = cut_at = math.inf
+
+    async def hang(batch: Batch) -> Commit:
+        nonlocal cut_at
+        try:
+            await trio.sleep_forever()
+        finally:
+            # As long as the real edge waits for the answer to its cancel request.
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.3)
+            cut_at = trio.current_time()
+
+    def is_free(entries: int) -> bool:
+        pending = stage.stream.redis.pending.values()
+        return sum(each.idle_ms >= RELEASED_IDLE_S * 1000 for each in pending) == entries
+
+    async def script() -> None:
+        nonlocal freed_at
+        # The last read waits until a writer has room for it.
+        await until(lambda: stage.pending == 30)
+        stage.send()
+        await until(lambda: is_free(30))
+        freed_at = trio.current_time()
+
+    stage.store.copy_direct = hang  # type: ignore[method-assign]
+    stage.publish(30)
+    assert await stage.live(script, WRITE_BATCH_SIZE="10") is ExitCode.TIMED_OUT
+    assert freed_at < cut_at < math.inf
 
 
 async def test_a_second_signal_ends_the_hand_over_soon_too(

@@ -9,12 +9,12 @@ import trio
 
 from processor.core.attempts import PendingEntry
 from processor.edges.ports import FIRST_ID, PositionStream
-from processor.errors import RedisUnavailable
+from processor.errors import RedisError
 from processor.tasks.in_hand import InHand
 
 # Entries that one exchange releases, acknowledges or looks at: what is cut off is one of them, not everything.
 PIECE_ENTRIES = 1_000
-# A connection may be lost with what the stages were cut in; there is not much time for another.
+# A connection may be lost with what the stages were cut in; there is not much time to be patient.
 RETRY_S = 0.05
 
 # On a machine whose processors are shared by six or seven, a thousand entries take 25 ms to release, with what Redis
@@ -44,12 +44,13 @@ class HandOver:
     async def run(self) -> None:
         """Release, acknowledge, and leave the group if nothing is left. Raises RedisError.
 
-        As long as we have something to hand over, a lost connection is made anew.
+        As long as there is something in hand it is tried again: on new connections, and with a server
+        that may be another one meanwhile.
         """
         while True:
             try:
                 await self._hand_over()
-            except RedisUnavailable:
+            except RedisError:
                 if not len(self.in_hand):
                     raise
                 await trio.sleep(RETRY_S)
@@ -63,8 +64,7 @@ class HandOver:
             await self.stream.end_trial(entry_id)
         await self._release(self.in_hand.uncommitted)
         await self._acknowledge()
-        # Entries may have been delivered that never came into our hands.
-        await self._release(self._strays(await self._own_pending()))
+        await self._release_strays()
         await self.stream.leave_group()
 
     async def _acknowledge(self) -> None:
@@ -72,20 +72,23 @@ class HandOver:
             await self.stream.ack(piece, attempted=self.in_hand.attempted(piece))
             self.in_hand.acked(piece)
 
-    async def _own_pending(self) -> list[PendingEntry]:
-        pending: list[PendingEntry] = []
-        after_id = FIRST_ID
-        while page := await self.stream.list_pending(after_id, PIECE_ENTRIES):
-            pending += page
-            after_id = page[-1].entry_id
-        return pending
+    async def _release_strays(self) -> None:
+        """Look through the own pending list: entries may have been delivered that never came into our hands.
 
-    def _strays(self, pending: Sequence[PendingEntry]) -> list[str]:
-        """Of the own pending list, what was neither released already nor refused, in this life or before."""
-        self.in_hand.still_ours({entry.entry_id for entry in pending})
+        What we had and is not in it was taken over.
+        """
+        pending, after_id = set[str](), FIRST_ID
+        while page := await self.stream.list_pending(after_id, PIECE_ENTRIES):
+            pending.update(entry.entry_id for entry in page)
+            await self._release(self._strays(page))
+            after_id = page[-1].entry_id
+        self.in_hand.still_ours(pending)
+
+    def _strays(self, page: Sequence[PendingEntry]) -> list[str]:
+        """What was neither released already nor refused, in this life or before."""
         return [
             entry.entry_id
-            for entry in pending
+            for entry in page
             if entry.attempts is None and entry.entry_id not in self._released
         ]
 
