@@ -29,7 +29,7 @@ IMEI = "356307042441007"
 SPY = (
     "CREATE TABLE seen (name text, setting text)",
     """CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-        INSERT INTO seen SELECT name, setting FROM pg_settings;
+        INSERT INTO public.seen SELECT name, setting FROM pg_settings;
         RETURN NULL; END $$""",
     """CREATE TRIGGER spy BEFORE INSERT ON positions
        FOR EACH STATEMENT EXECUTE FUNCTION spy()""",
@@ -120,23 +120,23 @@ def test_another_client_encoding_in_the_url_changes_no_letter(run: Run, world: W
     assert service.stop() == 0
 
 
-# Settings that would lose rows, put them elsewhere, refuse them or end the session.
+# Settings of a role that would lose rows, put them elsewhere, refuse them, change them or end the session; and
+# how pg_settings would show those that may not be seen.
 ROLE_SETTINGS = {
-    "synchronous_commit": ("off", "on"),
-    "DateStyle": ("'SQL, DMY'", None),
-    "IntervalStyle": ("sql_standard", None),
-    "TimeZone": ("'Asia/Kathmandu'", None),
-    "search_path": ("shadow", None),
-    "statement_timeout": ("'1ms'", None),
-    "lock_timeout": ("'1ms'", None),
-    "idle_session_timeout": ("'300ms'", None),
-    "idle_in_transaction_session_timeout": ("'1ms'", None),
-    "default_transaction_read_only": ("on", "off"),
+    "synchronous_commit": ("off", "off"),
+    "DateStyle": ("'SQL, DMY'", "SQL, DMY"),
+    "TimeZone": ("'Asia/Kathmandu'", "Asia/Kathmandu"),
+    "search_path": ("shadow", "shadow"),
+    "statement_timeout": ("'900ms'", "900"),
+    "lock_timeout": ("'900ms'", "900"),
+    "idle_session_timeout": ("'300ms'", "300"),
+    "idle_in_transaction_session_timeout": ("'1ms'", "1"),
+    "default_transaction_read_only": ("on", "on"),
     "default_transaction_isolation": ("serializable", None),
+    "IntervalStyle": ("sql_standard", None),
     "bytea_output": ("escape", None),
     "extra_float_digits": ("-10", None),
     "standard_conforming_strings": ("off", None),
-    "temp_tablespaces": ("''", None),
 }
 
 
@@ -144,7 +144,7 @@ ROLE_SETTINGS = {
 def test_a_setting_of_the_role_changes_nothing(
     run: Run, world: World, role: str, setting: str
 ) -> None:
-    value, wanted = ROLE_SETTINGS[setting]
+    value, unwanted = ROLE_SETTINGS[setting]
     world.own(
         "CREATE SCHEMA shadow",
         "CREATE TABLE shadow.positions (LIKE public.positions INCLUDING ALL)",
@@ -157,8 +157,7 @@ def test_a_setting_of_the_role_changes_nothing(
     publish_text(world)
     assert_text_is_stored_right(world, 10)
     world.assert_promise_kept(rows=15)
-    if wanted is not None:
-        assert seen(world, setting) == {wanted}
+    assert unwanted not in seen(world, setting)
     assert service.metrics()['position_writes_total{status="failed"}'] == 0
     service.until_ready_again()
     assert service.stop() == 0

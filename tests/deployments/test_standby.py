@@ -104,7 +104,7 @@ def start(run: Run, pair: Pair) -> Callable[..., Service]:
 
     def start(*, on: Database | None = None, **env: str) -> Service:
         database = on or pair.world.database
-        return run(POSTGRES_URL=database.processor_url, **QUICK, **env)
+        return run(**{"POSTGRES_URL": database.processor_url, **QUICK, **env})
 
     return start
 
@@ -243,6 +243,24 @@ def test_rows_that_a_life_left_visible_and_unconfirmed_are_not_acknowledged_by_t
     until_next_life_waits(pair, second, before)
     second.kill()
     assert_nothing_lost(pair, start)
+
+
+def test_a_life_that_follows_to_the_promoted_standby_brings_there_what_was_unconfirmed(
+    pair: Pair, start: Callable[..., Service]
+) -> None:
+    here, there = (
+        server.database("telemetry").processor_url for server in (pair.primary, pair.standby)
+    )
+    credentials, _, place = here.removeprefix("postgresql://").partition("@")
+    both = f"{place.partition('/')[0]},{there.rpartition('@')[2]}"
+    url = f"postgresql://{credentials}@{both}?target_session_attrs=read-write"
+    service = with_unconfirmed_rows(pair, start, POSTGRES_URL=url)
+    heir = pair.lose_primary()
+    world = World(pair.world.redis, pair.world.stream, heir)
+    world.until_settled()
+    world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    service.until_ready_again()
+    assert service.stop() == 0
 
 
 def test_behind_its_deadline_a_write_is_left_waiting_for_the_standby_and_the_service_says_so(
