@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from bench.ages import AGES
 from bench.bisection import BisectionResult, run_bisection
 from bench.codec import CodecResult, run_codec
 from bench.measure import BenchError
 from bench.paths import PathsResult, run_paths
 from bench.report import as_json, print_codec, print_service
 from bench.report_paths import print_paths
-from bench.service import ServiceResult, run_service
+from bench.service import Filling, ServiceResult, run_service
 from dev.servers import Choice, ServerError
 from processor.errors import ProcessorError
 
@@ -91,7 +92,7 @@ def _service(
     options: argparse.Namespace, scale: Scale, console: Console, errors: Console
 ) -> ServiceResult:
     result = run_service(
-        entries=options.entries or scale.service_entries,
+        filling=Filling(options.entries or scale.service_entries, options.ages),
         rounds=options.rounds or scale.service_rounds,
         writers=options.writers,
         choice=Choice(options.servers),
@@ -126,6 +127,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a small run: seconds, and less sure")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--entries", type=_count, help=f"in the stream ({FULL.service_entries:,})")
+    parser.add_argument(
+        "--ages",
+        choices=AGES,
+        default="live",
+        help="how old the entries in the stream are: live, of any day of a month, live with one stray"
+        " in a thousand, or backwards, so that none is provably new (live)",
+    )
     parser.add_argument(
         "--rounds",
         type=_count,

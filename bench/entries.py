@@ -5,26 +5,25 @@ from __future__ import annotations
 import base64
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
 
+from bench.ages import live
 from processor.publish.capture import Accepted, Capture
 from processor.publish.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
+
+    from bench.ages import Ages
 
 CAPTURE = Path(__file__).parents[1] / "tests/captures/drive-codec8.hex"
 CAPTURE_DEVICE_ID = "356307042441013"
 
-FLEET_DEVICES = 300
 FLEET_SEED = 2026
-FLEET_START = datetime(2026, 5, 1, tzinfo=UTC)
-# A fleet that sends four records a second fills one day, one chunk of the hypertable, with 345,600.
-FLEET_INTERVAL = timedelta(milliseconds=250)
 
 JsonValue: TypeAlias = int | dict[str, str]
 
@@ -65,12 +64,12 @@ def capture_entries() -> list[Entry]:
         ]
 
 
-def fleet_entries(fleet: Fleet, entries: int) -> Iterator[Entry]:
+def fleet_entries(fleet: Fleet, entries: int, ages: Ages = live) -> Iterator[Entry]:
     """`entries` records of a fleet, with keys that never repeat; the same ones each time."""
     rng = random.Random(FLEET_SEED)  # noqa: S311  # sample data
     for number in range(entries):
-        device_id = f"3563070{rng.randrange(FLEET_DEVICES):08d}"
-        ts = _iso(FLEET_START + number * FLEET_INTERVAL)
+        device, moment = ages(rng, number)
+        device_id, ts = f"3563070{device:08d}", _iso(moment)
         payload = orjson.dumps(
             {
                 "device_id": device_id,

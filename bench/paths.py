@@ -13,6 +13,7 @@ from bench.batches import overlapping_batches
 from bench.measure import BenchError, interleave
 from bench.tables import launch_tables
 from processor._codec import Batch, DeviceStates, Keys
+from processor.core.scattered_keys import is_worth_probing
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
 from processor.logs import Log
@@ -152,6 +153,8 @@ def _probe_suspects(store: PostgresStore) -> Way:
 
 
 async def _copy_unknown(store: PostgresStore, batch: Batch, suspects: Keys) -> object:
+    if not is_worth_probing(days=suspects.days, rows=batch.rows):
+        return await store.copy_staged(batch)
     known = (await store.probe(suspects)).known if len(suspects) else b""
     rest, _ = batch.drop_known(suspects, known)
     return await store.copy_direct(rest) if rest.rows else 0

@@ -76,7 +76,8 @@ def print_service(console: Console, result: ServiceResult) -> None:
 
 def _service_table(result: ServiceResult) -> Table:
     table = new_table(
-        f"A stream of {result.entries:,} entries to committed and acked rows",
+        f"A stream of {result.entries:,} entries, {result.ages},"
+        f" to committed and acked rows of a {result.table}",
         SERVICE_COLUMNS,
     )
     for name, run in result.runs.items():
@@ -124,6 +125,8 @@ def _service_json(result: ServiceResult) -> dict[str, object]:
     keys |= {ASYNCIO: "asyncio", COPY: "psql_copy"}
     return {
         "entries": result.entries,
+        "ages": result.ages,
+        "table": result.table,
         "rounds": result.rounds,
         "servers": result.servers,
         "psql": result.psql,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.ages import AGES, DAYS_STORED
 from bench.cpu import process_cpu_s
 from bench.entries import USUAL_FLEET, fleet_entries
 from bench.measure import BenchError, Cost, interleave, summarise
@@ -47,6 +48,19 @@ def processor_name(writers: int) -> str:
 
 
 @dataclass(frozen=True)
+class Filling:
+    """What is in the stream: so many entries, of `ages` in bench.ages.AGES."""
+
+    entries: int
+    ages: str = "live"
+
+    @property
+    def days_stored(self) -> int:
+        """Days of which the table has a row before each run."""
+        return DAYS_STORED.get(self.ages, 1)
+
+
+@dataclass(frozen=True)
 class Run:
     """One run: what the process cost from its ready line on, and what its servers did meanwhile."""
 
@@ -65,9 +79,11 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class ServiceResult:
-    """All contenders' medians over `rounds` rounds of `entries` records."""
+    """All contenders' medians over `rounds` rounds of `entries` records of `ages`."""
 
     entries: int
+    ages: str
+    table: str
     rounds: int
     writers: tuple[int, ...]
     servers: str
@@ -87,7 +103,7 @@ class ServiceResult:
 
 def run_service(
     *,
-    entries: int,
+    filling: Filling,
     rounds: int,
     writers: Sequence[int],
     choice: Choice,
@@ -100,16 +116,16 @@ def run_service(
         guarded_directory("bench", last_signal=signal.SIGTERM) as directory,
     ):
         rows_file = directory.path / "rows.copy"
-        _prepare(world, entries, rows_file, progress)
+        _prepare(world, filling, rows_file, progress)
         psql = world.postgres_server.bin_dir / "psql"
         contenders: dict[str, Callable[[], Run]] = {
             processor_name(count): _service(
-                world, directory, entries, ["processor", "run"], {"WRITERS": str(count)}
+                world, directory, filling, ["processor", "run"], {"WRITERS": str(count)}
             )
             for count in writers
         }
-        contenders[ASYNCIO] = _service(world, directory, entries, ["bench.asyncio_service"], {})
-        contenders[COPY] = lambda: _run_copy(world, psql, rows_file, entries)
+        contenders[ASYNCIO] = _service(world, directory, filling, ["bench.asyncio_service"], {})
+        contenders[COPY] = lambda: _run_copy(world, psql, rows_file, filling)
         progress("service: warming up")
         # The first run makes the log's files, which later ones use again.
         contenders[COPY]()
@@ -121,7 +137,9 @@ def run_service(
             ),
         )
         return ServiceResult(
-            entries=entries,
+            entries=filling.entries,
+            ages=filling.ages,
+            table=world.table_kind,
             rounds=rounds,
             writers=tuple(writers),
             servers=f"{world.redis_server.product} {world.redis_server.version},"
@@ -131,10 +149,12 @@ def run_service(
         )
 
 
-def _prepare(world: World, count: int, rows_file: Path, progress: Callable[[str], None]) -> None:
-    progress("service: making the entries")
-    entries = list(fleet_entries(USUAL_FLEET, count))
-    progress(f"service: filling the stream with {count:,} entries")
+def _prepare(
+    world: World, filling: Filling, rows_file: Path, progress: Callable[[str], None]
+) -> None:
+    progress(f"service: making the entries, {filling.ages}")
+    entries = list(fleet_entries(USUAL_FLEET, filling.entries, AGES[filling.ages]))
+    progress(f"service: filling the stream with {len(entries):,} entries")
     world.fill(entries)
     progress("service: writing the file for \\copy")
     write_rows_file(entries, batch_rows=BATCH_ROWS, file=rows_file)
@@ -148,23 +168,23 @@ def _summarise(runs: Sequence[Run]) -> RunSummary:
     )
 
 
-def _run_copy(world: World, psql: Path, rows_file: Path, entries: int) -> Run:
-    world.reset()
+def _run_copy(world: World, psql: Path, rows_file: Path, filling: Filling) -> Run:
+    world.reset(filling.days_stored)
     servers = world.servers_cpu()
     cost = copy_with_psql(psql, world.database.processor_url, rows_file)
-    _check_rows(world, COPY, entries)
+    _check_rows(world, COPY, filling.entries)
     return Run(cost, world.servers_cpu() - servers)
 
 
 def _service(
     world: World,
     directory: GuardedDirectory,
-    entries: int,
+    filling: Filling,
     module: Sequence[str],
     settings: Mapping[str, str],
 ) -> Callable[[], Run]:
     def run() -> Run:
-        world.reset()
+        world.reset(filling.days_stored)
         log = directory.path / f"{module[0]}.log"
         log.unlink(missing_ok=True)
         process = directory.spawn(
@@ -177,7 +197,7 @@ def _service(
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_BOUND_S)
-        _check_rows(world, module[0], entries)
+        _check_rows(world, module[0], filling.entries)
         return measured
 
     return run

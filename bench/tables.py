@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from bench.world import POSTGRES_SETTINGS
+from bench.world import HYPERTABLE, PLAIN, POSTGRES_SETTINGS
 from dev.schema import create_database
 from dev.servers import Choice, find_postgres, launch_postgres
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from dev.servers import Database
 
-PLAIN, HYPERTABLE = "plain table", "hypertable"
 # The same columns, indexes and grants, without chunks.
 MAKE_PLAIN = """
     ALTER TABLE positions RENAME TO chunked;

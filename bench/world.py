@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import redis
 
+from bench.ages import FLEET_START
 from bench.cpu import family_cpu_s
 from bench.replies import GROUP, STREAM
 from dev.schema import create_database
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
     from processor.publish.entry import Entry
 
 DATABASE = "bench"
+PLAIN, HYPERTABLE = "plain table", "hypertable"
 PUBLISH_BATCH = 2000
+# Of no device of the fleet.
+STORE_DAYS = """
+    INSERT INTO positions (device_id, ts, latitude, longitude, altitude, angle, speed, satellites, priority,
+                           codec, attributes)
+    SELECT 'stored', %s - day * interval '1 day', 41, 19, 0, 0, 0, 0, 0, '8', '{}'
+    FROM generate_series(0, %s - 1) day
+"""
+COUNT_WRITTEN = "SELECT count(*) FROM positions WHERE device_id <> 'stored'"
 # Nothing is kept on disk: the stream is made anew for each benchmark.
 REDIS_ARGUMENTS = ("--appendonly", "no")
 # Commits wait for the log as ever (synchronous_commit), but the disk is not what is compared: no
@@ -73,10 +83,11 @@ class World:
             for first in range(0, len(entries), PUBLISH_BATCH):
                 publisher.publish(entries[first : first + PUBLISH_BATCH])
 
-    def reset(self) -> None:
-        """Empty the table, forget the group, and have PostgreSQL write out what the last run left dirty."""
+    def reset(self, days_stored: int = 1) -> None:
+        """Leave a row a day in the table, forget the group, and have PostgreSQL write out what is dirty."""
         self._redis.xgroup_destroy(STREAM, GROUP)
         self._postgres.execute("TRUNCATE positions")
+        self._postgres.execute(STORE_DAYS, (FLEET_START, days_stored))
         self._postgres.execute("CHECKPOINT")
 
     def settled(self) -> bool:
@@ -88,10 +99,15 @@ class World:
         )
 
     def rows(self) -> int:
-        """Rows in the table."""
-        row = self._postgres.execute("SELECT count(*) FROM positions").fetchone()
+        """Rows in the table that were not there before a run."""
+        row = self._postgres.execute(COUNT_WRITTEN).fetchone()
         assert row is not None
         return int(row[0])
+
+    @property
+    def table_kind(self) -> str:
+        """What the schema made of the table: a hypertable where the server has TimescaleDB."""
+        return PLAIN if self.postgres_server.binaries.timescaledb is None else HYPERTABLE
 
     def servers_cpu(self) -> ServersCpu:
         """Their CPU time up to now."""

@@ -99,7 +99,10 @@ class Batch:
 
 @final
 class Keys:
-    """Keys of some rows of one batch, as parameters of a query in PostgreSQL's binary format."""
+    """Keys of some rows of one batch, as parameters of a query in PostgreSQL's binary format.
+
+    Day by day in UTC, the oldest day first, and each day's in the batch's order.
+    """
 
     def __len__(self) -> int: ...
     @property
@@ -109,8 +112,14 @@ class Keys:
     def timestamps(self) -> bytes:
         """A `timestamptz[]` of the same length."""
     @property
-    def span(self) -> tuple[bytes, bytes] | None:
-        """The oldest and the newest of the timestamps, each a `timestamptz`; None without keys."""
+    def days(self) -> int:
+        """Number of days that the keys are of."""
+    def by_day(self) -> list[tuple[bytes, bytes, bytes, bytes, bytes]]:
+        """The parameters for the keys of each day.
+
+        They are the place of its first key among all, from 0 (`integer`), the devices (`text[]`), the
+        timestamps (`timestamptz[]`), the oldest and the newest of these (`timestamptz`).
+        """
 
 @final
 class CopyChunks(Iterator[bytes]):

@@ -9,9 +9,11 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import psycopg
 import pytest
 
+from bench.ages import AGES
 from bench.asyncio_service import as_record, write_rows
+from bench.entries import USUAL_FLEET, fleet_entries
 from bench.peer_position import Refused, Row, decode, window
-from bench.service import ASYNCIO, COPY, processor_name, run_service
+from bench.service import ASYNCIO, COPY, Filling, processor_name, run_service
 from dev.servers import Choice
 
 if TYPE_CHECKING:
@@ -25,12 +27,22 @@ def row(minute: int) -> Row:
     return Row("356307042441013", ts, 41.3, 19.8, 110, 214, 63, 14, 0, "8", b'{"239":1}')
 
 
+@pytest.mark.parametrize("ages", AGES)
+def test_no_key_comes_twice_whatever_the_ages(ages: str) -> None:
+    entries = list(fleet_entries(USUAL_FLEET, 3_000, AGES[ages]))
+    assert len({(entry.device_id, entry.ts) for entry in entries}) == 3_000
+
+
 def test_every_contender_turns_the_whole_stream_into_rows() -> None:
     choice = Choice(os.environ.get("PROCESSOR_TEST_SERVERS", Choice.AUTO.value))
 
     # It raises when a contender leaves a row out.
     result = run_service(
-        entries=2_000, rounds=1, writers=[1], choice=choice, progress=lambda _text: None
+        filling=Filling(2_000, "month"),
+        rounds=1,
+        writers=[1],
+        choice=choice,
+        progress=lambda _text: None,
     )
 
     assert list(result.runs) == [processor_name(1), ASYNCIO, COPY]

@@ -11,15 +11,14 @@ import trio
 
 from processor._codec import DeviceStates
 from processor.edges.postgres.limits import StoreLimits
-from processor.edges.postgres.probing import PROBE_KEYS
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
 from processor.tasks.newest_positions import NEWEST_POSITIONS
 from tests.edges.batches import NOON, position, rows
+from tests.edges.plans import plan_of, scans_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Iterator
 
     from dev.servers import Database
 
@@ -57,63 +56,6 @@ def filled(owner: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
     owner.execute(FILL.encode())
     owner.execute("VACUUM ANALYZE positions")
     return owner
-
-
-async def plan_of(
-    store: PostgresStore, query: str, parameters: Sequence[object]
-) -> list[dict[str, Any]]:
-    """The nodes of the plan that the writer's session gets."""
-    await store.connect()
-    assert store._session.connection is not None
-    [(answer,)] = await store._session.connection.fetch_raw(
-        f"EXPLAIN (FORMAT JSON) {query}", parameters
-    )
-
-    assert isinstance(answer, list)
-
-    def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        yield node
-        for child in node.get("Plans", ()):
-            yield from walk(child)
-
-    return list(walk(answer[0]["Plan"]))
-
-
-async def probe_plan(store: PostgresStore, times: Sequence[datetime]) -> list[dict[str, Any]]:
-    """The plan of a probe for these times of all devices."""
-    device_ids = [position(device, 0)["device_id"] for device in range(DEVICES) for _ in times]
-    parameters = (device_ids, list(times) * DEVICES, min(times), max(times))
-    return await plan_of(store, PROBE_KEYS.decode(), parameters)
-
-
-def scans_of(plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The nodes that read the table or a chunk; one that puts chunks together is none."""
-    return [node for node in plan if "Relation Name" in node and "Plans" not in node]
-
-
-@pytest.mark.usefixtures("filled")
-async def test_a_probe_is_an_index_lookup_a_key_however_many_keys_and_rows(
-    store: PostgresStore,
-) -> None:
-    # As many keys as the table has rows: a join without a limit would read all of it.
-    times = [NOON - timedelta(days=n // 100, seconds=-(n % 100)) for n in range(DAYS * 100)]
-    plan = await probe_plan(store, times)
-    assert {node["Node Type"] for node in plan} & {"Hash Join", "Merge Join"} == set()
-    conditions = [node.get("Index Cond", "") for node in scans_of(plan)]
-    assert conditions
-    assert all("(device_id = key.device_id)" in each for each in conditions)
-    assert all("(ts = key.ts)" in each for each in conditions)
-
-
-async def test_a_probe_opens_only_the_chunks_of_its_span_and_judges_none_of_them_for_each_key(
-    store: PostgresStore, filled: psycopg.Connection[Any]
-) -> None:
-    [chunks] = filled.execute("SELECT count(DISTINCT tableoid) FROM positions").fetchone() or (0,)
-    for days in (1, 2):
-        times = [NOON - timedelta(days=day) for day in range(days)]
-        plan = await probe_plan(store, times)
-        assert len(scans_of(plan)) == min(days, chunks)
-        assert not any(node.get("Runtime Exclusion") for node in plan)
 
 
 @pytest.mark.usefixtures("filled")

@@ -59,6 +59,16 @@ async def test_only_what_is_unproven_is_probed(clock: MockClock, commits: Commit
     assert (commits.store.probes, commits.store.writes) == ([1], [("direct", 2)])
 
 
+@pytest.mark.parametrize(("days", "way"), [(8, "direct"), (9, "staged")])
+async def test_keys_of_more_days_than_a_probe_is_worth_are_staged_unasked(
+    clock: MockClock, commits: CommitDesk, days: int, way: str
+) -> None:
+    batch = batch_of(position(1, -86_400 * day) for day in range(days))
+    assert await commits.commit(batch, unproven_of(batch)) == []
+    assert commits.store.probes == [days] * (way == "direct")
+    assert commits.store.writes == [(way, days)]
+
+
 @pytest.mark.parametrize("usable", [True, False])
 async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
     clock: MockClock, commits: CommitDesk, recorder: Recorder, *, usable: bool

@@ -13,6 +13,7 @@ from processor._codec import Batch, Keys
 from processor.core.attempts import REFUSED_BY_SERVER, Failure, Stage
 from processor.core.backoff import Backoff
 from processor.core.dissection import Dissection, Part
+from processor.core.scattered_keys import is_worth_probing
 from processor.core.verdicts import (
     Path,
     Step,
@@ -116,6 +117,8 @@ class Committing:
         """The rows that are still to be written: not those which a probe finds in the table."""
         if not len(unproven):
             return Part(batch, Path.DIRECT)
+        if not is_worth_probing(days=unproven.days, rows=batch.rows):
+            return Part(batch, Path.STAGED)
         try:
             known = (await self._store.probe(unproven)).known
         except PostgresError as error:

@@ -1,4 +1,4 @@
-"""Asks which keys are in the table: one statement, one index lookup for each key."""
+"""Asks which keys are in the table: one statement, one index lookup for each key, in the chunk of its day alone."""
 
 from __future__ import annotations
 
@@ -15,22 +15,40 @@ if TYPE_CHECKING:
 
     from processor._codec import Keys
 
-# A LIMIT keeps the planner from joining the whole table by hash or merge, whatever its statistics say.
-# The keys' span stands beside each key because only constants spare a hypertable the other
-# chunks: they are left out when the statement is planned, not looked through once a key.
-PROBE_KEYS: Final = f"""
-SELECT coalesce(string_agg(int4send((key.place - 1)::integer), ''::bytea), ''::bytea)
-FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS key (device_id, ts, place)
-CROSS JOIN LATERAL (
-    SELECT FROM {TABLE} stored
-    WHERE stored.device_id = key.device_id AND stored.ts = key.ts
-      AND stored.ts >= $3::timestamptz AND stored.ts <= $4::timestamptz
-    LIMIT 1
-) known
-""".encode()
+# What the planner may think of the table, which nobody may have analysed since it was empty, must not matter:
+# * Its guess for a pair of bounds that it does not know is always a two-hundredth. So the index that bounds
+#   both columns always looks better than one on `ts`, which would filter all devices of a second. With
+#   `ts = key.ts`, or without the bounds on the device, it believes in statistics.
+# * A LIMIT keeps it from joining the whole table by hash or merge.
+# * Arrays out of a sub-select have no length yet when it plans: thousands of keys look costly enough to
+#   compile each day's part by JIT, which takes longer than the lookups.
+# The span stands beside each key because only constants spare a hypertable the other chunks: they are left
+# out when the statement is planned, not looked through once a key.
+_PROBE_DAY: Final = f"""
+    SELECT int4send((${{0}}::integer + key.place - 1)::integer) AS place
+    FROM unnest((SELECT ${{1}}::text[]), (SELECT ${{2}}::timestamptz[]))
+         WITH ORDINALITY AS key (device_id, ts, place)
+    CROSS JOIN LATERAL (
+        SELECT FROM {TABLE} stored
+        WHERE stored.device_id = key.device_id
+          AND stored.device_id >= key.device_id AND stored.device_id <= key.device_id
+          AND stored.ts >= key.ts AND stored.ts <= key.ts
+          AND stored.ts >= ${{3}}::timestamptz AND stored.ts <= ${{4}}::timestamptz
+        LIMIT 1
+    ) known
+"""
+# int4, text[], timestamptz[], timestamptz in src/include/catalog/pg_type.dat.
+_DAY_TYPES: Final = (23, 1009, 1185, 1184, 1184)
 
-# text[], timestamptz[], timestamptz in src/include/catalog/pg_type.dat.
-PROBE_TYPES: Final = (1009, 1185, 1184, 1184)
+
+def probe_of(days: int) -> str:
+    """The statement for keys of so many days, with the parameters of `Keys.by_day` in a row."""
+    width = len(_DAY_TYPES)
+    parts = (
+        _PROBE_DAY.format(*range(day * width + 1, (day + 1) * width + 1)) for day in range(days)
+    )
+    found = "UNION ALL".join(parts)
+    return f"SELECT coalesce(string_agg(place, ''::bytea), ''::bytea) FROM ({found}) found"
 
 
 def probe_keys(pgconn: PGconn, keys: Keys) -> PQGen[bytes]:
@@ -38,13 +56,14 @@ def probe_keys(pgconn: PGconn, keys: Keys) -> PQGen[bytes]:
 
     Raises psycopg.Error.
     """
-    if keys.span is None:
+    if not len(keys):
         return b""
+    types = _DAY_TYPES * keys.days
     pgconn.send_query_params(
-        PROBE_KEYS,
-        (keys.device_ids, keys.timestamps, *keys.span),
-        PROBE_TYPES,
-        [pq.Format.BINARY] * len(PROBE_TYPES),
+        probe_of(keys.days).encode(),
+        [parameter for day in keys.by_day() for parameter in day],
+        types,
+        [pq.Format.BINARY] * len(types),
         pq.Format.BINARY,
     )
     results = yield from generators.execute(pgconn)

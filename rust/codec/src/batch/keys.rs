@@ -4,7 +4,9 @@
 //! elements' type; for each dimension its length and lower bound; then each element behind its length. All are 32 bits
 //! wide, in network order.
 
-use super::{Batch, DeviceRecords, Misuse, compare_keys, row};
+use std::ops::Range;
+
+use super::{Batch, DeviceRecords, Misuse, Record, compare_keys, row};
 use crate::StreamId;
 
 /// `text` and `timestamptz` in `src/include/catalog/pg_type.dat`.
@@ -13,16 +15,38 @@ const TIMESTAMPTZ_OID: u32 = 1184;
 /// What stands before the elements of an array of one dimension.
 const ARRAY_HEADER_BYTES: usize = 20;
 
-/// Keys of some rows of one batch, in its order, each once.
+/// A `timestamptz` behind its length.
+const TIMESTAMP_ELEMENT_BYTES: usize = 12;
+const DAY_US: i64 = 86_400_000_000;
+
+/// Keys of some rows of one batch, each once: day by day in UTC, the oldest day first, and each day's in the batch's
+/// order.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
+    /// The elements of the arrays.
     device_ids: Vec<u8>,
     timestamps: Vec<u8>,
-    /// The oldest and the newest of the timestamps, microseconds of the Unix time.
-    span_us: Option<(i64, i64)>,
+    days: Vec<Day>,
     rows: Vec<KeyRow>,
     /// Number of records in the batch, by which most other batches are told from it.
     batch_records: usize,
+}
+
+/// Where the keys of a day stand, and when they are.
+#[derive(Clone, Debug)]
+struct Day {
+    places: Range<usize>,
+    device_ids: Range<usize>,
+    /// Microseconds of the Unix time.
+    oldest_us: i64,
+    newest_us: i64,
+}
+
+/// The keys of one day, which lie in one chunk of the table: named apart, they are looked for in no other.
+#[derive(Clone, Copy, Debug)]
+pub struct KeysOfDay<'a> {
+    keys: &'a Keys,
+    day: &'a Day,
 }
 
 /// The row that a key is of.
@@ -48,20 +72,25 @@ impl Keys {
 
     /// The devices as a binary `text[]`.
     #[must_use]
-    pub fn device_ids(&self) -> &[u8] {
-        &self.device_ids
+    pub fn device_ids(&self) -> Vec<u8> {
+        array(TEXT_OID, self.rows.len(), &self.device_ids)
     }
 
     /// The timestamps as a binary `timestamptz[]` of the same length.
     #[must_use]
-    pub fn timestamps(&self) -> &[u8] {
-        &self.timestamps
+    pub fn timestamps(&self) -> Vec<u8> {
+        array(TIMESTAMPTZ_OID, self.rows.len(), &self.timestamps)
     }
 
-    /// The oldest and the newest of the timestamps, each as a binary `timestamptz`; nothing without keys.
+    /// Number of days that the keys are of.
     #[must_use]
-    pub fn span(&self) -> Option<([u8; 8], [u8; 8])> {
-        self.span_us.map(|(oldest_us, newest_us)| (row::timestamptz(oldest_us), row::timestamptz(newest_us)))
+    pub fn days(&self) -> usize {
+        self.days.len()
+    }
+
+    /// The keys of each day, the oldest day first.
+    pub fn by_day(&self) -> impl Iterator<Item = KeysOfDay<'_>> {
+        self.days.iter().map(|day| KeysOfDay { keys: self, day })
     }
 
     /// The rows at `positions`, each four bytes, in the batch's order.
@@ -77,7 +106,54 @@ impl Keys {
             };
             *mark = true;
         }
-        Ok(self.rows.iter().zip(is_known).filter_map(|(row, is_known)| is_known.then_some(*row)).collect())
+        let known = self.rows.iter().zip(is_known).filter_map(|(row, is_known)| is_known.then_some(*row));
+        let mut known: Vec<KeyRow> = known.collect();
+        known.sort_by_key(|row| row.record);
+        Ok(known)
+    }
+
+    /// Appends the keys of one day.
+    fn push_day<'a>(&mut self, keys: impl Iterator<Item = (KeyRow, &'a [u8], i64)>) {
+        let (first_place, first_byte) = (self.rows.len(), self.device_ids.len());
+        let (mut oldest_us, mut newest_us) = (i64::MAX, i64::MIN);
+        for (row, device_id, ts_us) in keys {
+            row::field(&mut self.device_ids, device_id);
+            row::field(&mut self.timestamps, &row::timestamptz(ts_us));
+            (oldest_us, newest_us) = (oldest_us.min(ts_us), newest_us.max(ts_us));
+            self.rows.push(row);
+        }
+        let (places, device_ids) = (first_place..self.rows.len(), first_byte..self.device_ids.len());
+        self.days.push(Day { places, device_ids, oldest_us, newest_us });
+    }
+}
+
+impl KeysOfDay<'_> {
+    /// Place of the day's first key among all keys, from 0, as a binary `integer`; the day's other keys follow it.
+    #[must_use]
+    pub fn first_place(&self) -> [u8; 4] {
+        row::length(self.day.places.start)
+    }
+
+    /// The devices as a binary `text[]`.
+    #[must_use]
+    pub fn device_ids(&self) -> Vec<u8> {
+        let elements = self.keys.device_ids.get(self.day.device_ids.clone()).unwrap_or_default();
+        array(TEXT_OID, self.day.places.len(), elements)
+    }
+
+    /// The timestamps as a binary `timestamptz[]` of the same length.
+    #[must_use]
+    pub fn timestamps(&self) -> Vec<u8> {
+        let [start, end] =
+            [self.day.places.start, self.day.places.end].map(|place| place.saturating_mul(TIMESTAMP_ELEMENT_BYTES));
+        let elements = self.keys.timestamps.get(start..end).unwrap_or_default();
+        array(TIMESTAMPTZ_OID, self.day.places.len(), elements)
+    }
+
+    /// The oldest and the newest of the timestamps, each as a binary `timestamptz`.
+    #[must_use]
+    pub fn span(&self) -> ([u8; 8], [u8; 8]) {
+        (row::timestamptz(self.day.oldest_us), row::timestamptz(self.day.newest_us))
     }
 }
 
@@ -97,18 +173,18 @@ impl Batch {
     }
 
     fn keys_of(&self, rows: Vec<KeyRow>) -> Keys {
-        let records = || rows.iter().filter_map(|row| self.records.get(row.record));
-        let device_ids = records().map(|record| row::View::new(self.row_of(record)).device_id());
-        let timestamps = records().map(|record| row::timestamptz(record.ts_us));
-        let oldest_us = records().map(|record| record.ts_us).min();
-        let newest_us = records().map(|record| record.ts_us).max();
-        Keys {
-            device_ids: array(TEXT_OID, rows.len(), device_ids),
-            timestamps: array(TIMESTAMPTZ_OID, rows.len(), timestamps),
-            span_us: oldest_us.zip(newest_us),
-            rows,
-            batch_records: self.len(),
+        let mut named: Vec<(KeyRow, &Record)> =
+            rows.into_iter().filter_map(|row| Some((row, self.records.get(row.record)?))).collect();
+        // Stable: a day's keys keep the batch's order. Those of one day, the usual case, stay where they are.
+        named.sort_by_key(|(_, record)| day_of(record.ts_us));
+        let mut keys = Keys { batch_records: self.len(), ..Keys::default() };
+        for day in named.chunk_by(|(_, left), (_, right)| day_of(left.ts_us) == day_of(right.ts_us)) {
+            keys.push_day(day.iter().map(|(row, record)| {
+                let device_id = row::View::new(self.row_of(record)).device_id();
+                (*row, device_id, record.ts_us)
+            }));
         }
+        keys
     }
 
     /// (rest, known): parts the rows whose keys were found in the table, each with its repeats.
@@ -163,9 +239,14 @@ impl DeviceRecords<'_> {
     }
 }
 
-/// A binary array of one dimension, or of none if it is empty.
-fn array<T: AsRef<[u8]>>(element_oid: u32, length: usize, elements: impl Iterator<Item = T>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ARRAY_HEADER_BYTES.saturating_add(length.saturating_mul(20)));
+/// Days since 1970-01-01 in UTC, where the chunks of the table begin and end.
+fn day_of(ts_us: i64) -> i64 {
+    ts_us.div_euclid(DAY_US)
+}
+
+/// A binary array of one dimension, or of none if it is empty; each of its `elements` stands behind its length.
+fn array(element_oid: u32, length: usize, elements: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ARRAY_HEADER_BYTES.saturating_add(elements.len()));
     let no_nulls = [0; 4];
     let dimensions = u32::from(length > 0);
     for part in [dimensions.to_be_bytes(), no_nulls, element_oid.to_be_bytes()] {
@@ -176,9 +257,7 @@ fn array<T: AsRef<[u8]>>(element_oid: u32, length: usize, elements: impl Iterato
         out.extend_from_slice(&row::length(length));
         out.extend_from_slice(&lower_bound.to_be_bytes());
     }
-    for element in elements {
-        row::field(&mut out, element.as_ref());
-    }
+    out.extend_from_slice(elements);
     out
 }
 

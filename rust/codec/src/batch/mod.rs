@@ -19,7 +19,7 @@ use hashbrown::HashSet;
 
 pub use builder::BatchBuilder;
 pub use copy::CopyChunks;
-pub use keys::Keys;
+pub use keys::{Keys, KeysOfDay};
 pub use row::COLUMNS;
 
 use crate::StreamId;

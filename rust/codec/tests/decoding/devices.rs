@@ -196,8 +196,8 @@ fn restore(states: &mut DeviceStates, rows: &[(u8, Option<Report>)]) {
 }
 
 fn keys_of(keys: &Keys) -> BTreeSet<(u8, u8)> {
-    let device_ids = read_array(keys.device_ids(), TEXT_OID);
-    let timestamps = read_array(keys.timestamps(), TIMESTAMPTZ_OID);
+    let device_ids = read_array(&keys.device_ids(), TEXT_OID);
+    let timestamps = read_array(&keys.timestamps(), TIMESTAMPTZ_OID);
     let key = |(device_id, timestamp): (Vec<u8>, Vec<u8>)| {
         let device = String::from_utf8(device_id).unwrap().trim_start_matches("imei-").parse().unwrap();
         (device, u8::try_from((read_timestamp_us(&timestamp) - FIRST_SECOND_US) / 1_000_000).unwrap())

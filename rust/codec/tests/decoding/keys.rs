@@ -16,12 +16,17 @@ use crate::batches::{DEVICES, Record, assert_holds, batch, number, records};
 
 /// 2026-05-01T09:30:00Z
 const FIRST_TS_US: i64 = 1_777_627_800_000_000;
+const DAY_US: i64 = 86_400_000_000;
 
 type Key = (String, i64);
 
+fn ts_us(second: u8, day: u8) -> i64 {
+    FIRST_TS_US + i64::from(day) * DAY_US + i64::from(second) * 1_000_000
+}
+
 impl Record {
     fn ts_us(self) -> i64 {
-        FIRST_TS_US + i64::from(self.second) * 1_000_000
+        ts_us(self.second, self.day())
     }
 
     fn named(self) -> Key {
@@ -29,18 +34,31 @@ impl Record {
     }
 }
 
+/// Days since 1970-01-01.
+fn day_of(ts_us: i64) -> i64 {
+    ts_us.div_euclid(DAY_US)
+}
+
+/// Each once, a day's together.
 fn keys_of(records: &[Record]) -> Vec<Key> {
-    let keys: BTreeSet<Key> = records.iter().map(|record| record.named()).collect();
-    keys.into_iter().collect()
+    let mut keys: Vec<Key> = records.iter().map(|record| record.named()).collect();
+    keys.sort_by_key(|key| (day_of(key.1), key.clone()));
+    keys.dedup();
+    keys
+}
+
+fn read_keys(device_ids: &[u8], timestamps: &[u8]) -> Vec<Key> {
+    let device_ids = read_array(device_ids, TEXT_OID);
+    let timestamps = read_array(timestamps, TIMESTAMPTZ_OID);
+    assert_eq!(device_ids.len(), timestamps.len());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    device_ids.into_iter().map(text).zip(timestamps.iter().map(|bytes| read_timestamp_us(bytes))).collect()
 }
 
 fn read(keys: &Keys) -> Vec<Key> {
-    let device_ids = read_array(keys.device_ids(), TEXT_OID);
-    let timestamps = read_array(keys.timestamps(), TIMESTAMPTZ_OID);
-    assert_eq!((device_ids.len(), timestamps.len()), (keys.len(), keys.len()));
-    assert_eq!(keys.is_empty(), device_ids.is_empty());
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    device_ids.into_iter().map(text).zip(timestamps.iter().map(|bytes| read_timestamp_us(bytes))).collect()
+    let named = read_keys(&keys.device_ids(), &keys.timestamps());
+    assert_eq!((named.len(), named.is_empty()), (keys.len(), keys.is_empty()));
+    named
 }
 
 /// The keys of all rows: nothing is known of any device.
@@ -56,17 +74,34 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn every_row_of_unknown_devices_has_one_key_in_the_rows_order(records in records()) {
+    fn every_row_of_unknown_devices_has_one_key_day_by_day_in_the_rows_order(records in records()) {
         assert_eq!(read(&all_keys(&batch(&records))), keys_of(&records));
     }
 
     #[test]
-    fn the_span_of_keys_is_from_their_oldest_to_their_newest_timestamp(records in records()) {
+    fn the_days_are_the_keys_cut_where_the_day_changes(records in records()) {
         let keys = all_keys(&batch(&records));
-        let timestamps = records.iter().map(|record| record.ts_us());
-        let expected = timestamps.clone().min().zip(timestamps.max());
-        let span = keys.span().map(|(oldest, newest)| (read_timestamp_us(&oldest), read_timestamp_us(&newest)));
-        assert_eq!(span, expected);
+        let named = read(&keys);
+        let days: Vec<_> = keys.by_day().collect();
+        let parts: Vec<Vec<Key>> = days.iter().map(|day| read_keys(&day.device_ids(), &day.timestamps())).collect();
+        let expected: Vec<&[Key]> = named.chunk_by(|left, right| day_of(left.1) == day_of(right.1)).collect();
+        assert_eq!(parts, expected);
+        assert_eq!(keys.days(), parts.len());
+    }
+
+    #[test]
+    fn each_day_tells_the_place_of_its_first_key_and_the_span_of_its_timestamps(records in records()) {
+        let keys = all_keys(&batch(&records));
+        let mut place = 0;
+        for day in keys.by_day() {
+            assert_eq!(u32::from_be_bytes(day.first_place()), place);
+            let part = read_keys(&day.device_ids(), &day.timestamps());
+            let (oldest, newest) = day.span();
+            let timestamps = part.iter().map(|key| key.1);
+            assert_eq!(Some(read_timestamp_us(&oldest)), timestamps.clone().min());
+            assert_eq!(Some(read_timestamp_us(&newest)), timestamps.max());
+            place += u32::try_from(part.len()).unwrap();
+        }
     }
 
     #[test]
@@ -77,7 +112,7 @@ proptest! {
         let mut states = DeviceStates::new(NonZeroUsize::new(DEVICES.len()).unwrap());
         for (device, newest) in DEVICES.iter().zip(&newest) {
             if let Some(newest) = newest {
-                let ts_us = newest.map(|second| FIRST_TS_US + i64::from(second) * 1_000_000);
+                let ts_us = newest.map(|second| ts_us(second, second / 2));
                 let row = ts_us.map(|ts_us| (*device, Newest { ts_us, latitude: 0.0, longitude: 0.0 }));
                 states.restore([*device], row);
             }

@@ -1,0 +1,58 @@
+"""How old the records of a stream are: which device reports what time, one key for each number."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping
+
+FLEET_DEVICES = 300
+FLEET_START = datetime(2026, 5, 1, tzinfo=UTC)
+# A fleet that sends four records a second fills one day, one chunk of the hypertable, with 345,600.
+FLEET_INTERVAL = timedelta(milliseconds=250)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+
+MONTH_DAYS = 30
+STRAY_DAYS = 330
+RECORDS_A_STRAY = 1_000
+
+Ages: TypeAlias = "Callable[[random.Random, int], tuple[int, datetime]]"
+"""(number of the device, time) of the record of a number."""
+
+
+def live(rng: random.Random, number: int) -> tuple[int, datetime]:
+    """Each device's records in the order of time: all of them are provably new."""
+    return rng.randrange(FLEET_DEVICES), FLEET_START + number * FLEET_INTERVAL
+
+
+def month(rng: random.Random, number: int) -> tuple[int, datetime]:
+    """Stored records of a month, the days in any order: each batch is of all days."""
+    device, moment = live(rng, number)
+    return device, moment - rng.randrange(MONTH_DAYS) * DAY
+
+
+def strays(rng: random.Random, number: int) -> tuple[int, datetime]:
+    """Live, but for one in a thousand, which is of any day of the last 330."""
+    device, moment = live(rng, number)
+    is_stray = number % RECORDS_A_STRAY == RECORDS_A_STRAY - 1
+    return device, moment - rng.randrange(1, STRAY_DAYS + 1) * DAY * is_stray
+
+
+def backwards(_rng: random.Random, number: int) -> tuple[int, datetime]:
+    """The newest first, all devices in the same seconds: none is provably new, and the table has no statistics."""
+    turn, device = divmod(number, FLEET_DEVICES)
+    return device, FLEET_START + DAY - (turn + 1) * SECOND
+
+
+DAYS_STORED: Mapping[str, int] = {"month": MONTH_DAYS, "strays": STRAY_DAYS + 1}
+"""Days of which the table has a row before a run, so that their chunks are there, as where records are late."""
+
+AGES: Mapping[str, Ages] = {
+    "live": live,
+    "month": month,
+    "strays": strays,
+    "backwards": backwards,
+}
