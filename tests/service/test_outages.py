@@ -173,15 +173,19 @@ def test_an_idle_service_notices_that_postgres_is_gone_or_frozen(
 
 
 def test_a_session_that_became_read_only_is_given_up_for_a_new_one(run: Run, world: World) -> None:
-    name = world.database.name
-    world.own(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     service = run(CONNECT_BACKOFF_MAX_MS="200").ready()
+    # As a server does to the sessions that it has from before a failover.
+    world.own(
+        "CREATE TABLE failover AS SELECT clock_timestamp() AS happened_at",
+        "GRANT SELECT ON failover TO processor",
+        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF EXISTS (SELECT FROM pg_stat_activity, failover"
+        "            WHERE pid = pg_backend_pid() AND backend_start < happened_at)"
+        " THEN RAISE EXCEPTION 'read-only' USING ERRCODE = '25006'; END IF; RETURN new; END $$",
+        "CREATE TRIGGER act BEFORE INSERT ON positions FOR EACH ROW EXECUTE FUNCTION act()",
+    )
     world.publish(drive(10))
     assert service.wait_for("batch failed")["sqlstate"] == "25006"
-    world.own(
-        "SET default_transaction_read_only = off",
-        f"ALTER DATABASE {name} RESET default_transaction_read_only",
-    )
     world.until_settled()
     assert world.rows() == 10
 
