@@ -161,7 +161,7 @@ class PositionStream(Protocol):
         """Create the group at id 0 with MKSTREAM; True when the *stream* did not exist before."""
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
-        """New entries; none after `block_ms`.
+        """New entries; none after `block_ms`. What is outside of the window of time is judged.
 
         A cancellation wakes the read, and what was already on its way is returned, never lost: the
         caller meets its cancellation at its next checkpoint.
@@ -178,7 +178,7 @@ class PositionStream(Protocol):
         """
 
     async def redeliver(self, entry_ids: Sequence[str]) -> Redelivered:
-        """Deliver pending entries once more, which counts, and renew their leases.
+        """Deliver pending entries once more, which counts, and renew their leases; judged as in `read_new`.
 
         Those that are not ours any more are left out.
         """
