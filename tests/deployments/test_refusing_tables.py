@@ -301,7 +301,7 @@ def test_a_server_whose_transaction_ids_are_used_up_costs_no_row(
         reset_xid(server, next_xid + LAST_XID)
         server.process.start()
         world.publish_at_once(live(ENTRIES, first_second=1_000))
-        assert_held(service, world, "transaction ID")
+        assert_held(service, world, "wraparound")
         server.process.stop()
         reset_xid(server, next_xid + 1)
         server.process.start()
