@@ -104,6 +104,17 @@ class InHand:
         self._recorder.records_acked(batch.records)
         self._changed()
 
+    def acked_first(self, batch: Batch, records: int) -> Batch | None:
+        """XACKs of the first `records` were answered; the others, which wait for theirs, if there are any."""
+        if records == batch.records:
+            self.acked(batch)
+            return None
+        rest = batch.piece(records, batch.records)
+        self._committed.pop(id(batch), None)
+        self.committed(rest)
+        self.acked(batch.piece(0, records))
+        return rest
+
     @property
     def on_trial(self) -> Collection[str]:
         """Ids whose trial is recorded, and neither settled nor taken back yet."""
