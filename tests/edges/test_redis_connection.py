@@ -412,6 +412,21 @@ async def test_what_a_pipeline_was_answered_is_known_though_the_connection_is_lo
             await connection.pipeline([b"A"])
 
 
+async def test_a_connection_that_another_task_closes_between_command_and_answer_is_lost(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(redis_server.url) as connection:
+        send = connection._send
+
+        async def send_and_close(wire: bytes) -> None:
+            await send(wire)
+            connection.close()
+
+        monkeypatch.setattr(connection, "_send", send_and_close)
+        with pytest.raises(RedisUnavailable, match="the connection was lost"):
+            await asked(connection, "PING")
+
+
 async def test_a_user_who_may_not_unblock_is_refused_when_connecting(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,8 @@ class Redelivering:
         self._page = Portion(min(options.count, PAGE_ENTRIES_MAX))
         # Claimed, and not delivered yet: whoever looks for idle entries would not find them for long.
         self._claimed: dict[str, PendingEntry] = {}
+        # How often an entry was delivered to us in vain, until it comes.
+        self._survived: Counter[str] = Counter()
         # In their order, each once: our own may be claimed, too.
         self._suspects: dict[str, None] = {}
         # Two passes at once would take the same entries.
@@ -122,6 +125,7 @@ class Redelivering:
             (entry for entry in entries if entry.entry_id in absent),
             now_ms=wall_clock.unix_ms(),
             rest_ms=rest_ms,
+            survived=self._survived,
         )
         self._suspects |= dict.fromkeys(plan.suspects)
         take = [*plan.take]
@@ -140,10 +144,13 @@ class Redelivering:
             redelivered = await self._stream.redeliver(page)
         except RedisUnavailable:
             self._page.too_much()
+            self._survived.update(page)
             if len(page) == 1:
                 # It holds nobody up: when it is idle again it is claimed again, and a suspect some day.
                 self._claimed.pop(page[0], None)
             raise
         if len(page) == asked_for:
             self._page.went_well()
+        for entry_id in self._survived.keys() & page:
+            del self._survived[entry_id]
         return redelivered

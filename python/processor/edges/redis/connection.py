@@ -203,6 +203,9 @@ class RedisConnection:
         """From the socket into the parser's own memory, which TLS cannot do."""
         received = None
         while received is None:
+            if self.closed:
+                # By another task, which was told that this is the wrong server; nobody would wake us.
+                raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             received = self._parser.receive(self._socket, RECEIVE_BYTES)
         return received
