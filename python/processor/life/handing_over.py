@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from processor.core.attempts import PendingEntry
 from processor.edges.ports import FIRST_ID, PositionStream
-from processor.tasks.acker import acknowledge_first
+from processor.tasks.acker import acknowledge
 from processor.tasks.in_hand import InHand
 
 # Own pending entries that one look takes, and one script releases.
@@ -43,8 +43,8 @@ class HandOver:
         await self.stream.leave_group()
 
     async def _acknowledge(self) -> None:
-        while waiting := self.in_hand.unacknowledged:
-            await acknowledge_first(self.stream, waiting[0], self.in_hand)
+        for batch in self.in_hand.unacknowledged:
+            await acknowledge(self.stream, batch, self.in_hand)
 
     async def _own_pending(self) -> list[PendingEntry]:
         pending: list[PendingEntry] = []

@@ -37,8 +37,15 @@ class Acker:
     async def _acknowledge(self, receipt: Receipt) -> None:
         rest: Batch | None = receipt.batch
         while rest is not None:
-            acknowledge = partial(acknowledge_first, self._redis.stream, rest, self._in_hand)
-            rest = await self._redis.until_answered(acknowledge, what="acknowledgement")
+            some = partial(acknowledge_first, self._redis.stream, rest, self._in_hand)
+            rest = await self._redis.until_answered(some, what="acknowledgement")
+
+
+async def acknowledge(stream: PositionStream, batch: Batch, in_hand: InHand) -> None:
+    """Acknowledge the whole of what is committed. Raises RedisError, and keeps what was answered by then."""
+    rest: Batch | None = batch
+    while rest is not None:
+        rest = await acknowledge_first(stream, rest, in_hand)
 
 
 async def acknowledge_first(stream: PositionStream, batch: Batch, in_hand: InHand) -> Batch | None:
