@@ -80,6 +80,8 @@ class Batch:
     def merge(batches: Sequence[Batch]) -> Batch: ...
     def split(self) -> tuple[Batch, Batch]:
         """Two halves of the rows, each with its repeats. Raises CodecError below two rows."""
+    def piece(self, start: int, stop: int) -> Batch:
+        """Records number `start` up to `stop`, from 0: to acknowledge a large batch piece by piece."""
     def take_out(self, row: int) -> tuple[Batch, Batch]:
         """(rest, taken): takes the row's first record out; its next repeat, if any, becomes the row."""
     def partition(self, parts: int) -> list[Batch]:

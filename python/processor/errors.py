@@ -30,9 +30,14 @@ class EdgeError(ProcessorError):
 class RedisError(EdgeError):
     """Base of the Redis edge's errors."""
 
+    wants_new_connection = False
+    """Whether it is of no use to ask again on the connections that there are."""
+
 
 class RedisUnavailable(RedisError):
     """No connection, a broken one, or no answer in time: the world's failure, to be tried again."""
+
+    wants_new_connection = True
 
 
 class RedisRefused(RedisError):
@@ -43,6 +48,15 @@ class RedisRefused(RedisError):
     def __init__(self, message: str, *, where: str, code: str) -> None:
         super().__init__(message, where=where)
         self.code = code
+
+
+class RedisMoved(RedisRefused):
+    """A server answered that is not, or not yet, the one to work on: a replica since a failover, as a rule.
+
+    Every connection is closed by then: the next ones lead to where the name points at that time.
+    """
+
+    wants_new_connection = True
 
 
 class PostgresError(EdgeError):

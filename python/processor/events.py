@@ -136,9 +136,11 @@ def group_gone(log: Log, *, error: str) -> None:
     )
 
 
-def read_failed(log: Log, *, error: str, retry_ms: int) -> None:
-    """Redis did not answer a read, or refused it; it is tried again, on a new connection if need be."""
-    log.warning(f"read failed and is repeated: {error}", error=error, retry_ms=retry_ms)
+def read_failed(log: Log, *, error: str, count: int, retry_ms: int) -> None:
+    """Redis did not answer a read, or refused it; one of `count` entries follows, on a new connection if need be."""
+    log.warning(
+        f"read failed and is repeated: {error}", error=error, count=count, retry_ms=retry_ms
+    )
 
 
 def command_repeated(log: Log, *, what: str, error: str, retry_ms: int) -> None:

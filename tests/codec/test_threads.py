@@ -134,6 +134,7 @@ CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "judged": lambda: partial(outside().judged, FIRST_TS_US),
     "merge": lambda: partial(Batch.merge, [ROWS, ROWS]),
     "split": lambda: ROWS.split,
+    "piece": lambda: partial(ROWS.piece, 1, 4000),
     "take_out": lambda: partial(ROWS.take_out, 4000),
     "partition": lambda: partial(ROWS.partition, 4),
     "copy_chunks": lambda: partial(next, ROWS.copy_chunks(1 << 24)),

@@ -16,7 +16,9 @@ async def plan_of(
     """The nodes of the plan that the writer's session gets, the topmost first."""
     await store.connect()
     assert store._session.connection is not None
-    [(answer,)] = await store._session.connection.fetch_raw(f"EXPLAIN (FORMAT JSON) {query}", parameters)
+    [(answer,)] = await store._session.connection.fetch_raw(
+        f"EXPLAIN (FORMAT JSON) {query}", parameters
+    )
 
     assert isinstance(answer, list)
 

@@ -13,9 +13,8 @@ from processor._codec import ReplyParser
 from processor.config.targets import redis_target
 from processor.edges.ports import FIRST_ID
 from processor.edges.redis import connection as connection_module
-from processor.edges.redis import connections as connections_module
 from processor.edges.redis.commands import Argument, encode
-from processor.edges.redis.connection import RedisConnection
+from processor.edges.redis.connection import SILENCE_MS, RedisConnection
 from processor.edges.redis.opening import open_connection
 from processor.edges.redis.stream import RedisPositionStream
 from processor.errors import RedisRefused, RedisUnavailable
@@ -65,8 +64,8 @@ async def introduced(*answers: bytes) -> AsyncIterator[RedisConnection]:
         yield connection
 
 
-async def asked(connection: RedisConnection, *command: Argument, timeout_ms: int = 5_000) -> object:
-    return await connection.request(encode(*command), timeout_ms=timeout_ms)
+async def asked(connection: RedisConnection, *command: Argument) -> object:
+    return await connection.request(encode(*command))
 
 
 @asynccontextmanager
@@ -202,7 +201,6 @@ async def test_a_frozen_server_is_given_up_in_time(
     monkeypatch: pytest.MonkeyPatch, thawed: RedisServer, stream_name: str
 ) -> None:
     monkeypatch.setattr(connection_module, "SILENCE_MS", 100)
-    monkeypatch.setattr(connections_module, "REPLY_TIMEOUT_MS", 100)
     async with connected(thawed.url, stream_name) as stream:
         thawed.process.freeze()
         with trio.fail_after(BOUND_S):
@@ -219,9 +217,8 @@ async def test_a_frozen_server_is_given_up_in_time(
 
 
 async def test_a_read_that_is_cancelled_while_the_server_is_frozen_ends_in_time(
-    monkeypatch: pytest.MonkeyPatch, thawed: RedisServer, stream_name: str
+    thawed: RedisServer, stream_name: str
 ) -> None:
-    monkeypatch.setattr(connections_module, "REPLY_TIMEOUT_MS", 100)
     async with connected(thawed.url, stream_name) as stream:
         thawed.process.freeze()
         with trio.fail_after(BOUND_S), trio.CancelScope() as scope:
@@ -286,7 +283,7 @@ async def test_a_read_that_is_overtaken_by_its_waking_is_woken_again(
 async def test_an_answer_of_another_kind_is_a_peer_that_is_no_redis(reply: bytes) -> None:
     async with introduced(reply) as connection:
         with pytest.raises(RedisUnavailable, match="an integer was expected"):
-            await connection.request_integer(encode("XACK"), timeout_ms=5_000)
+            await connection.request_integer(encode("XACK"))
         assert connection.closed
 
 
@@ -337,6 +334,7 @@ async def test_a_large_delivery_in_many_small_pieces_comes_whole(
             relay.piece_bytes = 1_021
             delivery = await stream.read_new(2_000, LONG_BLOCK_MS)
             assert (delivery.batch.records, delivery.rejections) == (2_000, [])
+            assert await stream.ack(delivery.batch) == 1_000
             assert await stream.ack(delivery.batch) == 2_000
 
 
@@ -360,6 +358,73 @@ async def test_a_delivery_may_take_longer_than_any_silence_may(
     connection.close()
     assert delivered[0].missing_ids == ["1-0"]
     assert autojump_clock.current_time() > 4
+
+
+async def test_a_command_may_be_sent_for_longer_than_any_silence_may(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "SILENCE_MS", 1_000)
+    monkeypatch.setattr(connection_module, "SEND_BYTES", 10)
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    wire, received = bytes(range(100)), bytearray()
+
+    async def take_slowly() -> None:
+        while len(received) < len(wire):
+            await trio.sleep(0.9)
+            received.extend(await theirs.receive_some(10))
+        await theirs.send_all(b"+OK\r\n")
+
+    connection = in_memory(ours)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take_slowly)
+        assert await connection.request(wire) == b"OK"
+    connection.close()
+    assert bytes(received) == wire
+    assert autojump_clock.current_time() > 8
+
+
+async def test_a_peer_that_stops_taking_a_command_is_given_up_in_time(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "SEND_BYTES", 10)
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    connection = in_memory(ours)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(theirs.receive_some, 10)
+        with pytest.raises(RedisUnavailable, match="no answer in time"):
+            await connection.request(bytes(100))
+    assert connection.closed
+    assert autojump_clock.current_time() == pytest.approx(SILENCE_MS / 1000)
+
+
+async def test_what_a_pipeline_was_answered_is_known_though_the_connection_is_lost() -> None:
+    async def talk(stream: trio.SocketStream) -> None:
+        for answer in INTRODUCTION:
+            await stream.receive_some(65_536)
+            await stream.send_all(answer)
+        await stream.receive_some(65_536)
+        await stream.send_all(b":1\r\n-ERR no\r\n:3")
+
+    async with peer(talk) as port, opened(f"redis://{HOST}:{port}/0") as connection:
+        one, refusal = await connection.pipeline([b"A", b"B", b"C"])
+        assert (one, repr(refusal)) == (1, "<ReplyError ERR no>")
+        with pytest.raises(RedisUnavailable):
+            await connection.pipeline([b"A"])
+
+
+async def test_a_connection_that_another_task_closes_between_command_and_answer_is_lost(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(redis_server.url) as connection:
+        send = connection._send
+
+        async def send_and_close(wire: bytes) -> None:
+            await send(wire)
+            connection.close()
+
+        monkeypatch.setattr(connection, "_send", send_and_close)
+        with pytest.raises(RedisUnavailable, match="the connection was lost"):
+            await asked(connection, "PING")
 
 
 @pytest.mark.parametrize("right", ["client|unblock", "time"])

@@ -14,6 +14,7 @@ from dev.servers import launch_redis
 from dev.servers.ports import HOST, free_port
 from processor._codec import ReplyParser
 from processor.config.targets import redis_target
+from processor.edges.redis import connection as connection_module
 from processor.edges.redis import opening
 from processor.edges.redis.commands import Argument, encode
 from processor.edges.redis.opening import open_connection
@@ -60,7 +61,7 @@ def shown(error: BaseException) -> str:
 
 
 async def asked(connection: RedisConnection, *command: Argument) -> Any:
-    return await connection.request(encode(*command), timeout_ms=5_000)
+    return await connection.request(encode(*command))
 
 
 async def own_entry(connection: RedisConnection) -> dict[str, str]:
@@ -212,6 +213,7 @@ async def test_a_peer_that_accepts_and_is_silent_is_given_up_in_time(
     monkeypatch: pytest.MonkeyPatch, authority_file: Path
 ) -> None:
     monkeypatch.setattr(opening, "CONNECT_TIMEOUT_MS", 50)
+    monkeypatch.setattr(connection_module, "SILENCE_MS", 50)
     async with peer(silent) as port:
         plain = await refusal(f"redis://{HOST}:{port}/0")
         secure = await refusal(f"rediss://{HOST}:{port}/0?ssl_ca_certs={authority_file}")
@@ -233,7 +235,7 @@ async def test_a_peer_that_is_no_redis_is_unavailable(
     monkeypatch: pytest.MonkeyPatch, answers: list[bytes]
 ) -> None:
     # Some garbage may yet become a reply, for all one can know.
-    monkeypatch.setattr(opening, "CONNECT_TIMEOUT_MS", 200)
+    monkeypatch.setattr(connection_module, "SILENCE_MS", 200)
     async with peer(answering(*answers)) as port:
         assert isinstance(await refusal(f"redis://{HOST}:{port}/0"), RedisUnavailable)
 

@@ -111,7 +111,7 @@ class Life:
         self.is_killed = True
         self._wire.cut(arrives=arrives)
         if not arrives:
-            self._stream._lives.clear()
+            self._stream._connections.clear()
         self._scope.cancel()
         self._end()
 
@@ -156,7 +156,7 @@ class Life:
             case "release":
                 self.released.update(answer)
             case "ack":
-                self.acked.update(arguments[0].entry_ids)
+                self.acked.update(arguments[0].piece(0, answer).entry_ids)
             case "record_failures":
                 self._world.watch_failures([failure.entry_id for failure in arguments[0]])
                 self.buried.update(

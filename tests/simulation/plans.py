@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
+from tests.simulation import redis_troubles
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.cuts import finish
@@ -116,6 +117,25 @@ class Change:
         getattr(world, self.what)()
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that Redis goes on answering in: one of TROUBLES, by name."""
+
+    what: str
+
+    async def happen(self, world: World) -> None:
+        TROUBLES[self.what](world)
+
+
+TROUBLES: Mapping[str, Callable[[World], None]] = {
+    "fail over": redis_troubles.fail_over,
+    "fill the memory": redis_troubles.fill,
+    "close what is idle": partial(redis_troubles.close_idle, idle_s_max=0.8),
+    "limit replies": partial(redis_troubles.limit_replies, entries_max=2),
+    "slow down": partial(redis_troubles.slow_down, ack_records_max=2),
+}
+
+
 CHANGES = (
     "redis_goes_away",
     "redis_freezes",
@@ -139,7 +159,9 @@ class Pause:
         await trio.sleep(self.milliseconds / 1000)
 
 
-Step: TypeAlias = "Publish | PublishPoison | Inherit | Trim | Start | Stop | Kill | Change | Pause"
+Step: TypeAlias = (
+    "Publish | PublishPoison | Inherit | Trim | Start | Stop | Kill | Change | Trouble | Pause"
+)
 
 
 def carry_out(plan: Sequence[Step], *, seed: int, doubles: Doubles | None = None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import trio
 
+from tests.simulation import redis_troubles
 from tests.simulation.world import REFUSED_DEVICE, World
 
 Preparation: TypeAlias = Callable[[World], None]
@@ -234,5 +235,12 @@ SCENARIOS: Mapping[str, Scenario] = {
     "postgres-away": Scenario(some_entries, postgres_away),
     "redis-away": Scenario(some_entries, redis_away),
     "redis-frozen": Scenario(some_entries, redis_frozen),
+    "redis-failover": Scenario(some_entries, redis_troubles.failover),
+    "redis-promoted-behind": Scenario(poison, redis_troubles.promotion_of_a_replica_behind),
+    "redis-full": Scenario(poison, redis_troubles.a_full_memory),
+    "redis-idle-closed": Scenario(entries_of_the_dead, redis_troubles.idle_connections_closed),
+    "redis-replies-lost": Scenario(entries_of_the_dead, redis_troubles.replies_too_large),
+    "redis-reads-lost": Scenario(a_backlog, redis_troubles.replies_too_large),
+    "redis-slow-link": Scenario(a_backlog, redis_troubles.a_slow_link),
     "second-signal": Scenario(some_entries, a_drain_in_trouble),
 }

@@ -136,6 +136,16 @@ def test_an_outage_that_counts_against_the_records_is_noticed(
     assert "failures of sound entries" in noticed("postgres-away", Kind.CRASH, stride=STRIDE)
 
 
+def test_a_part_of_an_acknowledgement_that_is_forgotten_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def acked_whole(self: InHand, batch: Batch, _: int) -> None:
+        self.acked(batch)
+
+    monkeypatch.setattr(InHand, "acked_first", acked_whole)
+    assert "were acknowledged" in str(run(Cut("redis-slow-link")).violations)
+
+
 def test_leases_that_nobody_renews_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def renew_nothing(*_: object) -> None:
         await trio.sleep_forever()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.simulation.plans import (
     CHANGES,
     NAMES,
+    TROUBLES,
     Change,
     Inherit,
     Kill,
@@ -18,6 +19,7 @@ from tests.simulation.plans import (
     Step,
     Stop,
     Trim,
+    Trouble,
     carry_out,
 )
 
@@ -40,6 +42,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Stop, names, checkpoints),
     st.builds(Kill, names, checkpoints, st.booleans()),
     st.builds(Change, st.sampled_from(CHANGES)),
+    st.builds(Trouble, st.sampled_from(sorted(TROUBLES))),
     st.builds(Trim, st.integers(1, 3)),
 )
 

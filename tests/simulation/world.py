@@ -201,9 +201,14 @@ class World:
             self.redis.answers = trio.Event()
         self._redis_failed_at = math.inf
 
+    def redis_stumbles(self) -> None:
+        """Something happens to it that may cost lives their connections, and is over at once."""
+        self._redis_failed_at = max(self._redis_failed_at, trio.current_time())
+
     def redis_recovers(self) -> None:
-        """Redis takes connections and answers."""
+        """Redis takes connections, has memory, and answers."""
         self.redis.come_back()
+        self.redis.is_full = False
         self.redis.answers.set()
         self._redis_failed_at = min(self._redis_failed_at, trio.current_time())
 

@@ -88,6 +88,65 @@ async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
     assert len(desk.in_hand) == 0
 
 
+async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeated(
+    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder
+) -> None:
+    named: list[int] = []
+    ack = desk.stream.ack
+
+    async def note(batch: Batch, *, attempted: Collection[str] = ()) -> int:
+        named.append(batch.records)
+        if len(named) == 3:
+            desk.stream.ack_failures.append(desk.stream.unavailable())
+        return await ack(batch, attempted=[*attempted])
+
+    desk.stream.ack = note  # type: ignore[method-assign]
+    desk.world.ack_records_max = 4
+    batch = await acks.deliver(10)
+    desk.in_hand.committed(batch)
+    await acks.settle(batch)
+    assert named == [10, 6, 2, 2]
+    assert acks.pending == len(desk.in_hand) == 0
+    assert not desk.in_hand.unacknowledged
+    assert recorder.snapshot().acks == desk.in_hand.ledger.acked == 10
+
+
+async def test_a_life_that_ends_amid_a_batch_knows_which_part_of_it_was_answered(
+    clock: MockClock, desk: Desk, acks: AckDesk
+) -> None:
+    desk.world.ack_records_max = 4
+    batch = await acks.deliver(10)
+    desk.in_hand.committed(batch)
+    ack = desk.stream.ack
+
+    async def freeze_after(batch: Batch, *, attempted: Collection[str] = ()) -> int:
+        acked = await ack(batch, attempted=[*attempted])
+        desk.world.answers = trio.Event()
+        return acked
+
+    desk.stream.ack = freeze_after  # type: ignore[method-assign]
+    with trio.move_on_after(10) as scope:
+        await acks.settle(batch)
+    assert scope.cancelled_caught
+    assert desk.in_hand.ledger.acked == 4
+    assert [left.entry_ids for left in desk.in_hand.unacknowledged] == [batch.entry_ids[4:]]
+    assert len(desk.in_hand) == acks.pending == 6
+
+
+async def test_recorded_failures_go_with_the_part_that_acknowledges_their_entries(
+    clock: MockClock, desk: Desk, acks: AckDesk
+) -> None:
+    entry_ids = desk.publish(10)
+    attempted = [entry_ids[1], entry_ids[8]]
+    for entry_id in attempted:
+        desk.record(entry_id, 1)
+    desk.world.ack_records_max = 4
+    batch = await acks.read(attempted)
+    await acks.settle(batch)
+    assert [desk.failures_of(each) for each in attempted] == [0, 0]
+    assert desk.in_hand.attempted(batch) == []
+
+
 async def test_a_redis_that_is_away_is_waited_for(
     clock: MockClock,
     nursery: trio.Nursery,

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from processor.edges.fakes.redis import parse_id
 from tests.edges.batches import position
 from tests.tasks.desk import WAIT_S_MAX, Desk
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from processor._codec import Delivery
     from processor.core.backoff import Backoff
     from processor.statistics import Recorder
     from processor.tasks.in_hand import InHand
@@ -223,6 +225,117 @@ async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
     assert lines[0]["retry_ms"] == 0
     assert all("NOPERM" in line["error"] for line in lines)
     assert recorder.snapshot().reads["error"] == 6
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fits(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    desk.world.reply_entries_max = 1
+    ids = desk.publish(12)
+    nursery.start_soon(desk.consumer().run)
+    taken: list[str] = []
+    while len(taken) < len(ids):
+        taken += await desk.receive()
+    assert sorted(taken, key=parse_id) == ids
+    assert trio.current_time() < 10
+    assert [line["count"] for line in told.fields("read failed")][:2] == [2, 2]
+    nursery.cancel_scope.cancel()
+
+
+async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    counts: list[int] = []
+    read = desk.stream.read_new
+
+    async def note(count: int, block_ms: int) -> Delivery:
+        counts.append(count)
+        return await read(count, block_ms)
+
+    desk.stream.read_new = note  # type: ignore[method-assign]
+    desk.stream.faults.before["read_new"] += [desk.stream.unavailable()] * 3
+    desk.publish(20)
+    nursery.start_soon(desk.consumer().run)
+    await trio.sleep(30)
+    assert counts[:8] == [5, 2, 1, 1, 2, 4, 5, 5]
+    assert len(desk.in_hand) == 20
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_one(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    counts: list[int] = []
+    read = desk.stream.read_new
+
+    async def note(count: int, block_ms: int) -> Delivery:
+        counts.append(count)
+        return await read(count, block_ms)
+
+    desk.stream.read_new = note  # type: ignore[method-assign]
+    desk.stream.faults.before["read_new"].append(desk.stream.unavailable())
+    nursery.start_soon(desk.consumer().run)
+    for second in range(5):
+        desk.publish(1, first_second=second)
+        await trio.sleep(2)
+    assert set(counts[1:]) == {2}
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_called_gone(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    first = desk.publish(2)
+    assert await desk.receive() == first
+    await wait_all_tasks_blocked()
+    began = trio.current_time()
+    desk.world.change_masters()
+    later = desk.publish(2, first_second=100)
+    assert await desk.receive() == later
+    assert trio.current_time() == began
+    [line] = told.fields("read failed")
+    assert "instance state changed" in line["error"]
+    assert not told.lines("consumer group is gone")
+    assert recorder.snapshot().dependencies["redis"].ready
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_read_that_a_replica_refuses_is_repeated_elsewhere(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    desk.world.change_masters()
+    ids = desk.publish(2)
+    nursery.start_soon(desk.consumer().run)
+    assert await desk.receive() == ids
+    assert not told.lines("consumer group is gone")
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    await wait_all_tasks_blocked()
+    desk.world.go_away()
+    desk.world.delete_stream()
+    desk.world.come_back()
+    ids = desk.publish(2)
+    assert await desk.receive() == ids
+    assert len(told.lines("consumer group is gone")) == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_full_memory_stops_no_reading_where_the_group_is_there(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    ids = desk.publish(2)
+    desk.world.is_full = True
+    desk.world.go_away()
+    desk.world.come_back()
+    nursery.start_soon(desk.consumer().run)
+    assert await desk.receive() == ids
     nursery.cancel_scope.cancel()
 
 

@@ -7,12 +7,14 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor.edges.fakes.redis import parse_id
+from processor.tasks.keep_alive import keep_connections_alive
 from processor.tasks.reclaimer import Reclaimer
 from tests.tasks.desk import IDLE_MS, Desk
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from processor.core.backoff import Backoff
     from tests.tasks.conftest import Told
 
 INTERVAL_MS = 15_000
@@ -27,9 +29,9 @@ async def left_by_a_peer(desk: Desk, records: int, *, first_second: int = 0) -> 
 
 
 @pytest.fixture
-def reclaimer(desk: Desk) -> Reclaimer:
+def reclaimer(desk: Desk, backoff: Backoff) -> Reclaimer:
     desk.redelivering.own_taken.set()
-    return Reclaimer(desk.redis, desk.redelivering, interval_ms=INTERVAL_MS)
+    return Reclaimer(desk.redis, desk.redelivering, interval_ms=INTERVAL_MS, backoff=backoff)
 
 
 async def test_it_claims_at_once_and_then_after_every_interval(
@@ -77,20 +79,109 @@ async def test_a_pass_that_failed_is_not_whole_and_nothing_is_forgotten_after_it
     nursery.cancel_scope.cancel()
 
 
-async def test_a_pass_that_fails_is_told_and_begun_anew_after_the_next_pause(
+async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_pause(
     clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
 ) -> None:
     ids = await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)
-    desk.stream.faults.before["claim"] += [
-        desk.stream.unavailable(),
-        desk.stream.refused("BUSY", "a script is running"),
-    ]
+    busy = desk.stream.refused("BUSY", "a script is running")
+    desk.stream.faults.before["claim"] += [busy, busy]
     began = trio.current_time()
     nursery.start_soon(reclaimer.run)
     assert await desk.receive() == ids
     assert trio.current_time() - began == pytest.approx(2 * INTERVAL_S)
     assert [line["retry_ms"] for line in told.fields("claim failed")] == [INTERVAL_MS] * 2
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+) -> None:
+    ids = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    desk.stream.faults.before["claim"].append(desk.stream.unavailable())
+    began = trio.current_time()
+    nursery.start_soon(reclaimer.run)
+    assert await desk.receive() == ids
+    assert trio.current_time() == began
+    assert [line["retry_ms"] for line in told.fields("claim failed")] == [0]
+    nursery.cancel_scope.cancel()
+
+
+async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_after_growing_pauses(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+) -> None:
+    ids = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    desk.stream.faults.before["claim"] += [desk.stream.unavailable()] * 5
+    began = trio.current_time()
+    nursery.start_soon(reclaimer.run)
+    assert await desk.receive() == ids
+    assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8
+    first, *others = [line["retry_ms"] for line in told.fields("claim failed")]
+    assert first == 0
+    assert all(0 < pause <= 100 << n for n, pause in enumerate(others))
+    # The next trouble is the first one again.
+    await trio.sleep(INTERVAL_S + 1)
+    desk.stream.faults.before["claim"].append(desk.stream.unavailable())
+    await trio.sleep(INTERVAL_S)
+    assert told.fields("claim failed")[-1]["retry_ms"] == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_behind_a_proxy_that_closes_what_is_idle_every_pass_claims(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    desk.world.idle_s_max = 10
+    nursery.start_soon(reclaimer.run)
+    for second in range(3):
+        ids = await left_by_a_peer(desk, 1, first_second=second * 100)
+        left_at = trio.current_time()
+        assert await desk.receive() == ids
+        assert trio.current_time() - left_at <= IDLE_S + INTERVAL_S
+    nursery.cancel_scope.cancel()
+
+
+async def test_with_something_said_every_few_seconds_such_a_proxy_closes_nothing(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+) -> None:
+    desk.world.idle_s_max = 10
+    nursery.start_soon(reclaimer.run)
+    nursery.start_soon(keep_connections_alive, desk.stream)
+    await trio.sleep(20 * INTERVAL_S)
+    assert not told.lines("claim failed")
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_was_claimed_and_lost_on_the_way_is_taken_at_once_and_in_halves(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    ids = await left_by_a_peer(desk, 5)
+    await trio.sleep(IDLE_S)
+    desk.world.reply_entries_max = 1
+    began = trio.current_time()
+    nursery.start_soon(reclaimer.run)
+    taken: list[str] = []
+    while len(taken) < len(ids):
+        taken += await desk.receive()
+    assert taken == ids
+    assert trio.current_time() - began < 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_one_entry_that_is_lost_again_and_again_holds_no_claim_up(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    await left_by_a_peer(desk, 1)
+    await trio.sleep(IDLE_S)
+    desk.stream.faults.after["redeliver"] += [desk.stream.unavailable()] * 2
+    nursery.start_soon(reclaimer.run)
+    await trio.sleep(1)
+    later = await left_by_a_peer(desk, 1, first_second=100)
+    assert len(desk.stream.faults.after["redeliver"]) == 1
+    desk.stream.faults.after["redeliver"].clear()
+    await trio.sleep(IDLE_S + INTERVAL_S)
+    assert later[0] in desk.taken()
     nursery.cancel_scope.cancel()
 
 

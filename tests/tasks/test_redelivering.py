@@ -12,7 +12,8 @@ from trio.testing import wait_all_tasks_blocked
 from processor import wall_clock
 from processor.edges.fakes.redis import parse_id
 from processor.errors import RedisUnavailable
-from tests.tasks.desk import IDLE_MS, attempts_json
+from processor.tasks.failing import SurvivedTrial
+from tests.tasks.desk import IDLE_MS, attempts_json, waiting
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -260,3 +261,53 @@ async def test_two_passes_at_once_take_no_entry_twice(
         await wait_all_tasks_blocked()
     assert desk.taken() == ids
     assert all(entry.deliveries == 2 for entry in desk.world.pending.values())
+
+
+async def test_deliveries_that_were_lost_on_their_way_to_us_make_no_suspect(
+    clock: MockClock, desk: Desk
+) -> None:
+    [entry_id] = desk.publish(1)
+    await desk.read()
+    desk.stream.faults.after["redeliver"] += [desk.stream.unavailable()] * 10
+    for _ in range(10):
+        with pytest.raises(RedisUnavailable):
+            await desk.redelivering.take_own()
+        await desk.stream.connect()
+    assert desk.pending_entry(entry_id).deliveries == 11
+    await desk.redelivering.take_own()
+    assert desk.taken() == [entry_id]
+
+
+async def test_what_a_pass_claimed_and_could_not_read_is_the_next_ones_first(
+    clock: MockClock, desk: Desk
+) -> None:
+    ids = desk.publish(7)
+    await (await desk.peer()).read_new(7, 1)
+    await trio.sleep(2 * IDLE_S)
+    desk.stream.faults.before["redeliver"].append(desk.stream.unavailable())
+    with pytest.raises(RedisUnavailable):
+        await desk.redelivering.claim()
+    await desk.stream.connect()
+    # What was claimed is not idle any more.
+    assert [desk.pending_entry(each).idle_ms for each in ids[:5]] == [0] * 5
+    await desk.redelivering.claim()
+    assert desk.taken() == ids
+
+
+async def test_suspects_that_an_interrupted_pass_has_not_tried_are_tried_in_the_next_one(
+    clock: MockClock, desk: Desk
+) -> None:
+    ids = desk.publish(3)
+    await (await desk.peer()).read_new(3, 1)
+    for entry_id in ids:
+        desk.suspect(entry_id)
+    await trio.sleep(2 * IDLE_S)
+    desk.stream.faults.before["begin_trial"].append(desk.stream.unavailable())
+    with pytest.raises(RedisUnavailable):
+        await desk.redelivering.claim()
+    await desk.stream.connect()
+    await desk.redelivering.claim()
+    tried = [receipt.batch.entry_ids for receipt in waiting(desk.receipts)]
+    # The interrupted one waits until its trial is taken back, which it may have been recorded as.
+    assert tried == [[ids[1]], [ids[2]]]
+    assert desk.sent_failures() == [SurvivedTrial(ids[0])]

@@ -121,8 +121,8 @@ async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
 async def test_what_redis_refuses_is_asked_again_with_growing_pauses_on_the_same_connection(
     clock: MockClock, desk: Desk, told: Told
 ) -> None:
-    loading = desk.stream.refused("LOADING", "Redis is loading the dataset in memory")
-    desk.stream.faults.before["sweep_attempts"] += [loading] * 5
+    busy = desk.stream.refused("BUSY", "Redis is busy running a script.")
+    desk.stream.faults.before["sweep_attempts"] += [busy] * 5
     connect = desk.stream.faults.before["connect"]
     connect.append(desk.stream.unavailable("nobody asks for a connection"))
     began = trio.current_time()
@@ -132,3 +132,27 @@ async def test_what_redis_refuses_is_asked_again_with_growing_pauses_on_the_same
         True
     ] * 5
     assert len(connect) == 1
+
+
+@pytest.mark.parametrize("refusable", [False, True])
+async def test_what_a_replica_refuses_is_asked_again_on_new_connections_even_where_a_refusal_is_an_answer(
+    clock: MockClock, desk: Desk, told: Told, refusable: bool
+) -> None:
+    desk.world.change_masters()
+    swept = await desk.redis.until_answered(
+        desk.stream.sweep_attempts, what="sweep", refusable=refusable
+    )
+    assert swept == Swept(0, frozenset())
+    [line] = told.fields("sweep failed and is repeated")
+    assert "READONLY" in line["error"]
+
+
+async def test_while_the_name_still_leads_to_a_replica_the_pauses_grow(
+    clock: MockClock, desk: Desk, told: Told
+) -> None:
+    loading = desk.stream.refused("LOADING", "Redis is loading the dataset in memory")
+    desk.stream.faults.before["sweep_attempts"] += [loading] * 5
+    began = trio.current_time()
+    await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep")
+    assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
+    assert len(told.lines("sweep failed and is repeated")) == 5

@@ -70,7 +70,7 @@ def test_only_who_has_a_receipt_acknowledges_records() -> None:
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute) and node.attr == "ack" and isinstance(node.ctx, ast.Load)
     }
-    assert callers == {"tasks.acker", "life.handing_over"}
+    assert callers == {"tasks.acker"}
 
 
 def test_the_codec_knows_no_python_and_is_safe() -> None:

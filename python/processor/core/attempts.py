@@ -110,8 +110,12 @@ class PendingEntry:
     @property
     def is_suspect(self) -> bool:
         """Whether it is tried alone: deliveries without an answer, or a trial that nobody survived."""
+        return self.is_suspect_after(0)
+
+    def is_suspect_after(self, survived: int) -> bool:
+        """The same where so many of the deliveries are known to have killed nobody."""
         if self.attempts is None or self.attempts.failures == 0:
-            return self.deliveries > SUSPICIOUS_DELIVERIES
+            return self.deliveries - survived > SUSPICIOUS_DELIVERIES
         return self.attempts.code == NO_ANSWER
 
 

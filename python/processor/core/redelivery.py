@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from processor.core.attempts import PendingEntry
 
@@ -22,11 +24,20 @@ class Redelivery:
     """Refused not long ago: left for a later claim."""
 
 
+NOTHING_SURVIVED: Final[Mapping[str, int]] = MappingProxyType({})
+
+
 def plan_redelivery(
-    entries: Iterable[PendingEntry], *, now_ms: float, rest_ms: float = 0
+    entries: Iterable[PendingEntry],
+    *,
+    now_ms: float,
+    rest_ms: float = 0,
+    survived: Mapping[str, int] = NOTHING_SURVIVED,
 ) -> Redelivery:
     """Sort pending entries out.
 
+    `survived` says how often an entry was delivered and lost on its way to a process that lives on:
+    that is no ground for suspicion.
     One whose last recorded failure is younger than `rest_ms` at `now_ms` (Unix time) is left. Without
     a `rest_ms` none is, whatever the clocks of those who dated the failures said.
     """
@@ -34,7 +45,7 @@ def plan_redelivery(
     for entry in entries:
         if rest_ms and entry.attempts and now_ms - entry.attempts.last_failed_at_ms < rest_ms:
             left.append(entry.entry_id)
-        elif entry.is_suspect:
+        elif entry.is_suspect_after(survived.get(entry.entry_id, 0)):
             suspects.append(entry.entry_id)
         else:
             take.append(entry.entry_id)

@@ -112,6 +112,15 @@ class Bystander(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Ensured:
+    """What was missing before the group was ensured: entries may have gone with it."""
+
+    stream_was_missing: bool
+    group_was_missing: bool
+    """True with `stream_was_missing`, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A step of a claim pass."""
 
@@ -145,9 +154,10 @@ class Swept:
 class PositionStream(Protocol):
     """The consumer group's view of the stream, for one consumer name.
 
-    One task calls `read_new`; any may call the rest. Raises RedisUnavailable and RedisRefused; after the
-    first, `connect` makes whatever connection is missing. Lists of ids are ascending. Where the group or
-    the stream does not exist, nothing is pending: only `read_new` and `lag` complain of it.
+    One task calls `read_new`; any may call the rest. Raises RedisUnavailable, RedisRefused and, as one of
+    these, RedisMoved; after an error with `wants_new_connection`, `connect` makes whatever connection is
+    missing, to where the name points by then. Lists of ids are ascending. Where the group or the stream
+    does not exist, nothing is pending: only `read_new` and `lag` complain of it.
     """
 
     @property
@@ -157,8 +167,11 @@ class PositionStream(Protocol):
     async def connect(self) -> None:
         """Make the connections that are missing. Idempotent; one attempt, no retries."""
 
-    async def ensure_group(self) -> bool:
-        """Create the group at id 0 with MKSTREAM; True when the *stream* did not exist before."""
+    async def keep_alive(self) -> None:
+        """Have connections that are idle say something, and replace those that turn out to be closed."""
+
+    async def ensure_group(self) -> Ensured:
+        """Look for the group, and create it at id 0 with MKSTREAM if it is missing."""
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         """New entries; none after `block_ms`. What is outside of the window of time is judged.
@@ -187,9 +200,12 @@ class PositionStream(Protocol):
         """Renew the leases of those that are still ours, which are returned."""
 
     async def ack(self, batch: Batch, *, attempted: Sequence[str] = ()) -> int:
-        """XACK every record of the batch; the number that were still pending.
+        """XACK records of the batch, from the first one on; how many were named in an answered XACK.
 
-        In the same step the recorded failures of the ids `attempted` are forgotten.
+        All of them over a fast link. Otherwise what other requests need not wait for, one at least:
+        the rest is to be asked for again. Where a part is answered and the next one fails, the part
+        is returned, and the failure is met with the rest. In the same step the recorded failures of
+        the ids `attempted` are forgotten.
         """
 
     async def record_failures(

@@ -10,6 +10,7 @@ import trio
 from processor.core.attempts import PendingEntry
 from processor.edges.ports import FIRST_ID, PositionStream
 from processor.errors import RedisError
+from processor.tasks.acker import acknowledge
 from processor.tasks.in_hand import InHand
 
 # Entries that one exchange releases, acknowledges or looks at: what is cut off is one of them, not everything.
@@ -68,9 +69,8 @@ class HandOver:
         await self.stream.leave_group()
 
     async def _acknowledge(self) -> None:
-        for piece in self.in_hand.unacknowledged_pieces(PIECE_ENTRIES):
-            await self.stream.ack(piece, attempted=self.in_hand.attempted(piece))
-            self.in_hand.acked(piece)
+        for batch in self.in_hand.unacknowledged:
+            await acknowledge(self.stream, batch, self.in_hand)
 
     async def _release_strays(self) -> None:
         """Look through the own pending list: entries may have been delivered that never came into our hands.

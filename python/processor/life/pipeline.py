@@ -123,7 +123,8 @@ class Pipeline:
             ReadOptions(count=config.batch_size, block_ms=config.batch_block_ms),
             backoff=self._backoff,
         )
-        reclaimer = Reclaimer(self._redis, redelivering, interval_ms=config.claim_interval_ms)
+        interval_ms, backoff = config.claim_interval_ms, self._backoff
+        reclaimer = Reclaimer(self._redis, redelivering, interval_ms=interval_ms, backoff=backoff)
         intake.start_soon(consumer.run)
         intake.start_soon(reclaimer.run)
 

@@ -82,7 +82,8 @@ class Start:
             nonlocal is_new
             await self._edges.stream.connect()
             # Once seen missing, the stream is there: this attempt may fail behind its creation.
-            is_new = await self._edges.stream.ensure_group() or is_new
+            ensured = await self._edges.stream.ensure_group()
+            is_new = ensured.stream_was_missing or is_new
 
         await self._redis.connect(attempt, self._backoff)
         target = self._config.redis_url

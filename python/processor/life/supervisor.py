@@ -32,6 +32,7 @@ from processor.logs import Log
 from processor.panic.black_box import BlackBox, devices, in_flight
 from processor.statistics import Build, Recorder
 from processor.tasks.in_hand import now_ms
+from processor.tasks.keep_alive import keep_connections_alive
 from processor.tasks.lag_probe import probe_lag
 from processor.tasks.retrying import Dependency
 
@@ -119,6 +120,7 @@ class _Life:
     async def run(self, services: trio.Nursery, *, metrics: str) -> ExitCode:
         """Read and write until a stop request, then drain and hand over; the exit code."""
         services.start_soon(probe_lag, self._edges.stream, self.recorder)
+        services.start_soon(keep_connections_alive, self._edges.stream)
         services.start_soon(self._edges.probe.run, self._postgres)
         async with trio.open_nursery() as handing_over:
             handing_over.start_soon(self._ending.hand_over, services)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import trio
 
+from processor._codec import Batch
+from processor.edges.ports import PositionStream
 from processor.tasks.committing import Receipt
 from processor.tasks.in_hand import InHand
 from processor.tasks.retrying import Redis
@@ -14,7 +18,7 @@ class Acker:
 
     Owns its end of the receipts. Stops when all writers have closed theirs. Cancelled, it leaves
     committed records pending: they are read again, found in the table, and acknowledged then.
-    Raises nothing of Redis' own: an acknowledgement without an answer is repeated.
+    Raises nothing of Redis' own: what has no answer of a batch is repeated, and what has one is not.
     """
 
     def __init__(
@@ -31,10 +35,23 @@ class Acker:
                 await self._acknowledge(receipt)
 
     async def _acknowledge(self, receipt: Receipt) -> None:
-        attempted = self._in_hand.attempted(receipt.batch)
+        rest: Batch | None = receipt.batch
+        while rest is not None:
+            some = partial(acknowledge_first, self._redis.stream, rest, self._in_hand)
+            rest = await self._redis.until_answered(some, what="acknowledgement")
 
-        async def acknowledge() -> int:
-            return await self._redis.stream.ack(receipt.batch, attempted=attempted)
 
-        await self._redis.until_answered(acknowledge, what="acknowledgement")
-        self._in_hand.acked(receipt.batch)
+async def acknowledge(stream: PositionStream, batch: Batch, in_hand: InHand) -> None:
+    """Acknowledge the whole of what is committed. Raises RedisError, and keeps what was answered by then."""
+    rest: Batch | None = batch
+    while rest is not None:
+        rest = await acknowledge_first(stream, rest, in_hand)
+
+
+async def acknowledge_first(stream: PositionStream, batch: Batch, in_hand: InHand) -> Batch | None:
+    """Acknowledge as much of what is committed as goes at once; the rest, None if that was all.
+
+    Raises RedisError.
+    """
+    acked = await stream.ack(batch, attempted=in_hand.attempted(batch))
+    return in_hand.acked_first(batch, acked)

@@ -9,19 +9,18 @@ from typing import NoReturn
 import trio
 
 from processor import events
+from processor._codec import Delivery
 from processor.core.backoff import Backoff
-from processor.errors import RedisError, RedisRefused
+from processor.core.portion import Portion
+from processor.errors import RedisError, RedisUnavailable
 from processor.tasks.intake import Intake
 from processor.tasks.redelivering import Redelivering
 from processor.tasks.retrying import Redis
 
-# What Redis answers when the group is gone: at once, or to a read that was blocked when it went.
-GROUP_GONE_CODES = ("NOGROUP", "UNBLOCKED")
-
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How much one read asks for, and how long it waits."""
+    """How much one read asks for at most, and how long it waits."""
 
     count: int
     block_ms: int
@@ -30,10 +29,10 @@ class ReadOptions:
 class Consumer:
     """The one task that reads new entries.
 
-    Owns the reading connection. Stops when it is cancelled: a delivery that was on its way is still
-    handed over. If it is lost with a delivery in its hands, that is pending under its own name, and
-    the next life of this consumer takes it first. Raises nothing of Redis' own: it reconnects for as
-    long as it takes.
+    Owns the reading connection, and how much a read asks for: half of what was lost. Stops when it is
+    cancelled: a delivery that was on its way is still handed over. If it is lost with a delivery in
+    its hands, that is pending under its own name, and the next life of this consumer takes it first.
+    Raises nothing of Redis' own: it reconnects for as long as it takes.
     """
 
     def __init__(
@@ -48,7 +47,8 @@ class Consumer:
         self._redis = redis
         self._intake = intake
         self._redelivering = redelivering
-        self._options = options
+        self._portion = Portion(options.count)
+        self._block_ms = options.block_ms
         self._backoff = backoff
         self._failures = 0
 
@@ -71,23 +71,41 @@ class Consumer:
                 await self._recover(error)
 
     async def _read_new(self) -> NoReturn:
-        stream, options = self._redis.stream, self._options
         while True:
-            delivery = await stream.read_new(options.count, options.block_ms)
+            delivery = await self._read_some()
             self._failures = 0
             self._redis.recorder.read_answered(entries=delivery.entries)
             if delivery.entries:
                 await self._intake.admit(delivery, redelivered=False)
 
+    async def _read_some(self) -> Delivery:
+        asked_for = self._portion.size
+        try:
+            delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
+        except RedisUnavailable:
+            # It may have been too large a reply for Redis' limit of what it keeps for a client.
+            self._portion.too_much()
+            raise
+        if delivery.entries == asked_for:
+            self._portion.went_well()
+        return delivery
+
     async def _recover(self, error: RedisError) -> None:
-        if isinstance(error, RedisRefused) and error.code in GROUP_GONE_CODES:
-            events.group_gone(self._redis.log, error=str(error))
+        async def ensure_group() -> None:
+            if (await self._redis.stream.ensure_group()).group_was_missing:
+                events.group_gone(self._redis.log, error=str(error))
+
         await self._pause(error)
-        await self._redis.connect(and_then=self._redis.stream.ensure_group)
+        await self._redis.connect(and_then=ensure_group)
 
     async def _pause(self, error: RedisError) -> None:
         """None after the first failure, then longer ones: a Redis that takes connections may refuse reads."""
         pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
         self._failures += 1
-        events.read_failed(self._redis.log, error=str(error), retry_ms=round(pause_ms or 0))
+        events.read_failed(
+            self._redis.log,
+            error=str(error),
+            count=self._portion.size,
+            retry_ms=round(pause_ms or 0),
+        )
         await trio.sleep((pause_ms or 0) / 1000)

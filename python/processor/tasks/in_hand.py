@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import trio
 
@@ -76,12 +76,6 @@ class InHand:
         """What is in the table and waits for its acknowledgement."""
         return tuple(self._committed.values())
 
-    def unacknowledged_pieces(self, records_max: int) -> Sequence[Batch]:
-        """The same in pieces of so many records, which are acknowledged one by one from now on."""
-        pieces = [each for batch in self.unacknowledged for each in _pieces(batch, records_max)]
-        self._committed = {id(piece): piece for piece in pieces}
-        return pieces
-
     @property
     def uncommitted(self) -> list[str]:
         """Ids in hand of which no commit is known, ascending."""
@@ -101,6 +95,17 @@ class InHand:
         classing.acked(let_go, again=set(again), known=set(known))
         self._recorder.records_acked(batch.records)
         self._changed()
+
+    def acked_first(self, batch: Batch, records: int) -> Batch | None:
+        """XACKs of the first `records` were answered; the others, which wait for theirs, if there are any."""
+        if records == batch.records:
+            self.acked(batch)
+            return None
+        rest = batch.piece(records, batch.records)
+        self._committed.pop(id(batch), None)
+        self.committed(rest)
+        self.acked(batch.piece(0, records))
+        return rest
 
     @property
     def on_trial(self) -> Collection[str]:
@@ -193,15 +198,6 @@ class InHand:
 
     def _changed(self) -> None:
         self._recorder.in_hand(len(self.held), self.ledger)
-
-
-def _pieces(batch: Batch, records_max: int) -> Iterator[Batch]:
-    """Halves of halves; the repeats of one row stay together."""
-    if batch.records <= records_max or batch.rows < 2:
-        yield batch
-        return
-    for half in batch.split():
-        yield from _pieces(half, records_max)
 
 
 def now_ms() -> int:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import trio
 
 from processor import wall_clock
 from processor.core.attempts import PendingEntry
+from processor.core.portion import Portion
 from processor.core.redelivery import plan_redelivery
-from processor.edges.ports import FIRST_ID, PositionStream
+from processor.edges.ports import FIRST_ID, PositionStream, Redelivered
+from processor.errors import RedisUnavailable
 from processor.statistics import Recorder
 from processor.tasks.in_hand import InHand
 from processor.tasks.intake import Intake
 from processor.tasks.trials import Trials
+
+# Delivered by one command at most, which is 22 kB then.
+PAGE_ENTRIES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class Redelivering:
 
     They come without their contents first, and are sorted out: what is in hand is passed over, what
     may kill its consumer is tried alone at the end of the pass, everything else goes the way of new
-    entries. Raises RedisError: the pass begins anew then.
+    entries. Raises RedisError: the pass begins anew then, and takes what it had claimed first. What
+    is delivered in vain is delivered again in halves.
     """
 
     def __init__(
@@ -49,6 +56,11 @@ class Redelivering:
         self._options = options
         self._in_hand = in_hand
         self._recorder = recorder
+        self._page = Portion(min(options.count, PAGE_ENTRIES_MAX))
+        # Claimed, and not delivered yet: whoever looks for idle entries would not find them for long.
+        self._claimed: dict[str, PendingEntry] = {}
+        # How often an entry was delivered to us in vain, until it comes.
+        self._survived: Counter[str] = Counter()
         # In their order, each once: our own may be claimed, too.
         self._suspects: dict[str, None] = {}
         # Two passes at once would take the same entries.
@@ -73,6 +85,7 @@ class Redelivering:
         At its end suspects are tried, our own among them.
         """
         async with self._passing:
+            await self._take_claimed()
             cursor: str | None = None
             while cursor != FIRST_ID:
                 claim = await self._stream.claim(
@@ -80,10 +93,10 @@ class Redelivering:
                 )
                 self._recorder.entries_claimed(len(claim.entries))
                 self._intake.write_off(claim.lost_ids)
-                await self._take(claim.entries, rest_ms=0)
+                self._claimed.update((entry.entry_id, entry) for entry in claim.entries)
+                await self._take_claimed()
                 cursor = claim.cursor
-        suspects, self._suspects = [*self._suspects], {}
-        await self._trials.run(suspects)
+        await self._trials.run(self._suspects_in_turn())
 
     async def sweep(self) -> None:
         """Forget failures of what is settled; what we refused and others have settled is theirs."""
@@ -92,18 +105,52 @@ class Redelivering:
         for entry_id in set(refused) - swept.remembered:
             self._in_hand.gone(entry_id)
 
+    def _suspects_in_turn(self) -> Iterator[str]:
+        """Each once; what a failure or a silent PostgreSQL leaves here is tried in the next pass."""
+        while self._suspects:
+            entry_id = next(iter(self._suspects))
+            del self._suspects[entry_id]
+            # One whose last trial is still recorded would look as if nobody had survived it.
+            if entry_id not in self._in_hand.on_trial:
+                yield entry_id
+
+    async def _take_claimed(self) -> None:
+        await self._take([*self._claimed.values()], rest_ms=0)
+        self._claimed.clear()
+
     async def _take(self, entries: Sequence[PendingEntry], *, rest_ms: int) -> None:
-        """Deliver a page of entries once more, but for the suspects among them."""
+        """Deliver entries once more, page by page, but for the suspects among them."""
         absent = set(self._in_hand.absent([entry.entry_id for entry in entries]))
         plan = plan_redelivery(
             (entry for entry in entries if entry.entry_id in absent),
             now_ms=wall_clock.unix_ms(),
             rest_ms=rest_ms,
+            survived=self._survived,
         )
         self._suspects |= dict.fromkeys(plan.suspects)
-        if plan.take:
-            redelivered = await self._stream.redeliver(plan.take)
+        take = [*plan.take]
+        while take:
+            page = take[: self._page.size]
+            redelivered = await self._redeliver(page)
             self._intake.write_off(redelivered.lost_ids)
             await self._intake.admit(
                 redelivered.delivery, redelivered=True, attempted=plan.attempted
             )
+            del take[: len(page)]
+
+    async def _redeliver(self, page: Sequence[str]) -> Redelivered:
+        asked_for = self._page.size
+        try:
+            redelivered = await self._stream.redeliver(page)
+        except RedisUnavailable:
+            self._page.too_much()
+            self._survived.update(page)
+            if len(page) == 1:
+                # It holds nobody up: when it is idle again it is claimed again, and a suspect some day.
+                self._claimed.pop(page[0], None)
+            raise
+        if len(page) == asked_for:
+            self._page.went_well()
+        for entry_id in self._survived.keys() & page:
+            del self._survived[entry_id]
+        return redelivered

@@ -12,7 +12,7 @@ import trio
 from processor import events
 from processor.core.backoff import Backoff
 from processor.edges.ports import PositionStream
-from processor.errors import EdgeError, RedisError, RedisRefused, RedisUnavailable
+from processor.errors import EdgeError, RedisError
 from processor.logs import Log
 from processor.statistics import Recorder
 
@@ -88,15 +88,15 @@ class Redis:
     ) -> Answer:
         """Ask until Redis answers; `what` is for the log.
 
-        It may also be there and not have us yet: loading, read-only after a failover, out of memory.
-        So a refusal is no answer either, unless it is `refusable`: raises RedisRefused then.
+        A refusal is no answer either, since memory may be full for a while, unless it is `refusable`:
+        raises RedisRefused then, but for one of a server that is not the one to work on.
         """
         failures = 0
         while True:
             try:
                 return await ask()
             except RedisError as error:
-                if refusable and isinstance(error, RedisRefused):
+                if refusable and not error.wants_new_connection:
                     raise
                 failures += 1
                 pause_ms = self._backoff.pause_ms(failures, random) or 0.0
@@ -104,5 +104,5 @@ class Redis:
                     self.log, what=what, error=str(error), retry_ms=round(pause_ms)
                 )
                 await trio.sleep(pause_ms / 1000)
-                if isinstance(error, RedisUnavailable):
+                if error.wants_new_connection:
                     await self.connect()

@@ -7,7 +7,7 @@ that counts as a failure of the record; if it does not, the record of the trial 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import trio
 
@@ -48,7 +48,7 @@ class Trials:
         self._in_hand = in_hand
         self._devices = devices
 
-    async def run(self, suspects: Sequence[str]) -> None:
+    async def run(self, suspects: Iterable[str]) -> None:
         """Try each, while PostgreSQL answers; the rest is left to a later pass. Raises RedisError."""
         for entry_id in suspects:
             if not await self._postgres_answers():
@@ -73,12 +73,13 @@ class Trials:
 
     async def _is_recorded(self, entry_id: str) -> bool:
         """Record the trial before it begins; whether it may."""
+        # Before the answer, which may be lost: what may be recorded has to be taken back.
+        self._in_hand.tried(entry_id)
         begun = await self._redis.stream.begin_trial(entry_id, attempts_max=self._attempts_max)
         if begun.fate is not Fate.LEFT_PENDING:
             failure = unanswered(entry_id, wall_clock.unix_ms())
             settle(failure, begun, self._in_hand, self._redis)
             return False
-        self._in_hand.tried(entry_id)
         events.trial_begun(self._redis.log, entry_id=entry_id)
         return True
 

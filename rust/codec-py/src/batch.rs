@@ -60,6 +60,10 @@ impl Batch {
         Ok((Self(left), Self(right)))
     }
 
+    fn piece(&self, py: Python<'_>, start: usize, stop: usize) -> Self {
+        Self(py.detach(|| self.0.piece(start, stop)))
+    }
+
     fn take_out(&self, py: Python<'_>, row: usize) -> PyResult<(Self, Self)> {
         let (rest, taken) = py.detach(|| self.0.take_out(row)).map_err(misuse)?;
         Ok((Self(rest), Self(taken)))

@@ -86,6 +86,17 @@ class FakeRedis:
     reachable: bool = True
     # Counts the server's lives: a connection is of the life in which it was made.
     life: int = 1
+    # Counts the masters: connections that were made to a former one lead to a replica.
+    term: int = 1
+    # At maxmemory: what would grow is refused.
+    is_full: bool = False
+    # A proxy closes connections that are idle for longer.
+    idle_s_max: float = float("inf")
+    # A larger reply exceeds the limit of a client's output buffer: its entries count as delivered, and the
+    # connection is closed.
+    reply_entries_max: int | None = None
+    # What one turn acknowledges.
+    ack_records_max: int = 1_000
     # While it is not set, every command waits here, as on a stalled server: before it does anything.
     answers: trio.Event = field(default_factory=trio.Event)
     _changed: trio.Event = field(default_factory=trio.Event)
@@ -139,6 +150,17 @@ class FakeRedis:
         self.newest_deleted = self._last_id = ZERO_ID
         self.stream_exists = False
         self.destroy_group()
+
+    def set_last_delivered(self, entry_id: str) -> None:
+        """XGROUP SETID: what lies behind is delivered as new, whether or not it is pending."""
+        assert self.group is not None
+        self.group.last_delivered = parse_id(entry_id)
+        self._wake()
+
+    def change_masters(self) -> None:
+        """The name leads to another server from now on; connections that there are stay, to a replica."""
+        self.term += 1
+        self._wake()
 
     def go_away(self) -> None:
         """Break every connection and take no new one."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import trio
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
+from processor.core.refusals import points_elsewhere
 from processor.edges.fakes import pending
 from processor.edges.fakes.failures import Ledger
 from processor.edges.fakes.faults import Faults, Moment
 from processor.edges.fakes.redis import FakeGroup, FakePending, FakeRedis, format_id, parse_id
 from processor.edges.fakes.replies import deliver
-from processor.edges.ports import Claim, Redelivered, Swept
-from processor.errors import RedisRefused, RedisUnavailable
+from processor.edges.ports import Claim, Ensured, Redelivered, Swept
+from processor.errors import RedisMoved, RedisRefused, RedisUnavailable
 
 if TYPE_CHECKING:
     from processor._codec import Batch, Delivery
@@ -26,15 +29,36 @@ STREAM_GONE: Final = ("UNBLOCKED", "the stream key no longer exists")
 NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
 NO_STREAM: Final = ("ERR", "no such key")
 
+IS_REPLICA: Final = ("READONLY", "You can't write against a read only replica.")
+ROLE_CHANGED: Final = (
+    "UNBLOCKED",
+    "force unblock from blocking operation, instance state changed (master -> replica?)",
+)
+IS_FULL: Final = ("OOM", "command not allowed when used memory > 'maxmemory'.")
+# What a replica answers as well.
+LOOKS: Final = frozenset({"ensure_group", "list_pending", "lag", "oldest_pending"})
+
 Role: TypeAlias = Literal["reader", "control", "claims"]
 ROLES: Final[tuple[Role, ...]] = ("reader", "control", "claims")
+
+
+@dataclass
+class Connection:
+    """To whom it leads, and since when nothing has moved on it."""
+
+    life: int
+    """Of the server."""
+    term: int
+    """Of the master that the server was then."""
+    idle_since_s: float
+    """On Trio's clock; infinite while something is asked."""
 
 
 class FakeStream:
     """One consumer on a FakeRedis, with the three connections of the real edge.
 
     `faults` makes calls fail; those that tests ask for most have names here. RedisUnavailable breaks
-    the connection that it happens on.
+    the connection that it happens on, RedisMoved all of them.
     """
 
     where = "fake:6379"
@@ -54,8 +78,7 @@ class FakeStream:
         self.lost_answers = self.faults.after["ack"]
         self._consumer = consumer
         self._ledger = Ledger(self.redis, instance_id)
-        # The life of the server that each connection belongs to.
-        self._lives: dict[Role, int] = {}
+        self._connections: dict[Role, Connection] = {}
 
     async def connect(self) -> None:
         """Make the connections that are missing, unless the server is away."""
@@ -63,14 +86,33 @@ class FakeStream:
         await self.faults.meet("connect", Moment.BEFORE)
         if not self.redis.reachable:
             raise self.unavailable("cannot connect: Connection refused")
-        self._lives = dict.fromkeys(ROLES, self.redis.life)
+        for role in ROLES:
+            if role not in self._connections or not self._reaches(self._connections[role]):
+                self._connections[role] = Connection(
+                    self.redis.life, self.redis.term, trio.current_time()
+                )
         await self.faults.meet("connect", Moment.AFTER)
 
-    async def ensure_group(self) -> bool:
+    async def keep_alive(self) -> None:
+        await trio.lowlevel.checkpoint()
+        await self.redis.answers.wait()
+        for role, connection in [*self._connections.items()]:
+            if self._is_closed(connection):
+                del self._connections[role]
+            else:
+                connection.idle_since_s = max(connection.idle_since_s, trio.current_time())
+        if len(self._connections) < len(ROLES):
+            await self.connect()
+
+    async def ensure_group(self) -> Ensured:
         async with self._call("ensure_group", "control"):
-            existed = self.redis.stream_exists
-            self.redis.create_group()
-            return not existed
+            redis = self.redis
+            ensured = Ensured(not redis.stream_exists, group_was_missing=redis.group is None)
+            if redis.group is None:
+                self._check_master("control")
+                self._check_memory()
+                redis.create_group()
+            return ensured
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         async with self._call("read_new", "reader"):
@@ -95,6 +137,7 @@ class FakeStream:
         async with self._call("redeliver", "claims"):
             leased, lost = pending.lease(self.redis, self._consumer, entry_ids)
             pending.deliver_again(self.redis, leased)
+            self._check_size(len(leased))
             delivery = await self._judged(deliver(self.redis, leased))
             return Redelivered(delivery, [*map(format_id, lost)])
 
@@ -107,18 +150,22 @@ class FakeStream:
         if not batch.records:
             return 0
         async with self._call("ack", "control"):
-            for entry_id in attempted:
+            piece = batch.piece(0, self.redis.ack_records_max)
+            for entry_id in piece.ids_among(attempted):
                 self.redis.attempts.pop(entry_id, None)
-            return self.redis.acknowledge(map(parse_id, batch.entry_ids))
+            self.redis.acknowledge(map(parse_id, piece.entry_ids))
+            return piece.records
 
     async def record_failures(
         self, failures: Sequence[Failure], *, attempts_max: int
     ) -> list[Recorded]:
         async with self._call("record_failures", "control"):
+            self._check_memory()
             return [self._ledger.record(failure, attempts_max) for failure in failures]
 
     async def begin_trial(self, entry_id: str, *, attempts_max: int) -> Recorded:
         async with self._call("begin_trial", "control"):
+            self._check_memory()
             return self._ledger.begin_trial(self._consumer, entry_id, attempts_max)
 
     async def end_trial(self, entry_id: str) -> None:
@@ -149,7 +196,7 @@ class FakeStream:
             return format_id(min(self.redis.pending)) if self.redis.pending else None
 
     async def aclose(self) -> None:
-        self._lives.clear()
+        self._connections.clear()
 
     def unavailable(self, message: str = "the connection was lost") -> RedisUnavailable:
         """A failure of the world, as the real edge raises it."""
@@ -157,27 +204,61 @@ class FakeStream:
 
     def refused(self, code: str, text: str) -> RedisRefused:
         """An error that Redis answers with, as the real edge raises it."""
-        return RedisRefused(f"{code} {text}", where=self.where, code=code)
+        message = f"{code} {text}"
+        kind = RedisMoved if points_elsewhere(message) else RedisRefused
+        return kind(message, where=self.where, code=code)
 
     @asynccontextmanager
     async def _call(self, call: str, role: Role) -> AsyncIterator[None]:
         """An exchange: what the block does is what reaches the server."""
         await trio.lowlevel.checkpoint()
         await self.redis.answers.wait()
-        self._check_alive(role)
         try:
+            self._check_alive(role)
             await self.faults.meet(call, Moment.BEFORE)
+            self._check_alive(role)
+            if call not in LOOKS:
+                self._check_master(role)
+            self._connections[role].idle_since_s = math.inf
             yield
             await self.faults.meet(call, Moment.AFTER)
         except RedisUnavailable:
-            self._lives.pop(role, None)
+            self._connections.pop(role, None)
             raise
+        except RedisMoved:
+            self._connections.clear()
+            raise
+        finally:
+            if role in self._connections:
+                self._connections[role].idle_since_s = trio.current_time()
 
     def _check_alive(self, role: Role) -> None:
-        if role not in self._lives:
+        if role not in self._connections:
             raise self.unavailable("not connected")
-        if self._lives[role] != self.redis.life:
+        if self._is_closed(self._connections[role]):
             raise self.unavailable()
+
+    def _check_master(self, role: Role) -> None:
+        if self._connections[role].term != self.redis.term:
+            raise self.refused(*IS_REPLICA)
+
+    def _check_memory(self) -> None:
+        if self.redis.is_full:
+            raise self.refused(*IS_FULL)
+
+    def _check_size(self, entries: int) -> None:
+        """Lose a reply that is too large, which is known when everything has been done."""
+        limit = self.redis.reply_entries_max
+        if limit is not None and entries > limit:
+            raise self.unavailable("the server closed the connection")
+
+    def _reaches(self, connection: Connection) -> bool:
+        return connection.life == self.redis.life
+
+    def _is_closed(self, connection: Connection) -> bool:
+        """Whether its next use finds it so."""
+        idle_s = trio.current_time() - connection.idle_since_s
+        return not self._reaches(connection) or idle_s > self.redis.idle_s_max
 
     def _group(self) -> FakeGroup:
         if self.redis.group is None:
@@ -192,6 +273,8 @@ class FakeStream:
     def _check_blocked(self) -> None:
         """Raise what ends a read that is blocked."""
         self._check_alive("reader")
+        if self._connections["reader"].term != self.redis.term:
+            raise self.refused(*ROLE_CHANGED)
         if self.redis.group is None:
             raise self.refused(*(GROUP_GONE if self.redis.stream_exists else STREAM_GONE))
 
@@ -212,4 +295,5 @@ class FakeStream:
         for key in keys:
             group.pending[key] = FakePending(self._consumer)
             group.last_delivered = key
+        self._check_size(len(keys))
         return deliver(self.redis, keys)

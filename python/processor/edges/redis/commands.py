@@ -7,8 +7,8 @@ from typing import Final
 Argument = str | bytes | int
 
 RIGHTS: Final = (
-    # To connect; CLIENT UNBLOCK wakes the blocked read at a stop.
-    "auth", "hello", "select", "client|setname", "client|id", "client|unblock",
+    # To connect, and to stay connected; CLIENT UNBLOCK wakes the blocked read at a stop.
+    "auth", "hello", "select", "client|setname", "client|id", "client|unblock", "ping",
     # The group, its entries and how far it is behind.
     "exists", "xgroup|create", "xinfo|groups", "xreadgroup", "xack",
     # By it positions are judged that are outside of the window around their entry's id.
@@ -16,7 +16,7 @@ RIGHTS: Final = (
     # Pending entries, of one's own and of others.
     "xpending", "xclaim", "xautoclaim", "xgroup|delconsumer", "eval",
     # Failures and dead letters.
-    "xrange", "xadd", "hget", "hmget", "hset", "hdel", "hscan", "multi", "exec",
+    "xrange", "xadd", "hget", "hmget", "hset", "hdel", "hscan",
 )  # fmt: skip
 """The commands that an ACL user needs, on the stream, the dead-letter stream and `<stream>:<group>:attempts`."""
 

@@ -15,19 +15,23 @@ from processor._codec import (
     ReplyError,
     ReplyParser,
 )
+from processor.core.refusals import points_elsewhere
 from processor.edges.redis.commands import encode
 from processor.edges.redis.reasons import plain_reason
 from processor.edges.redis.replies import as_time_us
-from processor.errors import RedisRefused, RedisUnavailable
+from processor.errors import RedisMoved, RedisRefused, RedisUnavailable
 
 if TYPE_CHECKING:
     from processor._codec import Reply
 
 # A piece of this size stays in the processor's second-level cache while it is decoded.
 RECEIVE_BYTES = 256 * 1024
-# How long a server may be silent that owes us something. A blocked read is owed nothing before its
-# BLOCK is over, which Redis overruns when it is busy.
+# How long no byte may move while we have something to send, or a server owes us something. Not how long a
+# command may take: over a slow link that is as long as its bytes need. A blocked read is owed nothing
+# before its BLOCK is over, which Redis overruns when it is busy.
 SILENCE_MS = 5_000
+# So much is sent under one such bound: 13 kB/s at least.
+SEND_BYTES = 64 * 1024
 # CLIENT UNBLOCK finds nobody when it overtakes the read on its way to the server: it is sent again.
 UNBLOCK_AGAIN_MS = 50
 # How long a cancelled read may take to wake and deliver, 0.3 ms as a rule. More would outlast a short
@@ -60,10 +64,13 @@ class RedisConnection:
         """Take over an open stream; `socket` is what it stands on, to be closed without waiting."""
         self.where = where
         self.client_id = 0
+        # What is to be done when the server turns out to be the wrong one.
+        self.when_moved: Callable[[], None] = self.close
         self._stream = stream
         self._socket = socket
         self._parser = parser
         self._in_use = trio.Lock()
+        self._used_at_s = trio.current_time()
 
     @property
     def closed(self) -> bool:
@@ -74,55 +81,53 @@ class RedisConnection:
         """Close the socket at once, without a farewell."""
         self._socket.close()
 
-    async def request(self, wire: bytes, *, timeout_ms: int) -> Reply:
-        """Send one command and return its reply, which comes whole within `timeout_ms`.
+    @property
+    def idle_s(self) -> float:
+        """Seconds since the last exchange; 0 within one, and when the connection is closed."""
+        if self.closed or self._in_use.locked():
+            return 0.0
+        return trio.current_time() - self._used_at_s
+
+    async def request(self, wire: bytes) -> Reply:
+        """Send one command and return its reply, however long that takes while bytes move.
 
         Raises RedisRefused when Redis answers with an error, RedisUnavailable when it does not answer.
         """
         async with self._in_use:
-            with self._in_step(), self._within(timeout_ms):
-                await self._stream.send_all(wire)
+            with self._in_step():
+                await self._send(wire)
                 reply = await self._whole(self._parser.next_reply)
         if isinstance(reply, ReplyError):
-            raise self._refused(reply)
+            raise self.refused(reply.message)
         return reply
 
-    async def request_integer(self, wire: bytes, *, timeout_ms: int) -> int:
+    async def request_integer(self, wire: bytes) -> int:
         """Send one command that Redis answers with an integer. Raises like `request`."""
-        reply = await self.request(wire, timeout_ms=timeout_ms)
-        if not isinstance(reply, int):
-            self.close()
-            raise RedisUnavailable("an integer was expected: is it a Redis?", where=self.where)
-        return reply
+        return self.as_integer(await self.request(wire))
 
-    async def transaction(self, commands: Sequence[bytes], *, timeout_ms: int) -> list[Reply]:
-        """Send commands to be done in one step, and return their replies.
+    async def pipeline(self, wires: Sequence[bytes]) -> list[Reply]:
+        """Send commands at once and return their replies, refusals among them as values.
 
-        Raises like `request`, RedisRefused for the first that Redis refuses: as a rule that is before
-        the step, and none is done; one that meets a key of another type leaves the others done.
+        Those that are missing at the end have no answer: the connection was lost. Raises
+        RedisUnavailable when none has.
         """
-        wire = b"".join((encode("MULTI"), *commands, encode("EXEC")))
+        replies: list[Reply] = []
         async with self._in_use:
-            with self._in_step(), self._within(timeout_ms):
-                await self._stream.send_all(wire)
-                replies = [
-                    await self._whole(self._parser.next_reply) for _ in range(len(commands) + 2)
-                ]
-        done = replies[-1] if isinstance(replies[-1], list) else []
-        for reply in (*replies, *done):
-            if isinstance(reply, ReplyError):
-                raise self._refused(reply)
-        return done
+            try:
+                with self._in_step():
+                    await self._send(b"".join(wires))
+                    while len(replies) < len(wires):
+                        replies.append(await self._whole(self._parser.next_reply))
+            except RedisUnavailable:
+                if not replies:
+                    raise
+        return replies
 
     async def delivery(self, wire: bytes) -> Delivery:
-        """Send an XCLAIM and return what it delivered. Raises like `request`.
-
-        It may take as long as it takes, but the server may not fall silent.
-        """
+        """Send an XCLAIM and return what it delivered. Raises like `request`."""
         async with self._in_use:
             with self._in_step():
-                with self._within(SILENCE_MS):
-                    await self._stream.send_all(wire)
+                await self._send(wire)
                 delivery = await self._judged(await self._whole(self._parser.next_claim))
         return self._accepted(delivery)
 
@@ -135,20 +140,43 @@ class RedisConnection:
         a cancellation does not interrupt the read: it has `unblock` wake it, and the delivery is
         returned; the caller meets its cancellation at the next checkpoint.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        with self._in_step():
-            with self._within(SILENCE_MS, shield=True):
-                await self._stream.send_all(wire)
-            try:
-                with self._within(block_ms + SILENCE_MS):
-                    await self._receive()
-                delivery: Delivery | ReplyError = await self._whole(self._parser.next_read)
-            except trio.Cancelled:
-                # Not raised again: the delivery outlives the cancellation, see above.
-                with self._within(WAKE_MS, shield=True):
-                    delivery = await self._woken(unblock)
-            delivery = await self._judged(delivery)
+        async with self._in_use:
+            with self._in_step():
+                with trio.CancelScope(shield=True):
+                    await self._send(wire)
+                try:
+                    with self._within(block_ms + SILENCE_MS):
+                        await self._receive()
+                    delivery: Delivery | ReplyError = await self._whole(self._parser.next_read)
+                except trio.Cancelled:
+                    # Not raised again: the delivery outlives the cancellation, see above.
+                    with self._within(WAKE_MS, shield=True):
+                        delivery = await self._woken(unblock)
+                delivery = await self._judged(delivery)
         return self._accepted(delivery)
+
+    def as_integer(self, reply: Reply) -> int:
+        """A reply that must be an integer, or the server is no Redis. Raises like `request`."""
+        if isinstance(reply, ReplyError):
+            raise self.refused(reply.message)
+        if not isinstance(reply, int):
+            self.close()
+            raise RedisUnavailable("an integer was expected: is it a Redis?", where=self.where)
+        return reply
+
+    def refused(self, message: str) -> RedisRefused:
+        """The error for what Redis answered, without what it may echo of secrets."""
+        told = message.partition(ECHO)[0].partition(TRACE)[0]
+        code = told.partition(" ")[0]
+        if points_elsewhere(told):
+            self.when_moved()
+            return RedisMoved(told, where=self.where, code=code)
+        return RedisRefused(told, where=self.where, code=code)
+
+    async def _send(self, wire: bytes) -> None:
+        for start in range(0, len(wire), SEND_BYTES):
+            with self._within(SILENCE_MS):
+                await self._stream.send_all(wire[start : start + SEND_BYTES])
 
     async def _woken(self, unblock: Callable[[], Awaitable[None]]) -> Delivery | ReplyError:
         while True:
@@ -178,6 +206,9 @@ class RedisConnection:
         """From the socket into the parser's own memory, which TLS cannot do."""
         received = None
         while received is None:
+            if self.closed:
+                # By another task, which was told that this is the wrong server; nobody would wake us.
+                raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             received = self._parser.receive(self._socket, RECEIVE_BYTES)
         return received
@@ -199,19 +230,15 @@ class RedisConnection:
             with self._within(WAKE_MS, shield=True):
                 reply = await self._whole(self._parser.next_reply)
         if isinstance(reply, ReplyError):
-            raise self._refused(reply)
+            raise self.refused(reply.message)
         if (time_us := as_time_us(reply)) is None:
             raise RedisUnavailable("a time was expected: is it a Redis?", where=self.where)
         return delivery.judged(time_us)
 
     def _accepted(self, delivery: Delivery | ReplyError) -> Delivery:
         if isinstance(delivery, ReplyError):
-            raise self._refused(delivery)
+            raise self.refused(delivery.message)
         return delivery
-
-    def _refused(self, error: ReplyError) -> RedisRefused:
-        message = error.message.partition(ECHO)[0].partition(TRACE)[0]
-        return RedisRefused(message, where=self.where, code=error.code)
 
     @contextmanager
     def _in_step(self) -> Iterator[None]:
@@ -220,6 +247,7 @@ class RedisConnection:
             raise RedisUnavailable("the connection is closed", where=self.where)
         try:
             yield
+            self._used_at_s = trio.current_time()
         except CodecError as error:
             self.close()
             raise RedisUnavailable(f"not the Redis protocol: {error}", where=self.where) from error

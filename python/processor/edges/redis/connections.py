@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -12,13 +14,13 @@ from processor.config import RedisTarget
 from processor.edges.redis.commands import Argument, encode
 from processor.edges.redis.connection import RedisConnection
 from processor.edges.redis.opening import open_connection
-from processor.errors import RedisUnavailable
+from processor.errors import RedisError, RedisUnavailable
 
 if TYPE_CHECKING:
     from processor._codec import Reply
 
-# Redis answers these in well under a second even for an XACK of 20,000 ids.
-REPLY_TIMEOUT_MS = 5_000
+# Proxies and firewalls forget connections that are silent for longer, the strictest after ten seconds.
+IDLE_S_MAX = 3.0
 
 
 class Connections:
@@ -70,16 +72,36 @@ class Connections:
         """Wake the read that is blocked there, if one is."""
         await ask(self.control, "CLIENT", "UNBLOCK", reader.client_id)
 
+    async def keep_alive(self) -> None:
+        """Have idle ones say something, and replace what turns out to be closed. Raises like `connect`."""
+        for connection in self._all:
+            if connection.idle_s >= IDLE_S_MAX:
+                # A refusal is an answer as well: the user may have no right to PING.
+                with suppress(RedisError):
+                    await ask(connection, "PING")
+        await self.connect()
+
     def close(self) -> None:
         """Close all of them at once."""
-        for connection in (self._reader, self._control, self._claims):
-            if connection is not None:
-                connection.close()
+        for connection in self._all:
+            connection.close()
+
+    @property
+    def _all(self) -> list[RedisConnection]:
+        opened = (self._control, self._reader, self._claims)
+        return [connection for connection in opened if connection is not None]
 
     async def _open(self, role: str) -> RedisConnection:
-        return await open_connection(
+        connection = await open_connection(
             self._target, self._new_parser(), name=f"{self._client_name}:{role}"
         )
+        connection.when_moved = partial(self._leave, connection)
+        return connection
+
+    def _leave(self, connection: RedisConnection) -> None:
+        """The server there is not the one to work on, and the others were opened to the same."""
+        if connection in self._all:
+            self.close()
 
     async def _open_reader(self) -> RedisConnection:
         reader = await self._open("reader")
@@ -99,10 +121,5 @@ class Connections:
 
 
 async def ask(connection: RedisConnection, *arguments: Argument) -> Reply:
-    """Send one command and return its reply, which comes in time or not at all."""
-    return await run(connection, encode(*arguments))
-
-
-async def run(connection: RedisConnection, wire: bytes) -> Reply:
-    """The same for a command that is ready for the wire."""
-    return await connection.request(wire, timeout_ms=REPLY_TIMEOUT_MS)
+    """Send one command and return its reply."""
+    return await connection.request(encode(*arguments))

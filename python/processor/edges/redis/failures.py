@@ -8,9 +8,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
+from processor.core.refusals import points_elsewhere
 from processor.edges.ports import Swept
 from processor.edges.redis.commands import Argument
-from processor.edges.redis.connections import Connections, ask, run
+from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.replies import as_integer, as_list, as_text, as_texts
 from processor.edges.redis.scripts import (
@@ -44,7 +45,7 @@ class Failures:
                 *self._circumstances(attempts_max),
                 *chain.from_iterable(map(_arguments, failures[start : start + FAILURES_MAX])),
             )
-            answers += map(_as_answer, as_list(await run(self._connections.control, wire)))
+            answers += map(_as_answer, as_list(await self._connections.control.request(wire)))
         self._check(answers, failures)
         return [_as_recorded(answer) for answer in answers]
 
@@ -56,12 +57,12 @@ class Failures:
             *self._circumstances(attempts_max),
             *(self._names.consumer, entry_id, failure.stage.value, failure.code, failure.error),
         )
-        return _as_recorded(_as_answer(await run(self._connections.control, wire)))
+        return _as_recorded(_as_answer(await self._connections.control.request(wire)))
 
     async def end_trial(self, entry_id: str) -> None:
         """Take the record of a trial back."""
         wire = END_TRIAL.call((self._names.attempts,), entry_id, NO_ANSWER)
-        await run(self._connections.control, wire)
+        await self._connections.control.request(wire)
 
     async def sweep(self) -> Swept:
         """Forget what is recorded of entries that are not pending."""
@@ -84,7 +85,7 @@ class Failures:
     async def _forget_settled(self, entry_ids: Sequence[bytes]) -> list[str]:
         names = self._names
         wire = FORGET_SETTLED.call((names.stream, names.attempts), names.group, *entry_ids)
-        return as_texts(await run(self._connections.claims, wire))
+        return as_texts(await self._connections.claims.request(wire))
 
     @property
     def _keys(self) -> tuple[str, str, str]:
@@ -103,6 +104,8 @@ class Failures:
         if not refused:
             return
         entry_id, message = refused[0]
+        if points_elsewhere(message):
+            raise self._connections.control.refused(message)
         raise RedisRefused(
             f"{len(refused)} of {len(failures)} failures could not be recorded, the first that of "
             f"{entry_id}: {message}; these entries stay pending, the other failures are recorded",

@@ -16,8 +16,17 @@ from processor.edges.redis.connection import RedisConnection
 from processor.edges.redis.reasons import plain_reason
 from processor.errors import RedisRefused, RedisUnavailable
 
-# Also the bound of name resolution and of each handshake command.
+# Also the bound of name resolution.
 CONNECT_TIMEOUT_MS = 5_000
+# A peer that vanished without a word is noticed after 15 + 3 x 5 s when the connection is idle, and after
+# 30 s when it owes an acknowledgement; as on the connections to PostgreSQL.
+HALF_OPEN_OPTIONS = (
+    (trio.socket.SOL_SOCKET, trio.socket.SO_KEEPALIVE, 1),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPIDLE, 15),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPINTVL, 5),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPCNT, 3),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_USER_TIMEOUT, 30_000),
+)
 # Answers to HELLO by a server that has no RESP3, or does not grant it; Valkey without HELLO asks for the
 # login first. Of the code ERR only the unknown command: a server that is full says ERR too.
 HELLO_REFUSALS = ("NOPROTO", "NOPERM", "NOAUTH")
@@ -50,6 +59,8 @@ async def _open_stream(target: RedisTarget) -> tuple[trio.abc.Stream, trio.socke
             transport = await trio.open_unix_socket(target.path)
         else:
             transport = await trio.open_tcp_stream(target.host, target.port)
+            for level, option, value in HALF_OPEN_OPTIONS:
+                transport.setsockopt(level, option, value)
     if target.tls is None:
         return transport, transport.socket
     try:
@@ -99,9 +110,7 @@ async def _introduce(connection: RedisConnection, target: RedisTarget, name: str
         await _command(connection, "CLIENT", "SETNAME", taken_name)
     if target.db:
         await _command(connection, "SELECT", target.db)
-    connection.client_id = await connection.request_integer(
-        encode("CLIENT", "ID"), timeout_ms=CONNECT_TIMEOUT_MS
-    )
+    connection.client_id = await connection.request_integer(encode("CLIENT", "ID"))
 
 
 async def _hello(connection: RedisConnection, *options: Argument) -> bool:
@@ -116,4 +125,4 @@ async def _hello(connection: RedisConnection, *options: Argument) -> bool:
 
 
 async def _command(connection: RedisConnection, *arguments: Argument) -> None:
-    await connection.request(encode(*arguments), timeout_ms=CONNECT_TIMEOUT_MS)
+    await connection.request(encode(*arguments))

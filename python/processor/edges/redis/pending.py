@@ -9,7 +9,7 @@ from processor._codec import Delivery, ReplyParser
 from processor.core.attempts import PendingEntry
 from processor.edges.ports import Claim, Redelivered
 from processor.edges.redis.commands import encode
-from processor.edges.redis.connections import Connections, run
+from processor.edges.redis.connections import Connections
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.replies import as_integer, as_list, as_pending_entries, as_text, as_texts
 from processor.edges.redis.scripts import (
@@ -52,7 +52,7 @@ class PendingEntries:
             wire = LIST_PENDING.call(
                 (names.stream, names.attempts), names.group, names.consumer, after_id, asked_for
             )
-            found = as_pending_entries(await run(self._connections.claims, wire))
+            found = as_pending_entries(await self._connections.claims.request(wire))
             listed += found
             if len(found) < asked_for:
                 break
@@ -66,7 +66,7 @@ class PendingEntries:
             (names.stream, names.attempts),
             *(names.group, names.consumer, idle_ms, cursor, min(count, IDS_MAX)),
         )
-        next_cursor, entries, lost_ids = as_list(await run(self._connections.claims, wire))
+        next_cursor, entries, lost_ids = as_list(await self._connections.claims.request(wire))
         return Claim(
             cursor=as_text(next_cursor),
             entries=as_pending_entries(entries),
@@ -108,14 +108,14 @@ class PendingEntries:
             wire = RELEASE.call(
                 (names.stream,), names.group, names.consumer, RELEASED_IDLE_MS, *ids
             )
-            released += as_texts(await run(self._connections.control, wire))
+            released += as_texts(await self._connections.control.request(wire))
         return released
 
     async def leave_group(self) -> bool:
         """Delete our name, unless entries are pending under it."""
         names = self._names
         wire = LEAVE_GROUP.call((names.stream,), names.group, names.consumer)
-        return as_integer(await run(self._connections.control, wire)) == 1
+        return as_integer(await self._connections.control.request(wire)) == 1
 
     async def _lease(
         self, connection: RedisConnection, entry_ids: Sequence[str]
@@ -123,7 +123,7 @@ class PendingEntries:
         names, leased, lost = self._names, list[str](), list[str]()
         for ids in _chunks(entry_ids):
             wire = RENEW.call((names.stream,), names.group, names.consumer, *ids)
-            ours, gone = as_list(await run(connection, wire))
+            ours, gone = as_list(await connection.request(wire))
             leased += as_texts(ours)
             lost += as_texts(gone)
         return leased, lost
@@ -131,7 +131,7 @@ class PendingEntries:
     async def _absent(self, connection: RedisConnection, entry_ids: Sequence[str]) -> list[str]:
         absent: list[str] = []
         for ids in _chunks(entry_ids):
-            absent += as_texts(await run(connection, ABSENT.call((self._names.stream,), *ids)))
+            absent += as_texts(await connection.request(ABSENT.call((self._names.stream,), *ids)))
         return absent
 
     def _nothing(self) -> Delivery:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from processor._codec import Batch, Delivery, ReplyParser
 from processor.config import RedisTarget
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, Redelivered, Swept
+from processor.edges.ports import Claim, Ensured, Redelivered, Swept
+from processor.edges.redis.acks import Acks
 from processor.edges.redis.commands import encode
-from processor.edges.redis.connections import REPLY_TIMEOUT_MS, Connections, ask
+from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.failures import Failures
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
-from processor.edges.redis.replies import as_integer, as_list, as_mapping, as_text
+from processor.edges.redis.replies import as_list, as_mapping, as_text
 from processor.errors import RedisRefused
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class RedisPositionStream:
         client_name = target.client_name or f"processor/{instance_id}"
         self._names = names
         self._connections = Connections(target, client_name=client_name, new_parser=new_parser)
+        self._acks = Acks(self._connections, names)
         self._pending = PendingEntries(self._connections, names, new_parser=new_parser)
         self._failures = Failures(self._connections, names, instance_id=instance_id)
 
@@ -46,16 +48,22 @@ class RedisPositionStream:
     async def connect(self) -> None:
         await self._connections.connect()
 
-    async def ensure_group(self) -> bool:
+    async def keep_alive(self) -> None:
+        await self._connections.keep_alive()
+
+    async def ensure_group(self) -> Ensured:
         stream, group = self._names.stream, self._names.group
         control = self._connections.control
-        existed = await ask(control, "EXISTS", stream)
+        has_stream = bool(await ask(control, "EXISTS", stream))
+        if has_stream and await self._group() is not None:
+            # XGROUP CREATE would be refused where it has nothing to do: memory may be full.
+            return Ensured(stream_was_missing=False, group_was_missing=False)
         try:
             await ask(control, "XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
         except RedisRefused as error:
             if error.code != "BUSYGROUP":
                 raise
-        return not existed
+        return Ensured(stream_was_missing=not has_stream, group_was_missing=True)
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         names, reader = self._names, self._connections.reader
@@ -80,15 +88,7 @@ class RedisPositionStream:
         return await self._pending.renew(entry_ids)
 
     async def ack(self, batch: Batch, *, attempted: Sequence[str] = ()) -> int:
-        if not batch.records:
-            return 0
-        control = self._connections.control
-        acknowledge = batch.ack_command(self._names.stream, self._names.group)
-        if not attempted:
-            return await control.request_integer(acknowledge, timeout_ms=REPLY_TIMEOUT_MS)
-        forget = encode("HDEL", self._names.attempts, *attempted)
-        acked, _ = await control.transaction([acknowledge, forget], timeout_ms=REPLY_TIMEOUT_MS)
-        return as_integer(acked)
+        return await self._acks.take_turn(batch, attempted) if batch.records else 0
 
     async def record_failures(
         self, failures: Sequence[Failure], *, attempts_max: int
@@ -111,19 +111,19 @@ class RedisPositionStream:
         return await self._pending.leave_group()
 
     async def lag(self) -> tuple[int | None, int]:
-        groups = await ask(self._connections.control, "XINFO", "GROUPS", self._names.stream)
-        name = self._names.group.encode()
-        for group in map(as_mapping, groups if isinstance(groups, list) else []):
-            if group.get(b"name") == name:
-                lag, pending = group.get(b"lag"), group.get(b"pending")
-                if lag and not await self._has_behind(group.get(b"last-delivered-id")):
-                    # Redis counts entries as undelivered that were trimmed before they could be.
-                    lag = 0
-                return (
-                    lag if isinstance(lag, int) else None,
-                    pending if isinstance(pending, int) else 0,
-                )
-        raise RedisRefused("the consumer group does not exist", where=self.where, code="NOGROUP")
+        group = await self._group()
+        if group is None:
+            raise RedisRefused(
+                "the consumer group does not exist", where=self.where, code="NOGROUP"
+            )
+        lag, pending = group.get(b"lag"), group.get(b"pending")
+        if lag and not await self._has_behind(group.get(b"last-delivered-id")):
+            # Redis counts entries as undelivered that were trimmed before they could be.
+            lag = 0
+        return (
+            lag if isinstance(lag, int) else None,
+            pending if isinstance(pending, int) else 0,
+        )
 
     async def oldest_pending(self) -> str | None:
         names = self._names
@@ -135,6 +135,15 @@ class RedisPositionStream:
             return None
         _, oldest, *_ = as_list(summary)
         return None if oldest is None else as_text(oldest)
+
+    async def _group(self) -> dict[bytes, Reply] | None:
+        """What Redis tells of the group; None if the stream has none of the name."""
+        groups = await ask(self._connections.control, "XINFO", "GROUPS", self._names.stream)
+        name = self._names.group.encode()
+        for group in map(as_mapping, groups if isinstance(groups, list) else []):
+            if group.get(b"name") == name:
+                return group
+        return None
 
     async def _has_behind(self, entry_id: Reply) -> bool:
         """Whether the stream has an entry behind that id."""

@@ -169,6 +169,14 @@ impl Batch {
         Ok((self.part(left.to_vec()), self.part(right.to_vec())))
     }
 
+    /// Records number `start` up to `stop`, from 0: to acknowledge a large batch piece by piece. A row may be cut from its
+    /// repeats, of which the first is a row in the piece then.
+    #[must_use]
+    pub fn piece(&self, start: usize, stop: usize) -> Self {
+        let stop = stop.min(self.len());
+        self.part(self.records.get(start.min(stop)..stop).unwrap_or_default().to_vec())
+    }
+
     /// (rest, taken): takes the first record of row number `row` out; its next repeat, if any, takes its place.
     ///
     /// # Errors

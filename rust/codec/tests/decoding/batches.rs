@@ -210,6 +210,14 @@ proptest! {
     }
 
     #[test]
+    fn the_pieces_of_a_batch_name_each_record_once_in_order(records in records(), piece in 1..50usize) {
+        let batch = batch(&records);
+        let pieces = (0..batch.len()).step_by(piece).map(|start| batch.piece(start, start + piece));
+        let ids: Vec<_> = pieces.flat_map(|piece| piece.ids().collect::<Vec<_>>()).collect();
+        assert_eq!(ids, batch.ids().collect::<Vec<_>>());
+    }
+
+    #[test]
     fn pieces_of_any_size_are_the_same_stream(records in records(), chunk_bytes in 1..2000usize) {
         let batch = batch(&records);
         let pieces = pieces(&batch, chunk_bytes);
@@ -258,6 +266,7 @@ fn an_empty_batch_is_a_batch() {
     assert!(empty.take_out(0).is_err());
     assert_eq!(empty.partition(2).unwrap().len(), 2);
     assert_eq!(arguments(&empty.ack_command("s", "g")), ["XACK", "s", "g"]);
+    assert_holds(&empty.piece(0, 1), &[]);
     assert_eq!(read_rows(&copy_stream(&empty, 1)), []);
 }
 
@@ -266,6 +275,15 @@ fn pieces_of_no_size_still_come_to_an_end() {
     let batch = batch(&number(vec![(0, 0, 1), (1, 0, 1)]));
     assert_eq!(pieces(&batch, 0), pieces(&batch, 1));
     assert_eq!(pieces(&batch, 1).len(), 2);
+}
+
+#[test]
+fn a_piece_beyond_the_end_is_what_there_is() {
+    let records = number(vec![(0, 0, 1), (1, 0, 1)]);
+    let batch = batch(&records);
+    assert_eq!(batch.piece(1, 9).len(), 1);
+    assert!(batch.piece(2, 9).is_empty());
+    assert!(batch.piece(5, 3).is_empty());
 }
 
 #[test]

@@ -37,6 +37,7 @@ class Script:
         return encode("EVAL", self.text, len(keys), *keys, *arguments)
 
 
+ACKNOWLEDGE: Final = Script("acknowledge")
 LIST_PENDING: Final = Script("list_pending", shared=("pending", "described"))
 CLAIM: Final = Script("claim", shared=("pending", "described"))
 RENEW: Final = Script("renew", shared=("pending", "lease"))
