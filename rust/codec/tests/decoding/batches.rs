@@ -27,7 +27,7 @@ pub(crate) struct Record {
 
 impl Record {
     fn payload(self) -> String {
-        let timestamp = format!("\"2026-05-{:02}T09:30:{:02}Z\"", 1 + self.day(), self.second);
+        let timestamp = format!("\"2026-04-{:02}T09:30:{:02}Z\"", 1 + self.day(), self.second);
         let (device, attributes) = (format!("\"{}\"", self.device), format!("{{\"id\":\"{}\"}}", self.id));
         object(MEMBERS.map(|(key, value)| match key {
             "device_id" => (key, device.as_str()),
@@ -37,9 +37,9 @@ impl Record {
         }))
     }
 
-    /// Two seconds a day, so that a device's keys are of several days.
+    /// Two seconds a day, the last day apart, so that a device's keys are of several days of one month.
     pub(crate) fn day(self) -> u8 {
-        self.second / 2
+        (self.second / 2).min(29)
     }
 
     fn key(self) -> (&'static str, u8) {

@@ -14,8 +14,8 @@ use proptest::sample::Index;
 use crate::array_reader::{TEXT_OID, TIMESTAMPTZ_OID, read_array, read_timestamp_us};
 use crate::batches::{DEVICES, Record, assert_holds, batch, number, records};
 
-/// 2026-05-01T09:30:00Z
-const FIRST_TS_US: i64 = 1_777_627_800_000_000;
+/// 2026-04-01T09:30:00Z
+const FIRST_TS_US: i64 = 1_775_035_800_000_000;
 const DAY_US: i64 = 86_400_000_000;
 
 type Key = (String, i64);
