@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -59,6 +60,10 @@ def publish_text(world: World, *, first_second: int = 0, device: str = DEVICE) -
         live_entry(1, first_second + n, device_id=device, attributes={"10358": TEXT})
         for n in range(10)
     ]
+    for fields in rows:
+        # As bytes of UTF-8, as a producer in another language writes it: an escape has nothing to spoil.
+        value = json.loads(str(fields["payload"]))
+        fields["payload"] = json.dumps(value, ensure_ascii=False)
     world.publish_at_once(rows)
     world.until_settled()
     world.publish_at_once([*rows[:5], *live(5, first_second=first_second + 100)])
