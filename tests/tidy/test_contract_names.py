@@ -57,7 +57,7 @@ METRICS = {
     "decode_errors_total": ("counter", [f'{{code="{code}"}}' for code in DECODE_CODES]),
     "position_writes_total": (
         "counter",
-        [f'{{status="{it}"}}' for it in ("inserted", "duplicate", "failed")],
+        [f'{{status="{it}"}}' for it in ("inserted", "duplicate", "discarded", "failed")],
     ),
     "position_write_duration_seconds": ("histogram", []),
     "acks_total": ("counter", [""]),
@@ -93,7 +93,7 @@ def test_the_codec_and_the_schema_have_the_same_columns() -> None:
 
 def test_results_and_statuses_are_the_contracts() -> None:
     assert READ_RESULTS == ("ok", "empty", "error")
-    assert WRITE_STATUSES == ("inserted", "duplicate", "failed")
+    assert WRITE_STATUSES == ("inserted", "duplicate", "discarded", "failed")
 
 
 def test_exit_codes_are_the_contracts() -> None:

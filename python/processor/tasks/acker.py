@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from processor.tasks.committing import Receipt
 from processor.tasks.in_hand import InHand
+from processor.tasks.receipts import Receipt
 from processor.tasks.retrying import Redis
 
 
