@@ -13,7 +13,13 @@ from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.cuts import finish
 from tests.simulation.promise import violations
-from tests.simulation.world import REFUSED_DEVICE, Doubles, World
+from tests.simulation.world import (
+    DISCARDED_DEVICE,
+    KILLER_DEVICE,
+    REFUSED_DEVICE,
+    Doubles,
+    World,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -32,6 +38,17 @@ class Publish:
     async def happen(self, world: World) -> None:
         for second in range(self.first_second, self.first_second + self.records):
             world.publish(second, device=self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOdd:
+    """A row that ends the session which writes it, or one that a trigger discards."""
+
+    is_deadly: bool
+
+    async def happen(self, world: World) -> None:
+        device = KILLER_DEVICE if self.is_deadly else DISCARDED_DEVICE
+        world.publish(len(world.published), device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +133,14 @@ class Change:
         getattr(world, self.what)()
 
 
+REFUSALS = (
+    "table_refuses_all",
+    "commits_are_refused",
+    "partition_is_missing",
+    "postgres_bears_little",
+)
+STANDBYS = ("standby_leaves", "standby_returns", "postgres_restarts", "standby_is_promoted")
+
 CHANGES = (
     "redis_goes_away",
     "redis_freezes",
@@ -124,6 +149,8 @@ CHANGES = (
     "postgres_freezes",
     "postgres_slows_down",
     "postgres_recovers",
+    *REFUSALS,
+    *STANDBYS,
 )
 
 
@@ -138,7 +165,9 @@ class Pause:
         await trio.sleep(self.milliseconds / 1000)
 
 
-Step: TypeAlias = "Publish | PublishPoison | Inherit | Trim | Start | Stop | Kill | Change | Pause"
+Step: TypeAlias = (
+    "Publish | PublishOdd | PublishPoison | Inherit | Trim | Start | Stop | Kill | Change | Pause"
+)
 
 
 def carry_out(plan: Sequence[Step], *, seed: int, doubles: Doubles | None = None) -> list[str]:
