@@ -177,14 +177,15 @@ def batch_consumed(
 
 
 def batch_written(
-    log: Log, *, inserted: int, duplicates: int, failed: int, duration_ms: float
+    log: Log, *, inserted: int, duplicates: int, discarded: int, failed: int, duration_ms: float
 ) -> None:
-    """A batch was committed, but for `failed` records that the server refused."""
+    """A batch was committed, but for `failed` records that the server refused; triggers swallowed `discarded`."""
     if log.writes_debug:
         log.debug(
             f"batch written inserted={inserted} duplicates={duplicates} failed={failed}",
             inserted=inserted,
             duplicates=duplicates,
+            discarded=discarded,
             failed=failed,
             duration_ms=round(duration_ms, 3),
         )
@@ -193,7 +194,7 @@ def batch_written(
 def batch_retried(
     log: Log, *, rows: int, attempt: int, retry_ms: int, sqlstate: str | None, error: str
 ) -> None:
-    """The world failed a batch; it stays in hand and is written again."""
+    """A batch failed, or is held, for no record's sake; it stays in hand and is written again."""
     log.warning(
         f"batch failed and is written again rows={rows} attempt={attempt} retry_ms={retry_ms}: {error}",
         rows=rows,
@@ -202,6 +203,31 @@ def batch_retried(
         sqlstate=sqlstate,
         error=error,
     )
+
+
+def rows_discarded(log: Log, *, n: int) -> None:
+    """A trigger returned no row for some: the owner's decision, said once a minute at most."""
+    log.warning(
+        f"a trigger of the table discards rows n={n}: they are acknowledged and are not in positions",
+        n=n,
+    )
+
+
+def records_left(log: Log, *, n: int, sqlstate: str | None, error: str) -> None:
+    """Copies of sound rows are refused in their place, and others are committed: said once a minute at most."""
+    log.warning(
+        f"records left pending for the table's sake n={n}, no attempt is counted and they are tried"
+        f" again when they are claimed: {error}",
+        n=n,
+        sqlstate=sqlstate,
+        error=error,
+    )
+
+
+def trials_lack_a_session(log: Log, *, error: str, waits: bool) -> None:
+    """PostgreSQL answers the writers and takes no session for crash suspects; said once a minute at most."""
+    then = "they wait until one is free or a writer is" if waits else "a writer's session is used"
+    log.warning(f"no session for the trials of crash suspects, {then}: {error}", error=error)
 
 
 def record_refused(log: Log, failure: Failure) -> None:

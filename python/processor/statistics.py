@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 READ_RESULTS = ("ok", "empty", "error")
-WRITE_STATUSES = ("inserted", "duplicate", "failed")
+WRITE_STATUSES = ("inserted", "duplicate", "discarded", "failed")
 REHYDRATION_RESULTS = ("restored", "empty", "failed")
 DEPENDENCIES = ("redis", "postgres")
 DRAIN_OUTCOMES = ("clean", "timed_out")
@@ -84,7 +84,7 @@ class Statistics:
     dead_letters: Mapping[str, int]
     """Entries moved to the dead-letter stream, by the code of their last failure."""
     write_retries: Mapping[str, int]
-    """Batches that the world failed, by SQLSTATE, or CONNECTION where there was none."""
+    """Batches that failed or were held for no record's sake, by SQLSTATE, or CONNECTION where there was none."""
     lag: int | None
     """Entries not yet delivered to the group; None before the first look and when Redis cannot tell."""
     pending_entries: int | None
@@ -224,10 +224,11 @@ class Recorder:
         """One entry read is not a Position."""
         self._decode_errors[code] = self._decode_errors.get(code, 0) + 1
 
-    def records_written(self, *, inserted: int, duplicates: int) -> None:
-        """Records are in the table, by a commit of ours or of somebody else."""
+    def records_written(self, *, inserted: int, duplicates: int, discarded: int = 0) -> None:
+        """Records are in the table, by a commit of ours or of somebody else, or a trigger has discarded them."""
         self._position_writes["inserted"] += inserted
         self._position_writes["duplicate"] += duplicates
+        self._position_writes["discarded"] += discarded
 
     def write_timed(self, duration_s: float) -> None:
         """How long one COPY took, up to its commit."""
@@ -235,7 +236,7 @@ class Recorder:
         self._write_sum_s += duration_s
 
     def write_retried(self, sqlstate: str | None) -> None:
-        """The world failed a batch, which is written again."""
+        """A batch failed for no record's sake, and is written again."""
         cause = sqlstate or CONNECTION
         self._write_retries[cause] = self._write_retries.get(cause, 0) + 1
 

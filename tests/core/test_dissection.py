@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.core.dissection import DOUBTS_MAX, Dissection
+from processor.core.dissection import DOUBTS_MAX, Charge, Dissection, Part
 from processor.core.verdicts import Path
 
 
@@ -54,7 +54,7 @@ class Server:
     committed: set[int] = field(default_factory=set)
     statements: int = 0
 
-    def write(self, dissection: Dissection[Rows, str], *, undecided: bool = False) -> None:
+    def write(self, dissection: Dissection[Rows, str], *, of_the_table: bool = False) -> None:
         part = dissection.part
         assert part is not None
         self.statements += 1
@@ -63,20 +63,26 @@ class Server:
             dissection.commit()
         elif part.batch.rows > 1:
             dissection.split()
-        elif undecided:
-            dissection.doubt("undecided")
+        elif of_the_table:
+            dissection.put_aside("the table's")
         else:
             dissection.refuse("refused")
 
 
-def dissect(batch: Rows, bad: set[int], *, undecided: bool = False) -> tuple[Server, set[int]]:
+def dissect(batch: Rows, bad: set[int], *, of_the_table: bool = False) -> tuple[Server, set[int]]:
+    """The server after it, and the records that it refused when they stood alone."""
     server = Server(bad)
     dissection = Dissection[Rows, str](batch)
     while dissection.part:
-        server.write(dissection, undecided=undecided)
-        if dissection.blames_the_world:
-            dissection.begin_again(dissection.batch)
-    return server, {each.record.held[0][0] for each in dissection.refused}
+        server.write(dissection, of_the_table=of_the_table)
+        if dissection.is_fruitless:
+            dissection.begin_again(merge(dissection.rest), Path.STAGED)
+    found = (*dissection.refused, *dissection.set_aside)
+    return server, {each.record.held[0][0] for each in found}
+
+
+def merge(parts: list[Rows]) -> Rows:
+    return Rows(tuple(sorted(row for part in parts for row in part.held)))
 
 
 @given(st.data(), st.integers(1, 300), st.integers(1, 3))
@@ -106,66 +112,125 @@ def test_one_bad_row_among_twenty_thousand_takes_thirty_statements_at_most(posit
 
 
 @given(st.integers(2, 200), st.data())
-def test_an_undecided_failure_is_the_records_once_a_neighbour_is_committed(
+def test_what_is_refused_for_the_tables_sake_is_set_aside_once_a_neighbour_is_committed(
     count: int, data: st.DataObject
 ) -> None:
     bad = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=count - 1))
-    server, refused = dissect(rows(count), bad, undecided=True)
-    assert refused == bad
+    server, set_aside = dissect(rows(count), bad, of_the_table=True)
+    assert set_aside == bad
     assert server.committed == set(range(count)) - bad
 
 
-def test_an_undecided_failure_of_every_row_is_the_worlds() -> None:
+def test_a_table_that_takes_no_row_at_all_is_told_at_the_last() -> None:
     dissection = Dissection[Rows, str](rows(3))
     server = Server({0, 1, 2})
     while dissection.part:
-        assert not dissection.blames_the_world
-        server.write(dissection, undecided=True)
-    assert dissection.blames_the_world
+        assert not dissection.is_fruitless
+        server.write(dissection, of_the_table=True)
+    assert dissection.is_fruitless
     assert dissection.refused == []
-    assert dissection.doubtful_reason == "undecided"
+    assert merge(dissection.rest) == rows(3)
 
 
-def test_the_world_is_blamed_after_a_few_rows_and_each_time_after_more() -> None:
+def test_a_table_that_takes_nothing_is_told_after_a_few_rows_and_each_time_after_more() -> None:
     dissection = Dissection[Rows, str](rows(1_000))
     server = Server(set(range(1_000)))
-    doubted = []
+    set_aside = []
     for _ in range(3):
-        single = 0
-        while not dissection.blames_the_world:
-            assert dissection.part is not None
-            single += dissection.part.batch.rows == 1
-            server.write(dissection, undecided=True)
-        doubted.append(single)
-        dissection.begin_again(dissection.batch)
-    assert doubted == [DOUBTS_MAX, 2 * DOUBTS_MAX, 4 * DOUBTS_MAX]
+        while not dissection.is_fruitless:
+            server.write(dissection, of_the_table=True)
+        set_aside.append(len(dissection.set_aside))
+        dissection.begin_again(merge(dissection.rest), Path.STAGED)
+    assert set_aside == [DOUBTS_MAX, 2 * DOUBTS_MAX, 4 * DOUBTS_MAX]
 
 
-def test_the_schema_is_asked_for_after_the_first_refusal_and_after_the_last() -> None:
-    dissection = Dissection[Rows, str](rows(3))
-    server = Server({0, 1, 2})
-    asked = []
+def test_one_commit_is_enough_to_believe_in_the_table() -> None:
+    dissection = Dissection[Rows, str](rows(200))
+    server = Server(set(range(100)))
     while dissection.part:
-        refused = len(dissection.refused)
-        server.write(dissection)
-        if len(dissection.refused) > refused:
-            asked.append(dissection.asks_for_the_schema)
-    assert asked == [True, False, True]
+        server.write(dissection, of_the_table=True)
+        if dissection.has_commits:
+            assert not dissection.is_fruitless
+    assert len(dissection.set_aside) == 100
 
 
-def test_the_schema_is_not_asked_for_once_a_row_was_committed() -> None:
-    dissection = Dissection[Rows, str](rows(2))
-    server = Server({1})
-    while dissection.part:
+def test_the_first_row_stands_alone_after_one_statement_a_level() -> None:
+    server = Server(set(range(20_000)))
+    dissection = Dissection[Rows, str](rows(20_000))
+    while not dissection.refused:
         server.write(dissection)
-        assert not dissection.asks_for_the_schema
+    assert server.statements <= 16
+
+
+def charge_all(dissection: Dissection[Rows, str], server: Server, devices: dict[int, str]) -> bool:
+    """Dissect, with every row that stands alone charged; whether that was ever an epidemic."""
+    while part := dissection.part:
+        [record, *others] = sorted(part.batch.written)
+        is_refused_alone = record in server.bad and not others
+        if is_refused_alone and dissection.charge(ALIKE, str(record), devices[record]):
+            return True
+        server.write(dissection)
+    return False
+
+
+ALIKE = Charge("P0001", None)
+
+
+@pytest.mark.parametrize(("bad", "is_epidemic"), [(60, True), (52, True), (48, False), (5, False)])
+def test_most_rows_refused_alike_are_an_epidemic_and_half_of_them_are_none(
+    bad: int, *, is_epidemic: bool
+) -> None:
+    devices = {n: str(n % 7) for n in range(1_000)}
+    server = Server({n for n in range(1_000) if n * 37 % 100 < bad})
+    dissection = Dissection[Rows, str](rows(1_000))
+    assert charge_all(dissection, server, devices) is is_epidemic
+    if is_epidemic:
+        # Long before the last row.
+        assert len(dissection.refused) < 500
+
+
+def test_one_broken_device_alone_is_no_epidemic() -> None:
+    server = Server(set(range(900)))
+    devices = {n: "broken" if n < 900 else "sound" for n in range(1_000)}
+    assert not charge_all(Dissection[Rows, str](rows(1_000)), server, devices)
+
+
+def test_a_few_broken_devices_at_the_front_of_a_large_batch_are_no_epidemic() -> None:
+    # Rows are sorted by device: what is looked at first must not be taken for the whole.
+    server = Server(set(range(400)))
+    devices = {n: str(n // 100) for n in range(4_000)}
+    assert not charge_all(Dissection[Rows, str](rows(4_000)), server, devices)
+    assert server.committed == set(range(400, 4_000))
+
+
+def test_less_than_a_hundred_rows_are_no_epidemic() -> None:
+    devices = {n: str(n) for n in range(99)}
+    assert not charge_all(Dissection[Rows, str](rows(99)), Server(set(range(98))), devices)
+
+
+def test_refusals_that_differ_are_no_epidemic() -> None:
+    dissection = Dissection[Rows, str](rows(200))
+    for n in range(200):
+        charge = Charge("23514", f"constraint_{n % 3}")
+        assert not dissection.charge(charge, str(n), str(n))
+
+
+def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too() -> None:
+    dissection = Dissection[Rows, str](rows(150))
+    server = Server(set(range(60, 150)))
+    devices = {n: str(n) for n in range(150)}
+    assert charge_all(dissection, server, devices)
+    rest = merge(dissection.rest)
+    dissection.begin_again(rest, Path.STAGED)
+    assert rest.rows < 100
+    assert charge_all(dissection, server, devices)
 
 
 def test_nothing_counts_after_a_new_beginning_and_neighbours_may_join() -> None:
     dissection = Dissection[Rows, str](rows(1))
     Server({0}).write(dissection)
     assert len(dissection.refused) == 1
-    dissection.begin_again(rows(4))
+    dissection.begin_again(rows(4), Path.STAGED)
     assert dissection.refused == []
     assert dissection.part is not None
     assert dissection.part.batch == rows(4)
@@ -180,19 +245,43 @@ def test_a_lost_race_is_staged_and_so_are_the_halves_of_what_was_staged() -> Non
         dissection.commit()
 
 
-def test_what_the_world_fails_waits_behind_the_others() -> None:
-    dissection = Dissection[Rows, str](rows(4))
+def test_what_is_put_off_waits_behind_the_others_however_large_it_is() -> None:
+    dissection = Dissection[Rows, str](rows(9))
+    dissection.split()
     dissection.split()
     first = dissection.part
     assert first is not None
-    dissection.postpone(halved=True)
-    second = dissection.part
-    assert second is not None
-    assert second.batch != first.batch
-    dissection.commit()
-    left: list[tuple[int, ...]] = []
+    dissection.postpone(first)
+    written: list[Rows] = []
     while (part := dissection.part) is not None:
-        left += part.batch.held
-        assert part.batch.rows == 1
+        written.append(part.batch)
         dissection.commit()
-    assert sorted(left) == sorted(first.batch.held)
+    assert written[-1] == first.batch
+    assert merge(written) == rows(9)
+
+
+def test_a_part_is_cut_to_the_size_that_goes_through() -> None:
+    dissection = Dissection[Rows, str](rows(1_000))
+    sizes = []
+    dissection.cut(300)
+    while (part := dissection.part) is not None:
+        sizes.append(part.batch.rows)
+        dissection.commit()
+        dissection.cut(300)
+    assert sizes == [250] * 4
+
+
+def test_what_is_added_is_written_as_well() -> None:
+    dissection = Dissection[Rows, str](rows(0))
+    assert dissection.part is None
+    dissection.add(rows(2), Path.STAGED)
+    assert dissection.part == Part(rows(2), Path.STAGED)
+
+
+def test_tries_without_an_answer_are_counted_until_one_is_answered() -> None:
+    part = Part(rows(1), Path.DIRECT)
+    for behind_canary in (False, True, True):
+        part = part.without_answer(behind_canary=behind_canary)
+    assert (part.unanswered, part.behind_canary) == (3, 2)
+    assert part.without_answer(behind_canary=False).behind_canary == 0
+    assert (part.answered().unanswered, part.answered().behind_canary) == (0, 0)

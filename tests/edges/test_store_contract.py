@@ -12,14 +12,9 @@ import pytest
 from processor._codec import DeviceStates
 from processor.core.evidence import Evidence
 from processor.core.schema import WRITTEN_COLUMNS
-from processor.edges.fakes.store import (
-    POSTGRES_EPOCH_US,
-    FakeStore,
-    FakeTable,
-    Key,
-    Row,
-    read_copy_rows,
-)
+from processor.edges.fakes.rows import POSTGRES_EPOCH_US, Key, Row, read_copy_rows
+from processor.edges.fakes.store import FakeStore
+from processor.edges.fakes.table import FakeTable
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError, SchemaMismatch
 from processor.tasks.newest_positions import NEWEST_POSITIONS

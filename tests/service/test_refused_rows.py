@@ -129,9 +129,12 @@ def test_a_refused_row_among_duplicates_is_found_on_the_staged_path(run: Run, wo
 def test_a_batch_refused_whole_for_its_rows_sake_is_left_pending_once_the_schema_is_checked(
     run: Run, world: World
 ) -> None:
+    service = run().ready()
+    # Somebody's row, by which the others are judged.
+    world.publish([entry(6, 0)])
+    service.until_metrics(acks_total=1)
     world.own(CHECK)
     ids = world.publish_at_once([entry(5, second) for second in range(10)])
-    service = run().ready()
     service.until_metrics(**{'position_writes_total{status="failed"}': 10})
     assert world.pending_ids() == ids
     service.until_ready_again()

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
+from processor.core.dissection import Part
+from processor.core.evidence import Evidence
+from processor.core.verdicts import Path
 from processor.edges.fakes.redis import FakePending, parse_id
 from processor.edges.fakes.store import FakeStore
 from processor.edges.fakes.stream import FakeStream
 from processor.edges.ports import Commit, Sighting, Swept
-from processor.tasks.committing import Committing, Receipt
+from processor.tasks.receipts import written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from processor._codec import Batch, Delivery, Keys
-    from processor.core.dissection import Part
+    from processor.core.dissection import Dissection
+    from processor.edges.fakes.rows import Key, Row
+    from processor.tasks.committing import Committing
+    from processor.tasks.judging import Ruling
 
 
 class DroppingStore(FakeStore):
@@ -124,7 +130,50 @@ class KeepingStream(FakeStream):
         return Swept(0, frozenset(self.redis.attempts))
 
 
-async def acknowledge_before_commit(self: Committing, part: Part[Batch]) -> None:
+async def acknowledge_before_commit(
+    self: Committing, dissection: Dissection[Batch, Ruling], part: Part[Batch]
+) -> None:
     """In place of `Committing._write`: the receipt goes out first."""
-    await self._receipt(Receipt(part.batch, inserted=part.batch.rows))
+    await self._receipt(written(part.batch, Commit(0, part.batch.rows)))
     await self._store.copy_staged(part.batch)
+    dissection.commit()
+
+
+class BlamingStore(FakeStore):
+    """Finds the record to blame for every refusal, without asking the table."""
+
+    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        await super().cross_examine(accused, entry_ms=entry_ms)
+        return Evidence.RECORD
+
+
+class UnfencedStore(FakeStore):
+    """Takes a write of duplicates alone for a commit, as a plain INSERT ... ON CONFLICT would."""
+
+    async def copy_staged(self, batch: Batch) -> Commit:
+        rows = await self._receive(batch)
+        if rows.keys() <= self.table.rows.keys():
+            return Commit(self.connects, inserted=0)
+        return await super().copy_staged(batch)
+
+    async def confirm(self) -> Commit:
+        await self._begin()
+        return Commit(self.connects, inserted=0)
+
+
+class CancellingStore(FakeStore):
+    """Gives up waiting for a standby, which shows the rows, and takes that for a commit."""
+
+    async def _commit(self, rows: Mapping[Key, Row]) -> Commit:
+        with trio.move_on_after(1):
+            return await super()._commit(rows)
+        self.table.show()
+        return Commit(self.connects, len(rows))
+
+
+async def receipt_at_sight(self: Committing, batch: Batch, unproven: Keys) -> Part[Batch]:
+    """In place of `Committing._without_known`: what a probe finds is acknowledged at once."""
+    sighting = await self._store.probe(unproven)
+    rest, found = batch.drop_known(unproven, sighting.known)
+    await self._receipt(written(found, Commit(sighting.session, 0)))
+    return Part(rest, Path.STAGED)

@@ -63,6 +63,7 @@ class Life:
         self._wire = Wire(lambda: world.checkpoints.meet(self), self._hear)
         self._signals, self._receiver = trio.open_memory_channel[int](10)
         self._stream = world.doubles.stream(world.redis, consumer=name, instance_id=name)
+        self._stores: list[FakeStore] = []
         self._pipeline: Pipeline | None = None
 
     @property
@@ -113,6 +114,8 @@ class Life:
         if not arrives:
             self._stream._connections.clear()
         self._scope.cancel()
+        # The server sees that the connections are gone.
+        self._world.table.sessions.difference_update(self._stores)
         self._end()
 
     def adopt(self, pipeline: Pipeline) -> None:
@@ -134,14 +137,15 @@ class Life:
         def delay() -> float:
             return world.postgres_delay_s
 
-        stores = [
-            wire.attach(world.doubles.store(world.table), delay) for _ in range(self.config.writers)
-        ]
+        def attached(store: FakeStore) -> FakeStore:
+            self._stores.append(store)
+            return wire.attach(store, delay)
+
         return Edges(
             stream=wire.attach(self._stream),
-            stores=stores,
-            probe=PostgresProbe(wire.attach(FakeStore(world.table), delay)),
-            trials=wire.attach(world.doubles.store(world.table), delay),
+            stores=[attached(world.doubles.store(world.table)) for _ in range(self.config.writers)],
+            probe=PostgresProbe(attached(FakeStore(world.table))),
+            trials=attached(world.doubles.store(world.table)),
         )
 
     def _hear(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:

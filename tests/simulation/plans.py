@@ -14,7 +14,13 @@ from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.cuts import finish
 from tests.simulation.promise import violations
-from tests.simulation.world import REFUSED_DEVICE, Doubles, World
+from tests.simulation.world import (
+    DISCARDED_DEVICE,
+    KILLER_DEVICE,
+    REFUSED_DEVICE,
+    Doubles,
+    World,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -33,6 +39,17 @@ class Publish:
     async def happen(self, world: World) -> None:
         for second in range(self.first_second, self.first_second + self.records):
             world.publish(second, device=self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOdd:
+    """A row that ends the session which writes it, or one that a trigger discards."""
+
+    is_deadly: bool
+
+    async def happen(self, world: World) -> None:
+        device = KILLER_DEVICE if self.is_deadly else DISCARDED_DEVICE
+        world.publish(len(world.published), device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +152,13 @@ TROUBLES: Mapping[str, Callable[[World], None]] = {
     "slow down": partial(redis_troubles.slow_down, ack_records_max=2),
 }
 
+REFUSALS = (
+    "table_refuses_all",
+    "commits_are_refused",
+    "partition_is_missing",
+    "postgres_bears_little",
+)
+STANDBYS = ("standby_leaves", "standby_returns", "postgres_restarts", "standby_is_promoted")
 
 CHANGES = (
     "redis_goes_away",
@@ -145,6 +169,8 @@ CHANGES = (
     "postgres_slows_down",
     "postgres_recovers",
     "set_group_back",
+    *REFUSALS,
+    *STANDBYS,
 )
 
 
@@ -160,7 +186,8 @@ class Pause:
 
 
 Step: TypeAlias = (
-    "Publish | PublishPoison | Inherit | Trim | Start | Stop | Kill | Change | Trouble | Pause"
+    "Publish | PublishOdd | PublishPoison | Inherit | Trim | Start | Stop | Kill"
+    " | Change | Trouble | Pause"
 )
 
 

@@ -46,7 +46,8 @@ def _of_entry(world: World, entry_id: str, published: Published) -> Iterator[str
         yield f"{entry_id} is still waiting, and everybody has finished"
     if waits and letters and not world.set_back:
         yield f"{entry_id} has a dead letter and is still pending"
-    if not (waits or letters or entry_id in world.trimmed or published.key in world.table.rows):
+    is_decided = published.is_discarded or published.key in world.table.rows
+    if not (waits or letters or entry_id in world.trimmed or is_decided):
         yield f"{entry_id} is lost: not in the table, no dead letter, not pending"
 
 
@@ -54,7 +55,11 @@ def _of_dead_letter(
     world: World, entry_id: str, published: Published, letter: dict[str, str | bytes]
 ) -> Iterator[str]:
     reason = (letter["dlq_stage"], letter["dlq_code"])
-    is_guilty = published.key is None and reason == (published.stage, published.code)
+    reasons = {(published.stage, published.code)}
+    if published.code == NO_ANSWER and any(life.is_killed for life in world.lives):
+        # What was refused without an answer is tried alone from then on: who is killed in that trial counts.
+        reasons.add(SUSPICION)
+    is_guilty = published.key is None and reason in reasons
     if not is_guilty and not (reason == SUSPICION and _may_have_killed(world)):
         yield f"{entry_id} is a dead letter for the wrong reason: {reason}"
     if any(letter.get(name) != value for name, value in published.fields.items()):

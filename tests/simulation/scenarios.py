@@ -9,7 +9,7 @@ from typing import TypeAlias
 import trio
 
 from tests.simulation import redis_troubles
-from tests.simulation.world import REFUSED_DEVICE, World
+from tests.simulation.world import DISCARDED_DEVICE, KILLER_DEVICE, REFUSED_DEVICE, World
 
 Preparation: TypeAlias = Callable[[World], None]
 Script: TypeAlias = Callable[[World], Awaitable[None]]
@@ -20,6 +20,10 @@ OUTAGE_S = 2.5
 SETTLING_S = 0.5
 # Of the publisher, in which a life takes as many steps with each of its tasks.
 STEPS_BETWEEN = 2
+# With pauses of 400 ms at most, this is a handful of tries.
+REFUSALS_S = 1.0
+# Seconds after noon.
+TOMORROW = 50_000
 
 
 def an_empty_stream(world: World) -> None:
@@ -85,6 +89,34 @@ def crash_suspects(world: World) -> None:
     world.publish(2)
 
 
+def a_killer(world: World) -> None:
+    """A row that ends every session which writes it, among good neighbours."""
+    for second in range(3):
+        world.publish(second, device=second)
+    world.publish(0, device=KILLER_DEVICE)
+    world.publish(3)
+
+
+def rows_to_discard(world: World) -> None:
+    """Rows that a trigger returns nothing for, some of them repeated, among others."""
+    for second in (0, 1, 1, 2):
+        world.publish(second, device=DISCARDED_DEVICE)
+        world.publish(second)
+
+
+def suspects_without_a_session(world: World) -> None:
+    """Crash suspects, where the role has no session left for their trials."""
+    crash_suspects(world)
+    world.sessions_are_few()
+
+
+def a_large_backlog_for_a_small_server(world: World) -> None:
+    """A batch of more rows than the server bears."""
+    world.postgres_bears_little()
+    for second in range(8):
+        world.publish(second, device=second % 3)
+
+
 async def nothing_more(world: World) -> None:
     """Wait until what was prepared is settled."""
     del world
@@ -131,6 +163,14 @@ async def a_group_set_back(world: World) -> None:
     await trio.sleep(0.2)
     world.set_group_back()
     await trio.sleep(2)
+
+
+async def long_enough_to_halve(world: World) -> None:
+    """Wait until what the server bears was found out, and have more come then."""
+    await trio.sleep(OUTAGE_S)
+    for second in range(8, 14):
+        world.publish(second, device=second % 3)
+    await trio.sleep(OUTAGE_S)
 
 
 async def postgres_slow(world: World) -> None:
@@ -193,6 +233,65 @@ async def redis_frozen(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
+async def table_refuses_all(world: World) -> None:
+    """Every row is refused, and each is tried more often than a record may fail."""
+    await trio.sleep(SETTLING_S)
+    world.table_refuses_all()
+    for second in range(10, 13):
+        world.publish(second, device=second % 3)
+    await trio.sleep(REFUSALS_S)
+    world.postgres_recovers()
+    await trio.sleep(SETTLING_S)
+
+
+async def commits_are_refused(world: World) -> None:
+    """Every row is taken, and no commit is."""
+    await trio.sleep(SETTLING_S)
+    world.commits_are_refused()
+    for second in range(10, 12):
+        world.publish(second)
+    await trio.sleep(REFUSALS_S)
+    world.postgres_recovers()
+    await trio.sleep(SETTLING_S)
+
+
+async def partition_is_missing(world: World) -> None:
+    """Rows of tomorrow are refused among others, and again when they are claimed."""
+    await trio.sleep(SETTLING_S)
+    world.partition_is_missing()
+    for second in (10, 11, TOMORROW, TOMORROW + 1):
+        world.publish(second)
+    await trio.sleep(world.claim_threshold_s + 1.2)
+    world.postgres_recovers()
+
+
+async def standby_away(world: World) -> None:
+    """Commits wait for a standby, and are confirmed in the end."""
+    await trio.sleep(SETTLING_S)
+    world.standby_leaves()
+    for second in (3, 10, 11):
+        world.publish(second)
+    await trio.sleep(OUTAGE_S)
+    world.postgres_recovers()
+    await trio.sleep(SETTLING_S)
+
+
+async def standby_promoted(world: World) -> None:
+    """What waits for the standby becomes visible by a restart, and is gone with the promotion."""
+    await trio.sleep(SETTLING_S)
+    world.standby_leaves()
+    for second in (10, 11, 12):
+        world.publish(second, device=second % 3)
+    await trio.sleep(SETTLING_S)
+    world.postgres_restarts()
+    # Repeats of what is visible now.
+    for second in (11, 12):
+        world.publish(second, device=second % 3)
+    await trio.sleep(OUTAGE_S)
+    world.standby_is_promoted()
+    await trio.sleep(SETTLING_S)
+
+
 async def a_drain_in_trouble(world: World) -> None:
     """A stop request while PostgreSQL is frozen: a second one comes at every checkpoint of the drain."""
     world.postgres_freezes()
@@ -242,5 +341,14 @@ SCENARIOS: Mapping[str, Scenario] = {
     "redis-replies-lost": Scenario(entries_of_the_dead, redis_troubles.replies_too_large),
     "redis-reads-lost": Scenario(a_backlog, redis_troubles.replies_too_large),
     "redis-slow-link": Scenario(a_backlog, redis_troubles.a_slow_link),
+    "table-refuses-all": Scenario(some_entries, table_refuses_all),
+    "commits-refused": Scenario(some_entries, commits_are_refused),
+    "partition-missing": Scenario(some_entries, partition_is_missing),
+    "killer-row": Scenario(a_killer, long_enough_to_bury),
+    "size-limit": Scenario(a_large_backlog_for_a_small_server, long_enough_to_halve),
+    "discarded": Scenario(rows_to_discard, nothing_more),
+    "standby-away": Scenario(some_entries, standby_away),
+    "promotion": Scenario(some_entries, standby_promoted),
+    "few-sessions": Scenario(suspects_without_a_session, long_enough_to_bury),
     "second-signal": Scenario(some_entries, a_drain_in_trouble),
 }

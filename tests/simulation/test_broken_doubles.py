@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.core.verdicts import Cause
+from processor.core.verdicts import Kind as Failing
+from processor.core.verdicts import Step, next_step
 from processor.life import pipeline
 from processor.life.ending import Ending
 from processor.life.handing_over import HandOver
 from processor.life.pipeline import Pipeline
 from processor.life.stopping import StopRequest
-from processor.tasks import committing
+from processor.tasks import judging
 from processor.tasks.committing import Committing
 from processor.tasks.in_hand import InHand
 from tests.simulation.broken import (
+    BlamingStore,
+    CancellingStore,
     CarelessStore,
     DroppingStore,
     ForgettingStream,
@@ -27,13 +30,16 @@ from tests.simulation.broken import (
     MutilatingStream,
     StrandingStream,
     TwoStepStream,
+    UnfencedStore,
     acknowledge_before_commit,
+    receipt_at_sight,
 )
 from tests.simulation.cuts import Cut, Kind, cuts_of, run
 from tests.simulation.world import Doubles
 
 if TYPE_CHECKING:
     from processor._codec import Batch
+    from processor.core.verdicts import Case
     from processor.edges.fakes.stream import FakeStream
 
 # Every so many checkpoints is enough for what breaks at many of them.
@@ -55,6 +61,9 @@ def noticed(scenario: str, kind: Kind, doubles: Doubles | None = None, *, stride
         (Doubles(store=CarelessStore), "duplicates", Kind.STOP, "was written twice"),
         (Doubles(stream=ForgettingStream), "backlog", Kind.CRASH, "acknowledged and is nowhere"),
         (Doubles(stream=TwoStepStream), "poison", Kind.CRASH, "has 2 dead letters"),
+        (Doubles(store=UnfencedStore), "promotion", Kind.CRASH, "confirmed by no standby"),
+        (Doubles(store=CancellingStore), "standby-away", Kind.CRASH, "confirmed by no standby"),
+        (Doubles(store=BlamingStore), "table-refuses-all", Kind.CRASH, "failures of sound entries"),
     ],
     ids=lambda value: getattr(value, "value", None),
 )
@@ -67,6 +76,24 @@ def test_a_broken_edge_is_noticed(
 def test_an_acknowledgement_before_the_commit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Committing, "_write", acknowledge_before_commit)
     assert "acknowledged and is nowhere" in noticed("postgres-slow", Kind.STOP)
+
+
+def test_an_acknowledgement_of_what_was_merely_seen_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Committing, "_without_known", receipt_at_sight)
+    assert "confirmed by no standby" in noticed("promotion", Kind.CRASH, stride=3)
+
+
+def test_a_part_that_is_blamed_without_a_canary_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def suspect(case: Case) -> Step:
+        # Three losses convict, whatever the server does with others meanwhile.
+        if case.kind is Failing.NO_ANSWER:
+            return Step.REFUSE if case.is_alone else Step.SPLIT
+        return next_step(case)
+
+    monkeypatch.setattr(judging, "next_step", suspect)
+    assert "failures of sound entries" in noticed("promotion", Kind.CRASH)
 
 
 def test_a_drain_without_a_deadline_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,11 +155,10 @@ def test_an_entry_that_the_ledger_forgets_is_noticed(monkeypatch: pytest.MonkeyP
 def test_an_outage_that_counts_against_the_records_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def no_trouble(self: Committing) -> None:
-        """The check of the schema would find the outage, too."""
+    def blame(case: Case) -> Step:
+        return Step.REFUSE if case.is_alone else Step.SPLIT
 
-    monkeypatch.setattr(committing, "cause_of", lambda *_, **__: Cause.RECORD)
-    monkeypatch.setattr(Committing, "_schema_trouble", no_trouble)
+    monkeypatch.setattr(judging, "next_step", blame)
     assert "failures of sound entries" in noticed("postgres-away", Kind.CRASH, stride=STRIDE)
 
 

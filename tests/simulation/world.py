@@ -20,8 +20,10 @@ from processor.edges.fakes.redis import (
     format_id,
     parse_id,
 )
-from processor.edges.fakes.store import FakeStore, FakeTable, Key, Row
+from processor.edges.fakes.rows import Key, Row, day_of
+from processor.edges.fakes.store import FakeStore
 from processor.edges.fakes.stream import FakeStream
+from processor.edges.fakes.table import FakeTable
 from tests.edges.batches import NOON, position
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import unix_ms
@@ -44,9 +46,12 @@ ENVIRONMENT = {
 }
 # The server refuses the rows of this device for their own sake: "value out of range".
 REFUSED_DEVICE, REFUSAL = 9, "22003"
+# A row of this device ends the session that writes it; a trigger returns nothing for those of the other one.
+KILLER_DEVICE, DISCARDED_DEVICE = 11, 12
 MALFORMED = "bad_json"
 # More than a read takes.
 SET_BACK_ENTRIES = 8
+ROWS_BORNE_MAX = 2
 # Microseconds from PostgreSQL's epoch to the noon of the positions.
 NOON_KEY_US = round((NOON.timestamp() - 946_684_800) * 1_000_000)
 
@@ -61,6 +66,13 @@ class Published:
     stage: str = ""
     """Of the dead letter that a poisonous one makes."""
     code: str = ""
+    is_discarded: bool = False
+    """A trigger swallows the row: it is acknowledged, and nowhere."""
+
+
+def device_id(device: int) -> str:
+    """The id of the device of this number."""
+    return str(position(device, 0)["device_id"])
 
 
 class Rows(dict[Key, Row]):
@@ -130,7 +142,9 @@ class World:
     def __post_init__(self) -> None:
         self.redis = WatchedRedis(clock_ms=unix_ms, watch=self._watch_acknowledgement)
         self.table = FakeTable(rows=Rows(self.wrongs.append))
-        self.table.refused_devices[str(position(REFUSED_DEVICE, 0)["device_id"])] = REFUSAL
+        self.table.refused_devices[device_id(REFUSED_DEVICE)] = REFUSAL
+        self.table.killers = {device_id(KILLER_DEVICE)}
+        self.table.discarded_devices = {device_id(DISCARDED_DEVICE)}
 
     def publish(self, second: int, *, device: int = 1, entry_id: EntryId | None = None) -> str:
         """A position; the same device and second again are a duplicate."""
@@ -139,7 +153,12 @@ class World:
         fields = {"ts": value["timestamp"], "codec": "8E", "payload": json.dumps(value)}
         if device == REFUSED_DEVICE:
             return self._add(Published(fields, None, "write", "refused_by_server"))
-        return self._add(Published(fields, key), entry_id)
+        if device == KILLER_DEVICE:
+            # It takes a while to find it out, during which nothing else is written.
+            self._postgres_failed_at = math.inf
+            return self._add(Published(fields, None, "write", "no_answer"))
+        published = Published(fields, key, is_discarded=device == DISCARDED_DEVICE)
+        return self._add(published, entry_id)
 
     def publish_malformed(self) -> str:
         """An entry that the codec refuses."""
@@ -228,10 +247,58 @@ class World:
             self.table.answers = trio.Event()
         self._postgres_failed_at = math.inf
 
+    def table_refuses_all(self) -> None:
+        """Every row is refused, as when transaction ids are used up."""
+        self.table.refuses_all = "54000"
+        self._postgres_failed_at = math.inf
+
+    def commits_are_refused(self) -> None:
+        """Rows are taken, and no commit is, as with a full NOTIFY queue."""
+        self.table.refuses_commits = "54000"
+        self._postgres_failed_at = math.inf
+
+    def partition_is_missing(self) -> None:
+        """The rows of the next day are refused."""
+        self.table.refused_days[day_of(("", NOON_KEY_US)) + 1] = "23514"
+        self._postgres_failed_at = math.inf
+
+    def postgres_bears_little(self) -> None:
+        """A write of more than a few rows loses its session."""
+        self.table.rows_max = ROWS_BORNE_MAX
+        self._postgres_failed_at = math.inf
+
+    def sessions_are_few(self) -> None:
+        """As many as the writer and the probe have, and none for trials."""
+        self.table.sessions_max = 2
+        self._postgres_failed_at = math.inf
+
+    def standby_leaves(self) -> None:
+        """Commits wait, and are invisible."""
+        self.table.standby_leaves()
+        self._postgres_failed_at = math.inf
+
+    def standby_returns(self) -> None:
+        """It confirms whatever there is."""
+        self.table.standby_returns()
+
+    def postgres_restarts(self) -> None:
+        """Sessions break; what waited for the standby is visible, and confirmed by nobody."""
+        self.table.restart()
+        self._postgres_failed_at = max(self._postgres_failed_at, trio.current_time())
+
+    def standby_is_promoted(self) -> None:
+        """Sessions break, and what no standby has confirmed is gone."""
+        self.table.promote()
+        self._postgres_failed_at = max(self._postgres_failed_at, trio.current_time())
+
     def postgres_recovers(self) -> None:
-        """PostgreSQL takes connections and answers, without delay."""
+        """PostgreSQL takes connections, rows and commits, and answers, without delay."""
         self.table.reachable = True
         self.table.answers.set()
+        self.table.refuses_all = self.table.refuses_commits = None
+        self.table.refused_days.clear()
+        self.table.rows_max = self.table.sessions_max = None
+        self.table.standby_returns()
         self.postgres_delay_s = 0.0
         self._postgres_failed_at = min(self._postgres_failed_at, trio.current_time())
 
@@ -245,8 +312,18 @@ class World:
         return self._redis_failed_at < time_s
 
     def has_been_well_since(self, time_s: float) -> bool:
-        """Whether both servers have answered ever since, and at once."""
+        """Whether both servers have answered ever since, and at once, and refusals could be judged."""
+        if self.lacks_evidence and any(self._is_refused(key) for key in self.redis.pending):
+            return False
         return max(self._redis_failed_at, self._postgres_failed_at) < time_s
+
+    @property
+    def lacks_evidence(self) -> bool:
+        """Whether there is no row to copy: a refusal counts for nothing then, and is waited for."""
+        return not self.table.rows
+
+    def _is_refused(self, key: EntryId) -> bool:
+        return self.published[format_id(key)].stage == "write"
 
     @property
     def leases_hold(self) -> bool:
@@ -304,6 +381,8 @@ class World:
     def _watch_acknowledgement(self, key: EntryId) -> None:
         entry_id = format_id(key)
         published = self.published[entry_id]
-        is_in_table = published.key in self.table.rows
-        if not (is_in_table or key not in self.redis.entries or self.dead_letters_of(entry_id)):
+        is_decided = published.key in self.table.rows or published.is_discarded
+        if not (is_decided or key not in self.redis.entries or self.dead_letters_of(entry_id)):
             self.wrongs.append(f"{entry_id} was acknowledged and is nowhere")
+        if published.key in self.table.unconfirmed:
+            self.wrongs.append(f"{entry_id} was acknowledged and confirmed by no standby")

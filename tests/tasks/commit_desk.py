@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor._codec import Batch, DeviceStates
-from processor.tasks.committing import Committing, Receipt
+from processor.core.batch_size import BatchSize
+from processor.tasks.committing import Committing, Surroundings
 from tests.tasks.stores import SpyStore
 
 if TYPE_CHECKING:
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from processor.core.attempts import Failure
     from processor.core.backoff import Backoff
     from processor.edges.fakes.store import FakeStore
+    from processor.tasks.receipts import Receipt
     from processor.tasks.retrying import Dependency
 
 # Virtual seconds: beyond them it will never end.
 LIFE_S_MAX = 3_600
+ROWS_MAX = 20_000
 
 
 class CommitDesk:
@@ -29,8 +32,20 @@ class CommitDesk:
         self.receipts: list[Receipt] = []
         self.waiting: list[Batch] = []
         self.rows_beside: list[int] = []
+        self.left: list[str] = []
+        self.size = BatchSize(ROWS_MAX)
+        self._postgres, self._backoff = postgres, backoff
+        self.use(self.store)
+
+    def use(self, store: SpyStore) -> None:
+        """Write to this store from now on."""
+        self.store = store
         self._committing = Committing(
-            self.store, self._emit, self._neighbours, postgres=postgres, backoff=backoff
+            store,
+            Surroundings(self._emit, self._leave, self._neighbours),
+            size=self.size,
+            postgres=self._postgres,
+            backoff=self._backoff,
         )
 
     async def commit(self, batch: Batch, unproven: Keys | None = None) -> list[Failure]:
@@ -41,6 +56,9 @@ class CommitDesk:
     async def _emit(self, receipt: Receipt) -> None:
         await trio.lowlevel.checkpoint()
         self.receipts.append(receipt)
+
+    def _leave(self, batch: Batch) -> None:
+        self.left += batch.entry_ids
 
     def _neighbours(self, rows: int) -> Batch | None:
         self.rows_beside.append(rows)

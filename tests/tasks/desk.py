@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -12,16 +13,15 @@ from processor._codec import Batch, DeviceStates
 from processor.core.attempts import Attempts
 from processor.edges.fakes.redis import FakePending, FakeRedis, parse_id
 from processor.edges.fakes.stream import FakeStream
-from processor.tasks.committing import Receipt
 from processor.tasks.consumer import Consumer, ReadOptions
 from processor.tasks.failing import Failures
 from processor.tasks.intake import Intake
 from processor.tasks.newest_positions import NewestPositions
-from processor.tasks.receipts import Receipts
+from processor.tasks.receipts import Receipt, Receipts
 from processor.tasks.redelivering import ClaimOptions, Redelivering
 from processor.tasks.rehydration import Devices
 from processor.tasks.retrying import Redis
-from processor.tasks.trials import Trials
+from processor.tasks.trials import Trials, TrialSession
 from tests.edges.batches import position
 from tests.tasks.stores import SpyStore
 
@@ -58,6 +58,8 @@ class Desk:
         self.recorder = dependency.recorder
         self.redis = Redis(self.stream, dependency, backoff)
         self.store = SpyStore()
+        self.writers = SpyStore(self.store.table)
+        self.turn = trio.Lock()
         self._backoff = backoff
         inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
         self.outlets = [outlet for _, outlet in inlets]
@@ -71,14 +73,21 @@ class Desk:
             recorder=self.recorder,
             log=dependency.log,
         )
+        postgres = replace(dependency, name="postgres", title="Postgres")
+        positions = NewestPositions(self.states)
+        devices = Devices(self.store, positions, postgres=postgres)
         self.trials = Trials(
             self.redis,
-            self.store,
+            TrialSession(self.store, devices),
+            TrialSession(
+                self.writers, Devices(self.writers, positions, postgres=postgres), self.turn
+            ),
             self.intake,
             Receipts(receipts, in_hand),
             attempts_max=ATTEMPTS_MAX,
             in_hand=in_hand,
-            devices=Devices(self.store, NewestPositions(self.states), postgres=dependency),
+            postgres=postgres,
+            backoff=backoff,
         )
         self.redelivering = Redelivering(
             self.stream,

@@ -11,8 +11,9 @@ import trio
 from processor import wall_clock
 from processor.config import load_config
 from processor.edges.fakes.redis import FakeRedis, format_id
-from processor.edges.fakes.store import FakeStore, FakeTable
+from processor.edges.fakes.store import FakeStore
 from processor.edges.fakes.stream import FakeStream
+from processor.edges.fakes.table import FakeTable
 from processor.life.assembly import Edges
 from processor.life.supervisor import supervise
 from processor.logs import Log

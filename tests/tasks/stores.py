@@ -5,12 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from processor.edges.fakes.store import FakeStore, FakeTable, Key, Row, read_copy_rows
+from processor.edges.fakes.rows import Key, Row, read_copy_rows
+from processor.edges.fakes.store import FakeStore
+from processor.edges.fakes.table import FakeTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from processor._codec import Batch, Keys
+    from processor.core.evidence import Evidence
     from processor.edges.ports import Commit, Sighting
 
 SPEED_COLUMN = 6
@@ -40,7 +43,8 @@ class SpyStore(FakeStore):
         self.sqlstate = "23514"
         self.writes: list[tuple[str, int]] = []
         self.probes: list[int] = []
-        self.checks = 0
+        self.checks = self.canaries = self.confirms = 0
+        self.verdicts: list[Evidence] = []
         self.before_write: Callable[[], None] = lambda: None
         self.after_probe: Callable[[], None] = lambda: None
 
@@ -64,8 +68,20 @@ class SpyStore(FakeStore):
         self.after_probe()
         return sighting
 
-    async def _receive(self, batch: Batch) -> dict[Key, Row]:
-        rows = await super()._receive(batch)
+    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        evidence = await super().cross_examine(accused, entry_ms=entry_ms)
+        self.verdicts.append(evidence)
+        return evidence
+
+    async def try_canary(self) -> Commit:
+        self.canaries += 1
+        return await super().try_canary()
+
+    async def confirm(self) -> Commit:
+        self.confirms += 1
+        return await super().confirm()
+
+    def refuse(self, rows: Mapping[Key, Row]) -> None:
+        super().refuse(rows)
         if any(speed_of(row) > self.speed_max for row in rows.values()):
             raise self.error("too fast", sqlstate=self.sqlstate)
-        return rows

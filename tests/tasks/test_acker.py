@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from processor.edges.ports import Commit
 from processor.tasks.acker import Acker
-from processor.tasks.committing import Receipt
+from processor.tasks.receipts import Receipt, written
 from tests.tasks.desk import CAPACITY
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class AckDesk:
     async def settle(self, *batches: Batch) -> None:
         """Give receipts for these, and acknowledge until they end."""
         for batch in batches:
-            self.receipts.send_nowait(Receipt(batch, batch.records))
+            self.receipts.send_nowait(written(batch, Commit(1, batch.rows)))
         self.receipts.close()
         await self.acker.run()
 

@@ -29,7 +29,7 @@ async def test_a_committed_batch_gives_one_receipt(
     assert (receipt.inserted, receipt.duplicates) == (2, 1)
     assert commits.receipted_ids == ["1-0", "2-0", "3-0"]
     counted = recorder.snapshot().position_writes
-    assert counted == {"inserted": 2, "duplicate": 1, "failed": 0}
+    assert counted == {"inserted": 2, "duplicate": 1, "discarded": 0, "failed": 0}
 
 
 async def test_what_fails_for_the_worlds_reasons_is_written_again_whole_with_growing_pauses(
@@ -46,7 +46,12 @@ async def test_what_fails_for_the_worlds_reasons_is_written_again_whole_with_gro
     assert commits.store.writes == [("direct", 20)] * 6
     assert seen == [False] * 6
     assert recorder.snapshot().dependencies["postgres"].ready
-    assert recorder.snapshot().position_writes == {"inserted": 20, "duplicate": 0, "failed": 0}
+    assert recorder.snapshot().position_writes == {
+        "inserted": 20,
+        "duplicate": 0,
+        "discarded": 0,
+        "failed": 0,
+    }
     assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
     retried = told.fields("batch failed and is written again")
     assert [line["attempt"] for line in retried] == [1, 2, 3, 4, 5]
@@ -62,7 +67,12 @@ async def test_a_lost_race_is_staged_at_once(
     await commits.commit(rows(15))
     assert commits.store.writes == [("direct", 10), ("direct", 15), ("staged", 15)]
     assert trio.current_time() == began
-    assert recorder.snapshot().position_writes == {"inserted": 15, "duplicate": 10, "failed": 0}
+    assert recorder.snapshot().position_writes == {
+        "inserted": 15,
+        "duplicate": 10,
+        "discarded": 0,
+        "failed": 0,
+    }
     assert recorder.snapshot().dependencies["postgres"].ready
 
 
@@ -99,19 +109,6 @@ async def test_a_refusal_tells_whose_record_it_was_and_when_and_why(
     assert refusal.failed_at_ms == wall_clock.unix_ms()
     assert "too fast" in refusal.error
     assert not refusal.on_trial
-
-
-async def test_a_batch_that_takes_the_server_too_long_is_halved_after_a_few_tries(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
-) -> None:
-    commits.store.failures += [
-        commits.store.error("canceling statement due to statement timeout", sqlstate="57014")
-        for _ in range(3)
-    ]
-    assert await commits.commit(rows(16)) == []
-    assert [size for _, size in commits.store.writes] == [16, 16, 16, 8, 8]
-    assert recorder.snapshot().write_retries["57014"] == 3
-    assert recorder.snapshot().position_writes == {"inserted": 16, "duplicate": 0, "failed": 0}
 
 
 async def test_pauses_begin_anew_once_something_was_committed(
@@ -218,3 +215,30 @@ async def test_a_refusal_after_an_outage_is_an_answer_too(
     commits.store.speed_max = 0
     assert len(await commits.commit(rows(1))) == 1
     assert "postgres" not in recorder.snapshot().unready
+
+
+async def test_rows_that_a_trigger_discards_are_receipted_and_counted_apart(
+    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+) -> None:
+    commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
+    batch = batch_of([position(1, 0), position(1, 0), position(1, 1), position(2, 0)])
+    assert await commits.commit(batch) == []
+    assert commits.receipted_ids == ["1-0", "2-0", "3-0", "4-0"]
+    assert recorder.snapshot().position_writes == {
+        "inserted": 1,
+        "duplicate": 1,
+        "discarded": 2,
+        "failed": 0,
+    }
+    [line] = told.fields("batch written")
+    assert (line["inserted"], line["duplicates"], line["discarded"]) == (1, 1, 2)
+
+
+async def test_a_trigger_that_discards_rows_is_said_once_a_minute(
+    clock: MockClock, commits: CommitDesk, told: Told
+) -> None:
+    commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
+    for second in range(0, 180, 5):
+        await commits.commit(batch_of([position(1, second)]))
+        await trio.sleep(5)
+    assert len(told.lines("a trigger of the table discards rows")) == 3

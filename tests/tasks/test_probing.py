@@ -29,7 +29,12 @@ async def test_known_rows_are_not_written_and_their_records_are_receipted_as_dup
     assert commits.store.writes == [("direct", 2)]
     assert commits.receipted_ids == ["1-0", "2-0", "3-0", "4-0", "5-0"]
     assert [(each.inserted, each.duplicates) for each in commits.receipts] == [(0, 3), (2, 0)]
-    assert recorder.snapshot().position_writes == {"inserted": 2, "duplicate": 3, "failed": 0}
+    assert recorder.snapshot().position_writes == {
+        "inserted": 2,
+        "duplicate": 3,
+        "discarded": 0,
+        "failed": 0,
+    }
 
 
 async def test_of_rows_that_are_all_known_nothing_is_written(
@@ -82,7 +87,12 @@ async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
     )
     assert await commits.commit(batch, unproven_of(batch)) == []
     assert commits.store.writes == [("staged", 20)]
-    assert recorder.snapshot().position_writes == {"inserted": 15, "duplicate": 5, "failed": 0}
+    assert recorder.snapshot().position_writes == {
+        "inserted": 15,
+        "duplicate": 5,
+        "discarded": 0,
+        "failed": 0,
+    }
 
 
 async def test_a_row_that_a_peer_commits_behind_the_probe_is_a_lost_race_and_staged(
@@ -92,4 +102,9 @@ async def test_a_row_that_a_peer_commits_behind_the_probe_is_a_lost_race_and_sta
     commits.store.after_probe = lambda: commits.store.table.rows.update(rows_of(rows(3)))
     assert await commits.commit(batch, unproven_of(batch)) == []
     assert commits.store.writes == [("direct", 20), ("staged", 20)]
-    assert recorder.snapshot().position_writes == {"inserted": 17, "duplicate": 3, "failed": 0}
+    assert recorder.snapshot().position_writes == {
+        "inserted": 17,
+        "duplicate": 3,
+        "discarded": 0,
+        "failed": 0,
+    }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor._codec import Batch
-    from processor.edges.fakes.store import FakeTable
+    from processor.edges.fakes.table import FakeTable
     from tests.tasks.conftest import Told
     from tests.tasks.stage import Stage
 

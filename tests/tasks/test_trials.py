@@ -9,12 +9,14 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import NO_ANSWER
+from processor.core.evidence import Evidence
 from processor.edges.fakes.redis import parse_id
 from processor.errors import RedisUnavailable
 from processor.tasks.acker import Acker
 from processor.tasks.failing import FailureRecorder
-from tests.edges.batches import position
+from tests.edges.batches import batch_of, position
 from tests.tasks.desk import ATTEMPTS_MAX, Desk
+from tests.tasks.stores import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,14 +91,14 @@ async def test_a_trial_counts_like_any_other_read_and_write(
     again = desk.world.add(desk.world.entries[parse_id(good)])
     await desk.read()
     await trials.run([again])
-    desk.store.speed_max = 0
+    desk.store.table.refused_devices[position(1, 0)["device_id"]] = "23514"
     await trials.run([known])
     bad = desk.add_malformed()
     await desk.read()
     await trials.run([bad])
     now = recorder.snapshot()
     assert now.records_read == 4
-    assert now.position_writes == {"inserted": 1, "duplicate": 1, "failed": 1}
+    assert now.position_writes == {"inserted": 1, "duplicate": 1, "discarded": 0, "failed": 1}
     assert now.decode_errors["bad_json"] == 1
     assert now.acks == 2
 
@@ -144,16 +146,122 @@ async def test_the_rest_is_left_to_a_later_pass_when_postgres_goes_meanwhile(
     assert desk.unaccounted == 0
 
 
-@pytest.mark.parametrize("sqlstate", [None, "57P01", "40P01", "53100", "XX000"])
-async def test_a_trial_that_the_world_fails_is_taken_back(
-    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str | None
+@pytest.mark.parametrize("sqlstate", ["25006", "40P01", "53100", "57P03"])
+async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
+    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str
 ) -> None:
     [entry_id] = await trials.suspects()
     desk.record(entry_id, 1, NO_ANSWER)
-    desk.store.failures.append(desk.store.error("gone", sqlstate=sqlstate, usable=False))
+    desk.store.failures.append(desk.store.error("gone", sqlstate=sqlstate))
     await trials.run([entry_id])
     assert desk.failures_of(entry_id) == 1
     assert (desk.in_hand.ledger.left_pending, len(desk.in_hand), desk.unaccounted) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("sqlstate", [None, "57P01", "57014"])
+async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
+    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str | None
+) -> None:
+    [entry_id] = await trials.suspects()
+    usable = sqlstate == "57014"
+    desk.store.failures.append(desk.store.error("gone", sqlstate=sqlstate, usable=usable))
+    await trials.run([entry_id])
+    assert desk.store.canaries == 1
+    assert desk.store.writes == [("staged", 1)] * 2
+    assert (desk.in_hand.ledger.acked, desk.unaccounted) == (1, 0)
+    assert not desk.world.attempts
+
+
+async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.store.table.killers = {position(0, 0)["device_id"]}
+    await trials.run([entry_id])
+    # One try, and three right behind a canary.
+    assert desk.store.writes == [("staged", 1)] * 4
+    assert desk.failures_of(entry_id) == 1
+    assert "no_answer" in desk.world.attempts[entry_id]
+    assert told.fields("record refused")[0]["sqlstate"] == "57P01"
+
+
+async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.store.table.killers = {position(0, 0)["device_id"]}
+    for _ in range(ATTEMPTS_MAX):
+        await trials.run([entry_id])
+    [letter] = desk.world.dead_letters
+    assert (letter["dlq_stage"], letter["dlq_code"]) == ("write", "no_answer")
+    assert letter["dlq_attempts"] == str(ATTEMPTS_MAX)
+
+
+@pytest.mark.parametrize("sqlstate", ["23514", "P0001", "54000", "0A000", "42883"])
+async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none(
+    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str
+) -> None:
+    desk.store.table.rows.update(rows_of(batch_of([position(90, 0)])))
+    [entry_id] = await trials.suspects()
+    desk.store.table.refuses_all = sqlstate
+    await trials.run([entry_id])
+    assert desk.store.verdicts == [Evidence.TABLE]
+    assert not desk.world.attempts
+    assert (desk.in_hand.ledger.left_pending, desk.unaccounted) == (1, 0)
+
+
+async def test_without_a_session_of_their_own_suspects_are_tried_on_a_writers_and_it_is_said(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    ids = await trials.suspects(3)
+    await desk.writers.connect()
+    desk.store.table.sessions_max = 1
+    await trials.run(ids)
+    assert desk.writers.writes == [("staged", 1)] * 3
+    assert desk.in_hand.ledger.acked == 3
+    # Once a minute, not once a suspect.
+    [line] = told.fields("no session for the trials of crash suspects, a writer's session is used")
+    assert "too many connections for role" in line["error"]
+
+
+async def test_a_trial_never_comes_between_the_steps_of_a_writer(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    await desk.writers.connect()
+    desk.store.table.sessions_max = 1
+    async with desk.turn:
+        nursery.start_soon(trials.run, [entry_id])
+        await trio.sleep(5)
+        assert desk.writers.writes == []
+        assert not desk.world.attempts
+    await trio.sleep(1)
+    assert desk.writers.writes == [("staged", 1)]
+
+
+async def test_suspects_wait_for_a_later_pass_while_no_writer_comes_to_an_end_and_it_is_said(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    ids = await trials.suspects(3)
+    await desk.writers.connect()
+    desk.store.table.sessions_max = 1
+    async with desk.turn:
+        nursery.start_soon(trials.run, ids)
+        await trio.sleep(60)
+    await wait_all_tasks_blocked()
+    assert desk.writers.writes == []
+    assert not desk.world.attempts
+    assert told.lines("no session for the trials of crash suspects, they wait")
+
+
+async def test_the_session_of_the_trials_is_open_while_there_are_suspects(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    open_at: list[int] = []
+    desk.store.before_write = lambda: open_at.append(len(desk.store.table.sessions))
+    await trials.run(await trials.suspects(2))
+    assert open_at == [1, 1]
+    assert not desk.store.table.sessions
 
 
 async def test_a_cancelled_trial_is_taken_back(
@@ -200,7 +308,7 @@ async def test_a_trial_in_which_the_process_dies_counts(
     if place == "write":
         desk.store.before_write = die
     else:
-        desk.trials._devices.meet = die  # type: ignore[method-assign, assignment]
+        desk.trials._own.devices.meet = die  # type: ignore[method-assign, assignment]
     with pytest.raises(PanicError):
         await desk.trials.run([entry_id])
     await trials.settle()

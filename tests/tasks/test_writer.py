@@ -9,15 +9,15 @@ from trio.testing import wait_all_tasks_blocked
 from processor._codec import Batch, DeviceStates
 from processor.core.attempts import Failure
 from processor.core.batching import Batching
-from processor.tasks.committing import Receipt
+from processor.edges.fakes.rows import day_of
 from processor.tasks.failing import Failures
 from processor.tasks.in_hand import InHand
 from processor.tasks.newest_positions import NewestPositions
-from processor.tasks.receipts import Receipts
+from processor.tasks.receipts import Receipt, Receipts
 from processor.tasks.rehydration import Devices
 from processor.tasks.writer import Writer
 from tests.edges.batches import batch_of, position, rows
-from tests.tasks.stores import SpyStore
+from tests.tasks.stores import SpyStore, rows_of
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -35,6 +35,8 @@ class Bench:
 
     def __init__(self, postgres: Dependency, backoff: Backoff) -> None:
         self.store = SpyStore()
+        self.turn = trio.Lock()
+        self.in_hand = InHand(postgres.recorder)
         self.inlet, outlet = trio.open_memory_channel[Batch](50)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)
         failures, self.failures = trio.open_memory_channel[Failures](50)
@@ -42,10 +44,11 @@ class Bench:
         self.writer = Writer(
             self.store,
             outlet,
-            Receipts(receipts, InHand(postgres.recorder)),
+            Receipts(receipts, self.in_hand),
             failures,
             batching=Batching(rows_max=ROWS_MAX, linger_s=LINGER_S),
             devices=Devices(self.store, NewestPositions(self.states), postgres=postgres),
+            turn=self.turn,
             postgres=postgres,
             backoff=backoff,
         )
@@ -121,6 +124,20 @@ async def test_under_load_batches_grow_to_their_limit_and_no_further(
     assert bench.write_sizes[:4] == [1, 90, 90, 90]
     assert sum(bench.write_sizes) == 1 + 300 + 220
     assert max(bench.write_sizes) <= ROWS_MAX
+
+
+async def test_nobody_else_has_its_turn_while_a_batch_is_under_way(
+    clock: MockClock, nursery: trio.Nursery, bench: Bench
+) -> None:
+    nursery.start_soon(bench.writer.run)
+    bench.store.table.answers = trio.Event()
+    bench.put(some(1, 0))
+    await trio.sleep(1)
+    assert bench.turn.locked()
+    bench.store.table.answers.set()
+    await trio.sleep(1)
+    assert not bench.turn.locked()
+    bench.inlet.close()
 
 
 async def test_a_closed_inlet_is_written_to_its_end_and_the_receipts_are_closed(
@@ -204,7 +221,12 @@ async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
     await bench.writer.run()
     assert len(bench.store.table.rows) == 150
     assert [failures async for failures in bench.failures] == []
-    assert recorder.snapshot().position_writes == {"inserted": 150, "duplicate": 0, "failed": 0}
+    assert recorder.snapshot().position_writes == {
+        "inserted": 150,
+        "duplicate": 0,
+        "discarded": 0,
+        "failed": 0,
+    }
 
 
 async def test_the_devices_are_met_before_a_batch_is_written_and_tell_what_is_to_be_probed(
@@ -220,7 +242,7 @@ async def test_the_devices_are_met_before_a_batch_is_written_and_tell_what_is_to
     assert bench.states.get(other) is not None
 
 
-async def test_a_lone_undecided_row_is_written_with_what_waits_behind_it(
+async def test_a_lone_row_that_the_table_refuses_is_written_with_what_waits_behind_it(
     clock: MockClock, nursery: trio.Nursery, bench: Bench
 ) -> None:
     bench.store.table.refused_devices[position(1, 0)["device_id"]] = "XX000"
@@ -236,6 +258,23 @@ async def test_a_lone_undecided_row_is_written_with_what_waits_behind_it(
     assert bench.states.get(position(3, 0)["device_id"]) is not None
 
 
+async def test_a_row_that_the_table_refuses_among_others_is_let_go_of_without_an_attempt(
+    clock: MockClock, bench: Bench
+) -> None:
+    bench.store.table.rows.update(rows_of(batch_of([position(9, 0)])))
+    batch = batch_of([position(1, 0), position(1, 50_000)])
+    [tomorrow] = {day_of(key) for key in rows_of(batch_of([position(1, 50_000)]))}
+    bench.store.table.refused_days[tomorrow] = "23514"
+    bench.in_hand.held.take(batch, 0)
+    bench.put(batch)
+    bench.inlet.close()
+    await bench.writer.run()
+    assert [failures async for failures in bench.failures] == []
+    assert bench.in_hand.ledger.left_pending == 1
+    assert list(bench.in_hand.refused) == []
+    assert bench.in_hand.absent(["1-0", "2-0"]) == ["2-0"]
+
+
 async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_batch(
     clock: MockClock, nursery: trio.Nursery, bench: Bench
 ) -> None:
@@ -246,12 +285,13 @@ async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_
     for hour in range(1, 4):
         bench.put(some(ROWS_MAX, hour * 3_600))
     bench.inlet.close()
+    # Behind the others' commit there are rows to judge it by.
     await bench.only_failure()
     assert len(bench.store.table.rows) == 3 * ROWS_MAX
     assert max(bench.write_sizes) <= ROWS_MAX
 
 
-async def test_a_full_batch_that_waits_for_the_world_takes_no_neighbours(
+async def test_a_full_batch_that_is_held_takes_no_neighbours(
     clock: MockClock, nursery: trio.Nursery, bench: Bench
 ) -> None:
     device = position(50, 0)["device_id"]

@@ -58,9 +58,9 @@ def test_the_only_ddl_is_the_sessions_staging_table() -> None:
     assert found == [("edges.postgres.store", "CREATE TEMPORARY")]
 
 
-def test_only_committing_makes_receipts() -> None:
+def test_only_one_module_makes_receipts() -> None:
     makers = {module.name for module in modules() if list(module.calls("Receipt"))}
-    assert makers == {"tasks.committing"}
+    assert makers == {"tasks.receipts"}
 
 
 def test_only_who_has_a_receipt_acknowledges_records() -> None:

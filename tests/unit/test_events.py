@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from processor.logs import Log
     from tests.unit.log_pipe import Pipe
 
+LEFT = (
+    "records left pending for the table's sake n=2, no attempt is counted and they are tried again"
+    " when they are claimed: no partition"
+)
 MALFORMED = Failure(
     entry_id="1-0",
     failed_at_ms=1,
@@ -96,11 +100,29 @@ LINES: list[tuple[Callable[[Log], None], str, str, dict[str, object]]] = [
     ),
     (
         lambda log: events.batch_written(
-            log, inserted=40, duplicates=2, failed=0, duration_ms=1.23456
+            log, inserted=40, duplicates=2, discarded=1, failed=0, duration_ms=1.23456
         ),
         "debug",
         "batch written inserted=40 duplicates=2 failed=0",
-        {"inserted": 40, "duplicates": 2, "failed": 0, "duration_ms": 1.235},
+        {"inserted": 40, "duplicates": 2, "discarded": 1, "failed": 0, "duration_ms": 1.235},
+    ),
+    (
+        lambda log: events.rows_discarded(log, n=3),
+        "warn",
+        "a trigger of the table discards rows n=3: they are acknowledged and are not in positions",
+        {"n": 3},
+    ),
+    (
+        lambda log: events.records_left(log, n=2, sqlstate="23514", error="no partition"),
+        "warn",
+        LEFT,
+        {"n": 2, "sqlstate": "23514", "error": "no partition"},
+    ),
+    (
+        lambda log: events.trials_lack_a_session(log, error="too many", waits=False),
+        "warn",
+        "no session for the trials of crash suspects, a writer's session is used: too many",
+        {"error": "too many"},
     ),
     (
         lambda log: events.record_refused(log, MALFORMED),

@@ -24,7 +24,7 @@ ts_out_of_window bad_sentinel unstorable_text too_large too_deep
 def test_every_label_value_exists_from_the_start_at_zero() -> None:
     now = Recorder(BUILD).snapshot()
     assert dict(now.reads) == {"ok": 0, "empty": 0, "error": 0}
-    assert dict(now.position_writes) == {"inserted": 0, "duplicate": 0, "failed": 0}
+    assert dict(now.position_writes) == {"inserted": 0, "duplicate": 0, "discarded": 0, "failed": 0}
     assert dict(now.decode_errors) == dict.fromkeys(CONTRACT_CODES.split(), 0)
     of_dead_letters = [*CONTRACT_CODES.split(), "refused_by_server", "no_answer"]
     assert dict(now.dead_letters) == dict.fromkeys(of_dead_letters, 0)
@@ -92,7 +92,7 @@ def test_records_are_counted_by_what_became_of_them() -> None:
     now = recorder.snapshot()
     assert (now.in_flight_records, now.acks) == (2, 7)
     assert now.ledger == Ledger(read=9, acked=7)
-    assert dict(now.position_writes) == {"inserted": 6, "duplicate": 1, "failed": 2}
+    assert dict(now.position_writes) == {"inserted": 6, "duplicate": 1, "discarded": 0, "failed": 2}
     assert now.decode_errors["bad_type"] == 1
 
 

@@ -1,23 +1,30 @@
 """Finds the rows that a server refuses: which part of a batch is written next, by what became of the others.
 
 A refused part is halved until the row stands alone, and everything beside it is committed. For k bad
-rows among n that takes at most 2·k·⌈log₂ n⌉ + 1 statements after the refused one: a bad row is on one
-path of halvings, with two statements on each level; two paths share at least their first level, which
-leaves one statement for each repeat that takes a refused row's place.
+rows among n that takes at most 2·k·⌈log₂ n⌉ + 1 statements after the refused one, in whatever order the
+parts are written: a bad row is on one path of halvings, with two statements on each level; two paths share
+at least their first level, which leaves one statement for each repeat that takes a refused row's place.
+
+The order is: down to a row, then on with the largest part that waits. So the first row stands alone soon,
+and what is decided early is a sample of the whole batch, not its first devices.
 
 Nothing here writes. The caller writes `part`, says what became of it, and asks again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import heapq
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, Self, TypeVar
 
 from processor.core.verdicts import Path
 
 DOUBTS_MAX = 8
-"""Rows refused by an undecided failure, one after the other and none committed, until the whole batch
-is taken to be the world's failure and waits. Doubled each time, so that any number is got past."""
+"""Rows that were set aside for the table's sake, and none committed, until the whole batch waits. Doubled
+at each new beginning, so that any number is got past."""
+EPIDEMIC_ROWS_MIN = 100
+"""Rows decided, from which on most of them refused alike are no matter of single records any more."""
 
 
 class Dissectable(Protocol):
@@ -48,6 +55,26 @@ class Part(Generic[Item]):
 
     batch: Item
     path: Path
+    is_suspected: bool = False
+    """It was cut off a larger one that had no answer, and may hold the row that was to blame."""
+    unanswered: int = 0
+    """Tries in a row that had no answer."""
+    behind_canary: int = 0
+    """Those of them that came right behind an accepted canary."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is one row, which nothing is halved of."""
+        return self.batch.rows == 1
+
+    def without_answer(self, *, behind_canary: bool) -> Self:
+        """The part after one more try without an answer."""
+        times = self.behind_canary + 1 if behind_canary else 0
+        return replace(self, unanswered=self.unanswered + 1, behind_canary=times)
+
+    def answered(self) -> Self:
+        """The part after a try that broke the row of those without an answer."""
+        return replace(self, unanswered=0, behind_canary=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,95 +85,157 @@ class Refused(Generic[Item, Reason]):
     reason: Reason
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a row that stands alone was refused for: refusals alike, but for the day of the rows."""
+
+    sqlstate: str | None
+    constraint: str | None
+
+
 class Dissection(Generic[Item, Reason]):
-    """The parts of one batch that are still to be written. The last one is the current one."""
+    """The parts of one batch that are still to be written, of which one is the current one."""
 
     def __init__(self, batch: Item, path: Path = Path.DIRECT) -> None:
-        self._batch = batch
-        self._path = path
-        self._parts = [Part(batch, path)]
+        self._part: Part[Item] | None = None
+        # The largest first, but those put off last; numbered, so that no two parts are compared.
+        self._waiting: list[tuple[bool, int, int, Part[Item]]] = []
+        self._number = 0
         self._doubts_max = DOUBTS_MAX
-        self._committed = False
+        self._rows_committed = 0
+        # Devices of the records that were refused alone, by entry id.
+        self._charged: defaultdict[Charge, dict[str, str]] = defaultdict(dict)
         self._refused: list[Refused[Item, Reason]] = []
-        self._doubtful: list[Refused[Item, Reason]] = []
-
-    @property
-    def batch(self) -> Item:
-        """The whole, as long as nothing of it is committed."""
-        return self._batch
-
-    @property
-    def doubtful_reason(self) -> Reason:
-        """Why the first record in doubt was refused."""
-        return self._doubtful[0].reason
+        self._set_aside: list[Refused[Item, Reason]] = []
+        self.add(batch, path)
 
     @property
     def part(self) -> Part[Item] | None:
-        """What to write next; None when every record is committed, refused or in doubt."""
-        return self._parts[-1] if self._parts else None
+        """What to write next; None when every record is committed, refused or set aside."""
+        return self._part
+
+    @property
+    def has_commits(self) -> bool:
+        """Whether anything of the batch was committed."""
+        return self._rows_committed > 0
 
     @property
     def refused(self) -> list[Refused[Item, Reason]]:
-        """The records refused for their own sake so far; those in doubt are, once a neighbour is committed."""
-        return self._refused + (self._doubtful if self._committed else [])
+        """The records refused for their own sake since the last beginning."""
+        return list(self._refused)
 
     @property
-    def blames_the_world(self) -> bool:
-        """Whether undecided failures speak against the server: nothing was committed beside them."""
-        if self._committed or not self._doubtful:
-            return False
-        return not self._parts or len(self._doubtful) >= self._doubts_max
+    def set_aside(self) -> list[Refused[Item, Reason]]:
+        """The records refused for the table's sake since the last beginning."""
+        return list(self._set_aside)
 
     @property
-    def asks_for_the_schema(self) -> bool:
-        """Whether the refusal just now may be the table's fault: the first one, or the last of all rows.
-
-        The question at the beginning spares the refusal of every single row, which takes long.
-        """
-        if self._committed or not self._refused:
+    def is_fruitless(self) -> bool:
+        """Whether the table takes nothing, as far as was tried: nothing was committed beside what was set aside."""
+        if self.has_commits or not self._set_aside:
             return False
-        return not self._parts or len(self._refused) == 1
+        return self._part is None or len(self._set_aside) >= self._doubts_max
+
+    @property
+    def rest(self) -> list[Item]:
+        """Everything that is not committed: waiting, refused or set aside."""
+        current = [self._part.batch] if self._part else []
+        waiting = [part.batch for *_, part in self._waiting]
+        return current + waiting + [each.record for each in (*self._refused, *self._set_aside)]
+
+    def add(self, batch: Item, path: Path) -> None:
+        """More to write, which nothing is known of yet."""
+        if batch.records:
+            self._wait(Part(batch, path))
+            if self._part is None:
+                self._next()
+
+    def cut(self, rows_max: int) -> None:
+        """Make the current part small enough; what is cut off waits."""
+        while (part := self._part) and part.batch.rows > max(1, rows_max):
+            self.split()
 
     def commit(self) -> None:
-        """The current part is in the table."""
-        self._parts.pop()
-        self._committed = True
+        """The current part is in the table.
+
+        What was set aside before the first commit is tried again behind it: the table that was to blame
+        may have been empty, and has sound rows to show only now.
+        """
+        if not self.has_commits:
+            for each in self._set_aside:
+                self._wait(Part(each.record, Path.STAGED), is_put_off=True)
+            self._set_aside.clear()
+        self._rows_committed += self._current.batch.rows
+        self._next()
 
     def stage(self) -> None:
         """The current part lost a race: once more, through the staging table."""
-        self._parts.append(Part(self._parts.pop().batch, Path.STAGED))
+        part = self._current
+        self._part = Part(part.batch, Path.STAGED, part.is_suspected)
 
-    def split(self) -> None:
-        """The current part was refused because of one of its rows."""
-        part = self._parts.pop()
-        self._parts += [Part(half, part.path) for half in reversed(part.batch.split())]
+    def split(self, *, is_suspected: bool = False) -> None:
+        """The current part is written in halves, each suspected if it is or was."""
+        part = self._current
+        first, second = part.batch.split()
+        is_suspected = is_suspected or part.is_suspected
+        self._part = Part(first, part.path, is_suspected)
+        self._wait(Part(second, part.path, is_suspected))
+
+    def charge(self, charge: Charge, entry_id: str, device_id: str) -> bool:
+        """A record that stands alone was refused; whether that is an epidemic.
+
+        It is one when most of what is decided was refused alike, and of more than one device: a
+        broken device alone may fill a batch.
+        """
+        alike = self._charged[charge]
+        alike[entry_id] = device_id
+        decided = self._rows_committed + sum(map(len, self._charged.values()))
+        is_most = 2 * len(alike) > decided >= EPIDEMIC_ROWS_MIN
+        return is_most and len({*alike.values()}) > 1
 
     def refuse(self, reason: Reason) -> None:
-        """The current part's only row was refused for its own sake."""
+        """The current part's first record was refused for its own sake."""
         self._refused.append(self._take_out(reason))
 
-    def doubt(self, reason: Reason) -> None:
-        """The current part's only row was refused, and it is not known yet for whose sake."""
-        self._doubtful.append(self._take_out(reason))
+    def put_aside(self, reason: Reason) -> None:
+        """The current part's first record was refused for the table's sake."""
+        self._set_aside.append(self._take_out(reason))
 
-    def postpone(self, *, halved: bool) -> None:
-        """The world failed the current part: once more behind the others, maybe in halves."""
-        part = self._parts.pop()
-        batches = part.batch.split() if halved else (part.batch,)
-        self._parts[:0] = [Part(batch, part.path) for batch in batches]
+    def keep(self, part: Part[Item]) -> None:
+        """Write the current part once more, with what is known of it now."""
+        self._part = part
 
-    def begin_again(self, batch: Item) -> None:
-        """Nothing was committed, and no refusal counts: `batch` is the whole, maybe with neighbours."""
-        assert not self._committed, "what is committed is not written again"
-        self._batch = batch
-        self._parts = [Part(batch, self._path)]
+    def postpone(self, part: Part[Item]) -> None:
+        """Write the current part once more, behind the others."""
+        self._wait(part, is_put_off=True)
+        self._next()
+
+    def begin_again(self, batch: Item, path: Path) -> None:
+        """No refusal counts: `batch` is all that was not committed, maybe with neighbours."""
+        self._part = None
+        self._waiting.clear()
         self._doubts_max *= 2
+        self._charged.clear()
         self._refused.clear()
-        self._doubtful.clear()
+        self._set_aside.clear()
+        self.add(batch, path)
+
+    @property
+    def _current(self) -> Part[Item]:
+        assert self._part is not None, "nothing is left to write"
+        return self._part
+
+    def _wait(self, part: Part[Item], *, is_put_off: bool = False) -> None:
+        self._number += 1
+        heapq.heappush(self._waiting, (is_put_off, -part.batch.rows, self._number, part))
+
+    def _next(self) -> None:
+        self._part = heapq.heappop(self._waiting)[-1] if self._waiting else None
 
     def _take_out(self, reason: Reason) -> Refused[Item, Reason]:
-        part = self._parts.pop()
+        part = self._current
         rest, record = part.batch.take_out(0)
-        if rest.records:
-            self._parts.append(Part(rest, part.path))
+        self._part = Part(rest, part.path, part.is_suspected) if rest.records else None
+        if self._part is None:
+            self._next()
         return Refused(record, reason)

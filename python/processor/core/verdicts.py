@@ -1,27 +1,32 @@
-"""What a failed write means, by SQLSTATE: whose fault it was, and what the writer does next.
+"""What a failed write means, and what the writer does about it: one table, read from the top.
 
-The table is rule 2 of the delivery rules. Classes are those of PostgreSQL's documentation,
+It is rule 2 of the delivery rules. A failure belongs to a record, to the table, or to the infrastructure,
+and evidence decides: a SQLSTATE alone does not, since 54000 is a row too large and transaction ids used
+up, 23514 a value out of range and a missing partition. Classes are those of PostgreSQL's documentation,
 appendix A, "PostgreSQL Error Codes".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from types import MappingProxyType
 from typing import Final
 
+from processor.core.evidence import Evidence
 
-class Cause(Enum):
-    """Whose failure it was."""
 
-    RECORD = "record"
-    """The server refuses a record for its own sake; only this counts towards the dead letter."""
-    WORLD = "world"
-    """Nothing is known about the records: the batch stays in hand."""
+class Kind(Enum):
+    """What a failure can be about."""
+
     LOST_RACE = "lost_race"
     """Somebody else committed one of the keys first."""
-    UNDECIDED = "undecided"
-    """The record's if a neighbour of the same batch commits, else the world's."""
+    INFRASTRUCTURE = "infrastructure"
+    """Nothing is known about the batch."""
+    NO_ANSWER = "no_answer"
+    """No answer, a lost session, or a limit of time or memory: the infrastructure's, unless the server is well."""
+    REFUSAL = "refusal"
+    """The server is there, and refuses: the record's or the table's."""
 
 
 class Path(Enum):
@@ -32,123 +37,174 @@ class Path(Enum):
 
 
 class Step(Enum):
-    """What the writer does with a batch that was not committed."""
+    """What the writer does with a part that was not committed. The first three ask something, and then ask again."""
 
-    RETRY = "retry"
-    """Write it again after a back-off, on a new connection if the old one is lost."""
+    ASK_SCHEMA = "ask_schema"
+    """Look whether the table is still what it should be."""
+    CROSS_EXAMINE = "cross_examine"
+    """Have the server judge copies of sound rows beside the only row."""
+    TRY_CANARY = "try_canary"
+    """After a pause and on a new session, see whether the server takes a row and confirms a commit."""
     STAGE = "stage"
     """Write it again at once through the staging table."""
     SPLIT = "split"
-    """Write its halves apart: the neighbours of a refused row are committed."""
+    """Write its halves apart."""
+    TRY_AGAIN = "try_again"
+    """Write its only row again, at once and on the canary's session."""
     REFUSE = "refuse"
-    """Record the failure of its only row, and leave that pending."""
-    DOUBT = "doubt"
-    """Set its only row aside until it is known whether a neighbour commits."""
+    """Count a failure of its only record."""
+    SET_ASIDE = "set_aside"
+    """The table's fault: leave the record pending without an attempt if a neighbour commits, else hold all."""
+    RETRY = "retry"
+    """Write it again behind the others, after a pause."""
+    HOLD = "hold"
+    """Count nothing; after a pause write all that is not committed again, and what waits beside it."""
 
 
-_R, _W, _U = Cause.RECORD, Cause.WORLD, Cause.UNDECIDED
-
-CAUSE_BY_CLASS: Final = MappingProxyType(
+INFRASTRUCTURE_CLASSES: Final = frozenset(
     {
-        "00": _U,  # successful completion
-        "01": _U,  # warning
-        "02": _U,  # no data
-        "03": _U,  # SQL statement not yet complete
-        "08": _W,  # connection exception
-        "09": _U,  # triggered action exception
-        "0A": _U,  # feature not supported
-        "0B": _U,  # invalid transaction initiation
-        "0F": _U,  # locator exception
-        "0L": _U,  # invalid grantor
-        "0P": _U,  # invalid role specification
-        "0Z": _U,  # diagnostics exception
-        "10": _U,  # XQuery error
-        "20": _U,  # case not found
-        "21": _U,  # cardinality violation
-        "22": _R,  # data exception
-        "23": _R,  # integrity constraint violation
-        "24": _U,  # invalid cursor state
-        "25": _W,  # invalid transaction state: a standby is read-only
-        "26": _U,  # invalid SQL statement name
-        "27": _U,  # triggered data change violation
-        "28": _W,  # invalid authorization specification
-        "2B": _U,  # dependent privilege descriptors still exist
-        "2D": _U,  # invalid transaction termination
-        "2F": _U,  # SQL routine exception
-        "34": _U,  # invalid cursor name
-        "38": _U,  # external routine exception
-        "39": _U,  # external routine invocation exception
-        "3B": _U,  # savepoint exception
-        "3D": _W,  # invalid catalog name: the database is unknown
-        "3F": _U,  # invalid schema name
-        "40": _W,  # transaction rollback: deadlock, serialization
-        "42": _W,  # syntax error or access rule violation: the owner may be migrating
-        "44": _U,  # WITH CHECK OPTION violation
-        "53": _W,  # insufficient resources
-        "54": _R,  # program limit exceeded
-        "55": _W,  # object not in prerequisite state: a lock is not available
-        "57": _W,  # operator intervention: shutdown, cancelled statement
-        "58": _W,  # system error
-        "72": _U,  # snapshot failure
-        "F0": _U,  # configuration file error
-        "HV": _U,  # foreign data wrapper error
-        "P0": _R,  # PL/pgSQL error: a trigger raised it
-        "XX": _U,  # internal error
+        "08",  # connection exception
+        "25",  # invalid transaction state: a standby is read-only
+        "28",  # invalid authorization specification
+        "3D",  # invalid catalog name: the database is unknown
+        "40",  # transaction rollback: deadlock, serialization
+        "53",  # insufficient resources
+        "55",  # object not in prerequisite state: a lock is not available
+        "57",  # operator intervention: shutdown, cancelled statement
+        "58",  # system error
     }
 )
-
-PROTOCOL_VIOLATION: Final = "08P01"
-UNIQUE_VIOLATION: Final = "23505"
+"""The classes that never speak of a row, but for the exceptions below."""
 
 CONTENTION_CLASSES: Final = ("40", "55")
 """Another transaction was in the way; the session is as good as before."""
 
-SCHEMA_DOUBTS: Final = frozenset({"42P01", "42703", "42P10", "42501"})
-"""No such table, no such column, no key for ON CONFLICT, no privilege."""
+CONNECTION_CLASS: Final = "08"
+TABLE_CLASS: Final = "42"
+"""Syntax error or access rule violation: the owner may be migrating."""
 
-SIZE_BOUND: Final = frozenset({"57014", "53200", "53400"})
-"""The world's failures that a smaller batch may escape: the statement took too long, memory was short,
-or a limit was exceeded, such as the one on tuples to decompress."""
-FAILURES_BEFORE_HALVING: Final = 3
-"""In a row: a stall that passes is waited for with the batch as it is."""
+PROTOCOL_VIOLATION: Final = "08P01"
+UNIQUE_VIOLATION: Final = "23505"
+
+LIMITS: Final = frozenset({"57014", "53200", "53400"})
+"""What a smaller batch may escape: the statement took too long, memory was short, or a limit was exceeded,
+such as the one on tuples to decompress."""
+ENDED_SESSIONS: Final = frozenset({"57P01", "57P02"})
+"""The session was ended by somebody, or with a crash of its neighbour: in the middle of a write, maybe by its rows."""
+
+UNANSWERED_MAX: Final = 3
+"""Tries in a row without an answer before a part is suspected, and behind canaries before a row is convicted."""
 
 
-def cause_of(sqlstate: str | None, *, path: Path, connection_usable: bool) -> Cause:
-    """Whose failure it was; `sqlstate` is None when the connection was lost or time ran out."""
-    if sqlstate is None:
-        return Cause.WORLD
+def kind_of(
+    sqlstate: str | None,
+    *,
+    path: Path,
+    connection_usable: bool,
+    in_session: bool,
+    awaits_standby: bool = False,
+) -> Kind:
+    """What a failure can be about; `sqlstate` is None when the connection was lost or time ran out.
+
+    `in_session` is False where no session was to be had: that never blames a batch, and neither does
+    waiting for a standby.
+    """
+    if not in_session or awaits_standby:
+        return Kind.INFRASTRUCTURE
+    if sqlstate is None or sqlstate in LIMITS:
+        return Kind.NO_ANSWER
+    if not connection_usable:
+        return Kind.INFRASTRUCTURE if _is_infrastructure_of_its_own(sqlstate) else Kind.NO_ANSWER
     if sqlstate == UNIQUE_VIOLATION and path is Path.DIRECT:
         # COPY knows no ON CONFLICT: the key is in the table, which is no fault of the record.
-        return Cause.LOST_RACE
-    if sqlstate == PROTOCOL_VIOLATION and connection_usable:
-        # A binary field of the wrong size: the server refused the row, the conversation goes on.
-        return Cause.RECORD
-    return CAUSE_BY_CLASS.get(sqlstate[:2], Cause.UNDECIDED)
+        return Kind.LOST_RACE
+    # 08P01: a binary field of the wrong size. The server refused the row, the conversation goes on.
+    is_refusal = sqlstate == PROTOCOL_VIOLATION or sqlstate[:2] not in INFRASTRUCTURE_CLASSES
+    return Kind.REFUSAL if is_refusal else Kind.INFRASTRUCTURE
 
 
-def next_step(cause: Cause, *, rows: int) -> Step:
-    """What to do with a failed batch of `rows` rows."""
-    match cause:
-        case Cause.WORLD:
-            return Step.RETRY
-        case Cause.LOST_RACE:
-            return Step.STAGE
-        case Cause.RECORD:
-            return Step.SPLIT if rows > 1 else Step.REFUSE
-        case Cause.UNDECIDED:
-            return Step.SPLIT if rows > 1 else Step.DOUBT
+def _is_infrastructure_of_its_own(sqlstate: str) -> bool:
+    """Of a lost session: whether the server said why, and that is nothing a row may have done."""
+    is_lost = sqlstate.startswith(CONNECTION_CLASS) or sqlstate in ENDED_SESSIONS
+    return sqlstate[:2] in INFRASTRUCTURE_CLASSES and not is_lost
 
 
-def doubts_the_schema(sqlstate: str | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A failed part of a batch, and what is known about it. None: not asked yet."""
+
+    kind: Kind
+    is_alone: bool
+    """It is one row."""
+    has_commits: bool = False
+    """Neighbours of the same batch were committed."""
+    speaks_of_table: bool = False
+    """The error is one that a changed table or a missing privilege causes."""
+    schema_stands: bool | None = None
+    is_epidemic: bool = False
+    """Most rows so far were refused alike, of several devices."""
+    evidence: Evidence | None = None
+    unanswered: int = 0
+    """Tries of this part without an answer in a row, this one included."""
+    is_suspected: bool = False
+    """Its size is under suspicion already: the last one that was too large is not long ago."""
+    behind_canary: int = 0
+    """As `unanswered`, right behind a canary that was accepted on the same session."""
+    canary_accepted: bool | None = None
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it is too soon to suspect the part: what passes is waited for with the part as it is."""
+        return not self.is_suspected and self.unanswered < UNANSWERED_MAX
+
+    @property
+    def is_convicted(self) -> bool:
+        """Whether it had no answer often enough while the server was well."""
+        return self.behind_canary >= UNANSWERED_MAX
+
+
+_REFUSAL, _NO_ANSWER = Kind.REFUSAL, Kind.NO_ANSWER
+
+TABLE: Final[tuple[tuple[Kind, Mapping[str, object], Step], ...]] = (
+    (Kind.LOST_RACE, {}, Step.STAGE),
+    (Kind.INFRASTRUCTURE, {}, Step.RETRY),
+    # Is it the size, or a row that nothing survives? A server that is well on both sides of a try tells.
+    (_NO_ANSWER, {"is_alone": True, "is_convicted": True}, Step.REFUSE),
+    (_NO_ANSWER, {"canary_accepted": False}, Step.RETRY),
+    (_NO_ANSWER, {"canary_accepted": True, "is_alone": False}, Step.SPLIT),
+    (_NO_ANSWER, {"canary_accepted": True}, Step.TRY_AGAIN),
+    (_NO_ANSWER, {"may_pass": True}, Step.RETRY),
+    (_NO_ANSWER, {}, Step.TRY_CANARY),
+    # Is it the table as a whole, or this row?
+    (_REFUSAL, {"schema_stands": False}, Step.HOLD),
+    (_REFUSAL, {"schema_stands": None, "speaks_of_table": True}, Step.ASK_SCHEMA),
+    (_REFUSAL, {"is_alone": False}, Step.SPLIT),
+    (_REFUSAL, {"schema_stands": None, "has_commits": False}, Step.ASK_SCHEMA),
+    (_REFUSAL, {"is_epidemic": True}, Step.HOLD),
+    (_REFUSAL, {"evidence": None}, Step.CROSS_EXAMINE),
+    (_REFUSAL, {"evidence": Evidence.CAUSE_GONE}, Step.HOLD),
+    (_REFUSAL, {"evidence": Evidence.TABLE}, Step.SET_ASIDE),
+    (_REFUSAL, {"evidence": Evidence.RECORD}, Step.REFUSE),
+    (_REFUSAL, {"evidence": Evidence.TIME}, Step.REFUSE),
+)
+"""What a failure is about, what else must hold, and what is done: the first row that fits."""
+
+
+def next_step(case: Case) -> Step:
+    """What to do about a failed part, by the table."""
+    return next(
+        step
+        for kind, conditions, step in TABLE
+        if case.kind is kind
+        and all(getattr(case, name) == value for name, value in conditions.items())
+    )
+
+
+def speaks_of_table(sqlstate: str | None) -> bool:
     """Whether the table may have changed under us: the owner may be migrating it."""
-    return sqlstate in SCHEMA_DOUBTS
-
-
-def is_halved(sqlstate: str | None, *, failures: int, rows: int) -> bool:
-    """Whether a batch that is to be retried after so many failures in a row is retried in halves."""
-    return sqlstate in SIZE_BOUND and failures >= FAILURES_BEFORE_HALVING and rows > 1
+    return sqlstate is not None and sqlstate.startswith(TABLE_CLASS)
 
 
 def wants_new_session(sqlstate: str | None) -> bool:
-    """Whether the world's failure may be this session's: a server that became read-only stays so for it."""
+    """Whether the failure may be this session's: a server that became read-only stays so for it."""
     return sqlstate is None or sqlstate[:2] not in CONTENTION_CLASSES

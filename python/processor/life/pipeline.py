@@ -15,19 +15,18 @@ from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
 from processor.life.assembly import Edges
 from processor.tasks.acker import Acker
-from processor.tasks.committing import Receipt
 from processor.tasks.consumer import Consumer, ReadOptions
 from processor.tasks.failing import FailureRecorder, Failures
 from processor.tasks.in_hand import InHand
 from processor.tasks.intake import Intake
 from processor.tasks.leases import renew_leases
 from processor.tasks.newest_positions import NewestPositions
-from processor.tasks.receipts import Receipts
+from processor.tasks.receipts import Receipt, Receipts
 from processor.tasks.reclaimer import Reclaimer
 from processor.tasks.redelivering import ClaimOptions, Redelivering
 from processor.tasks.rehydration import Devices
 from processor.tasks.retrying import BACKOFF_BASE_MS, Dependency, Redis
-from processor.tasks.trials import Trials
+from processor.tasks.trials import Trials, TrialSession
 from processor.tasks.writer import Writer
 
 # Commits that wait for their acknowledgement; beyond them writers wait for Redis.
@@ -61,6 +60,8 @@ class Pipeline:
         self._inlets = [
             trio.open_memory_channel[Batch](self._reads_ahead_max) for _ in edges.stores
         ]
+        # A suspect may be tried on a writer's session between two of its batches.
+        self._turns = [trio.Lock() for _ in edges.stores]
         self._intake = Intake(
             [inlet for inlet, _ in self._inlets],
             self._failures,
@@ -94,7 +95,8 @@ class Pipeline:
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
         config, in_hand = self._config, self.in_hand
-        for store, (_, outlet) in zip(self._edges.stores, self._inlets, strict=True):
+        stores = self._edges.stores
+        for store, (_, outlet), turn in zip(stores, self._inlets, self._turns, strict=True):
             writer = Writer(
                 store,
                 outlet,
@@ -102,6 +104,7 @@ class Pipeline:
                 self._failures.clone(),
                 batching=self._batching(),
                 devices=self._devices(store),
+                turn=turn,
                 postgres=self._postgres,
                 backoff=self._backoff,
             )
@@ -129,18 +132,20 @@ class Pipeline:
         intake.start_soon(reclaimer.run)
 
     def _redelivering(self) -> Redelivering:
-        config = self._config
+        config, edges = self._config, self._edges
         trials = Trials(
             self._redis,
-            self._edges.trials,
+            TrialSession(edges.trials, self._devices(edges.trials)),
+            TrialSession(edges.stores[0], self._devices(edges.stores[0]), self._turns[0]),
             self._intake,
             self._receipts,
             attempts_max=config.dlq_max_attempts,
             in_hand=self.in_hand,
-            devices=self._devices(self._edges.trials),
+            postgres=self._postgres,
+            backoff=self._backoff,
         )
         return Redelivering(
-            self._edges.stream,
+            edges.stream,
             self._intake,
             trials,
             ClaimOptions(count=config.batch_size, idle_ms=config.claim_threshold_ms),

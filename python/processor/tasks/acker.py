@@ -8,8 +8,8 @@ import trio
 
 from processor._codec import Batch
 from processor.edges.ports import PositionStream
-from processor.tasks.committing import Receipt
 from processor.tasks.in_hand import InHand
+from processor.tasks.receipts import Receipt
 from processor.tasks.retrying import Redis
 
 

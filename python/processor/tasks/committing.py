@@ -1,63 +1,38 @@
-"""Writes one batch until each of its records is committed or refused."""
+"""Writes one batch until each of its records is committed, refused, or left for the table's sake."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from random import random
 
 import trio
 
 from processor import events, wall_clock
 from processor._codec import Batch, Keys
-from processor.core.attempts import REFUSED_BY_SERVER, Failure, Stage
+from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, Stage
 from processor.core.backoff import Backoff
+from processor.core.batch_size import BatchSize
 from processor.core.dissection import Dissection, Part
 from processor.core.scattered_keys import is_worth_probing
-from processor.core.verdicts import (
-    Path,
-    Step,
-    cause_of,
-    doubts_the_schema,
-    is_halved,
-    next_step,
-    wants_new_session,
-)
-from processor.edges.ports import PositionStore
-from processor.errors import PostgresError, SchemaMismatch
+from processor.core.verdicts import Kind, Path, Step, wants_new_session
+from processor.edges.ports import Commit, PositionStore
+from processor.errors import PostgresError
+from processor.tasks.judging import Judging, Ruling, charge_of
+from processor.tasks.pausing import Pauses
+from processor.tasks.receipts import Receipt, Sighted, written
 from processor.tasks.retrying import Dependency
 
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Proof that records are in the table; nothing is acknowledged without one.
-
-    This module alone makes them, behind a returned commit or a probe that found the rows.
-    """
-
-    batch: Batch
-    """Every record of it is in the table, by this commit or an earlier one."""
-    inserted: int
-    """Rows that were not there before."""
-
-    @property
-    def duplicates(self) -> int:
-        """Records whose key was in the table already, or earlier in the batch."""
-        return self.batch.records - self.inserted
+TABLE_REFUSES_ALL = "the table refuses every row, copies of sound ones too"
 
 
-async def commit_alone(store: PositionStore, batch: Batch) -> Receipt:
-    """Commit a batch with one statement that any duplicate may meet. Raises PostgresError."""
-    return Receipt(batch, (await store.copy_staged(batch)).inserted)
-
-
-def server_refusal(record: Batch, error: PostgresError, *, on_trial: bool = False) -> Failure:
-    """The failure of a record that PostgreSQL refuses for its own sake."""
+def failure_of(record: Batch, ruling: Ruling, *, on_trial: bool = False) -> Failure:
+    """The failure of a record that PostgreSQL refuses for its own sake, or that it never answers."""
+    error = ruling.error
     return Failure(
         entry_id=record.entry_ids[0],
         failed_at_ms=wall_clock.unix_ms(),
         stage=Stage.WRITE,
-        code=REFUSED_BY_SERVER,
+        code=NO_ANSWER if ruling.kind is Kind.NO_ANSWER else REFUSED_BY_SERVER,
         error=str(error),
         device_id=record.device_ids[0],
         sqlstate=error.sqlstate,
@@ -65,166 +40,231 @@ def server_refusal(record: Batch, error: PostgresError, *, on_trial: bool = Fals
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a batch is written for: where its parts go, and where more of it comes from."""
+
+    emit: Callable[[Receipt], Awaitable[None]]
+    """Takes what is committed."""
+    leave: Callable[[Batch], None]
+    """Takes what stays pending without an attempt."""
+    neighbours: Callable[[int], Batch | None]
+    """What else there is to write, if anything, beside so many rows."""
+
+
 class Committing:
     """The life of one batch between the channel and its receipts.
 
-    Rows that the table has already are found by a probe, so that the rest can be copied directly. A
-    batch that fails for the world's reasons stays here and is written again. One that the server
-    refuses because of a row is dissected until the row stands alone, so that its neighbours are
-    committed. Cancelled, it leaves what has no receipt yet pending in Redis.
+    Rows that the table has already are found by a probe, so that the rest can be copied directly; that
+    they were seen is no proof, which the next commit on the same session is. A batch that fails for the
+    infrastructure's reasons stays here and is written again. One that the server refuses is dissected
+    until the row stands alone, so that its neighbours are committed. Cancelled, it leaves what has no
+    receipt yet pending in Redis.
     """
 
     def __init__(
         self,
         store: PositionStore,
-        emit: Callable[[Receipt], Awaitable[None]],
-        neighbours: Callable[[int], Batch | None],
+        around: Surroundings,
         *,
+        size: BatchSize,
         postgres: Dependency,
         backoff: Backoff,
     ) -> None:
-        """`emit` takes what is committed.
-
-        `neighbours` gives what else there is to write, if anything, beside so many rows.
-        """
         self._store = store
-        self._emit = emit
-        self._neighbours = neighbours
+        self._around = around
+        self._size = size
         self._postgres = postgres
-        self._backoff = backoff
-        self._inserted = 0
-        self._committed = 0
-        self._failures = 0
+        self._pauses = Pauses(postgres, backoff)
+        self._judging = Judging(store, self._pauses)
+        self._sighted: Sighted | None = None
+        self._inserted = self._discarded = self._committed = 0
 
     async def run(self, batch: Batch, unproven: Keys) -> list[Failure]:
         """Write a batch, of which the keys `unproven` may be in the table; what is refused is returned."""
         began = trio.current_time()
-        self._inserted = self._committed = self._failures = 0
-        refusals = await self._dissect(await self._without_known(batch, unproven))
+        self._inserted = self._discarded = self._committed = 0
+        self._sighted = None
+        self._pauses.begin()
+        self._judging.begin()
+        whole = await self._without_known(batch, unproven)
+        dissection = Dissection[Batch, Ruling](whole.batch, whole.path)
+        await self._dissect(dissection)
+        failures = [failure_of(each.record, each.reason) for each in dissection.refused]
+        self._leave(dissection)
         # Whatever it was, it was decided: a refusal is an answer, too.
         self._postgres.recorder.dependency_ready(self._postgres.name)
-        self._postgres.recorder.records_failed(len(refusals))
+        self._postgres.recorder.records_failed(len(failures))
         events.batch_written(
             self._postgres.log,
             inserted=self._inserted,
-            duplicates=self._committed - self._inserted,
-            failed=len(refusals),
+            duplicates=self._committed - self._inserted - self._discarded,
+            discarded=self._discarded,
+            failed=len(failures),
             duration_ms=(trio.current_time() - began) * 1000,
         )
-        return refusals
+        return failures
 
     async def _without_known(self, batch: Batch, unproven: Keys) -> Part[Batch]:
-        """The rows that are still to be written: not those which a probe finds in the table."""
+        """The rows that are still to be written: not those which a probe sees in the table."""
         if not len(unproven):
             return Part(batch, Path.DIRECT)
         if not is_worth_probing(days=unproven.days, rows=batch.rows):
             return Part(batch, Path.STAGED)
         try:
-            known = (await self._store.probe(unproven)).known
+            sighting = await self._store.probe(unproven)
         except PostgresError as error:
             # The write will meet the same trouble, and deal with it. Staging needs no probe.
             self._postgres.log.debug(f"the keys were not probed: {error}")  # noqa: G004
             return Part(batch, Path.STAGED)
-        if not known:
+        if not sighting.known:
             return Part(batch, Path.DIRECT)
-        rest, found = batch.drop_known(unproven, known)
-        await self._receipt(Receipt(found, inserted=0))
+        rest, seen = batch.drop_known(unproven, sighting.known)
+        self._sighted = Sighted(seen, sighting.session)
         return Part(rest, Path.DIRECT)
 
-    async def _dissect(self, whole: Part[Batch]) -> list[Failure]:
-        if not whole.batch.records:
-            return []
-        dissection = Dissection[Batch, PostgresError](whole.batch, whole.path)
-        while part := dissection.part:
-            try:
-                await self._write(part)
-            except PostgresError as error:
-                await self._after_failure(dissection, part, error)
+    async def _dissect(self, dissection: Dissection[Batch, Ruling]) -> None:
+        while True:
+            dissection.cut(self._size.rows)
+            if part := dissection.part:
+                await self._write(dissection, part)
+            elif self._sighted is not None:
+                await self._prove_sighted(dissection)
+            elif dissection.is_fruitless:
+                await self._hold(
+                    dissection, dissection.set_aside[0].reason.error, TABLE_REFUSES_ALL
+                )
             else:
-                dissection.commit()
-        return [server_refusal(each.record, each.reason) for each in dissection.refused]
+                return
 
-    async def _write(self, part: Part[Batch]) -> None:
+    async def _write(self, dissection: Dissection[Batch, Ruling], part: Part[Batch]) -> None:
         began = trio.current_time()
+        canary = self._judging.take_canary()
         copy = self._store.copy_direct if part.path is Path.DIRECT else self._store.copy_staged
-        commit = await copy(part.batch)
-        self._failures = 0
-        self._postgres.recorder.dependency_ready(self._postgres.name)
+        try:
+            commit = await copy(part.batch)
+        except PostgresError as error:
+            await self._after_failure(dissection, part, error, canary)
+            return
+        self._pauses.answered()
+        self._size.went_through(part.batch.rows)
         self._postgres.recorder.write_timed(trio.current_time() - began)
-        await self._receipt(Receipt(part.batch, commit.inserted))
+        dissection.commit()
+        await self._receipt_sighted(dissection, commit)
+        await self._receipt(written(part.batch, commit))
+
+    async def _prove_sighted(self, dissection: Dissection[Batch, Ruling]) -> None:
+        """Nothing is left to write beside what was seen: an empty commit is its fence."""
+        try:
+            commit = await self._store.confirm()
+        except PostgresError as error:
+            self._postgres.log.debug(f"what was seen is written again: {error}")  # noqa: G004
+            self._stage_sighted(dissection)
+        else:
+            await self._receipt_sighted(dissection, commit)
+
+    async def _receipt_sighted(self, dissection: Dissection[Batch, Ruling], commit: Commit) -> None:
+        """Behind a commit of its own session what was seen is proven; else it is written like anything else."""
+        if self._sighted is None:
+            return
+        if (receipt := self._sighted.proven_by(commit)) is None:
+            self._stage_sighted(dissection)
+            return
+        self._sighted = None
+        await self._receipt(receipt)
+
+    def _stage_sighted(self, dissection: Dissection[Batch, Ruling]) -> None:
+        if self._sighted is not None:
+            dissection.add(self._sighted.batch, Path.STAGED)
+            self._sighted = None
 
     async def _receipt(self, receipt: Receipt) -> None:
         self._inserted += receipt.inserted
+        self._discarded += receipt.discarded
         self._committed += receipt.batch.records
         self._postgres.recorder.records_written(
-            inserted=receipt.inserted, duplicates=receipt.duplicates
+            inserted=receipt.inserted,
+            duplicates=receipt.duplicates,
+            discarded=receipt.discarded,
         )
-        await self._emit(receipt)
+        if receipt.discarded and self._postgres.is_due("discarded"):
+            events.rows_discarded(self._postgres.log, n=receipt.discarded)
+        await self._around.emit(receipt)
 
     async def _after_failure(
-        self, dissection: Dissection[Batch, PostgresError], part: Part[Batch], error: PostgresError
+        self,
+        dissection: Dissection[Batch, Ruling],
+        part: Part[Batch],
+        error: PostgresError,
+        canary: Commit | None,
     ) -> None:
-        cause = cause_of(error.sqlstate, path=part.path, connection_usable=error.connection_usable)
-        match next_step(cause, rows=part.batch.rows):
+        def charge() -> bool:
+            entry_id, device_id = part.batch.entry_ids[0], part.batch.device_ids[0]
+            return dissection.charge(charge_of(error), entry_id, device_id)
+
+        ruling = await self._judging.rule(
+            part,
+            error,
+            canary=canary,
+            is_suspected=part.is_suspected or self._size.suspects(part.batch.rows),
+            has_commits=dissection.has_commits,
+            charge=charge,
+        )
+        match ruling.step:
             case Step.STAGE:
                 dissection.stage()
             case Step.SPLIT:
-                dissection.split()
+                is_suspected = ruling.kind is Kind.NO_ANSWER
+                if is_suspected:
+                    self._size.too_large(part.batch.rows)
+                dissection.split(is_suspected=is_suspected)
+            case Step.TRY_AGAIN:
+                dissection.keep(ruling.part)
             case Step.REFUSE:
-                dissection.refuse(error)
-                await self._doubt(dissection)
-            case Step.DOUBT:
-                dissection.doubt(error)
-                await self._doubt(dissection)
-            case Step.RETRY:
-                failures, rows = self._failures + 1, part.batch.rows
-                halved = is_halved(error.sqlstate, failures=failures, rows=rows)
-                dissection.postpone(halved=halved)
-                await self._pause(part.batch, await self._explained(error))
-                if wants_new_session(error.sqlstate):
-                    await self._store.aclose()
+                dissection.refuse(ruling)
+            case Step.SET_ASIDE:
+                dissection.put_aside(ruling)
+                if dissection.is_fruitless:
+                    await self._hold(dissection, ruling.error, TABLE_REFUSES_ALL)
+            case Step.HOLD:
+                await self._hold(dissection, ruling.error, ruling.why)
+            case _:
+                await self._retry(dissection, ruling)
 
-    async def _doubt(self, dissection: Dissection[Batch, PostgresError]) -> None:
-        """Is it the rows' fault at all? A server that refuses every row may have another table than we think."""
-        whole = dissection.batch
-        if dissection.asks_for_the_schema and (trouble := await self._schema_trouble()):
-            await self._pause(whole, trouble)
-            dissection.begin_again(whole)
-        if dissection.blames_the_world:
-            await self._pause(whole, dissection.doubtful_reason)
-            # A neighbour that is committed will tell whose fault it is.
-            neighbours = self._neighbours(whole.rows)
-            dissection.begin_again(Batch.merge([whole, neighbours]) if neighbours else whole)
+    async def _retry(self, dissection: Dissection[Batch, Ruling], ruling: Ruling) -> None:
+        """The infrastructure failed the part, as far as is known: once more after a pause."""
+        if ruling.kind is Kind.INFRASTRUCTURE and ruling.error.session is not None:
+            # What is in this part's way may not be in the way of the others.
+            dissection.postpone(ruling.part)
+        else:
+            dissection.keep(ruling.part)
+        await self._pauses.after(ruling.error, rows=ruling.part.batch.rows)
+        if wants_new_session(ruling.error.sqlstate):
+            await self._store.aclose()
 
-    async def _explained(self, error: PostgresError) -> PostgresError:
-        """An error that speaks of a changed table is answered with how it differs, if it does."""
-        if not doubts_the_schema(error.sqlstate):
-            return error
-        return await self._schema_trouble() or error
+    async def _hold(
+        self, dissection: Dissection[Batch, Ruling], error: PostgresError, why: str
+    ) -> None:
+        """Count nothing, and begin again with all that is not committed and what waits beside it.
 
-    async def _schema_trouble(self) -> PostgresError | None:
-        try:
-            await self._store.check_schema()
-        except SchemaMismatch as mismatch:
-            where = self._store.where
-            return PostgresError(str(mismatch), where=where, sqlstate=None, connection_usable=True)
-        except PostgresError as error:
-            return error
-        return None
+        Through the staging table, whose statement is the one that copies of sound rows are tried with.
+        """
+        if self._sighted is not None:
+            await self._prove_sighted(dissection)
+        rest = Batch.merge(dissection.rest)
+        await self._pauses.held(error, why, rows=rest.rows)
+        neighbours = self._around.neighbours(rest.rows)
+        whole = Batch.merge([rest, neighbours]) if neighbours else rest
+        self._judging.begin()
+        dissection.begin_again(whole, Path.STAGED)
 
-    async def _pause(self, batch: Batch, error: PostgresError) -> None:
-        self._failures += 1
-        pause_ms = self._backoff.pause_ms(self._failures, random) or 0.0
-        # A deadlock or a lock that was not to be had says nothing against the server.
-        if self._failures > 1 or wants_new_session(error.sqlstate):
-            self._postgres.recorder.dependency_lost(self._postgres.name, str(error))
-        self._postgres.recorder.write_retried(error.sqlstate)
-        events.batch_retried(
-            self._postgres.log,
-            rows=batch.rows,
-            attempt=self._failures,
-            retry_ms=round(pause_ms),
-            sqlstate=error.sqlstate,
-            error=str(error),
-        )
-        await trio.sleep(pause_ms / 1000)
+    def _leave(self, dissection: Dissection[Batch, Ruling]) -> None:
+        """Others were committed beside them: the table's trouble with these is waited for in Redis."""
+        if not (left := dissection.set_aside):
+            return
+        self._around.leave(Batch.merge([each.record for each in left]))
+        error = left[0].reason.error
+        if self._postgres.is_due(f"left {error.sqlstate}"):
+            events.records_left(
+                self._postgres.log, n=len(left), sqlstate=error.sqlstate, error=str(error)
+            )

@@ -1,14 +1,55 @@
-"""The way of receipts from those who commit to the one who acknowledges."""
+"""The proof that records are in the table, and its way from those who commit to the one who acknowledges."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import trio
 
-from processor.tasks.committing import Receipt
+from processor._codec import Batch
+from processor.edges.ports import Commit
 from processor.tasks.in_hand import InHand
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that a batch is decided; nothing is acknowledged without one.
+
+    This module alone makes them, and each holds the commit that proves it.
+    """
+
+    batch: Batch
+    """Every record of it is in the table, by this commit or an earlier one, or a trigger has discarded it."""
+    commit: Commit
+    inserted: int
+    """Rows that were not there before."""
+    discarded: int = 0
+    """Rows that a trigger of the table swallowed."""
+
+    @property
+    def duplicates(self) -> int:
+        """Records whose key was in the table already, or earlier in the batch."""
+        return self.batch.records - self.inserted - self.discarded
+
+
+@dataclass(frozen=True, slots=True)
+class Sighted:
+    """Records whose rows a probe has seen. That proves nothing yet: a standby may not have confirmed them."""
+
+    batch: Batch
+    session: int
+    """The session that saw them."""
+
+    def proven_by(self, commit: Commit) -> Receipt | None:
+        """The receipt, if the commit came behind the sight, on the same session: then those rows are durable, too."""
+        return Receipt(self.batch, commit, 0) if commit.session == self.session else None
+
+
+def written(batch: Batch, commit: Commit) -> Receipt:
+    """The receipt of a batch that a commit wrote."""
+    return Receipt(batch, commit, commit.inserted, commit.discarded)
 
 
 class Receipts:
@@ -41,3 +82,8 @@ class Receipts:
         """Have it acknowledged. Cancelled, it is not forgotten: the last step of a life looks for it."""
         self._in_hand.committed(receipt.batch)
         await self._channel.send(receipt)
+
+    def leave(self, batch: Batch) -> None:
+        """There will be none: the records stay pending without an attempt, and whoever claims them tries them again."""
+        for entry_id in batch.entry_ids:
+            self._in_hand.left(entry_id, recorded=False)

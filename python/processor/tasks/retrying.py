@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import random
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import trio
 
 from processor import events
 from processor.core.backoff import Backoff
+from processor.core.seldom import Seldom
 from processor.edges.ports import PositionStream
 from processor.errors import EdgeError, RedisError
 from processor.logs import Log
@@ -31,6 +32,11 @@ class Dependency:
     """As in log lines."""
     recorder: Recorder
     log: Log
+    seldom: Seldom = field(default_factory=Seldom)
+
+    def is_due(self, subject: str) -> bool:
+        """Whether a line that each batch would write is to be written: once a minute, whoever asks."""
+        return self.seldom.is_due(subject, trio.current_time())
 
     async def connect(self, attempt: Callable[[], Awaitable[None]], backoff: Backoff) -> None:
         """Try until it succeeds. Raises the last EdgeError when `backoff` has no try left."""

@@ -2,70 +2,121 @@
 
 An entry that was delivered again and again without an answer may have killed those who got it. It is
 tried alone, after its trial was recorded where the next life will find it: if the process dies in it,
-that counts as a failure of the record; if it does not, the record of the trial is taken back.
+that counts as a failure of the record; if it does not, the record of the trial is taken back, unless the
+server refuses the record by the same rules as in any batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import trio
 
 from processor import events, wall_clock
 from processor._codec import Batch
 from processor.core.attempts import Fate, unanswered
-from processor.core.verdicts import Cause, Path, cause_of
+from processor.core.backoff import Backoff
+from processor.core.dissection import Part
+from processor.core.verdicts import Path, Step
 from processor.edges.ports import PositionStore
-from processor.errors import PostgresError, RedisError, SchemaMismatch
-from processor.tasks.committing import Receipt, commit_alone, server_refusal
+from processor.errors import PostgresError, RedisError
+from processor.tasks.committing import failure_of
 from processor.tasks.failing import Failures, SurvivedTrial, settle
 from processor.tasks.in_hand import InHand
 from processor.tasks.intake import Intake, decode_failure
-from processor.tasks.receipts import Receipts
+from processor.tasks.judging import Judging
+from processor.tasks.pausing import Pauses
+from processor.tasks.receipts import Receipt, Receipts, written
 from processor.tasks.rehydration import Devices
-from processor.tasks.retrying import Redis
+from processor.tasks.retrying import Dependency, Redis
+
+# How long to wait for a writer between two of its batches: one that takes longer is in trouble itself.
+TURN_S_MAX = 10.0
+# Of a canary in a trial, with pauses: some ten seconds, in which a server that crashed is there again.
+CONNECTS_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSession:
+    """A PostgreSQL session that a suspect may be tried on."""
+
+    store: PositionStore
+    devices: Devices
+    """Those that are restored over this session."""
+    turn: trio.Lock = field(default_factory=trio.Lock)
+    """To be held while it is used."""
 
 
 class Trials:
-    """Tries suspects one after the other, on a PostgreSQL session of their own."""
+    """Tries suspects one after the other, on a session that is open meanwhile; without one, on a writer's."""
 
     def __init__(
         self,
         redis: Redis,
-        store: PositionStore,
+        own: TrialSession,
+        writers: TrialSession,
         intake: Intake,
         receipts: Receipts,
         *,
         attempts_max: int,
         in_hand: InHand,
-        devices: Devices,
+        postgres: Dependency,
+        backoff: Backoff,
     ) -> None:
         self._redis = redis
-        self._store = store
+        self._own = own
+        self._writers = writers
         self._intake = intake
         self._receipts = receipts
         self._attempts_max = attempts_max
         self._in_hand = in_hand
-        self._devices = devices
+        self._postgres = postgres
+        self._pauses = Pauses(postgres, backoff)
 
     async def run(self, suspects: Iterable[str]) -> None:
         """Try each, while PostgreSQL answers; the rest is left to a later pass. Raises RedisError."""
-        for entry_id in suspects:
-            if not await self._postgres_answers():
-                return
-            await self._try(entry_id)
-
-    async def _postgres_answers(self) -> bool:
         try:
-            await self._store.ping()
-        except PostgresError:
-            return False
+            for entry_id in suspects:
+                if not await self._try_on_a_session(entry_id):
+                    return
+        finally:
+            await self._own.store.aclose()
+
+    async def _try_on_a_session(self, entry_id: str) -> bool:
+        """Whether there was a session to try it on."""
+        try:
+            await self._own.store.ping()
+        except PostgresError as error:
+            return await self._try_on_the_writers(entry_id, error)
+        await self._try(entry_id, self._own)
         return True
 
-    async def _try(self, entry_id: str) -> None:
+    async def _try_on_the_writers(self, entry_id: str, refusal: PostgresError) -> bool:
+        with trio.move_on_after(TURN_S_MAX) as waiting:
+            await self._writers.turn.acquire()
+        if waiting.cancelled_caught:
+            self._tell(refusal, waits=True)
+            return False
+        try:
+            await self._writers.store.ping()
+            self._tell(refusal, waits=False)
+            await self._try(entry_id, self._writers)
+        except PostgresError:
+            # It is the server that is away.
+            return False
+        finally:
+            self._writers.turn.release()
+        return True
+
+    def _tell(self, refusal: PostgresError, *, waits: bool) -> None:
+        if self._postgres.is_due("trials"):
+            events.trials_lack_a_session(self._postgres.log, error=str(refusal), waits=waits)
+
+    async def _try(self, entry_id: str, session: TrialSession) -> None:
         try:
             if await self._is_recorded(entry_id):
-                await self._report(await self._outcome(entry_id))
+                await self._report(await self._outcome(entry_id, session))
         except (trio.Cancelled, RedisError):
             # The process goes on, or stops in order. Any other way out of here is its end, and counts.
             await self._report(SurvivedTrial(entry_id))
@@ -91,7 +142,7 @@ class Trials:
             else:
                 await self._intake.fail(outcome)
 
-    async def _outcome(self, entry_id: str) -> Receipt | Failures:
+    async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | Failures:
         redelivered = await self._redis.stream.redeliver([entry_id])
         self._intake.write_off(redelivered.lost_ids)
         delivery = redelivered.delivery
@@ -100,28 +151,39 @@ class Trials:
             return [decode_failure(each, on_trial=True) for each in delivery.rejections]
         if delivery.batch.records == 0:
             return SurvivedTrial(entry_id)
-        await self._devices.meet(delivery.batch)
-        return await self._written(delivery.batch, entry_id)
+        await session.devices.meet(delivery.batch)
+        return await self._written(delivery.batch, entry_id, session.store)
 
-    async def _written(self, batch: Batch, entry_id: str) -> Receipt | Failures:
-        recorder = self._redis.recorder
-        try:
-            receipt = await commit_alone(self._store, batch)
-        except PostgresError as error:
-            if not await self._is_the_records_fault(error):
+    async def _written(
+        self, batch: Batch, entry_id: str, store: PositionStore
+    ) -> Receipt | Failures:
+        self._pauses.begin()
+        judging = Judging(store, self._pauses, connects_max=CONNECTS_MAX)
+        recorder, part = self._postgres.recorder, Part(batch, Path.STAGED)
+        while True:
+            canary = judging.take_canary()
+            try:
+                # Whatever may be in the table already.
+                receipt = written(batch, await store.copy_staged(batch))
+            except PostgresError as error:
+                # It is under suspicion already: the server is asked after the first try without an answer.
+                ruling = await judging.rule(
+                    part, error, canary=canary, is_suspected=True, has_commits=False
+                )
+            else:
+                self._pauses.answered()
+                recorder.records_written(
+                    inserted=receipt.inserted,
+                    duplicates=receipt.duplicates,
+                    discarded=receipt.discarded,
+                )
+                return receipt
+            part = ruling.part
+            if ruling.step is Step.REFUSE:
+                # Its own failures spoke against the server, which has answered.
+                self._pauses.answered()
+                recorder.records_failed(1)
+                return [failure_of(batch, ruling, on_trial=True)]
+            if ruling.step is not Step.TRY_AGAIN:
+                # The infrastructure's fault or the table's: a later pass tries it again.
                 return SurvivedTrial(entry_id)
-            recorder.records_failed(1)
-            return [server_refusal(batch, error, on_trial=True)]
-        recorder.records_written(inserted=receipt.inserted, duplicates=receipt.duplicates)
-        return receipt
-
-    async def _is_the_records_fault(self, error: PostgresError) -> bool:
-        usable = error.connection_usable
-        if cause_of(error.sqlstate, path=Path.STAGED, connection_usable=usable) is not Cause.RECORD:
-            return False
-        try:
-            # There is no neighbour whose commit would show that the table is what we think.
-            await self._store.check_schema()
-        except (PostgresError, SchemaMismatch):
-            return False
-        return True

@@ -8,9 +8,10 @@ import trio
 
 from processor._codec import Batch
 from processor.core.backoff import Backoff
+from processor.core.batch_size import BatchSize
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.tasks.committing import Committing
+from processor.tasks.committing import Committing, Surroundings
 from processor.tasks.failing import Failures
 from processor.tasks.receipts import Receipts
 from processor.tasks.rehydration import Devices
@@ -35,24 +36,33 @@ class Writer:
         *,
         batching: Batching[Batch],
         devices: Devices,
+        turn: trio.Lock,
         postgres: Dependency,
         backoff: Backoff,
     ) -> None:
+        """`turn` is held while a batch is under way: who holds it may use the store between two batches."""
         self._inlet = inlet
         self._receipts = receipts
         self._failures = failures
         self._batching = batching
         self._devices = devices
+        self._turn = turn
         self._committing = Committing(
-            store, receipts.send, self._neighbours, postgres=postgres, backoff=backoff
+            store,
+            Surroundings(receipts.send, receipts.leave, self._neighbours),
+            size=BatchSize(batching.rows_max),
+            postgres=postgres,
+            backoff=backoff,
         )
 
     async def run(self) -> None:
         """Write until the inlet ends."""
         with self._inlet, self._receipts, self._failures:
             while (batch := await self._next_batch()) is not None:
-                unproven = await self._devices.meet(batch)
-                if refused := await self._committing.run(batch, unproven):
+                async with self._turn:
+                    unproven = await self._devices.meet(batch)
+                    refused = await self._committing.run(batch, unproven)
+                if refused:
                     await self._failures.send(refused)
 
     async def _next_batch(self) -> Batch | None:

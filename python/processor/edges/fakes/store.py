@@ -4,98 +4,36 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING
 
 import trio
 
 from processor.core.evidence import Evidence
+from processor.edges.fakes.rows import (
+    DAY_US,
+    MICROSECOND,
+    POSTGRES_EPOCH,
+    POSTGRES_EPOCH_US,
+    Key,
+    Row,
+    at,
+    neutral_row,
+    read_array,
+    read_copy_rows,
+)
+from processor.edges.fakes.table import FakeTable
 from processor.edges.ports import Commit, Sighting
 from processor.errors import PostgresError, SchemaMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from processor._codec import Batch, Keys
 
-# (device_id, microseconds since 2000-01-01 UTC), the key of a row.
-Key: TypeAlias = tuple[str, int]
-# The eleven fields of a row as the bytes of the binary format.
-Row: TypeAlias = tuple[bytes, ...]
-
-COPY_SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
-COLUMNS: Final = 11
-POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
-POSTGRES_EPOCH_US: Final = (POSTGRES_EPOCH - datetime(1970, 1, 1, tzinfo=UTC)) // MICROSECOND
-
-
-def read_copy_rows(data: bytes) -> Iterator[tuple[Key, Row]]:
-    """The rows of a binary COPY, as PostgreSQL's documentation of COPY lays it out.
-
-    Raises ValueError when it is not one, or holds a NULL or another number of columns.
-    """
-    flags, extension_bytes = struct.unpack_from(">ii", data, len(COPY_SIGNATURE))
-    if not data.startswith(COPY_SIGNATURE) or flags != 0:
-        raise ValueError("not a binary COPY without flags")
-    offset = len(COPY_SIGNATURE) + 8 + extension_bytes
-    while (columns := struct.unpack_from(">h", data, offset)[0]) != -1:
-        if columns != COLUMNS:
-            raise ValueError(f"a row of {columns} columns at byte {offset}")
-        row, offset = _read_fields(data, offset + 2, COLUMNS)
-        yield (row[0].decode(), struct.unpack(">q", row[1])[0]), row
-    if offset + 2 != len(data):
-        raise ValueError(f"bytes behind the trailer at byte {offset}")
-
-
-def _read_fields(data: bytes, offset: int, count: int) -> tuple[Row, int]:
-    fields: list[bytes] = []
-    for _ in range(count):
-        [length] = struct.unpack_from(">i", data, offset)
-        offset += 4
-        if length < 0 or offset + length > len(data):
-            raise ValueError(f"a field of {length} bytes at byte {offset}")
-        fields.append(data[offset : offset + length])
-        offset += length
-    return tuple(fields), offset
-
-
-def read_array(data: bytes) -> list[bytes]:
-    """The elements of a binary array of one dimension, or of none, without NULLs.
-
-    As array_recv in PostgreSQL's src/backend/utils/adt/arrayfuncs.c reads it. Raises ValueError.
-    """
-    dimensions, has_nulls, _ = struct.unpack_from(">iiI", data)
-    if dimensions == 0:
-        return []
-    length, lower_bound = struct.unpack_from(">ii", data, 12)
-    if (dimensions, has_nulls, lower_bound) != (1, 0, 1):
-        raise ValueError("not an array of one dimension without NULLs")
-    elements, offset = _read_fields(data, 20, length)
-    if offset != len(data):
-        raise ValueError(f"bytes behind the array at byte {offset}")
-    return list(elements)
-
-
-@dataclass
-class FakeTable:
-    """The world that several stores share: committed rows, what it refuses, what it lacks."""
-
-    rows: dict[Key, Row] = field(default_factory=dict)
-    # Keys of rows that operators have marked.
-    faulty: set[Key] = field(default_factory=set)
-    # What accumulators' queries find, by device; a query that is not here is the one for newest positions.
-    found_by: dict[str, dict[str, tuple[object, ...]]] = field(default_factory=dict)
-    # SQLSTATE by device: a batch with a row of that device is refused whole.
-    refused_devices: dict[str, str] = field(default_factory=dict)
-    differences: tuple[str, ...] = ()
-    reachable: bool = True
-    # While it is not set, writes wait here, as on a stalled server: before anything is committed.
-    answers: trio.Event = field(default_factory=trio.Event)
-
-    def __post_init__(self) -> None:
-        self.answers.set()
+DONORS_MAX = 3
+# The canary's device, where the table is empty.
+NOBODY = "0"
 
 
 class FakeStore:
@@ -108,22 +46,29 @@ class FakeStore:
         self.failures: deque[PostgresError] = deque()
         self.probe_failures: deque[PostgresError] = deque()
         self.restore_failures: deque[PostgresError] = deque()
+        self.canary_failures: deque[PostgresError] = deque()
         self.connects = 0
         self._connected = False
+        self._table_life = 0
 
     async def connect(self) -> None:
-        """Begin a session, unless the table is not reachable."""
+        """Begin a session, unless the table is not reachable, or has as many as it takes."""
         await trio.lowlevel.checkpoint()
         if self._connected:
             return
-        if not self.table.reachable:
+        table = self.table
+        if not table.reachable:
             raise self.error("connection refused", usable=False)
-        self._connected = True
+        if table.sessions_max is not None and len(table.sessions) >= table.sessions_max:
+            raise self.error("too many connections for role", sqlstate="53300", usable=False)
+        table.sessions.add(self)
+        self._connected, self._table_life = True, table.life
         self.connects += 1
 
     async def check_schema(self) -> tuple[str, ...]:
         """Raise the table's differences, if it has any."""
         await self.connect()
+        self._see_the_end()
         if self.table.differences:
             raise SchemaMismatch(self.table.differences)
         return ()
@@ -133,15 +78,12 @@ class FakeStore:
         rows = await self._receive(batch)
         if len(rows) < batch.rows or not rows.keys().isdisjoint(self.table.rows):
             raise self.error("duplicate key value violates unique constraint", sqlstate="23505")
-        self.table.rows |= rows
-        return Commit(self.connects, len(rows))
+        return await self._commit(rows)
 
     async def copy_staged(self, batch: Batch) -> Commit:
         """Add the rows that are new."""
         rows = await self._receive(batch)
-        new = {key: row for key, row in rows.items() if key not in self.table.rows}
-        self.table.rows |= new
-        return Commit(self.connects, len(new))
+        return await self._commit({k: row for k, row in rows.items() if k not in self.table.rows})
 
     async def probe(self, keys: Keys) -> Sighting:
         """Look for every key."""
@@ -155,19 +97,32 @@ class FakeStore:
         return Sighting(self.connects, known)
 
     async def confirm(self) -> Commit:
-        """Wait until the table answers."""
-        await self._begin(deque())
-        return Commit(self.connects, inserted=0)
+        """Wait until the table answers, and its standby."""
+        await self._begin()
+        return await self._commit({})
 
-    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:  # noqa: ARG002
-        """A row is to blame if the table refuses its device, since it refuses no other rows."""
-        await self._begin(deque())
-        refused = self.table.refused_devices.keys() & set(accused.device_ids)
-        return Evidence.RECORD if refused else Evidence.CAUSE_GONE
+    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        """Try copies of the newest rows in the place of the accused, then that one itself."""
+        await self._begin(self.canary_failures)
+        [(key, row)] = read_copy_rows(b"".join(accused.copy_chunks(64 * 1024)))
+        device_id, ts_us = key
+        donors = self._donors(device_id)
+        there = [at(copied, donor, ts_us) for (donor, _), copied in donors] or [neutral_row(*key)]
+        if any(self._accepts(*copy) for copy in there):
+            self._meet_killers([key])
+            return Evidence.CAUSE_GONE if self._accepts(key, row) else Evidence.RECORD
+        is_old = ts_us < entry_ms * 1_000 - POSTGRES_EPOCH_US - DAY_US
+        if is_old and any(self._accepts(*donor) for donor in donors):
+            return Evidence.TIME
+        return Evidence.TABLE
 
     async def try_canary(self) -> Commit:
-        """Wait until the table answers."""
-        return await self.confirm()
+        """See whether a copy of a row would be taken, and wait for a commit of none."""
+        await self._begin(self.canary_failures)
+        donors = self._donors(NOBODY) or [neutral_row(NOBODY, 0)]
+        if not any(self._accepts(*donor) for donor in donors):
+            self.refuse(dict(donors))
+        return await self._commit({})
 
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
@@ -193,16 +148,30 @@ class FakeStore:
 
     async def ping(self) -> None:
         """Wait until the table answers."""
-        await self._begin(deque())
+        await self._begin()
 
     async def awaits_standby(self, pid: int) -> bool:  # noqa: ARG002
-        """There is no standby."""
-        await self._begin(deque())
+        """There is nobody to ask about: a store that waits for a standby here waits for as long as it takes."""
+        await self._begin()
         return False
 
     async def aclose(self) -> None:
-        """End the session."""
+        """End the session; what it waits for in COMMIT goes on without it."""
         self._connected = False
+        self.table.sessions.discard(self)
+
+    def refuse(self, rows: Mapping[Key, Row]) -> None:
+        """Raise what the server has against one of the rows."""
+        if sqlstate := self.table.refusal_of(rows):
+            raise self.error("the server refuses this row", sqlstate=sqlstate)
+
+    def error(
+        self, message: str, *, sqlstate: str | None = None, usable: bool = True
+    ) -> PostgresError:
+        """A PostgresError as the real edge raises it; not usable means that the session is lost."""
+        return self._broken(
+            PostgresError(message, where=self.where, sqlstate=sqlstate, connection_usable=usable)
+        )
 
     async def _receive(self, batch: Batch) -> dict[Key, Row]:
         """The rows of the batch, keyed, once the server answers and nothing is against them."""
@@ -211,34 +180,66 @@ class FakeStore:
         rows: dict[Key, Row] = {}
         for key, row in read_copy_rows(b"".join(batch.copy_chunks(64 * 1024))):
             rows.setdefault(key, row)
-        for device_id, _ in rows:
-            if sqlstate := self.table.refused_devices.get(device_id):
-                raise self.error("the server refuses this device", sqlstate=sqlstate)
+        if self.table.rows_max is not None and len(rows) > self.table.rows_max:
+            raise self.error("the connection was lost", usable=False)
+        self._meet_killers(rows)
+        self.refuse(rows)
+        await self.table.until_free(rows)
+        self._see_the_end()
         return rows
 
-    async def _begin(self, failures: deque[PostgresError]) -> None:
+    async def _commit(self, rows: Mapping[Key, Row]) -> Commit:
+        table = self.table
+        if table.refuses_commits:
+            raise self.error("the server refuses to commit", sqlstate=table.refuses_commits)
+        kept = {k: row for k, row in rows.items() if k[0] not in table.discarded_devices}
+        try:
+            is_confirmed = await table.commit(kept)
+        except trio.Cancelled:
+            # It is never cancelled on the server: the connection is closed, and the wait goes on.
+            await self.aclose()
+            raise
+        if not is_confirmed:
+            self._see_the_end()
+        return Commit(self.connects, len(kept), len(rows) - len(kept))
+
+    def _donors(self, device_id: str) -> list[tuple[Key, Row]]:
+        """The newest row of each of a few devices, but for this one."""
+        newest: dict[str, Key] = {}
+        for key in self.table.rows:
+            if key[0] != device_id and key > newest.get(key[0], ("", 0)):
+                newest[key[0]] = key
+        latest = sorted(newest.values(), key=lambda key: key[1], reverse=True)
+        return [(key, self.table.rows[key]) for key in latest[:DONORS_MAX]]
+
+    def _accepts(self, key: Key, row: Row) -> bool:
+        try:
+            self.refuse({key: row})
+        except PostgresError:
+            return False
+        return True
+
+    def _meet_killers(self, keys: Sequence[Key] | Mapping[Key, Row]) -> None:
+        if any(device_id in self.table.killers for device_id, _ in keys):
+            raise self.error("terminating connection", sqlstate="57P01", usable=False)
+
+    async def _begin(self, failures: deque[PostgresError] | None = None) -> None:
         """Reach the server, once it answers, and raise what is prepared."""
         await self.connect()
         await self.table.answers.wait()
-        if not self.table.reachable:
-            raise self.error("the connection was lost", usable=False)
+        self._see_the_end()
         if failures:
             raise self._broken(failures.popleft())
 
-    def error(
-        self, message: str, *, sqlstate: str | None = None, usable: bool = True
-    ) -> PostgresError:
-        """A PostgresError as the real edge raises it; not usable means that the session is lost."""
-        return self._broken(
-            PostgresError(
-                message,
-                where=self.where,
-                sqlstate=sqlstate,
-                connection_usable=usable,
-                session=self.connects if self._connected else None,
-            )
-        )
+    def _see_the_end(self) -> None:
+        """Raise if the session did not outlive the server's troubles."""
+        if not self.table.reachable or self._table_life != self.table.life:
+            raise self.error("the connection was lost", usable=False)
 
     def _broken(self, error: PostgresError) -> PostgresError:
-        self._connected = self._connected and error.connection_usable
+        """The error as it happens on this session now, or without one."""
+        error.session = self.connects if self._connected else None
+        if not error.connection_usable:
+            self._connected = False
+            self.table.sessions.discard(self)
         return error

@@ -108,7 +108,7 @@ def _write_metrics(now: Statistics) -> Iterator[Metric]:
     )
     yield _counters(
         "processor_write_retries_total",
-        "Batches written again for the world's reasons, by SQLSTATE or connection.",
+        "Batches written again for no record's sake, by SQLSTATE or connection.",
         "cause",
         now.write_retries,
     )

@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 pub use builder::BatchBuilder;
 pub use copy::CopyChunks;
@@ -27,6 +27,24 @@ use crate::position::Code;
 
 /// The encoded rows of one reply.
 type Segment = Arc<Vec<u8>>;
+
+/// The segments of a batch that is put together, each once: parts of one batch share theirs, and to split and
+/// merge again and again would multiply them.
+#[derive(Default)]
+struct Segments {
+    held: Vec<Segment>,
+    places: HashMap<*const Vec<u8>, u32>,
+}
+
+impl Segments {
+    fn place(&mut self, segment: &Segment) -> u32 {
+        let held = &mut self.held;
+        *self.places.entry(Arc::as_ptr(segment)).or_insert_with(|| {
+            held.push(Arc::clone(segment));
+            u32::try_from(held.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        })
+    }
+}
 
 /// One decoded record: its key, its entry and the place of its row.
 #[derive(Clone, Copy, Debug)]
@@ -143,16 +161,16 @@ impl Batch {
         if let [only] = batches {
             return (*only).clone();
         }
-        let mut segments = Vec::new();
+        let mut segments = Segments::default();
         let mut records = Vec::with_capacity(batches.iter().map(|batch| batch.len()).sum());
         for batch in batches {
-            let base = u32::try_from(segments.len()).unwrap_or(u32::MAX);
-            segments.extend(batch.segments.iter().cloned());
-            records.extend(
-                batch.records.iter().map(|record| Record { segment: record.segment.saturating_add(base), ..*record }),
-            );
+            let places: Vec<u32> = batch.segments.iter().map(|segment| segments.place(segment)).collect();
+            records.extend(batch.records.iter().map(|record| {
+                let place = usize::try_from(record.segment).ok().and_then(|place| places.get(place));
+                Record { segment: place.copied().unwrap_or(u32::MAX), ..*record }
+            }));
         }
-        Self::new(segments.into(), records)
+        Self::new(segments.held.into(), records)
     }
 
     /// Two halves by rows, each row with its repeats.
@@ -327,5 +345,31 @@ impl Rejection {
     #[must_use]
     pub fn code(&self) -> Code {
         self.reject.code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Batch, DeviceKey, Record};
+    use crate::StreamId;
+
+    #[test]
+    fn parts_of_one_batch_that_are_merged_again_share_what_it_holds() {
+        let records = (0..4).map(|ts_us| Record {
+            device: DeviceKey::new(b"356307042441013"),
+            ts_us,
+            id: StreamId::default(),
+            segment: 0,
+            row_bytes: 0,
+            row_start: 0,
+        });
+        let mut batch = Batch::new(Arc::from([Arc::new(Vec::new())]), records.collect());
+        for _ in 0..10 {
+            let (first, second) = batch.split().unwrap();
+            batch = Batch::merge(&[&first, &second]);
+        }
+        assert_eq!((batch.segments.len(), batch.rows()), (1, 4));
     }
 }
