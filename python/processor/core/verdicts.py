@@ -118,13 +118,17 @@ def kind_of(
     if sqlstate == UNIQUE_VIOLATION and path is Path.DIRECT:
         # COPY knows no ON CONFLICT: the key is in the table, which is no fault of the record.
         return Kind.LOST_RACE
+    return Kind.REFUSAL if is_refusal(sqlstate) else Kind.INFRASTRUCTURE
+
+
+def is_refusal(sqlstate: str) -> bool:
+    """Whether a server that goes on talking with us refused what it was sent, rather than being in trouble itself."""
     # 08P01: a binary field of the wrong size. The server refused the row, the conversation goes on.
-    is_refusal = sqlstate == PROTOCOL_VIOLATION or sqlstate[:2] not in INFRASTRUCTURE_CLASSES
-    return Kind.REFUSAL if is_refusal else Kind.INFRASTRUCTURE
+    return sqlstate == PROTOCOL_VIOLATION or sqlstate[:2] not in INFRASTRUCTURE_CLASSES
 
 
 def _is_infrastructure_of_its_own(sqlstate: str) -> bool:
-    """Of a lost session: whether the server said why, and that is nothing a row may have done."""
+    """Whether the server ended the session for a reason that no row can have caused."""
     is_lost = sqlstate.startswith(CONNECTION_CLASS) or sqlstate in ENDED_SESSIONS
     return sqlstate[:2] in INFRASTRUCTURE_CLASSES and not is_lost
 
@@ -168,7 +172,7 @@ _REFUSAL, _NO_ANSWER = Kind.REFUSAL, Kind.NO_ANSWER
 TABLE: Final[tuple[tuple[Kind, Mapping[str, object], Step], ...]] = (
     (Kind.LOST_RACE, {}, Step.STAGE),
     (Kind.INFRASTRUCTURE, {}, Step.RETRY),
-    # Is it the size, or a row that nothing survives? A server that is well on both sides of a try tells.
+    # Is it the size, or a row that nothing survives? A canary before and after each try shows which.
     (_NO_ANSWER, {"is_alone": True, "is_convicted": True}, Step.REFUSE),
     (_NO_ANSWER, {"canary_accepted": False}, Step.RETRY),
     (_NO_ANSWER, {"canary_accepted": True, "is_alone": False}, Step.SPLIT),

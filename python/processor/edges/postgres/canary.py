@@ -1,8 +1,8 @@
-"""Tells whose fault a refusal is: copies of rows that the table took before are tried in the refused one's place.
+"""Finds out whose fault a refusal is: it tries copies of rows that the table took before in the refused one's place.
 
 All of it is one transaction that is rolled back, with nothing awaited in it but the server: a copy that
-opens a chunk holds a lock until then. What only a COMMIT meets (a standby that is away, a full
-disk under the log) a canary never sees.
+opens a chunk holds a lock until then. A canary does not see what fails in COMMIT alone (a standby that
+is away, a full disk under the log).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from psycopg import pq
 
 from processor.core.evidence import Evidence
 from processor.core.schema import KEY_COLUMNS, TABLE
+from processor.core.verdicts import is_refusal
 from processor.edges.postgres.rows import (
     POSTGRES_EPOCH_US,
     ROW_TYPES,
@@ -71,10 +72,6 @@ _DAY_US: Final = 86_400_000_000
 _RECENT_US: Final = 2 * _DAY_US
 # Copies are moved by microseconds to a key that is free.
 _MOVES_MAX: Final = 1_000
-
-# These say nothing about rows: connections, transactions in each other's way, resources, shutdowns.
-_WORLDS_CLASSES: Final = frozenset({"08", "25", "28", "3D", "40", "53", "55", "57", "58"})
-_PROTOCOL_VIOLATION: Final = "08P01"
 
 _TABLE_IS_EMPTY_DEVICE: Final = b"0"
 
@@ -190,8 +187,4 @@ async def _refusal(connection: TrioConnection, row: Row) -> psycopg.Error | None
 
 
 def _is_refusal(error: psycopg.Error, connection: TrioConnection) -> bool:
-    if error.sqlstate is None or connection.closed:
-        return False
-    is_worlds = error.sqlstate[:2] in _WORLDS_CLASSES
-    # A field of the wrong size: the conversation goes on.
-    return not is_worlds or error.sqlstate == _PROTOCOL_VIOLATION
+    return error.sqlstate is not None and not connection.closed and is_refusal(error.sqlstate)
