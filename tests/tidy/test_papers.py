@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from processor.core.verdicts import TABLE
 from tests.tidy.markdown import code_spans, section, without_code_blocks
 from tests.tidy.source import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ARCHITECTURE = Path("ARCHITECTURE.md")
 PAPERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -51,6 +53,25 @@ def test_the_places_of_the_readme_exist() -> None:
     named = [name for row in places.rows for name in code_spans(row[0])]
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_files_of_the_architecture_exist() -> None:
+    named = {
+        span
+        for span in code_spans((ROOT / ARCHITECTURE).read_text())
+        if span.endswith((".py", ".rs"))
+    }
+    assert named
+    places = ("python/**/", "rust/*/", "")
+    assert not [
+        name for name in named if not any([*ROOT.glob(f"{place}{name}")] for place in places)
+    ]
+
+
+def test_the_architecture_shows_the_decisions_about_a_failed_write_in_their_order() -> None:
+    [decisions] = section(ARCHITECTURE, "A failed write").tables
+    step = decisions.header.index("step")
+    assert [row[step] for row in decisions.rows] == [f"`{each.name}`" for *_, each in TABLE]
 
 
 def test_contributors_find_every_command_of_the_makefile() -> None:
