@@ -49,7 +49,7 @@ def processor_name(writers: int) -> str:
 
 @dataclass(frozen=True)
 class Filling:
-    """What is in the stream: so many entries, of `ages` in bench.ages.AGES."""
+    """What is in the stream: the number of entries, and their `ages` in bench.ages.AGES."""
 
     entries: int
     ages: str = "live"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DATABASE = "bench"
 PLAIN, HYPERTABLE = "plain table", "hypertable"
 PUBLISH_BATCH = 2000
-# Of no device of the fleet.
+# No device of the fleet has it.
 STORE_DAYS = """
     INSERT INTO positions (device_id, ts, latitude, longitude, altitude, angle, speed, satellites, priority,
                            codec, attributes)

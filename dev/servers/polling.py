@@ -1,4 +1,4 @@
-"""Waits for what a server tells nobody: asks it, often and with a bound."""
+"""Waits for what a server does not announce: asks it, often and with a bound."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Direction:
         return max(1, min(PIECE_BYTES_MAX, int(self.bytes_per_s * PIECE_S)))
 
     async def carry(self, count: int) -> None:
-        """Take the time that so many bytes need, behind those that came before."""
+        """Take the time that these bytes need, behind those that came before."""
         self.passed_bytes += count
         if self.bytes_per_s is not None:
             start = max(trio.current_time(), self._free_at)

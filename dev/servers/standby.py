@@ -45,7 +45,7 @@ def launch_standby(
         process = replace(
             primary.process,
             name="the standby",
-            # Of an option that is given twice PostgreSQL takes the last.
+            # PostgreSQL takes the last of an option that is given twice.
             argv=[
                 *primary.process.argv,
                 "-D",

@@ -63,7 +63,7 @@ class PostgresError(EdgeError):
     """PostgreSQL failed or refused a statement.
 
     `sqlstate` is None when the failure was found on this side (no connection, connection lost).
-    `connection_usable` tells whether the connection survived. `session` is the number of the store's
+    `connection_usable` says whether the connection survived. `session` is the number of the store's
     session that it happened on, None when none could be had. `constraint` is what was violated, if
     the server names it. `awaits_standby`: the commit was given up while the server waited for a
     standby, or was answered without one; such a failure says nothing about the rows.

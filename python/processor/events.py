@@ -31,7 +31,7 @@ def postgres_connected(log: Log, *, host: str, port: str) -> None:
 
 
 def redis_connected(log: Log, *, host: str, port: int | None) -> None:
-    """Both connections stand; `host` is a path, without port, for a Unix socket."""
+    """All connections stand; `host` is a path, without port, for a Unix socket."""
     shown = f"host={host}" if port is None else f"host={host} port={port}"
     log.info(f"Redis connected {shown}", host=host, port=port)
 
@@ -144,12 +144,12 @@ def read_failed(log: Log, *, error: str, count: int, retry_ms: int) -> None:
 
 
 def command_repeated(log: Log, *, what: str, error: str, retry_ms: int) -> None:
-    """Redis refused or did not answer what it has to know; it is told again. Nothing is let go of meanwhile."""
+    """Redis refused or did not answer a command, which is sent again. Nothing is let go of meanwhile."""
     log.warning(f"{what} failed and is repeated: {error}", error=error, retry_ms=retry_ms)
 
 
 def claim_failed(log: Log, *, error: str, retry_ms: int) -> None:
-    """A pass over what others left idle came to no end; it is begun anew."""
+    """A pass over what others left idle came to no end; it begins again."""
     log.warning(f"claim failed and is repeated: {error}", error=error, retry_ms=retry_ms)
 
 

@@ -11,7 +11,7 @@ from processor.core.batch_size import PATIENCE_MAX, BatchSize
 
 
 def write(size: BatchSize, bears: int, rows: int = 20_000) -> bool:
-    """One write of so many rows, or of as many as the limit lets through; whether it went through."""
+    """One write of `rows` rows, or of as many as the limit lets through; whether it went through."""
     rows = min(rows, size.rows)
     if rows <= bears:
         size.went_through(rows)

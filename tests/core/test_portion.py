@@ -12,7 +12,7 @@ sizes = st.integers(min_value=1, max_value=10**6)
 
 
 def sizes_after(portion: Portion, *, wells: int) -> list[int]:
-    """The sizes that so many successes in a row lead to."""
+    """The sizes that a number of successes in a row leads to."""
     found = []
     for _ in range(wells):
         portion.went_well()

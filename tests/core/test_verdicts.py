@@ -132,7 +132,7 @@ def no_answer(**known: Any) -> Case:
         (Case(Kind.LOST_RACE, is_alone=True), Step.STAGE),
         (Case(Kind.INFRASTRUCTURE, is_alone=False), Step.RETRY),
         (Case(Kind.INFRASTRUCTURE, is_alone=True), Step.RETRY),
-        # One try or two may meet a stall that passes.
+        # One try or two may fall into a stall that passes.
         (no_answer(unanswered=1), Step.RETRY),
         (no_answer(unanswered=2), Step.RETRY),
         (no_answer(unanswered=3), Step.TRY_CANARY),

@@ -268,7 +268,7 @@ def test_a_fault_of_most_devices_is_the_tables(run: Run, world: World) -> None:
     assert service.stop() == 0
 
 
-# Of a cluster that has none left: 3,000,000 before the oldest would be in the future.
+# A cluster that has none left: 3,000,000 before the oldest would be in the future.
 LAST_XID = 2**31 - 3_000_000
 XIDS_PER_SEGMENT = 32 * 8_192 * 4
 

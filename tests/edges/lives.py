@@ -89,7 +89,7 @@ def pending(client: Redis, stream: str) -> int:
 
 
 async def until(holds: Callable[[], object], what: str) -> None:
-    """Return as soon as `holds()` is true, which no server tells by itself."""
+    """Return as soon as `holds()` is true, which no server announces."""
     with trio.move_on_after(WAIT_S_MAX):
         while not holds():  # noqa: ASYNC110
             await trio.sleep(PROBE_S)

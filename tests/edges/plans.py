@@ -31,5 +31,5 @@ async def plan_of(
 
 
 def scans_of(plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The nodes that read the table or a chunk; one that puts chunks together is none."""
+    """The nodes that read the table or a chunk; not those that put chunks together."""
     return [node for node in plan if "Relation Name" in node and "Plans" not in node]

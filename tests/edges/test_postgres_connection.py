@@ -103,7 +103,7 @@ async def test_a_copy_cut_at_any_moment_is_whole_or_absent_and_usable_unless_all
 async def test_a_command_that_ends_in_spite_of_its_cancel_request_costs_the_connection(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request may still be on its way, and would meet the next statement."""
+    """The request may still be on its way, and would stop the next statement."""
 
     async def late(self: TrioConnection, *, timeout: float = 30.0) -> None:  # noqa: ARG001, ASYNC109
         await trio.lowlevel.checkpoint()

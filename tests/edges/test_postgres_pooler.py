@@ -118,7 +118,7 @@ async def test_a_session_that_meets_another_server_after_a_failure_is_refused(
 
 
 async def test_behind_a_pooler_no_cancel_request_is_sent(pooled: PostgresStore) -> None:
-    """It might be passed on late, and meet the next statement: a query is left by closing the session."""
+    """It might be passed on late, and stop the next statement: a query is left by closing the session."""
     connection = connection_of(pooled)
     assert connection.is_pooled
     with trio.move_on_after(0.1):

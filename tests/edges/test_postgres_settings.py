@@ -140,7 +140,7 @@ async def test_text_is_stored_as_it_was_sent_whoever_sets_another_encoding(
 async def test_a_setting_that_does_not_hold_is_named(database: Database) -> None:
     async with await TrioConnection.connect(database.processor_url) as connection:
         _, commits = await identify(connection)
-        # As a server tells it that makes something else of what it is told.
+        # As a server reports it that makes something else of what was set.
         with pytest.raises(Unfit, match="the session's statement_timeout is '1000' although"):
             await settle(connection, {"statement_timeout": "1s"}, commits=commits)
 

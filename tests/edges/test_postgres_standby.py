@@ -88,7 +88,7 @@ async def store(database: Database, probe: PostgresProbe) -> AsyncIterator[Postg
 
 @pytest.fixture
 async def lonely(database: Database) -> AsyncIterator[PostgresStore]:
-    """A store that nobody tells what the server waits for."""
+    """A store that does not know what the server waits for."""
     store = PostgresStore(database.processor_url, instance_id="processor-1", limits=IMPATIENT)
     await store.copy_staged(rows(1, first_second=-1_000))
     yield store

@@ -1,4 +1,4 @@
-"""What is told of a failed connection: libpq's lines apart from each other, a server's words as its own."""
+"""What is said of a failed connection: libpq's lines apart from each other, a server's words as its own."""
 
 from __future__ import annotations
 

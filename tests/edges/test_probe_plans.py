@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DAYS = 4
 DEVICES = 100
 SECONDS = 50
-# Of every day as many seconds, from noon on; in each of them all devices have a row.
+# As many seconds of every day, from noon on; in each of them all devices have a row.
 FILL = """
     INSERT INTO positions (device_id, ts, latitude, longitude, altitude, angle, speed, satellites,
                            priority, codec, attributes)
@@ -123,7 +123,7 @@ async def test_keys_of_days_apart_are_each_looked_for_in_one_chunk_and_none_betw
     fill(owner, "of all rows")
     plan = await probe_plan(store, times_of(0), times_of(DAYS - 1))
     assert len(scans_of(plan)) == 2
-    # To judge chunks anew for each key takes longer than to look the key up.
+    # To judge chunks again for each key takes longer than to look the key up.
     assert not any(node.get("Runtime Exclusion") for node in plan)
 
 

@@ -103,7 +103,7 @@ async def test_a_failover_under_load_loses_nothing_and_the_ledger_balances(
         stage = RealStage(pair.url, NAME)
         publish(pair.old, NAME, 20_000)
         assert pair.in_step
-        # In small pieces, and refused entries among them: every kind of command meets the replica.
+        # In small pieces, and refused entries among them: every kind of command reaches the replica.
         async with living(stage, BATCH_SIZE="200", WRITE_BATCH_SIZE="200", DLQ_MAX_ATTEMPTS="100"):
             for number in range(20):
                 pair.old.xadd(NAME, {"codec": "8", "payload": f"bad {number}"})

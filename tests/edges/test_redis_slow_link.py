@@ -138,7 +138,7 @@ async def test_of_a_turn_that_is_cut_off_what_was_answered_is_known_and_the_rest
         batch = (await stream.read_new(100, LONG_BLOCK_MS)).batch
         assert await stream.ack(batch) == 10
         assert await stream.ack(batch) == 20
-        # Of the four answers `:10` that come next, two and a half.
+        # Two and a half of the four answers `:10` that come next.
         relay.cut_after_bytes = 12
         rest = batch.piece(20, 100)
         assert await stream.ack(rest) == 20

@@ -29,7 +29,7 @@ BURNERS = 6
 BURN_S = 60
 # What the contract grants for release and exit.
 RELEASE_AND_EXIT_S = 1.0
-# Of the test itself, which waits for a turn with all the others until it sees the end of the process.
+# For the test itself, which waits for a turn with all the others until it sees the end of the process.
 TOLERANCE_S = 0.5
 RELEASED_IDLE_MS = 3_600_000
 PAGE = 10_000

@@ -24,7 +24,7 @@ SUBJECT, SUCCESSOR = "processor-1", "processor-2"
 # Virtual time in which survivors have settled everything, many times over.
 FINISHING_S = 300.0
 LOOK_EVERY_S = 0.5
-# Of a row that comes when everything else is over, in seconds after noon.
+# The time of a row that comes when everything else is over, in seconds after noon.
 LATER = 1_000
 
 

@@ -181,7 +181,7 @@ class Life:
 
 
 def ids_of(delivery: Delivery) -> list[str]:
-    """Of what was delivered: records, and refused entries."""
+    """What was delivered: records, and refused entries."""
     refused = [rejection.entry_id for rejection in delivery.rejections]
     return [*delivery.batch.entry_ids, *refused]
 

@@ -36,7 +36,7 @@ def violations(world: World) -> list[str]:
 
 def _of_entry(world: World, entry_id: str, published: Published) -> Iterator[str]:
     letters = world.dead_letters_of(entry_id)
-    # What is delivered anew after it was buried is refused anew.
+    # What is delivered again after it was buried is refused again.
     if len(letters) > 1 + world.set_back:
         yield f"{entry_id} has {len(letters)} dead letters"
     for letter in letters:

@@ -49,7 +49,7 @@ def limit_replies(world: World, entries_max: int) -> None:
 
 
 def slow_down(world: World, ack_records_max: int) -> None:
-    """The link has room for so many acknowledgements in one turn."""
+    """The link has room for that number of acknowledgements in one turn."""
     world.redis.ack_records_max = ack_records_max
 
 
@@ -86,7 +86,7 @@ async def a_full_memory(world: World) -> None:
     """Nothing that grows is taken for a while, with poison among what is read."""
     await trio.sleep(0.5)
     fill(world)
-    # Connections are made anew under it.
+    # Connections are replaced under it.
     world.redis_goes_away()
     world.redis.come_back()
     for second in range(10, 16):

@@ -135,7 +135,7 @@ async def test_what_is_left_pending_is_said_once_a_minute(
 
 
 def day(second: int) -> int:
-    """The day of a position of so many seconds after noon, as tables count them."""
+    """The day of a position `second` seconds after noon, as tables count them."""
     [(_, ts_us)] = rows_of(batch_of([position(0, second)]))
     return ts_us // 86_400_000_000
 
@@ -383,7 +383,7 @@ async def test_a_triggers_bug_for_one_vehicle_costs_nobody_else_a_row(
 
 
 def published_at_noon(value: dict[str, Any]) -> Batch:
-    """A batch of one record, whose entry's id tells the time of publication."""
+    """A batch of one record, whose entry's id has the time of publication."""
     entry = [f"{NOON_MS}-0", ["codec", "8E", "payload", json.dumps(value)]]
     parser = ReplyParser()
     parser.feed(_resp([["stream", [entry]]]))

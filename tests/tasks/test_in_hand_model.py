@@ -62,7 +62,7 @@ class InHandMachine(RuleBasedStateMachine):
         self.in_hand = InHand(Recorder(build))
         self.next = 1
         self.held: set[int] = set()
-        # Of all that was read; None while it is open.
+        # The class of all that was read; None while it is open.
         self.classes: dict[int, Class | None] = {}
         self.released_unread: set[int] = set()
 
@@ -92,7 +92,7 @@ class InHandMachine(RuleBasedStateMachine):
 
     @rule(chosen=some)
     def acknowledge(self, chosen: list[int]) -> None:
-        """Of what was read: what is in hand, what was acknowledged before, what was refused meanwhile."""
+        """What was read: what is in hand, what was acknowledged before, what was refused meanwhile."""
         if sound := [n for n in chosen if n in self.classes and not is_refused(n)]:
             batch = delivered(sound).batch
             self.in_hand.committed(batch)

@@ -1,4 +1,4 @@
-"""The image's health check, run as an engine runs it: one line and an exit code, whatever it meets."""
+"""The image's health check, run as an engine runs it: one line and an exit code, whatever the server does."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 
 
 async def is_answered(host: str, listener: trio.SocketListener) -> bool:
-    """Whether a client that goes to that host meets the listener."""
+    """Whether a client that goes to that host reaches the listener."""
     port = listener.socket.getsockname()[1]
     try:
         client = await trio.open_tcp_stream(host, port)

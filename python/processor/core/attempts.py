@@ -113,7 +113,7 @@ class PendingEntry:
         return self.is_suspect_after(0)
 
     def is_suspect_after(self, survived: int) -> bool:
-        """The same where so many of the deliveries are known to have killed nobody."""
+        """The same, where this number of the deliveries is known to have killed nobody."""
         if self.attempts is None or self.attempts.failures == 0:
             return self.deliveries - survived > SUSPICIOUS_DELIVERIES
         return self.attempts.code == NO_ANSWER

@@ -23,18 +23,18 @@ class BatchSize:
         self._is_trial = False
 
     def suspects(self, rows: int) -> bool:
-        """Whether a write of so many rows may be too large, by what happened not long ago."""
+        """Whether a write of this size may be too large, by what happened not long ago."""
         return self.rows < self.rows_max and self._is_near(rows)
 
     def too_large(self, rows: int) -> None:
-        """A write of so many rows failed for its size, or for one of its rows."""
+        """A write of this size failed for its size, or for one of its rows."""
         self._patience = min(2 * self._patience, PATIENCE_MAX) if self._is_trial else 1
         self._is_trial = False
         self._went_through = 0
         self.rows = max(1, min(self.rows, rows) // 2)
 
     def went_through(self, rows: int) -> None:
-        """A write of so many rows was committed; a much smaller one says nothing."""
+        """A write of this size was committed; a much smaller one than the limit says nothing."""
         if not self._is_near(rows):
             return
         if self._is_trial:

@@ -16,7 +16,7 @@ An entry that one life has read is *open* while it is in hand, and then in a cla
     set aside   refused                             the same
 
 Nothing else changes anything, so that each event may come twice, and late. Redis gives notice of nothing: a
-failover, XGROUP SETID or a group that is created anew may send its last delivery back at any time.
+failover, XGROUP SETID or a group that is created again may send its last delivery back at any time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from enum import Enum
 from processor.core.ledger import Ledger
 
 KNOWN_MAX = 100_000
-"""Of so many settled entries the class is known by id; of others it stays as it was counted."""
+"""Settled entries whose class is known by id, the newest; others stay in the class that they were counted in."""
 
 
 class Class(Enum):
@@ -63,8 +63,9 @@ READ_BY_NEWS = frozenset({Class.LOST, Class.DEAD_LETTERED})
 class Classing:
     """The classes of one life's entries.
 
-    It is told what the sets of ids know: which entries are in hand, and which were ever read. By id it keeps
-    what they cannot tell, and is asked for no entry that is read, written and acknowledged.
+    The caller says what the sets of ids know: which entries are in hand, and which were ever read. Ids are
+    kept here only for what those sets do not know; nothing is looked up for an entry that is read, written
+    and acknowledged.
     """
 
     def __init__(self) -> None:
@@ -117,7 +118,7 @@ class Classing:
         return [entry_id for entry_id, it in self._left.items() if it is Class.REFUSED]
 
     def read_new(self, entries: int) -> None:
-        """So many entries came into our hands that were never read before."""
+        """This number of entries came into our hands that were never read before."""
         self._open += entries
 
     def read_again(self, entry_ids: Iterable[str]) -> None:
@@ -142,7 +143,7 @@ class Classing:
                 self._counts[Class.ACKED] += 1
 
     def released(self, entries: int) -> None:
-        """So many entries of those that are open are free for others now."""
+        """This number of the open entries is free for others now."""
         self._open -= entries
         self._counts[Class.RELEASED] += entries
 
@@ -176,7 +177,7 @@ class Classing:
         return True
 
     def _class_of(self, entry_id: str) -> Class:
-        """Of an entry that was read and is not open. Acknowledged is what is not known otherwise."""
+        """The class of an entry that was read and is not open: acknowledged, unless something else is known."""
         return self._left.get(entry_id) or self._settled.get(entry_id) or Class.ACKED
 
     def _enter(self, entry_id: str, new: Class) -> None:

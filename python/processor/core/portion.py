@@ -9,7 +9,7 @@ PATIENCE_MAX = 64
 class Portion:
     """A size from 1 to `most`.
 
-    What is lost again and again may be too large for a limit that nobody tells us: the half is tried,
+    What is lost again and again may be too large for a limit that we do not know: the half is tried,
     down to 1. Each success doubles the size, but a size that fails as soon as it is reached takes
     twice as many successes each time: else every other try would be lost for as long as the limit is.
     """

@@ -12,10 +12,10 @@ from typing import Final
 _DAYS_OF_ANY_BATCH: Final = 8
 # Measured between 50 and 100; towards staging, whose cost does not depend on what the table has been through.
 _ROWS_FOR_A_DAY: Final = 100
-# Each day's chunk and its indexes are locked while the probe runs, and planning so many takes more than its share.
+# Each day's chunk and its indexes are locked while the probe runs, and planning many of them takes more than its share.
 _DAYS_MAX: Final = 200
 
 
 def is_worth_probing(*, days: int, rows: int) -> bool:
-    """Whether unproven keys of so many days, in a batch of so many rows, are to be probed; else it is staged."""
+    """Whether unproven keys of `days` days, in a batch of `rows` rows, are to be probed; else it is staged."""
     return days <= min(_DAYS_OF_ANY_BATCH + rows // _ROWS_FOR_A_DAY, _DAYS_MAX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Seldom:
-    """Once in so many seconds for each subject; a handful of them."""
+    """Lets a subject pass once in `interval_s`; there is a handful of subjects."""
 
     def __init__(self, interval_s: float = 60.0) -> None:
         self._interval_s = interval_s

@@ -109,7 +109,7 @@ def _word_faults(life: Life) -> Iterator[str]:
         yield f"counted {words.ledger.lost} entries as lost"
     if life.exit_code == _CLEAN and words.ledger.released:
         yield f"ended with exit code 0 although it released {words.ledger.released} entries undecided"
-    # Of a frozen Redis more may be released than it knows: an answer that comes too late is not counted by it.
+    # With a frozen Redis more may be released than the service knows: it does not count an answer that comes too late.
     if life.fault is not Fault.FREEZE_REDIS:
         yield from _release_faults(life, words.ledger)
 

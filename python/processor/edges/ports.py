@@ -24,7 +24,7 @@ class Commit:
     inserted: int
     """Rows that were not in the table before."""
     discarded: int = 0
-    """Rows that a trigger swallowed, where the way of writing can tell."""
+    """Rows that a trigger swallowed, where the way of writing shows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
 from processor.tasks.postgres_probe import PostgresProbe
 
-# The probe is to tell soon, and to hold nobody up when the process ends: its command is not worth cancelling.
+# The probe is to answer soon, and to hold nobody up when the process ends: its command is not worth cancelling.
 PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=0)
 
 

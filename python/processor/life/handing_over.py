@@ -21,12 +21,12 @@ RETRY_S = 0.05
 # On a machine whose processors are shared by six or seven, a thousand entries take 25 ms to release, with what Redis
 # does for it; on an idle one 6. The stages end so much earlier.
 RESERVE_PER_PIECE_MS = 25
-# Of the budget: deciding comes first.
+# The most of the budget that is kept: deciding comes first.
 RESERVE_SHARE_MAX = 0.25
 
 
 def reserve_ms(entries: int, *, budget_ms: int) -> float:
-    """How much of the budget is kept for releasing so many entries; nothing for less than a piece."""
+    """How much of the budget is kept for releasing `entries` entries; nothing for less than a piece."""
     return min(entries // PIECE_ENTRIES * RESERVE_PER_PIECE_MS, budget_ms * RESERVE_SHARE_MAX)
 
 

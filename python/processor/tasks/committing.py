@@ -49,7 +49,7 @@ class Surroundings:
     leave: Callable[[Batch], None]
     """Takes what stays pending without an attempt."""
     neighbours: Callable[[int], Batch | None]
-    """What else there is to write, if anything, beside so many rows."""
+    """What else there is to write, if anything, beside that number of rows."""
 
 
 class Committing:

@@ -139,8 +139,8 @@ class InHand:
     def lost(self, entry_ids: Sequence[str]) -> list[str]:
         """Pending entries turned out not to be in the stream any more; those that are losses.
 
-        What is in hand is none: it was read before, and is settled in the normal way. What was
-        settled is none either.
+        What is in hand is not counted: it was read before, and is settled in the normal way. What was
+        settled is not counted either.
         """
         return self._become(self.held.absent(entry_ids), Class.LOST)
 

@@ -33,7 +33,7 @@ class Intake:
         self._in_hand = in_hand
         self._recorder = recorder
         self._log = log
-        # Of those who wait for the stages.
+        # The scopes of those who wait for the stages.
         self._waits: set[trio.CancelScope] = set()
         self._is_abandoned = False
 

@@ -1,4 +1,4 @@
-"""Asks the server what the decision about a failed write wants to know, and says what is to be done."""
+"""Says what is to be done about a failed write, and asks the server what has to be known for that."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Ruling:
     error: PostgresError
     """The last one: of the write, or of a question about it."""
     why: str
-    """Of a HOLD, in words."""
+    """The reason for a HOLD, in words."""
     kind: Kind
 
 
@@ -55,7 +55,7 @@ class Judging:
         self._verdicts: dict[tuple[Charge, int, bool], Evidence] = {}
 
     def begin(self) -> None:
-        """Another batch, or the same one anew: nothing is known."""
+        """Another batch, or the same one again: nothing is known."""
         self._canary = None
         self._schema_stands = None
         self._verdicts.clear()
@@ -77,7 +77,7 @@ class Judging:
     ) -> Ruling:
         """Find out what to do about a part; `canary` is what it was written right behind.
 
-        `charge` takes note of a refused row that stands alone, and tells whether there are too many.
+        `charge` takes note of a refused row that stands alone, and says whether there are too many.
         Nothing but a canary takes a pause, in which the session is given up.
         """
         part = _after(part, error, canary)
@@ -137,7 +137,7 @@ class Judging:
 
     async def _evidence(self, case: Case, part: Part[Batch], error: PostgresError) -> Evidence:
         _, accused = part.batch.take_out(0)
-        # Of one record.
+        # It has one record.
         [(_, ts_us, _, _)] = accused.newest_positions()
         matter = (charge_of(error), ts_us // DAY_US, case.has_commits)
         if (verdict := self._verdicts.get(matter)) is None:

@@ -19,7 +19,7 @@ async def keep_connections_alive(stream: PositionStream) -> NoReturn:
     """Look every few seconds, until cancelled.
 
     Owns nothing, loses nothing, raises nothing: a connection that turned out to be closed is made
-    anew before anybody needs it, and a Redis that is away is noticed by those who do.
+    again before anybody needs it, and a Redis that is away is noticed by those who do.
     """
     while True:
         await trio.sleep(INTERVAL_S)

@@ -21,7 +21,7 @@ AWAITED = (
 
 
 class PostgresProbe:
-    """One session for whoever has a question, the writers' stores among them.
+    """One session for all who have a question, the writers' stores among them.
 
     A session for each question would not do: one that is closed while the server waits for a standby
     stays there and counts against the role's limit.
@@ -34,7 +34,7 @@ class PostgresProbe:
         self._changed = trio.Event()
 
     async def run(self, postgres: Dependency) -> NoReturn:
-        """Ask every other second, and tell of commits that wait for a standby, until cancelled.
+        """Ask every other second, and report commits that wait for a standby, until cancelled.
 
         A server that is frozen in the middle of a write is noticed here long before the write gives up.
         Owns its store, loses nothing, raises nothing.
@@ -75,7 +75,7 @@ class PostgresProbe:
             postgres.recorder.dependency_ready(postgres.name, by=REPORTER)
 
     def _tell_of_standby(self, postgres: Dependency, since: float | None) -> float | None:
-        """Since when some commit waits, a time of Trio's clock; `since` is what was told before."""
+        """Since when some commit waits, a time of Trio's clock; `since` is what was reported before."""
         self._changed = trio.Event()
         now = trio.current_time()
         if self._waiting and since is None:

@@ -84,6 +84,6 @@ class Receipts:
         await self._channel.send(receipt)
 
     def leave(self, batch: Batch) -> None:
-        """There will be none: the records stay pending without an attempt, and whoever claims them tries them again."""
+        """The records get none: they stay pending without an attempt, and are tried again when they are claimed."""
         for entry_id in batch.entry_ids:
             self._in_hand.left(entry_id, recorded=False)

@@ -19,7 +19,7 @@ class Reclaimer:
 
     Owns the passes, no lock and no state that would have to survive it. Stops when it is cancelled;
     what it has claimed by then and not handed over is pending under our own name. Raises nothing of
-    Redis' own: a pass that lost its connection is begun anew on the next one, at once for the first
+    Redis' own: a pass that lost its connection begins again on the next one, at once for the first
     time; one that Redis refuses, after the next pause.
     """
 

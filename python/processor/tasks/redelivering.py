@@ -36,7 +36,7 @@ class Redelivering:
 
     They come without their contents first, and are sorted out: what is in hand is passed over, what
     may kill its consumer is tried alone at the end of the pass, everything else goes the way of new
-    entries. Raises RedisError: the pass begins anew then, and takes what it had claimed first. What
+    entries. Raises RedisError: the pass begins again then, and takes what it had claimed first. What
     is delivered in vain is delivered again in halves.
     """
 

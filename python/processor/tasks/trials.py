@@ -33,7 +33,7 @@ from processor.tasks.retrying import Dependency, Redis
 
 # How long to wait for a writer between two of its batches: one that takes longer is in trouble itself.
 TURN_S_MAX = 10.0
-# Of a canary in a trial, with pauses: some ten seconds, in which a server that crashed is there again.
+# For the canary of a trial, with pauses: some ten seconds, in which a server that crashed is there again.
 CONNECTS_MAX = 10
 
 

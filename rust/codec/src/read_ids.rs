@@ -7,8 +7,8 @@ use crate::StreamId;
 /// The ids that one life has read, as stretches.
 ///
 /// One read of new entries takes a whole stretch of the stream, so that it costs one stretch whatever it brings; a
-/// pending entry that is delivered again is a stretch of its own. Of more than so many stretches the lowest are
-/// forgotten, whose entries are the first to be trimmed from the stream: exact for everything behind them.
+/// pending entry that is delivered again is a stretch of its own. Beyond a fixed number of stretches the lowest
+/// are forgotten, whose entries are the first to be trimmed from the stream: exact for everything behind them.
 #[derive(Debug)]
 pub struct ReadIds {
     /// First ids to last ids; none touches another.

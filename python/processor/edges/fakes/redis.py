@@ -79,7 +79,7 @@ class FakeRedis:
     attempts: dict[str, str] = field(default_factory=dict)
     dead_letters: list[dict[str, str | bytes]] = field(default_factory=list)
     # The server's clock, Unix time, which may be wrong: it makes ids, dates failures and dead letters,
-    # and is what TIME tells.
+    # and is what TIME returns.
     clock_ms: Callable[[], int] = unix_ms
     # How often TIME was asked for.
     times_told: int = 0
@@ -132,7 +132,7 @@ class FakeRedis:
         self.group = self.group or FakeGroup()
 
     def set_group_back(self, entries: int) -> None:
-        """XGROUP SETID, as a failover does it too: so many entries are new once more, pending or not."""
+        """XGROUP SETID, as a failover does it too: the last entries are new once more, pending or not."""
         if self.group is not None:
             delivered = [each for each in sorted(self.entries) if each <= self.group.last_delivered]
             kept = delivered[: max(len(delivered) - entries, 0)]

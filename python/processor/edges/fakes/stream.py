@@ -47,9 +47,9 @@ class Connection:
     """To whom it leads, and since when nothing has moved on it."""
 
     life: int
-    """Of the server."""
+    """The life of the server that it leads to."""
     term: int
-    """Of the master that the server was then."""
+    """The term of the master that the server was then."""
     idle_since_s: float
     """On Trio's clock; infinite while something is asked."""
 

@@ -28,7 +28,7 @@ class FakeTable:
     refused_days: dict[int, str] = field(default_factory=dict)
     # SQLSTATE that every row is refused with.
     refuses_all: str | None = None
-    # SQLSTATE that a COMMIT is refused with: what is rolled back never meets it.
+    # SQLSTATE that a COMMIT is refused with: what is rolled back never raises it.
     refuses_commits: str | None = None
     # Devices whose rows end the session that writes them.
     killers: set[str] = field(default_factory=set)

@@ -41,7 +41,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
 
     An exception that ends the wait for a command, Trio's Cancelled above all, first stops the
     command on the server: shielded, within `cancel_grace_ms`. Only a command that was stopped leaves
-    the connection usable: a cancel request that came too late may meet the next statement.
+    the connection usable: a cancel request that came too late may stop the next statement.
 
     What commits is never stopped so, since the server would show the rows before a standby has
     them: the connection is closed, and the server goes on as it must.
@@ -51,7 +51,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         super().__init__(pgconn, *args)
         self.lock = trio.Lock()  # type: ignore[assignment]
         self.cancel_grace_ms = 500
-        # Of the server's process. Behind a pooler the one of the connection's key is another.
+        # The id of the server's process. Behind a pooler the connection's key has another one.
         self.backend_pid = self._key_pid = pgconn.backend_pid
 
     @property

@@ -46,7 +46,7 @@ async def refuse_shared_servers(
 
 
 def refuse_another_server(pid: int, former_pid: int) -> None:
-    """A session that meets another server process than before is not its own. Raises Unfit."""
+    """See that the session still has the server process that it had before. Raises Unfit."""
     if pid != former_pid:
         raise _shares_servers("transaction")
 

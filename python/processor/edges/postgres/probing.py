@@ -42,7 +42,7 @@ _DAY_TYPES: Final = (23, 1009, 1185, 1184, 1184)
 
 
 def probe_of(days: int) -> str:
-    """The statement for keys of so many days, with the parameters of `Keys.by_day` in a row."""
+    """The statement for keys of that number of days, with the parameters of `Keys.by_day` in a row."""
     width = len(_DAY_TYPES)
     parts = (
         _PROBE_DAY.format(*range(day * width + 1, (day + 1) * width + 1)) for day in range(days)

@@ -34,7 +34,7 @@ def query_binary(
 ) -> PQGen[list[tuple[bytes, ...]]]:
     """The rows of a statement whose parameters and answer are in the binary format.
 
-    There are none of a statement that gives none; no field may be NULL. Raises psycopg.Error.
+    A statement that returns no rows gives an empty list; no field may be NULL. Raises psycopg.Error.
     """
     binary = [pq.Format.BINARY] * len(values)
     pgconn.send_query_params(query, values, types, binary, pq.Format.BINARY)

@@ -57,11 +57,11 @@ def session_settings(*, statement_timeout_ms: int) -> dict[str, str]:
         "client_min_messages": "warning",
         # What is read comes as text: coordinates with all their digits.
         "extra_float_digits": "1",
-        # For the owner's triggers, which are to do the same whoever writes.
+        # For the owner's triggers, which are to do the same as for other writers.
         "DateStyle": "ISO, MDY",
         "TimeZone": "UTC",
         "search_path": '"$user", public',
-        # Of a hypertable: a probe names its span, and to judge each chunk anew for each key took
+        # For hypertables: a probe names its span, and to judge each chunk again for each key took
         # five times as long as the lookups themselves.
         "timescaledb.enable_runtime_exclusion": "off",
     }

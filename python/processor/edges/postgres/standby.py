@@ -25,8 +25,8 @@ ASK_EVERY_S: Final = 1.0
 # For the bystander to answer, who may have to connect first.
 ASKING_S_MAX: Final = 5.0
 
-# Of the warnings that this function of src/backend/replication/syncrep.c gives, each says that the wait
-# was ended from outside. The function's name is the same in every language.
+# Each warning that this function of src/backend/replication/syncrep.c gives says that the wait was
+# ended from outside. The function's name is the same in every language.
 _WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
 
 

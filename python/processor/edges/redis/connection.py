@@ -207,7 +207,7 @@ class RedisConnection:
         received = None
         while received is None:
             if self.closed:
-                # By another task, which was told that this is the wrong server; nobody would wake us.
+                # By another task, which has heard that this is the wrong server; nobody would wake us.
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             received = self._parser.receive(self._socket, RECEIVE_BYTES)
@@ -218,7 +218,7 @@ class RedisConnection:
 
         The server that delivered is asked, behind its delivery, and as a rule there is nothing to ask.
         Without an answer nobody knows whether such a record is to blame: the delivery counts as lost
-        then. All of it is pending, comes again, and is judged anew. Outlives a cancellation for WAKE_MS.
+        then. All of it is pending, comes again, and is judged again. Outlives a cancellation for WAKE_MS.
         """
         if isinstance(delivery, ReplyError) or not delivery.outside:
             return delivery

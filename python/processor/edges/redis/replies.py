@@ -35,7 +35,7 @@ def as_integer(reply: Reply) -> int:
 
 
 def as_time_us(reply: Reply) -> int | None:
-    """The Unix time that TIME tells, in microseconds; None for anything else."""
+    """The Unix time that TIME returns, in microseconds; None for anything else."""
     match reply:
         case [bytes(seconds), bytes(micros)] if (seconds + micros).isdigit():
             return int(seconds) * 1_000_000 + int(micros)

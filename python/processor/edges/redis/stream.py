@@ -137,7 +137,7 @@ class RedisPositionStream:
         return None if oldest is None else as_text(oldest)
 
     async def _group(self) -> dict[bytes, Reply] | None:
-        """What Redis tells of the group; None if the stream has none of the name."""
+        """What Redis says of the group; None if the stream has no group of this name."""
         groups = await ask(self._connections.control, "XINFO", "GROUPS", self._names.stream)
         name = self._names.group.encode()
         for group in map(as_mapping, groups if isinstance(groups, list) else []):

@@ -51,7 +51,7 @@ impl BatchBuilder {
         }
     }
 
-    /// (batch, set aside): gives out what was added so far and begins anew.
+    /// (batch, set aside): gives out what was added so far and begins again.
     pub fn finish(&mut self) -> (Batch, Batch) {
         self.rows_hint = self.rows.len();
         self.records_hint = self.records.len();

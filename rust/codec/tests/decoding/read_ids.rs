@@ -12,7 +12,7 @@ const ENTRIES: u64 = 40;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Others read so many entries, then we so many.
+    /// Others read some entries, then we some.
     Read {
         of_others: u64,
         ours: u64,
