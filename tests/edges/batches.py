@@ -35,23 +35,34 @@ def position(device: int, second: int, **changes: Any) -> dict[str, Any]:
 
 def batch_of(positions: Iterable[dict[str, Any]]) -> Batch:
     """The batch that these positions make, as entries 1-0, 2-0, ... of a stream."""
-    entries = [
-        [f"{number}-0", ["codec", "8E", "payload", json.dumps(value)]]
-        for number, value in enumerate(positions, start=1)
-    ]
-    parser = ReplyParser()
-    parser.feed(_resp([["stream", entries]]))
-    delivery = parser.next_read()
-    assert isinstance(delivery, Delivery)
+    numbered = enumerate(positions, start=1)
+    delivery = _delivery((f"{number}-0", value) for number, value in numbered)
     # Such an id is no time: the server's clock alone judges.
     delivery = delivery.judged(int(NOON.timestamp() * 1_000_000))
     assert not delivery.rejections
     return delivery.batch
 
 
+def published(value: dict[str, Any]) -> Batch:
+    """The batch of one position that was published at noon, which its entry's id says."""
+    return _delivery([(f"{int(NOON.timestamp() * 1_000)}-0", value)]).batch
+
+
 def rows(count: int, *, devices: int = 10, first_second: int = 0) -> Batch:
     """A batch of `count` distinct rows, of `devices` devices in turn."""
     return batch_of(position(n % devices, first_second + n // devices) for n in range(count))
+
+
+def _delivery(entries: Iterable[tuple[str, dict[str, Any]]]) -> Delivery:
+    """What a read of these entries delivers: id and position of each."""
+    replied = [
+        [entry_id, ["codec", "8E", "payload", json.dumps(value)]] for entry_id, value in entries
+    ]
+    parser = ReplyParser()
+    parser.feed(_resp([["stream", replied]]))
+    delivery = parser.next_read()
+    assert isinstance(delivery, Delivery)
+    return delivery
 
 
 def _resp(value: str | list[Any]) -> bytes:

@@ -1,11 +1,12 @@
-"""Fixtures for the edges: certificates of the run's own, and the worlds of the stream's contract."""
+"""Fixtures for the edges: the owner of the table, certificates of the run's own, and the worlds of the stream."""
 
 from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import trustme
 
@@ -13,13 +14,20 @@ from tests.edges.relay import relay_to, tls_url
 from tests.edges.stream_worlds import FakeWorld, RealWorld, World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from redis import Redis
 
-    from dev.servers import RedisServer
+    from dev.servers import Database, RedisServer
     from processor.edges.ports import PositionStream
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A session of the owner of the schema; every statement is committed by itself."""
+    with psycopg.connect(database.admin_url, autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")

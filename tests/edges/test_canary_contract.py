@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from processor._codec import Delivery, ReplyParser
 from processor.core.evidence import Evidence
 from processor.edges.fakes.rows import DAY_US, POSTGRES_EPOCH_US
 from processor.errors import PostgresError
-from tests.edges.batches import NOON, _resp, batch_of, position, rows
+from tests.edges.batches import NOON, batch_of, position, published, rows
 from tests.edges.test_store_contract import FakeWorld, RealWorld
 
 if TYPE_CHECKING:
@@ -77,15 +75,6 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 def accused(second: int = 0) -> Batch:
     """One row of device 3."""
     return published(position(3, second))
-
-
-def published(value: dict[str, object]) -> Batch:
-    entry = [f"{NOON_MS}-0", ["codec", "8E", "payload", json.dumps(value)]]
-    parser = ReplyParser()
-    parser.feed(_resp([["stream", [entry]]]))
-    delivery = parser.next_read()
-    assert isinstance(delivery, Delivery)
-    return delivery.batch
 
 
 async def evidence(world: World, batch: Batch) -> Evidence:

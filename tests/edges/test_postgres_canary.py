@@ -17,7 +17,7 @@ from processor.errors import PostgresError
 from tests.edges.batches import NOON, batch_of, position
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from dev.servers import Database
 
@@ -258,13 +258,6 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
     store = PostgresStore(database.processor_url, instance_id="processor-1", limits=limits)
     yield store
     await store.aclose()
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Owner]:
-    """A session of the owner of the schema; every statement is committed by itself."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        yield connection
 
 
 async def examine(store: PostgresStore, case: Case) -> Evidence:

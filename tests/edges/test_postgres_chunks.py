@@ -14,7 +14,7 @@ from tests.edges.batches import batch_of, position
 from tests.edges.chunks import compress, tables_in_use
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from dev.servers import Database, PostgresServer
     from processor._codec import Batch
@@ -30,13 +30,6 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
     store = PostgresStore(database.processor_url, instance_id="processor-1")
     yield store
     await store.aclose()
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[psycopg.Connection[Any]]:
-    """A session of the owner of the schema; every statement is committed by itself."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        yield connection
 
 
 def days(*numbers: int, devices: int = DEVICES, second: int = 0, speed: int = 63) -> Batch:

@@ -18,7 +18,7 @@ from tests.edges.batches import NOON, position, rows
 from tests.edges.plans import plan_of, scans_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from dev.servers import Database
 
@@ -41,13 +41,6 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
     store = PostgresStore(database.processor_url, instance_id="processor-1", limits=IMPATIENT)
     yield store
     await store.aclose()
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[psycopg.Connection[Any]]:
-    """A session of the owner of the schema; every statement is committed by itself."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

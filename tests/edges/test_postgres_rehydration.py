@@ -18,7 +18,7 @@ from processor.tasks.retrying import Dependency
 from tests.edges.batches import batch_of, position, rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from dev.servers import Database
 
@@ -65,13 +65,6 @@ class GeofenceMembership:
             if is_within != self._is_within.get(device_id, False):
                 (self.entered if is_within else self.left).append(device_id)
             self._is_within[device_id] = is_within
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[psycopg.Connection[Any]]:
-    """A session of the owner of the schema; every statement is committed by itself."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

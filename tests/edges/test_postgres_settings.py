@@ -15,7 +15,7 @@ from processor.edges.postgres.store import PostgresStore
 from tests.edges.batches import batch_of, position, rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from dev.servers import Database
 
@@ -49,13 +49,6 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
     store = PostgresStore(database.processor_url, instance_id="processor-1", limits=LIMITS)
     yield store
     await store.aclose()
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Owner]:
-    """A session of the owner of the schema; every statement is committed by itself."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        yield connection
 
 
 async def settings_of(store: PostgresStore) -> dict[str, str]:

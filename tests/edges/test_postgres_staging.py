@@ -45,13 +45,6 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
     await store.aclose()
 
 
-@pytest.fixture
-def owner(database: Database) -> Iterator[psycopg.Connection[Any]]:
-    """A session of the owner of the schema; every statement is committed by itself."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        yield connection
-
-
 class OneByOne:
     """Stands in for a Batch whose rows are in the order in which the batches of one row are given."""
 

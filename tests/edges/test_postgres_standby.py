@@ -62,13 +62,6 @@ def database(primary: PostgresServer, standby: PostgresServer) -> Iterator[Datab
 
 
 @pytest.fixture
-def owner(database: Database) -> Iterator[psycopg.Connection[Any]]:
-    """A session of the owner of the schema, which only looks while the standby is frozen."""
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
 async def probe(database: Database) -> AsyncIterator[PostgresProbe]:
     probe = PostgresProbe(PostgresStore(database.processor_url, instance_id="processor-1"))
     yield probe

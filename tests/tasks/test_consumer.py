@@ -246,14 +246,7 @@ async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fi
 async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count(
     clock: MockClock, nursery: trio.Nursery, desk: Desk
 ) -> None:
-    counts: list[int] = []
-    read = desk.stream.read_new
-
-    async def note(count: int, block_ms: int) -> Delivery:
-        counts.append(count)
-        return await read(count, block_ms)
-
-    desk.stream.read_new = note  # type: ignore[method-assign]
+    counts = noted_counts(desk)
     desk.stream.faults.before["read_new"] += [desk.stream.unavailable()] * 3
     desk.publish(20)
     nursery.start_soon(desk.consumer().run)
@@ -266,14 +259,7 @@ async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count
 async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_one(
     clock: MockClock, nursery: trio.Nursery, desk: Desk
 ) -> None:
-    counts: list[int] = []
-    read = desk.stream.read_new
-
-    async def note(count: int, block_ms: int) -> Delivery:
-        counts.append(count)
-        return await read(count, block_ms)
-
-    desk.stream.read_new = note  # type: ignore[method-assign]
+    counts = noted_counts(desk)
     desk.stream.faults.before["read_new"].append(desk.stream.unavailable())
     nursery.start_soon(desk.consumer().run)
     for second in range(5):
@@ -353,3 +339,16 @@ async def test_a_lost_connection_is_made_anew_at_once_however_often(
             assert await desk.receive() == ids
         assert trio.current_time() == began
     nursery.cancel_scope.cancel()
+
+
+def noted_counts(desk: Desk) -> list[int]:
+    """How much each read asks for, from now on."""
+    counts: list[int] = []
+    read = desk.stream.read_new
+
+    async def note(count: int, block_ms: int) -> Delivery:
+        counts.append(count)
+        return await read(count, block_ms)
+
+    desk.stream.read_new = note  # type: ignore[method-assign]
+    return counts

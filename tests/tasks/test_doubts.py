@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
-from processor._codec import Delivery, ReplyParser
 from processor.core.dissection import DOUBTS_MAX
 from processor.core.evidence import Evidence
-from tests.edges.batches import NOON, _resp, batch_of, position, rows
+from tests.edges.batches import NOON, batch_of, position, published, rows
 from tests.tasks.commit_desk import refused_ids
 from tests.tasks.stores import rows_of
 
@@ -147,7 +145,7 @@ async def test_an_old_row_is_to_blame_for_its_own_time(
     long_ago = -86_400 * 365 * 5
     stored(commits, position(90, 0), position(91, 0))
     commits.store.table.refused_days = {day(long_ago): "23514"}
-    batch = published_at_noon(position(0, long_ago))
+    batch = published(position(0, long_ago))
     assert refused_ids(await commits.commit(batch)) == batch.entry_ids
     assert commits.store.verdicts == [Evidence.TIME]
 
@@ -382,17 +380,7 @@ async def test_a_triggers_bug_for_one_vehicle_costs_nobody_else_a_row(
     assert commits.store.checks == 1
 
 
-def published_at_noon(value: dict[str, Any]) -> Batch:
-    """A batch of one record, whose entry's id has the time of publication."""
-    entry = [f"{NOON_MS}-0", ["codec", "8E", "payload", json.dumps(value)]]
-    parser = ReplyParser()
-    parser.feed(_resp([["stream", [entry]]]))
-    delivery = parser.next_read()
-    assert isinstance(delivery, Delivery)
-    return delivery.batch
-
-
 def renumbered(value: dict[str, Any], *, before: int) -> Batch:
-    """A batch of one record, behind so many other entries."""
+    """A batch of one record, behind `before` other entries."""
     _, record = batch_of([*(position(0, n) for n in range(before)), value]).take_out(before)
     return record
