@@ -1,11 +1,11 @@
-"""A relay between a client and a Redis server: through TLS, in small pieces, slowly, to another one, or cut off.
+"""A relay between a client and a Redis server: through TLS, in small pieces, or cut off.
 
-Not every Redis is built with TLS; a relay makes each one speak it.
+Not every Redis is built with TLS; a relay makes each one speak it. Links that are slow, forget idle connections
+or lead elsewhere are in dev/servers/relay.py.
 """
 
 from __future__ import annotations
 
-import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,16 +26,10 @@ class Relay:
     """Listens on `port`; what may be changed while it runs."""
 
     port: int = 0
-    # Where new connections lead; those that are there stay where they are.
-    server_port: int = 0
     # Bytes from the server that are passed on at a time.
     piece_bytes: int = 65_536
-    # The connection ends after so many bytes from the server.
+    # The connection ends after this number of bytes from the server.
     cut_after_bytes: int | None = None
-    # The rate of each direction of each connection.
-    bytes_per_s: float | None = None
-    # A connection on which nothing has moved for so long ends.
-    idle_s_max: float = math.inf
 
     def cut(self, data: bytes) -> bytes:
         """What of `data` is passed on; less than all of it ends the connection."""
@@ -44,14 +38,6 @@ class Relay:
         passed = data[: self.cut_after_bytes]
         self.cut_after_bytes -= len(passed)
         return passed
-
-    async def pass_on(self, data: bytes, sink: trio.abc.Stream) -> None:
-        """Send what was received, in pieces and at the rate."""
-        for start in range(0, len(data), self.piece_bytes):
-            piece = data[start : start + self.piece_bytes]
-            if self.bytes_per_s is not None:
-                await trio.sleep(len(piece) / self.bytes_per_s)
-            await sink.send_all(piece)
 
 
 def tls_url(relay: Relay, authority_file: Path) -> str:
@@ -62,47 +48,43 @@ def tls_url(relay: Relay, authority_file: Path) -> str:
 @asynccontextmanager
 async def relay_to(server_port: int, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
     """Relay connections to the server on `server_port` until the block ends."""
-    relay = Relay(server_port=server_port)
+    relay = Relay()
     async with trio.open_nursery() as nursery:
-        serve = partial(trio.serve_tcp, partial(_serve, relay, tls), 0, host=HOST)
+        serve = partial(trio.serve_tcp, partial(_serve, relay, server_port, tls), 0, host=HOST)
         [listener] = await nursery.start(serve)
         relay.port = listener.socket.getsockname()[1]
         yield relay
         nursery.cancel_scope.cancel()
 
 
-async def _serve(relay: Relay, tls: ssl.SSLContext | None, transport: trio.SocketStream) -> None:
+async def _serve(
+    relay: Relay, server_port: int, tls: ssl.SSLContext | None, transport: trio.SocketStream
+) -> None:
     client: trio.abc.Stream = transport
     if tls is not None:
         client = trio.SSLStream(transport, tls, server_side=True)
     with transport.socket:
         try:
-            server = await trio.open_tcp_stream(HOST, relay.server_port)
+            server = await trio.open_tcp_stream(HOST, server_port)
             with server.socket:
                 async with trio.open_nursery() as nursery:
-                    nursery.cancel_scope.deadline = trio.current_time() + relay.idle_s_max
-                    nursery.start_soon(_pass_on, relay, client, server, nursery.cancel_scope)
-                    await _answer(relay, server, client, nursery.cancel_scope)
+                    nursery.start_soon(_pass_on, client, server, nursery.cancel_scope)
+                    await _answer(relay, server, client)
                     nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, OSError):
             pass  # Either end is gone, as tests want it.
 
 
-async def _pass_on(
-    relay: Relay, source: trio.abc.Stream, sink: trio.abc.Stream, scope: trio.CancelScope
-) -> None:
+async def _pass_on(source: trio.abc.Stream, sink: trio.abc.Stream, scope: trio.CancelScope) -> None:
     while data := await source.receive_some(65_536):
-        scope.deadline = trio.current_time() + relay.idle_s_max
-        await relay.pass_on(bytes(data), sink)
+        await sink.send_all(data)
     scope.cancel()
 
 
-async def _answer(
-    relay: Relay, server: trio.abc.Stream, client: trio.abc.Stream, scope: trio.CancelScope
-) -> None:
+async def _answer(relay: Relay, server: trio.abc.Stream, client: trio.abc.Stream) -> None:
     whole = True
     while whole and (data := await server.receive_some(65_536)):
-        scope.deadline = trio.current_time() + relay.idle_s_max
         passed = relay.cut(bytes(data))
         whole = len(passed) == len(data)
-        await relay.pass_on(passed, client)
+        for start in range(0, len(passed), relay.piece_bytes):
+            await client.send_all(passed[start : start + relay.piece_bytes])

@@ -9,20 +9,19 @@ import pytest
 import trio
 from redis import Redis
 
-from dev.servers import launch_redis
+from dev.servers import launch_redis, launch_relay
 from dev.servers.ports import HOST
 from processor.core.attempts import Failure, Stage
 from processor.edges.ports import FIRST_ID
 from processor.errors import RedisMoved, RedisUnavailable
 from tests.conftest import redis_key
 from tests.edges.lives import RealStage, living, pending, publish, until
-from tests.edges.relay import Relay, relay_to
 from tests.edges.stream_worlds import LONG_BLOCK_MS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from dev.servers import RedisServer
+    from dev.servers import RedisServer, Relay
 
 NAME = "telemetry:failover"
 # From the change of roles to the first entry that is read on the new master.
@@ -49,7 +48,7 @@ class Pair:
     def fail_over(self) -> None:
         """As an orchestrator does it: promote, move the name, demote."""
         self.new.replicaof("NO", "ONE")
-        self.relay.server_port = self.servers[1].port
+        self.relay.target_port = self.servers[1].port
         self.old.replicaof(self.servers[1].host, str(self.servers[1].port))
 
 
@@ -72,7 +71,7 @@ async def replicated(config: pytest.Config) -> AsyncIterator[Pair]:
         with old, new:
             old.xgroup_create(NAME, "processor", "0", mkstream=True)
             new.replicaof(servers[0].host, str(servers[0].port))
-            async with relay_to(servers[0].port) as relay:
+            with launch_relay(servers[0].port) as relay:
                 pair = Pair(servers, [old, new], relay)
                 await until(lambda: pair.in_step, "the replica is in step")
                 yield pair

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from dev.servers import launch_relay
 from dev.servers.ports import HOST
 from processor._codec import ReplyParser
 from processor.config.targets import redis_target
@@ -17,7 +18,6 @@ from processor.errors import RedisUnavailable
 from processor.tasks import keep_alive as keep_alive_module
 from processor.tasks.keep_alive import keep_connections_alive
 from tests.edges.lives import RealStage, living, pending, publish, until
-from tests.edges.relay import relay_to
 from tests.edges.stream_worlds import GROUP
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def connections_of(client: Redis) -> dict[str, int]:
 async def test_connections_that_say_something_now_and_then_are_closed_by_nobody(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    async with relay_to(redis_server.port) as relay:
-        relay.idle_s_max = IDLE_S_MAX
+    with launch_relay(redis_server.port) as relay:
+        relay.idle_close_s = IDLE_S_MAX
         stream = RealStage(f"redis://{HOST}:{relay.port}", stream_name).real
         await stream.connect()
         before = connections_of(redis_client)
@@ -62,8 +62,8 @@ async def test_connections_that_say_something_now_and_then_are_closed_by_nobody(
 async def test_an_idle_connection_that_turns_out_closed_is_replaced_before_it_is_used(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    async with relay_to(redis_server.port) as relay:
-        relay.idle_s_max = IDLE_S_MAX
+    with launch_relay(redis_server.port) as relay:
+        relay.idle_close_s = IDLE_S_MAX
         stream = RealStage(f"redis://{HOST}:{relay.port}", stream_name).real
         await stream.connect()
         await stream.ensure_group()
@@ -80,8 +80,8 @@ async def test_an_idle_connection_that_turns_out_closed_is_replaced_before_it_is
 async def test_without_anything_said_such_a_proxy_costs_the_next_call_its_connection(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    async with relay_to(redis_server.port) as relay:
-        relay.idle_s_max = IDLE_S_MAX
+    with launch_relay(redis_server.port) as relay:
+        relay.idle_close_s = IDLE_S_MAX
         stream = RealStage(f"redis://{HOST}:{relay.port}", stream_name).real
         await stream.connect()
         await until(lambda: not connections_of(redis_client), "they are closed")
@@ -139,8 +139,8 @@ async def test_claims_come_through_a_proxy_that_closes_what_is_idle_for_less_tha
 ) -> None:
     """With nothing said in between, so that each pass begins on a closed connection."""
     redis_client.xgroup_create(stream_name, GROUP, "0", mkstream=True)
-    async with relay_to(redis_server.port) as relay:
-        relay.idle_s_max = 0.2
+    with launch_relay(redis_server.port) as relay:
+        relay.idle_close_s = 0.2
         stage = RealStage(f"redis://{HOST}:{relay.port}", stream_name)
         async with living(stage, CLAIM_INTERVAL_MS="600", CLAIM_THRESHOLD_MS="300"):
             await until(lambda: "claim failed" in caplog.text, "an idle connection was closed")
