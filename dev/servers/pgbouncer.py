@@ -15,6 +15,7 @@ from dev.servers.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from dev.servers.postgres import PostgresServer
 
@@ -59,29 +60,13 @@ def launch_pgbouncer(
     account = server.process.account
     with guarded_directory("pgbouncer", last_signal=signal.SIGKILL, account=account) as directory:
         port = free_port()
-        users = {ADMIN: server.admin_password, "processor": server.processor_password}
-        user_file = account.write_file(
-            directory.path / "users",
-            "".join(f'"{name}" "{word}"\n' for name, word in users.items()),
-        )
+        user_file = account.write_file(directory.path / "users", _users(server))
         options = {
-            "listen_addr": HOST,
-            "listen_port": str(port),
-            "unix_socket_dir": "",
-            "auth_type": "scram-sha-256",
-            "auth_file": str(user_file),
-            "admin_users": ADMIN,
+            **_options(port, user_file),
             "pool_mode": pool_mode,
-            "server_login_retry": "1",
             **(settings or {}),
         }
-        lines = [
-            "[databases]",
-            f"* = host={server.host} port={server.port}",
-            "[pgbouncer]",
-            *(f"{name} = {value}" for name, value in options.items()),
-        ]
-        configuration = account.write_file(directory.path / "ini", "\n".join(lines) + "\n")
+        configuration = account.write_file(directory.path / "ini", _configuration(server, options))
         process = ServerProcess(
             name="PgBouncer",
             argv=[program, configuration],
@@ -97,3 +82,30 @@ def launch_pgbouncer(
             yield pooler
         finally:
             process.stop()
+
+
+def _users(server: PostgresServer) -> str:
+    users = {ADMIN: server.admin_password, "processor": server.processor_password}
+    return "".join(f'"{name}" "{word}"\n' for name, word in users.items())
+
+
+def _options(port: int, user_file: Path) -> dict[str, str]:
+    return {
+        "listen_addr": HOST,
+        "listen_port": str(port),
+        "unix_socket_dir": "",
+        "auth_type": "scram-sha-256",
+        "auth_file": str(user_file),
+        "admin_users": ADMIN,
+        "server_login_retry": "1",
+    }
+
+
+def _configuration(server: PostgresServer, options: Mapping[str, str]) -> str:
+    lines = [
+        "[databases]",
+        f"* = host={server.host} port={server.port}",
+        "[pgbouncer]",
+        *(f"{name} = {value}" for name, value in options.items()),
+    ]
+    return "\n".join(lines) + "\n"

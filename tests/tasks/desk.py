@@ -73,21 +73,8 @@ class Desk:
             recorder=self.recorder,
             log=dependency.log,
         )
-        postgres = replace(dependency, name="postgres", title="Postgres")
-        positions = NewestPositions(self.states)
-        devices = Devices(self.store, positions, postgres=postgres)
-        self.trials = Trials(
-            self.redis,
-            TrialSession(self.store, devices),
-            TrialSession(
-                self.writers, Devices(self.writers, positions, postgres=postgres), self.turn
-            ),
-            self.intake,
-            Receipts(receipts, in_hand),
-            attempts_max=ATTEMPTS_MAX,
-            in_hand=in_hand,
-            postgres=postgres,
-            backoff=backoff,
+        self.trials = self._trials(
+            Receipts(receipts, in_hand), replace(dependency, name="postgres", title="Postgres")
         )
         self.redelivering = Redelivering(
             self.stream,
@@ -96,6 +83,24 @@ class Desk:
             ClaimOptions(count=count, idle_ms=IDLE_MS),
             in_hand=in_hand,
             recorder=self.recorder,
+        )
+
+    def _trials(self, receipts: Receipts, postgres: Dependency) -> Trials:
+        positions = NewestPositions(self.states)
+
+        def session(store: SpyStore, turn: trio.Lock) -> TrialSession:
+            return TrialSession(store, Devices(store, positions, postgres=postgres), turn)
+
+        return Trials(
+            self.redis,
+            session(self.store, trio.Lock()),
+            session(self.writers, self.turn),
+            self.intake,
+            receipts,
+            attempts_max=ATTEMPTS_MAX,
+            in_hand=self.in_hand,
+            postgres=postgres,
+            backoff=self._backoff,
         )
 
     async def open(self) -> None:

@@ -41,6 +41,7 @@ class _StatisticsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from _stream_metrics(self._statistics)
+        yield from _entry_metrics(self._statistics)
         yield from _write_metrics(self._statistics)
         yield from _state_metrics(self._statistics)
 
@@ -72,6 +73,9 @@ def _stream_metrics(now: Statistics) -> Iterator[Metric]:
         "Since entries were last delivered; absent before the first.",
         now.last_record_age_s,
     )
+
+
+def _entry_metrics(now: Statistics) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "processor_claims_total",
         "Pending entries taken from consumers that left them idle.",
