@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.core.dissection import DOUBTS_MAX, Charge, Dissection, Part
+from processor.core.dissection import DOUBTS_MAX, Dissection
+from processor.core.parts import Charge, Part
 from processor.core.verdicts import Path
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
-from processor.core.dissection import Part
 from processor.core.evidence import Evidence
+from processor.core.parts import Part
 from processor.core.verdicts import Path
 from processor.edges.fakes.redis import FakePending, parse_id
 from processor.edges.fakes.store import FakeStore

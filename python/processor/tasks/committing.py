@@ -12,7 +12,8 @@ from processor._codec import Batch, Keys
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, Stage
 from processor.core.backoff import Backoff
 from processor.core.batch_size import BatchSize
-from processor.core.dissection import Dissection, Part
+from processor.core.dissection import Dissection
+from processor.core.parts import Part
 from processor.core.scattered_keys import is_worth_probing
 from processor.core.verdicts import Kind, Path, Step, wants_new_session
 from processor.edges.ports import Commit, PositionStore

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from processor._codec import Batch
-from processor.core.dissection import Charge, Part
 from processor.core.evidence import Evidence
+from processor.core.parts import Charge, Part
 from processor.core.verdicts import (
     Case,
     Kind,

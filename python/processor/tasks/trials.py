@@ -17,7 +17,7 @@ from processor import events, wall_clock
 from processor._codec import Batch
 from processor.core.attempts import Fate, unanswered
 from processor.core.backoff import Backoff
-from processor.core.dissection import Part
+from processor.core.parts import Part
 from processor.core.verdicts import Path, Step
 from processor.edges.ports import PositionStore
 from processor.errors import PostgresError, RedisError
