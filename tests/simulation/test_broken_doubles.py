@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from processor.core.verdicts import Case
     from processor.edges.fakes.stream import FakeStream
 
-# Every so many checkpoints is enough for what breaks at many of them.
+# One checkpoint in this number is enough for what breaks at many of them.
 STRIDE = 7
 
 
@@ -177,8 +177,9 @@ def test_leases_that_nobody_renews_are_noticed(monkeypatch: pytest.MonkeyPatch) 
         await trio.sleep_forever()
 
     monkeypatch.setattr(pipeline, "renew_leases", renew_nothing)
-    cut = Cut("postgres-frozen-beside-a-peer")
-    assert "claimed what" in str(run(cut).violations)
+    # Chance, by the seed, decides which of the two reads the entries, and who looks for idle ones first.
+    outcomes = (run(Cut("postgres-frozen-beside-a-peer", seed=seed)) for seed in range(5))
+    assert any("claimed what" in str(each.violations) for each in outcomes)
 
 
 @pytest.mark.parametrize(
