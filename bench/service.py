@@ -43,7 +43,7 @@ ASYNCIO, COPY = "asyncio service", "psql \\copy"
 
 
 def processor_name(writers: int) -> str:
-    """How the results call the processor with so many writers."""
+    """How the results call the processor with that number of writers."""
     return f"processor, WRITERS={writers}"
 
 

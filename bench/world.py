@@ -41,7 +41,7 @@ STORE_DAYS = """
     FROM generate_series(0, %s - 1) day
 """
 COUNT_WRITTEN = "SELECT count(*) FROM positions WHERE device_id <> 'stored'"
-# Nothing is kept on disk: the stream is made anew for each benchmark.
+# Nothing is kept on disk: the stream is made again for each benchmark.
 REDIS_ARGUMENTS = ("--appendonly", "no")
 # Commits wait for the log as ever (synchronous_commit), but the disk is not what is compared: no
 # fsync, no checkpoint and no autovacuum in the middle of a run.

@@ -35,7 +35,7 @@ class RedisError(EdgeError):
 
 
 class RedisUnavailable(RedisError):
-    """No connection, a broken one, or no answer in time: the world's failure, to be tried again."""
+    """No connection, a broken one, or no answer in time: the infrastructure's failure, to be tried again."""
 
     wants_new_connection = True
 

@@ -42,7 +42,7 @@ class Sighting:
 class PositionStore(Protocol):
     """One PostgreSQL session that writes positions. Every method is cancellable at any point.
 
-    Raises PostgresError; after an error with `connection_usable` False the next call connects anew.
+    Raises PostgresError; after an error with `connection_usable` False the next call connects again.
     """
 
     @property

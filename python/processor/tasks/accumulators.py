@@ -9,7 +9,7 @@ from processor._codec import Batch
 
 
 class Accumulator(Protocol):
-    """State by device that lives in memory and can be had back from the database.
+    """State by device that lives in memory and can be restored from the database.
 
     A device whose state is not in memory, after a start or an eviction, is *cold*: its state is
     restored before the first batch that holds it is taken in. How many devices it keeps is its own

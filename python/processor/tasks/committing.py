@@ -115,7 +115,7 @@ class Committing:
         try:
             sighting = await self._store.probe(unproven)
         except PostgresError as error:
-            # The write will meet the same trouble, and deal with it. Staging needs no probe.
+            # The write will have the same trouble, and deal with it. Staging needs no probe.
             self._postgres.log.debug(f"the keys were not probed: {error}")  # noqa: G004
             return Part(batch, Path.STAGED)
         if not sighting.known:

@@ -18,7 +18,7 @@ WHAT = "recording a failure"
 
 @dataclass(frozen=True, slots=True)
 class SurvivedTrial:
-    """A suspect's trial ended for the world's reasons: its record is taken back."""
+    """A suspect's trial ended for no fault of the suspect: its record is taken back."""
 
     entry_id: str
 

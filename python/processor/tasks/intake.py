@@ -80,7 +80,7 @@ class Intake:
     def take_in_hand(
         self, delivery: Delivery, *, redelivered: bool, attempted: Collection[str] = ()
     ) -> None:
-        """Count what was delivered, and tell."""
+        """Count what was delivered, and log it."""
         if redelivered:
             self._in_hand.take_again(delivery, attempted)
         else:

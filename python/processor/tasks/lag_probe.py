@@ -1,4 +1,4 @@
-"""Asks Redis how far the group is behind, so that metrics tell it without asking."""
+"""Asks Redis how far the group is behind, so that metrics show it without asking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL_S = 1.0
 
 
 async def probe_lag(stream: PositionStream, recorder: Recorder) -> NoReturn:
-    """Look once a second, until cancelled. What Redis does not tell is reported as unknown.
+    """Look once a second, until cancelled. What Redis does not say is reported as unknown.
 
     Owns nothing, loses nothing, raises nothing: the consumer and the acker notice a lost Redis.
     """

@@ -17,7 +17,7 @@ async def renew_leases(redis: Redis, in_hand: InHand, threshold_ms: int) -> NoRe
     """Renew every third of the claim threshold what has been in hand for that long, until cancelled.
 
     No lease gets older than two thirds. Owns nothing, loses nothing, raises nothing: a connection
-    that is lost is made anew here, since nobody else may need it while PostgreSQL is away. A life that
+    that is lost is replaced here, since nobody else may need it while PostgreSQL is away. A life that
     was frozen for longer finds its entries taken over; it writes and acknowledges them all the same,
     which changes nothing.
     """

@@ -48,7 +48,7 @@ class Devices:
     async def meet(self, batch: Batch) -> Keys:
         """Take a batch in before it is written; the keys of its rows that may be in the table.
 
-        What can be had back of cold devices is restored first. Raises none of PostgreSQL's errors.
+        What the database has of cold devices is restored first. Raises none of PostgreSQL's errors.
         Cancelled, it leaves the devices cold.
         """
         for rehydration in self._rehydrations:

@@ -36,7 +36,7 @@ class Ledger:
         return self._count(failure, failures)
 
     def begin_trial(self, consumer: str, entry_id: str, attempts_max: int) -> Recorded:
-        """Count a trial in advance, unless so many were survived by nobody already."""
+        """Count a trial in advance, unless the last one that is allowed is counted already."""
         leased, lost = pending.lease(self.redis, consumer, [entry_id])
         if lost:
             self.redis.attempts.pop(entry_id, None)

@@ -59,7 +59,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         """Whether a pooler stands between: its cancel requests may arrive late (pgbouncer#245)."""
         return self.backend_pid != self._key_pid
 
-    # Of psycopg's own options, those that this connection fixes are left out.
+    # Those of psycopg's own options that this connection fixes are left out.
     @classmethod
     async def connect(  # type: ignore[override]
         cls,

@@ -24,7 +24,7 @@ def expect(pgconn: PGconn, results: list[PGresult], status: int) -> PGresult:
 
 
 def run(pgconn: PGconn, statement: bytes) -> PQGen[None]:
-    """A statement of whose answer nobody wants more than that it is no error. Raises psycopg.Error."""
+    """A statement whose answer matters only if it is an error. Raises psycopg.Error."""
     pgconn.send_query(statement)
     _answer(pgconn, (yield from generators.execute(pgconn)))
 

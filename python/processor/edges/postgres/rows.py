@@ -64,7 +64,7 @@ def at(row: Row, ts_us: int) -> Row:
 
 
 def moved_by_a_hair(row: Row) -> Row:
-    """The row with slightly other numbers, which no unique index on values has met, inside the same ranges."""
+    """The row with slightly other numbers, which are in no unique index on values yet, inside the same ranges."""
     fields = list(row)
     for format_, places in ((">d", _FLOAT8), (">f", _FLOAT4)):
         for place in places:

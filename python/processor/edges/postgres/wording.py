@@ -14,7 +14,7 @@ _LEAD: Final = re.compile(r"^connection (?:failed|is bad): ")
 
 
 def is_refusal(line: str) -> bool:
-    """Whether a server, or a pooler before it, has answered one of the attempts; of a line of `one_line`."""
+    """Whether a server, or a pooler before it, has answered one of the attempts; `line` is from `one_line`."""
     return f" failed: {_REFUSED}" in line
 
 

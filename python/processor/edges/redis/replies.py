@@ -48,7 +48,7 @@ def as_texts(reply: Reply) -> list[str]:
 
 
 def as_pending_entries(reply: Reply) -> list[PendingEntry]:
-    """What the scripts tell of pending entries: {id, deliveries, recorded failures as JSON or nil} each."""
+    """What the scripts return of pending entries: {id, deliveries, recorded failures as JSON or nil} each."""
     return [_as_pending_entry(*as_list(row)) for row in as_list(reply)]
 
 

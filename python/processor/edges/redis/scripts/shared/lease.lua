@@ -1,7 +1,7 @@
 -- Shared: renews the leases of those of the ids that are the consumer's, with more options of XCLAIM if
 -- there are any. XCLAIM itself asks no owner: a process that was frozen would take its entries back from
 -- whoever has claimed them since.
--- Of sorted ids, one look at the range that they span tells which are own; else each is asked for.
+-- If the ids are sorted, one look at the range that they span shows which are own; else each is asked for.
 -- Returns {leased ids}, {lost ids}: XCLAIM takes entries that are no longer in the stream off the
 -- pending list and passes over them.
 local function owned_among(stream, group, consumer, ids)
