@@ -32,7 +32,7 @@ async def test_a_committed_batch_gives_one_receipt(
     assert counted == {"inserted": 2, "duplicate": 1, "discarded": 0, "failed": 0}
 
 
-async def test_what_fails_for_the_worlds_reasons_is_written_again_whole_with_growing_pauses(
+async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing_pauses(
     clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
 ) -> None:
     for sqlstate in (None, "57P01", "40P01", "53300", "42501"):

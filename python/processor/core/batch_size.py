@@ -11,7 +11,8 @@ class BatchSize:
 
     It doubles with each write that goes through. Where the larger one then fails, which may take a whole
     time-out, the next one is tried after twice as many: a link that bears 5,000 rows for good is not
-    asked to bear 10,000 every other time.
+    asked to bear 10,000 every other time. Unlike what a `Portion` is for, a write may be much smaller
+    than its limit, and then says nothing about it.
     """
 
     def __init__(self, rows_max: int) -> None:

@@ -12,7 +12,7 @@ An entry that one life has read is *open* while it is in hand, and then in a cla
     taken over  open                                the same: a peer let go of it
     final       the same, but in hand again         it is read again: it was decided
     any class   acked                               an answered XACK names it
-    not final   dead-lettered, lost, taken over     news of it come, although it is not in hand
+    not final   dead-lettered, lost, taken over     news of it comes, although it is not in hand
     set aside   refused                             the same
 
 Nothing else changes anything, so that each event may come twice, and late. Redis gives notice of nothing: a
@@ -46,7 +46,7 @@ class Class(Enum):
 
 
 class Place(Enum):
-    """Where an entry is when news of it come."""
+    """Where an entry is when news of it comes."""
 
     IN_HAND = "in_hand"
     READ = "read"
@@ -148,7 +148,7 @@ class Classing:
         self._counts[Class.RELEASED] += entries
 
     def becomes(self, entry_id: str, new: Class, place: Place) -> bool:
-        """News of one entry, which is in hand no more; whether they change its class."""
+        """News of one entry, which is no longer in hand; whether it changes its class."""
         if entry_id in self._again:
             self._again.remove(entry_id)
             return False
@@ -165,7 +165,7 @@ class Classing:
         return True
 
     def came_after_all(self, entry_ids: Collection[str]) -> None:
-        """Entries are read that had been released unread, as far as they had."""
+        """Entries are read; those of them that had been released unread no longer count as that."""
         self._released_unread.difference_update(entry_ids)
 
     def _never_read(self, entry_id: str, new: Class) -> bool:
@@ -198,7 +198,7 @@ class Classing:
 
 
 def _may_follow(old: Class, new: Class) -> bool:
-    """Whether news change the class of an entry that was read and is not in hand."""
+    """Whether news changes the class of an entry that was read and is not in hand."""
     if new is Class.RELEASED:
         return False
     if new in LEFT:

@@ -21,10 +21,10 @@ from processor.core.parts import Charge, Item, Part, Reason, Refused
 from processor.core.verdicts import Path
 
 DOUBTS_MAX = 8
-"""Rows that were set aside for the table's sake, and none committed, until the whole batch waits. Doubled
-at each new beginning, so that any number is got past."""
+"""So long as nothing is committed, the whole batch waits when this number of rows has been set aside for the
+table's sake. Doubled at each new beginning, so that in the end every row is tried."""
 EPIDEMIC_ROWS_MIN = 100
-"""Rows decided, from which on most of them refused alike are no matter of single records any more."""
+"""From this number of decided rows on it is an epidemic if most of them were refused alike."""
 
 
 class Dissection(Generic[Item, Reason]):
@@ -78,7 +78,7 @@ class Dissection(Generic[Item, Reason]):
         return current + waiting + [each.record for each in (*self._refused, *self._set_aside)]
 
     def add(self, batch: Item, path: Path) -> None:
-        """More to write, which nothing is known of yet."""
+        """More to write, of which nothing is known yet."""
         if batch.records:
             self._wait(Part(batch, path))
             if self._part is None:

@@ -45,7 +45,7 @@ class Part(Generic[Item]):
 
     @property
     def is_alone(self) -> bool:
-        """Whether it is one row, which nothing is halved of."""
+        """Whether it is one row, which cannot be halved."""
         return self.batch.rows == 1
 
     def without_answer(self, *, behind_canary: bool) -> Self:

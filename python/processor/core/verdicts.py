@@ -24,7 +24,7 @@ class Kind(Enum):
     INFRASTRUCTURE = "infrastructure"
     """Nothing is known about the batch."""
     NO_ANSWER = "no_answer"
-    """No answer, a lost session, or a limit of time or memory: the infrastructure's, unless the server is well."""
+    """No answer, a lost session, or a limit of time or memory: the infrastructure's, unless a canary is accepted."""
     REFUSAL = "refusal"
     """The server is there, and refuses: the record's or the table's."""
 
@@ -56,7 +56,7 @@ class Step(Enum):
     SET_ASIDE = "set_aside"
     """The table's fault: leave the record pending without an attempt if a neighbour commits, else hold all."""
     RETRY = "retry"
-    """Write it again behind the others, after a pause."""
+    """Write it again after a pause, and behind the others if the infrastructure failed it."""
     HOLD = "hold"
     """Count nothing; after a pause write all that is not committed again, and what waits beside it."""
 
@@ -158,7 +158,7 @@ class Case:
 
     @property
     def may_pass(self) -> bool:
-        """Whether it is too soon to suspect the part: what passes is waited for with the part as it is."""
+        """Whether it is too soon to suspect the part: the trouble may pass, and the part is tried as it is."""
         return not self.is_suspected and self.unanswered < UNANSWERED_MAX
 
     @property

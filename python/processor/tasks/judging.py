@@ -199,4 +199,4 @@ def _why(case: Case) -> str:
         return "the schema is not what it should be"
     if case.is_epidemic:
         return "most rows are refused alike"
-    return "what refuses the row in a COMMIT lets it pass in a rehearsal"
+    return "the row passes when it is tried alone: what refused it is gone, or lies in COMMIT"

@@ -34,7 +34,7 @@ def replicate(redis: FakeRedis) -> Replica:
 
 
 def promote(redis: FakeRedis, replica: Replica) -> None:
-    """Have the replica for a master: what came after it, acknowledgements included, has not happened."""
+    """Make the replica the master: what came after it, acknowledgements included, has not happened."""
     redis.entries = dict(replica.entries)
     redis.stream_exists = replica.stream_exists
     redis.group = deepcopy(replica.group)

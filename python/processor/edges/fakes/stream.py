@@ -44,7 +44,7 @@ ROLES: Final[tuple[Role, ...]] = ("reader", "control", "claims")
 
 @dataclass
 class Connection:
-    """To whom it leads, and since when nothing has moved on it."""
+    """Which server it leads to, and since when nothing has moved on it."""
 
     life: int
     """The life of the server that it leads to."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FakeTable:
-    """The world that several stores share: committed rows, what it refuses, what it lacks."""
+    """What several stores share: committed rows, what is refused, what is missing."""
 
     rows: dict[Key, Row] = field(default_factory=dict)
     # Keys of rows that operators have marked.

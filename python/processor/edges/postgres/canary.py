@@ -88,7 +88,7 @@ async def cross_examine(connection: TrioConnection, accused: Row, *, entry_ms: i
         except psycopg.Error as error:
             if not _is_refusal(error, connection):
                 raise
-            # Not even what is there can be read.
+            # Not even the rows that are there can be read.
             return Evidence.TABLE
 
 
