@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +22,12 @@ from tests.edges.lives import RealStage, living, pending, publish, until
 from tests.edges.stream_worlds import GROUP
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from redis import Redis
 
     from dev.servers import RedisServer
+    from processor.edges.redis.stream import RedisPositionStream
 
 # A twentieth of the time: closed when idle for 0.5 s, something said every 0.15 s.
 IDLE_S_MAX = 0.5
@@ -42,30 +46,34 @@ def connections_of(client: Redis) -> dict[str, int]:
     return {each["name"]: each["id"] for each in clients if "processor-1" in each["name"]}
 
 
+@asynccontextmanager
+async def behind_a_proxy(server: RedisServer, name: str) -> AsyncIterator[RedisPositionStream]:
+    """A stream that is connected through a proxy which closes what is idle."""
+    with launch_relay(server.port) as proxy:
+        proxy.idle_close_s = IDLE_S_MAX
+        stream = RealStage(f"redis://{HOST}:{proxy.port}", name).real
+        await stream.connect()
+        yield stream
+        await stream.aclose()
+
+
 @pytest.mark.usefixtures("quick")
 async def test_connections_that_say_something_now_and_then_are_closed_by_nobody(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    with launch_relay(redis_server.port) as relay:
-        relay.idle_close_s = IDLE_S_MAX
-        stream = RealStage(f"redis://{HOST}:{relay.port}", stream_name).real
-        await stream.connect()
+    async with behind_a_proxy(redis_server, stream_name) as stream:
         before = connections_of(redis_client)
         with trio.move_on_after(4 * IDLE_S_MAX):
             await keep_connections_alive(stream)
         assert connections_of(redis_client) == before
         assert len(before) == 3
-        await stream.aclose()
 
 
 @pytest.mark.usefixtures("quick")
 async def test_an_idle_connection_that_turns_out_closed_is_replaced_before_it_is_used(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    with launch_relay(redis_server.port) as relay:
-        relay.idle_close_s = IDLE_S_MAX
-        stream = RealStage(f"redis://{HOST}:{relay.port}", stream_name).real
-        await stream.connect()
+    async with behind_a_proxy(redis_server, stream_name) as stream:
         await stream.ensure_group()
         before = connections_of(redis_client)
         await until(lambda: not connections_of(redis_client), "they are closed")
@@ -74,20 +82,15 @@ async def test_an_idle_connection_that_turns_out_closed_is_replaced_before_it_is
         assert await stream.list_pending(FIRST_ID, 1) == []
         assert (await stream.read_new(1, 1)).entries == 0
         assert await stream.lag() == (0, 0)
-        await stream.aclose()
 
 
 async def test_without_anything_said_such_a_proxy_costs_the_next_call_its_connection(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    with launch_relay(redis_server.port) as relay:
-        relay.idle_close_s = IDLE_S_MAX
-        stream = RealStage(f"redis://{HOST}:{relay.port}", stream_name).real
-        await stream.connect()
+    async with behind_a_proxy(redis_server, stream_name) as stream:
         await until(lambda: not connections_of(redis_client), "they are closed")
         with pytest.raises(RedisUnavailable):
             await stream.list_pending(FIRST_ID, 1)
-        await stream.aclose()
 
 
 @pytest.mark.usefixtures("quick")

@@ -96,6 +96,14 @@ async def desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
 
 
 @pytest.fixture
+async def busy_desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
+    """A desk where whoever hands a batch over waits until it is received."""
+    desk = Desk(in_hand, redis, backoff, capacity=0)
+    await desk.open()
+    return desk
+
+
+@pytest.fixture
 def commits(postgres: Dependency, backoff: Backoff) -> CommitDesk:
     return CommitDesk(postgres, backoff)
 

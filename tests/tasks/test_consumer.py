@@ -91,30 +91,24 @@ async def test_a_delivery_whose_answer_was_lost_is_read_before_what_is_new(
 
 
 async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
-    clock: MockClock,
-    nursery: trio.Nursery,
-    in_hand: InHand,
-    redis: Dependency,
-    backoff: Backoff,
+    clock: MockClock, nursery: trio.Nursery, busy_desk: Desk
 ) -> None:
-    desk = Desk(in_hand, redis, backoff, capacity=0)
-    await desk.open()
-    read = desk.publish(3)
+    read = busy_desk.publish(3)
     ended = trio.Event()
     scope = trio.CancelScope()
 
     async def run() -> None:
         with scope:
-            await desk.consumer().run()
+            await busy_desk.consumer().run()
         ended.set()
 
     nursery.start_soon(run)
     await wait_all_tasks_blocked()
-    assert len(in_hand) == 3
+    assert len(busy_desk.in_hand) == 3
     scope.cancel()
     await wait_all_tasks_blocked()
     assert not ended.is_set()
-    assert await desk.receive() == read
+    assert await busy_desk.receive() == read
     await ended.wait()
 
 

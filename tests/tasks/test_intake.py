@@ -14,10 +14,7 @@ from tests.tasks.desk import Desk
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.core.backoff import Backoff
     from processor.statistics import Recorder
-    from processor.tasks.in_hand import InHand
-    from processor.tasks.retrying import Dependency
     from tests.tasks.conftest import Told
 
 
@@ -45,54 +42,42 @@ async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
 
 
 async def test_what_comes_in_is_handed_over_though_a_stop_was_asked_for_meanwhile(
-    clock: MockClock,
-    nursery: trio.Nursery,
-    in_hand: InHand,
-    redis: Dependency,
-    backoff: Backoff,
+    clock: MockClock, nursery: trio.Nursery, busy_desk: Desk
 ) -> None:
-    desk = Desk(in_hand, redis, backoff, capacity=0)
-    await desk.open()
-    desk.add_malformed()
-    good = desk.publish(1)
-    delivery = await desk.read()
+    busy_desk.add_malformed()
+    good = busy_desk.publish(1)
+    delivery = await busy_desk.read()
     scope = trio.CancelScope()
     admitted = trio.Event()
 
     async def admit() -> None:
         with scope:
-            await desk.intake.admit(delivery, redelivered=False)
+            await busy_desk.intake.admit(delivery, redelivered=False)
             admitted.set()
 
     scope.cancel()
     nursery.start_soon(admit)
     await wait_all_tasks_blocked()
     assert not admitted.is_set()
-    assert await desk.receive() == good
+    assert await busy_desk.receive() == good
     await admitted.wait()
-    assert len(desk.sent_failures()) == 1
+    assert len(busy_desk.sent_failures()) == 1
 
 
 async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_hand(
-    clock: MockClock,
-    nursery: trio.Nursery,
-    in_hand: InHand,
-    redis: Dependency,
-    backoff: Backoff,
+    clock: MockClock, nursery: trio.Nursery, busy_desk: Desk
 ) -> None:
-    desk = Desk(in_hand, redis, backoff, capacity=0)
-    await desk.open()
-    waiting = desk.publish(1)
-    before = await desk.read()
-    late = desk.publish(1, first_second=100)
-    nursery.start_soon(partial(desk.intake.admit, before, redelivered=False))
+    waiting = busy_desk.publish(1)
+    before = await busy_desk.read()
+    late = busy_desk.publish(1, first_second=100)
+    nursery.start_soon(partial(busy_desk.intake.admit, before, redelivered=False))
     await wait_all_tasks_blocked()
-    desk.intake.abandon()
+    busy_desk.intake.abandon()
     # A delivery that was on its way meanwhile.
-    await desk.intake.admit(await desk.read(), redelivered=False)
+    await busy_desk.intake.admit(await busy_desk.read(), redelivered=False)
     await wait_all_tasks_blocked()
-    assert desk.taken() == []
-    assert desk.in_hand.held_for(0) == [*waiting, *late]
+    assert busy_desk.taken() == []
+    assert busy_desk.in_hand.held_for(0) == [*waiting, *late]
 
 
 async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, desk: Desk) -> None:
