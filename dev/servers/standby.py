@@ -32,7 +32,7 @@ def launch_standby(
 ) -> Iterator[PostgresServer]:
     """Copy the running `primary` and follow it, on a free port, until the block ends.
 
-    `through_port` is that of a relay which the replication goes through. Roles, passwords and
+    `through_port` is the port of a relay which the replication goes through. Roles, passwords and
     settings are the primary's. No commit waits for the standby before `require_standby`.
     Raises ServerError if the copy cannot be made or the standby does not answer.
     """

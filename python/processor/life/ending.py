@@ -96,7 +96,7 @@ class Ending:
         self._steps.done("hand_over")
 
     def say(self, recorder: Recorder) -> ExitCode:
-        """The last line, and what it comes to. Raises LedgerImbalance."""
+        """Write the last line; the exit code. Raises LedgerImbalance."""
         in_hand = self._pipeline.in_hand
         ledger = in_hand.ledger.closed(in_hand.undecided)
         if ledger.unaccounted:

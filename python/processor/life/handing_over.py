@@ -19,7 +19,7 @@ PIECE_ENTRIES = 1_000
 RETRY_S = 0.05
 
 # On a machine whose processors are shared by six or seven, a thousand entries take 25 ms to release, with what Redis
-# does for it; on an idle one 6. The stages end so much earlier.
+# does for it; on an idle one 6. The stages end earlier by that much.
 RESERVE_PER_PIECE_MS = 25
 # The most of the budget that is kept: deciding comes first.
 RESERVE_SHARE_MAX = 0.25

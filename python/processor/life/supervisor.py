@@ -48,8 +48,8 @@ async def supervise(  # noqa: PLR0913  # everything around a life, handed in by 
 ) -> ExitCode:
     """Live from the first log line to the last one.
 
-    `signals` yields the stop requests; `arm_backstop` is called with the first one; `black_box` hears
-    how to ask for the state. Raises ConfigError when the HTTP port is taken, and whatever
+    `signals` yields the stop requests; `arm_backstop` is called with the first one; `black_box` is
+    given the ways to ask for the state. Raises ConfigError when the HTTP port is taken, and whatever
     crashes a task, in an exception group.
     """
     events.processor_starting(log, version=__version__)

@@ -60,7 +60,7 @@ class InHand:
         return self.held.absent(entry_ids)
 
     def held_for(self, seconds: float) -> list[str]:
-        """Ids that have been in hand for so long, ascending."""
+        """Ids that have been in hand for that time, ascending."""
         return self.held.held_since(now_ms() - round(seconds * 1000))
 
     def attempted(self, batch: Batch) -> list[str]:
@@ -182,7 +182,7 @@ class InHand:
             for entry_id in entry_ids
             if self._classing.becomes(entry_id, new, self._let_go(entry_id))
         ]
-        # News make an entry known that never came.
+        # News makes an entry known that never came.
         self._read.note_ids(changed)
         self._changed()
         return changed

@@ -40,7 +40,7 @@ class Writer:
         postgres: Dependency,
         backoff: Backoff,
     ) -> None:
-        """`turn` is held while a batch is under way: who holds it may use the store between two batches."""
+        """`turn` is held while a batch is under way: another task that holds it may use the store in between."""
         self._inlet = inlet
         self._receipts = receipts
         self._failures = failures

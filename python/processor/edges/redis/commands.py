@@ -11,7 +11,7 @@ RIGHTS: Final = (
     "auth", "hello", "select", "client|setname", "client|id", "client|unblock", "ping",
     # The group, its entries and how far it is behind.
     "exists", "xgroup|create", "xinfo|groups", "xreadgroup", "xack",
-    # By it positions are judged that are outside of the window around their entry's id.
+    # To judge positions that are outside of the window around their entry's id.
     "time",
     # Pending entries, of one's own and of others.
     "xpending", "xclaim", "xautoclaim", "xgroup|delconsumer", "eval",

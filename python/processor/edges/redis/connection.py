@@ -30,7 +30,7 @@ RECEIVE_BYTES = 256 * 1024
 # command may take: over a slow link that is as long as its bytes need. A blocked read is owed nothing
 # before its BLOCK is over, which Redis overruns when it is busy.
 SILENCE_MS = 5_000
-# So much is sent under one such bound: 13 kB/s at least.
+# Bytes that are sent under one such bound: 13 kB/s at least.
 SEND_BYTES = 64 * 1024
 # CLIENT UNBLOCK finds nobody when it overtakes the read on its way to the server: it is sent again.
 UNBLOCK_AGAIN_MS = 50
