@@ -34,7 +34,7 @@ class Ruling:
     error: PostgresError
     """The last one: of the write, or of a question about it."""
     why: str
-    """The reason for a HOLD, in words."""
+    """Of a HOLD, in words."""
     kind: Kind
 
 
