@@ -57,7 +57,7 @@ def test_a_server_that_loses_its_session_over_large_batches_gets_smaller_ones_un
     world.own("DROP TRIGGER lose_session ON positions")
     # Each success doubles what is tried next: the size of the start is reached again.
     for load in range(1, 10):
-        world.publish_at_once(live(ENTRIES, first_second=10_000 * load))
+        world.publish_at_once(live(ENTRIES, first_second=1_000 * (load + 1)))
         world.until_settled()
     world.assert_promise_kept(rows=20 + 10 * ENTRIES)
     assert max(sizes(world)) == ENTRIES

@@ -26,6 +26,7 @@ LEDGER = (
     "taken_over",
     "released",
     "left_pending",
+    "released_unread",
 )
 
 

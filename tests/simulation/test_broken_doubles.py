@@ -177,9 +177,9 @@ def test_leases_that_nobody_renews_are_noticed(monkeypatch: pytest.MonkeyPatch) 
         await trio.sleep_forever()
 
     monkeypatch.setattr(pipeline, "renew_leases", renew_nothing)
-    # Chance, by the seed, decides which of the two reads the entries, and who looks for idle ones first.
-    outcomes = (run(Cut("postgres-frozen-beside-a-peer", seed=seed)) for seed in range(5))
-    assert any("claimed what" in str(each.violations) for each in outcomes)
+    # Which of the two claims first is chance, and one that holds the entries itself breaks nothing.
+    cuts = [Cut("postgres-frozen-beside-a-peer", seed=seed) for seed in range(4)]
+    assert "claimed what" in str([run(cut).violations for cut in cuts])
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,9 @@ class World:
     is_finished: bool = False
     # How often the group's last delivery went back.
     set_back: int = 0
+    # Entries that a group that was set back may have given to another consumer: whoever held them before
+    # has no lease of them any more.
+    given_again: set[str] = field(default_factory=set)
     # When each server was last away, frozen or slow; infinite while it is.
     _redis_failed_at: float = -math.inf
     _postgres_failed_at: float = -math.inf
@@ -171,8 +174,12 @@ class World:
 
     def set_group_back(self) -> None:
         """The group delivers once more what it had delivered last, some of it in hand, refused or settled."""
+        before = self.redis.group and self.redis.group.last_delivered
         self.redis.set_group_back(SET_BACK_ENTRIES)
         self.set_back += 1
+        if before and self.redis.group:
+            again = (key for key in self.redis.entries if self.redis.group.last_delivered < key)
+            self.given_again.update(format_id(key) for key in again if key <= before)
 
     def deliver_to_the_dead(self, *, deliveries: int = 1) -> None:
         """Have what nobody has read pending since long ago, for a consumer that is no more."""
@@ -362,8 +369,9 @@ class World:
         """Take note of a claim: of what a live peer works on, it breaks the promise."""
         if not self.leases_hold:
             return
+        leased = [each for each in entry_ids if each not in self.given_again]
         for peer in self.lives:
-            if peer is not claimant and (held := peer.holds(entry_ids)):
+            if peer is not claimant and (held := peer.holds(leased)):
                 wrong = f"{claimant.name} claimed what {peer.name} works on: {', '.join(held)}"
                 self.wrongs.append(wrong)
 

@@ -151,12 +151,6 @@ class FakeRedis:
         self.stream_exists = False
         self.destroy_group()
 
-    def set_last_delivered(self, entry_id: str) -> None:
-        """XGROUP SETID: what lies behind is delivered as new, whether or not it is pending."""
-        assert self.group is not None
-        self.group.last_delivered = parse_id(entry_id)
-        self._wake()
-
     def change_masters(self) -> None:
         """The name leads to another server from now on; connections that there are stay, to a replica."""
         self.term += 1
