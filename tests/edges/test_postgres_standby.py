@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -109,6 +110,22 @@ async def refused(write: Awaitable[object]) -> PostgresError:
     return caught.value
 
 
+@asynccontextmanager
+async def failing_write(
+    store: PostgresStore, owner: psycopg.Connection[Any]
+) -> AsyncIterator[list[PostgresError]]:
+    """A write that waits for the standby when the block begins, and has failed when it is over, as the list says."""
+    errors: list[PostgresError] = []
+
+    async def write() -> None:
+        errors.append(await refused(store.copy_direct(rows(10))))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        await until(lambda: ask(owner, WAITING))
+        yield errors
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_write_that_waits_for_a_standby_is_waited_for_beyond_its_deadline(
     store: PostgresStore, standby: PostgresServer, owner: psycopg.Connection[Any], way: str
@@ -195,14 +212,7 @@ async def test_a_wait_that_somebody_ends_is_no_receipt(
     store: PostgresStore, standby: PostgresServer, owner: psycopg.Connection[Any], end: str
 ) -> None:
     standby.process.freeze()
-    errors = []
-
-    async def write() -> None:
-        errors.append(await refused(store.copy_direct(rows(10))))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(write)
-        await until(lambda: ask(owner, WAITING))
+    async with failing_write(store, owner) as errors:
         [(pid,)] = ask(owner, WAITING)
         ask(owner, f"SELECT pg_{end}_backend({pid})")
     [error] = errors
@@ -238,14 +248,7 @@ async def test_a_server_that_dies_while_its_standby_is_awaited_is_told_so(
     primary: PostgresServer,
 ) -> None:
     standby.process.freeze()
-    errors = []
-
-    async def write() -> None:
-        errors.append(await refused(store.copy_direct(rows(10))))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(write)
-        await until(lambda: ask(owner, WAITING))
+    async with failing_write(store, owner) as errors:
         await trio.sleep(1)
         primary.process.kill()
     primary.process.start()
