@@ -214,7 +214,7 @@ def rows_discarded(log: Log, *, n: int) -> None:
 
 
 def records_left(log: Log, *, n: int, sqlstate: str | None, error: str) -> None:
-    """Copies of sound rows are refused in their place, and others are committed: said once a minute at most."""
+    """Copies of sound rows are refused in their place, and others are committed, or it was a trial: once a minute."""
     log.warning(
         f"records left pending for the table's sake n={n}, no attempt is counted and they are tried"
         f" again when they are claimed: {error}",

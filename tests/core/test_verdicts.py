@@ -160,7 +160,7 @@ def no_answer(**known: Any) -> Case:
         (refusal(evidence=Evidence.RECORD), Step.REFUSE),
         (refusal(evidence=Evidence.TIME), Step.REFUSE),
         (refusal(evidence=Evidence.TABLE), Step.SET_ASIDE),
-        (refusal(evidence=Evidence.CAUSE_GONE), Step.HOLD),
+        (refusal(evidence=Evidence.CAUSE_GONE), Step.DOUBT),
     ],
 )
 def test_what_is_done_follows_from_what_is_known(case: Case, step: Step) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deployments.live import live, live_entry
-from tests.service.running import until
+from tests.service.running import QUICK_CLAIMS, until
 
 if TYPE_CHECKING:
     from dev.servers import RedisServer, Relay
@@ -155,4 +155,22 @@ def test_pending_entries_too_fat_for_one_reply_are_claimed_in_smaller_numbers(
     own_world.until_settled()
     own_world.assert_promise_kept(rows=entries)
     assert not service.logged("crash suspect")
+    assert service.stop() == 0
+
+
+def test_an_entry_too_fat_for_any_reply_holds_nobody_up(
+    run: Run, own_redis: RedisServer, own_world: World
+) -> None:
+    own_world.redis.config_set("client-output-buffer-limit", "normal 1mb 0 0")
+    service = run(REDIS_URL=own_redis.url, **QUICK_CLAIMS).ready()
+    own_world.publish(live(10))
+    [fat] = own_world.publish([live_entry(5, 500, attributes={"1": "x" * 3_000_000})])
+    own_world.publish(live(100, first_second=1_000))
+    until(lambda: own_world.rows() == 110, "the others are written")
+    until(lambda: own_world.pending_ids() == [fat], "and acknowledged")
+    assert service.get("/readyz")[0] == 200
+    # Refused as any payload so large, once Redis sends it.
+    own_world.redis.config_set("client-output-buffer-limit", "normal 0 0 0")
+    own_world.until_settled()
+    own_world.assert_promise_kept(rows=110, poison=[fat])
     assert service.stop() == 0

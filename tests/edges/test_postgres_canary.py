@@ -283,6 +283,15 @@ async def test_the_evidence_is_what_is_due_and_nothing_is_left_behind(
     assert owner.execute(STATES).fetchall() == [("idle",)]
 
 
+@pytest.mark.parametrize("entry_ms", [0, 7, 1_777_636_800_000_000_000, 2**64 - 1])
+async def test_an_entrys_id_may_be_any_number(
+    store: PostgresStore, owner: Owner, entry_ms: int
+) -> None:
+    owner.execute(f"{FILL}; {SPEED}".encode())
+    accused = batch_of([position(ACCUSED, 0, **FAST)])
+    assert await store.cross_examine(accused, entry_ms=entry_ms) is Evidence.RECORD
+
+
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case.due in {R, T}], ids=lambda case: case.name
 )

@@ -14,11 +14,13 @@ from tests.tasks.commit_desk import refused_ids
 from tests.tasks.stores import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from trio.testing import MockClock
 
     from processor._codec import Batch
+    from processor.edges.fakes.rows import Key, Row
+    from processor.edges.ports import Commit
     from processor.statistics import Recorder
     from tests.tasks.commit_desk import CommitDesk
     from tests.tasks.conftest import Told
@@ -191,6 +193,32 @@ async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
     assert "COMMIT" in reasons[0]
     assert set(commits.store.verdicts) == {Evidence.CAUSE_GONE}
     assert trio.current_time() - began > 1
+
+
+async def test_a_row_that_cannot_be_committed_holds_none_of_its_neighbours_up(
+    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk, recorder: Recorder
+) -> None:
+    stored(commits, position(90, 0))
+    table, commit = commits.store.table, commits.store._commit
+
+    async def refuse_some(rows: Mapping[Key, Row]) -> Commit:
+        if any(device_id == BAD for device_id, _ in rows):
+            raise commits.store.error("refused at COMMIT", sqlstate="54000")
+        return await commit(rows)
+
+    commits.store._commit = refuse_some  # type: ignore[method-assign]
+    beside = batch_of([position(1, 60), position(2, 60)])
+    commits.waiting.append(beside)
+    nursery.start_soon(commits.commit, rows(8, devices=8))
+    await trio.sleep(60)
+    # Those that came later, too; and of the row itself nothing is counted.
+    assert len(table.rows) == 1 + 7 + 2
+    assert "COMMIT" in recorder.snapshot().unready["postgres"]
+    assert commits.left == []
+    commits.store._commit = commit  # type: ignore[method-assign]
+    await trio.sleep(60)
+    assert len(table.rows) == 1 + 8 + 2
+    assert recorder.snapshot().position_writes["failed"] == 0
 
 
 async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_all_the_same(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,11 @@ from processor.tasks.failing import SurvivedTrial
 from tests.tasks.desk import IDLE_MS, attempts_json, waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trio.testing import MockClock
 
+    from processor.edges.ports import Redelivered
     from processor.statistics import Recorder
     from tests.tasks.conftest import Told
     from tests.tasks.desk import Desk
@@ -270,12 +274,42 @@ async def test_deliveries_that_were_lost_on_their_way_to_us_make_no_suspect(
     await desk.read()
     desk.stream.faults.after["redeliver"] += [desk.stream.unavailable()] * 10
     for _ in range(10):
+        await trio.sleep(IDLE_S)
         with pytest.raises(RedisUnavailable):
-            await desk.redelivering.take_own()
+            await desk.redelivering.claim()
         await desk.stream.connect()
     assert desk.pending_entry(entry_id).deliveries == 11
-    await desk.redelivering.take_own()
+    await trio.sleep(IDLE_S)
+    await desk.redelivering.claim()
     assert desk.taken() == [entry_id]
+
+
+async def test_an_own_entry_that_does_not_come_even_alone_holds_nothing_up(
+    clock: MockClock, desk: Desk
+) -> None:
+    ids = desk.publish(4)
+    await desk.read()
+    fat, redeliver = ids[2], desk.stream.redeliver
+
+    async def lose_the_fat_one(entry_ids: Sequence[str]) -> Redelivered:
+        redelivered = await redeliver(entry_ids)
+        if fat in entry_ids:
+            raise desk.stream.unavailable("the server closed the connection")
+        return redelivered
+
+    desk.stream.redeliver = lose_the_fat_one  # type: ignore[method-assign]
+    for _ in range(10):
+        with suppress(RedisUnavailable):
+            await desk.redelivering.take_own()
+            break
+        await desk.stream.connect()
+    assert desk.redelivering.own_taken.is_set()
+    assert sorted(desk.taken()) == [each for each in ids if each != fat]
+    # It is not forgotten: once Redis sends it, whoever claims it has it.
+    desk.stream.redeliver = redeliver  # type: ignore[method-assign]
+    await trio.sleep(IDLE_S)
+    await desk.redelivering.claim()
+    assert desk.taken() == [fat]
 
 
 async def test_what_a_pass_claimed_and_could_not_read_is_the_next_ones_first(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from processor.edges.ports import Redelivered
+    from processor._codec import Batch
+    from processor.edges.ports import Commit, Redelivered
     from processor.statistics import Recorder
     from tests.tasks.conftest import Told
 
@@ -158,6 +159,25 @@ async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
     assert (desk.in_hand.ledger.left_pending, len(desk.in_hand), desk.unaccounted) == (1, 0, 0)
 
 
+async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+) -> None:
+    recorder.dependency_ready("postgres")
+    [entry_id] = await trials.suspects()
+    begin = desk.store.copy_staged
+
+    async def vanish(batch: Batch) -> Commit:
+        desk.store.table.reachable = False
+        return await begin(batch)
+
+    desk.store.copy_staged = vanish  # type: ignore[method-assign]
+    await trials.run([entry_id])
+    assert told.lines("batch failed")
+    assert not desk.world.attempts
+    # A peer may have the entry next: nobody here would take back what was said.
+    assert "postgres" not in recorder.snapshot().unready
+
+
 @pytest.mark.parametrize("sqlstate", [None, "57P01", "57014"])
 async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
     clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str | None
@@ -198,14 +218,15 @@ async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
 
 
 @pytest.mark.parametrize("sqlstate", ["23514", "P0001", "54000", "0A000", "42883"])
-async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none(
-    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str
+async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none_and_is_said(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told, sqlstate: str
 ) -> None:
     desk.store.table.rows.update(rows_of(batch_of([position(90, 0)])))
     [entry_id] = await trials.suspects()
     desk.store.table.refuses_all = sqlstate
     await trials.run([entry_id])
     assert desk.store.verdicts == [Evidence.TABLE]
+    assert [line["sqlstate"] for line in told.fields("records left pending")] == [sqlstate]
     assert not desk.world.attempts
     assert (desk.in_hand.ledger.left_pending, desk.unaccounted) == (1, 0)
 

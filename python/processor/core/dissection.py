@@ -68,7 +68,12 @@ class Dissection(Generic[Item, Reason]):
         """Whether the table takes nothing, as far as was tried: nothing was committed beside what was set aside."""
         if self.has_commits or not self._set_aside:
             return False
-        return self._part is None or len(self._set_aside) >= self._doubts_max
+        return self._part is None or self.is_dubious
+
+    @property
+    def is_dubious(self) -> bool:
+        """Whether enough was set aside to stop trying the rows one by one, whatever was committed before."""
+        return len(self._set_aside) >= self._doubts_max
 
     @property
     def rest(self) -> list[Item]:

@@ -55,6 +55,8 @@ class Step(Enum):
     """Count a failure of its only record."""
     SET_ASIDE = "set_aside"
     """The table's fault: leave the record pending without an attempt if a neighbour commits, else hold all."""
+    DOUBT = "doubt"
+    """No culprit is found, and it was refused: the others first, then once more after a pause, never counted."""
     RETRY = "retry"
     """Write it again after a pause, and behind the others if the infrastructure failed it."""
     HOLD = "hold"
@@ -186,7 +188,7 @@ TABLE: Final[tuple[tuple[Kind, Mapping[str, object], Step], ...]] = (
     (_REFUSAL, {"schema_stands": None, "has_commits": False}, Step.ASK_SCHEMA),
     (_REFUSAL, {"is_epidemic": True}, Step.HOLD),
     (_REFUSAL, {"evidence": None}, Step.CROSS_EXAMINE),
-    (_REFUSAL, {"evidence": Evidence.CAUSE_GONE}, Step.HOLD),
+    (_REFUSAL, {"evidence": Evidence.CAUSE_GONE}, Step.DOUBT),
     (_REFUSAL, {"evidence": Evidence.TABLE}, Step.SET_ASIDE),
     (_REFUSAL, {"evidence": Evidence.RECORD}, Step.REFUSE),
     (_REFUSAL, {"evidence": Evidence.TIME}, Step.REFUSE),

@@ -131,6 +131,8 @@ class Committing:
                 await self._write(dissection, part)
             elif self._sighted is not None:
                 await self._prove_sighted(dissection)
+            elif (doubt := _first_doubt(dissection)) is not None:
+                await self._hold(dissection, doubt.error, doubt.why)
             elif dissection.is_fruitless:
                 await self._hold(
                     dissection, dissection.set_aside[0].reason.error, TABLE_REFUSES_ALL
@@ -223,14 +225,20 @@ class Committing:
                 dissection.keep(ruling.part)
             case Step.REFUSE:
                 dissection.refuse(ruling)
-            case Step.SET_ASIDE:
-                dissection.put_aside(ruling)
-                if dissection.is_fruitless:
-                    await self._hold(dissection, ruling.error, TABLE_REFUSES_ALL)
+            case Step.SET_ASIDE | Step.DOUBT:
+                await self._put_aside(dissection, ruling)
             case Step.HOLD:
                 await self._hold(dissection, ruling.error, ruling.why)
             case _:
                 await self._retry(dissection, ruling)
+
+    async def _put_aside(self, dissection: Dissection[Batch, Ruling], ruling: Ruling) -> None:
+        """The others first; but not one by one, where the table or its COMMIT refuses them all."""
+        dissection.put_aside(ruling)
+        if ruling.step is Step.DOUBT and dissection.is_dubious:
+            await self._hold(dissection, ruling.error, ruling.why)
+        elif dissection.is_fruitless and ruling.step is Step.SET_ASIDE:
+            await self._hold(dissection, ruling.error, TABLE_REFUSES_ALL)
 
     async def _retry(self, dissection: Dissection[Batch, Ruling], ruling: Ruling) -> None:
         """The infrastructure failed the part, as far as is known: once more after a pause."""
@@ -269,3 +277,9 @@ class Committing:
             events.records_left(
                 self._postgres.log, n=len(left), sqlstate=error.sqlstate, error=str(error)
             )
+
+
+def _first_doubt(dissection: Dissection[Batch, Ruling]) -> Ruling | None:
+    """Why a row stays in hand although the others are through."""
+    rulings = (each.reason for each in dissection.set_aside)
+    return next((ruling for ruling in rulings if ruling.step is Step.DOUBT), None)

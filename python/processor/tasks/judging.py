@@ -34,7 +34,7 @@ class Ruling:
     error: PostgresError
     """The last one: of the write, or of a question about it."""
     why: str
-    """Of a HOLD, in words."""
+    """Of a HOLD or a DOUBT, in words."""
     kind: Kind
 
 
@@ -97,7 +97,8 @@ class Judging:
         while ruling.step in _QUESTIONS:
             case, ruling = await self._ask(case, ruling, canary)
             ruling = replace(ruling, step=next_step(case), kind=case.kind)
-        return replace(ruling, why=_why(case)) if ruling.step is Step.HOLD else ruling
+        is_held = ruling.step in {Step.HOLD, Step.DOUBT}
+        return replace(ruling, why=_why(case)) if is_held else ruling
 
     async def _ask(self, case: Case, ruling: Ruling, canary: Commit | None) -> tuple[Case, Ruling]:
         """One question: the case with its answer, or with a failure in the place of the first one."""

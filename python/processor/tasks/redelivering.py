@@ -21,6 +21,9 @@ from processor.tasks.trials import Trials
 
 # Delivered by one command at most, which is 22 kB then.
 PAGE_ENTRIES_MAX = 1_000
+# So often an own entry is asked for alone and in vain before new ones are read first: its reply may be more than
+# Redis keeps for a client, which no smaller portion mends.
+LOST_ALONE_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Redelivering:
         self._claimed: dict[str, PendingEntry] = {}
         # How often an entry was delivered to us in vain, until it comes.
         self._survived: Counter[str] = Counter()
+        # Of those, how often with nothing else in the reply.
+        self._lost_alone: Counter[str] = Counter()
         # In their order, each once: our own may be claimed, too.
         self._suspects: dict[str, None] = {}
         # Two passes at once would take the same entries.
@@ -70,12 +75,14 @@ class Redelivering:
     async def take_own(self) -> None:
         """Take what is pending under our own name, but what was refused not long ago.
 
-        Suspects are left to the next pass of `claim`: what is new does not wait for their trials.
+        Suspects are left to the next pass of `claim`: what is new does not wait for their trials. Nor does
+        it wait for what does not come even alone.
         """
         async with self._passing:
             after_id = FIRST_ID
             while entries := await self._stream.list_pending(after_id, self._options.count):
-                await self._take(entries, rest_ms=self._options.idle_ms)
+                coming = [each for each in entries if not self._is_hopeless(each.entry_id)]
+                await self._take(coming, rest_ms=self._options.idle_ms)
                 after_id = entries[-1].entry_id
         self.own_taken.set()
 
@@ -138,6 +145,10 @@ class Redelivering:
             )
             del take[: len(page)]
 
+    def _is_hopeless(self, entry_id: str) -> bool:
+        """Whether an own entry is left until it is idle and claimed, which holds nobody up."""
+        return self._lost_alone[entry_id] >= LOST_ALONE_MAX
+
     async def _redeliver(self, page: Sequence[str]) -> Redelivered:
         asked_for = self._page.size
         try:
@@ -146,11 +157,13 @@ class Redelivering:
             self._page.too_much()
             self._survived.update(page)
             if len(page) == 1:
-                # It holds nobody up: when it is idle again it is claimed again, and a suspect some day.
+                # It holds nobody up: when it is idle again it is claimed again.
+                self._lost_alone[page[0]] += 1
                 self._claimed.pop(page[0], None)
             raise
         if len(page) == asked_for:
             self._page.went_well()
         for entry_id in self._survived.keys() & page:
             del self._survived[entry_id]
+            del self._lost_alone[entry_id]
         return redelivered

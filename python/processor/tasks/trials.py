@@ -25,7 +25,7 @@ from processor.tasks.committing import failure_of
 from processor.tasks.failing import Failures, SurvivedTrial, settle
 from processor.tasks.in_hand import InHand
 from processor.tasks.intake import Intake, decode_failure
-from processor.tasks.judging import Judging
+from processor.tasks.judging import Judging, Ruling
 from processor.tasks.pausing import Pauses
 from processor.tasks.receipts import Receipt, Receipts, written
 from processor.tasks.rehydration import Devices
@@ -35,6 +35,7 @@ from processor.tasks.retrying import Dependency, Redis
 TURN_S_MAX = 10.0
 # For the canary of a trial, with pauses: some ten seconds, in which a server that crashed is there again.
 CONNECTS_MAX = 10
+REPORTER = "trials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Trials:
         self._attempts_max = attempts_max
         self._in_hand = in_hand
         self._postgres = postgres
-        self._pauses = Pauses(postgres, backoff)
+        self._pauses = Pauses(postgres, backoff, by=REPORTER)
 
     async def run(self, suspects: Iterable[str]) -> None:
         """Try each, while PostgreSQL answers; the rest is left to a later pass. Raises RedisError."""
@@ -112,6 +113,11 @@ class Trials:
     def _tell(self, refusal: PostgresError, *, waits: bool) -> None:
         if self._postgres.is_due("trials"):
             events.trials_lack_a_session(self._postgres.log, error=str(refusal), waits=waits)
+
+    def _tell_of_table(self, ruling: Ruling) -> None:
+        error = ruling.error
+        if ruling.step is not Step.RETRY and self._postgres.is_due(f"left {error.sqlstate}"):
+            events.records_left(self._postgres.log, n=1, sqlstate=error.sqlstate, error=str(error))
 
     async def _try(self, entry_id: str, session: TrialSession) -> None:
         try:
@@ -158,6 +164,15 @@ class Trials:
         self, batch: Batch, entry_id: str, store: PositionStore
     ) -> Receipt | Failures:
         self._pauses.begin()
+        try:
+            return await self._judged(batch, entry_id, store)
+        finally:
+            # Whatever stood against the server, nothing of this trial waits for it any longer.
+            self._pauses.answered()
+
+    async def _judged(
+        self, batch: Batch, entry_id: str, store: PositionStore
+    ) -> Receipt | Failures:
         judging = Judging(store, self._pauses, connects_max=CONNECTS_MAX)
         recorder, part = self._postgres.recorder, Part(batch, Path.STAGED)
         while True:
@@ -171,7 +186,6 @@ class Trials:
                     part, error, canary=canary, is_suspected=True, has_commits=False
                 )
             else:
-                self._pauses.answered()
                 recorder.records_written(
                     inserted=receipt.inserted,
                     duplicates=receipt.duplicates,
@@ -180,10 +194,9 @@ class Trials:
                 return receipt
             part = ruling.part
             if ruling.step is Step.REFUSE:
-                # Its own failures spoke against the server, which has answered.
-                self._pauses.answered()
                 recorder.records_failed(1)
                 return [failure_of(batch, ruling, on_trial=True)]
             if ruling.step is not Step.TRY_AGAIN:
                 # The infrastructure's fault or the table's: a later pass tries it again.
+                self._tell_of_table(ruling)
                 return SurvivedTrial(entry_id)

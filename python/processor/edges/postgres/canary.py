@@ -66,6 +66,8 @@ _END = b"ROLLBACK"
 # text and timestamptz in src/include/catalog/pg_type.dat.
 _TEXT, _TIMESTAMPTZ = 25, 1184
 _EVER_US: Final = -(2**63)  # -infinity
+# An entry's id may be any number, nanoseconds for example; a timestamp ends with the year 294,276.
+_FAR_US: Final = 2**62
 
 _DAY_US: Final = 86_400_000_000
 # A search without a bound plans every chunk there is: 36 ms with 399 of them, 0.7 ms with those of two days.
@@ -84,7 +86,8 @@ async def cross_examine(connection: TrioConnection, accused: Row, *, entry_ms: i
     """
     async with _rehearsal(connection):
         try:
-            return await _examine(connection, accused, entry_ms * 1_000 - POSTGRES_EPOCH_US)
+            entry_us = min(entry_ms * 1_000 - POSTGRES_EPOCH_US, _FAR_US)
+            return await _examine(connection, accused, entry_us)
         except psycopg.Error as error:
             if not _is_refusal(error, connection):
                 raise
