@@ -7,6 +7,7 @@ This leans on private API, which tests/edges/test_postgres_private_api.py holds 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -19,14 +20,13 @@ from psycopg.rows import TupleRow
 from processor.edges.postgres.connecting import connect_to_first
 from processor.edges.postgres.conninfo import host_attempts
 from processor.edges.postgres.copying import begin_copy, end_copy, leave_command
-from processor.edges.postgres.limits import time_limit
 from processor.edges.postgres.probing import probe_keys
 from processor.edges.postgres.results import query_binary, run
 from processor.edges.postgres.standby import CommitWait
 from processor.edges.postgres.waiting import drive, drive_connecting, drive_until_answered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     from psycopg.abc import RV, PQGen
@@ -98,6 +98,16 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
                 await self._stop_command()
             raise
 
+    @contextmanager
+    def time_limit(self, deadline: float, limit_ms: float) -> Iterator[None]:
+        """Stop the block's command at the deadline, which ends `limit_ms`. Raises psycopg.OperationalError."""
+        with trio.move_on_at(deadline) as scope:
+            yield
+        if scope.cancelled_caught:
+            # A server that let itself be cancelled is there: the statement took too long.
+            kind = psycopg.OperationalError if self.closed else psycopg.errors.QueryCanceled
+            raise kind(f"no answer within {limit_ms} ms")
+
     async def copy_in(
         self, statements: bytes, chunks: Iterable[bytes], wait: CommitWait | None = None
     ) -> int:
@@ -107,7 +117,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         """
         wait = wait or CommitWait()
         async with self.lock:
-            with time_limit(self, wait.deadline, wait.limit_ms):
+            with self.time_limit(wait.deadline, wait.limit_ms):
                 await self.wait(begin_copy(self.pgconn, statements, chunks))
             return await self._commit(end_copy(self.pgconn), wait)
 

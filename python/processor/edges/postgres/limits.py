@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import psycopg
-import trio
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from processor.edges.postgres.connection import TrioConnection
 
 
 @dataclass(frozen=True)
@@ -26,14 +16,3 @@ class StoreLimits:
     restore_timeout_ms: int = 3_000
     # Beyond a deadline or a time-out, for the server to confirm that it stopped the command.
     cancel_grace_ms: int = 300
-
-
-@contextmanager
-def time_limit(connection: TrioConnection, deadline: float, limit_ms: float) -> Iterator[None]:
-    """Stop the block's command at the deadline, which ends `limit_ms`. Raises psycopg.OperationalError."""
-    with trio.move_on_at(deadline) as scope:
-        yield
-    if scope.cancelled_caught:
-        # A server that let itself be cancelled is there: the statement took too long.
-        kind = psycopg.OperationalError if connection.closed else psycopg.errors.QueryCanceled
-        raise kind(f"no answer within {limit_ms} ms")

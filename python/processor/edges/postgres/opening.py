@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from processor.edges.postgres.connection import TrioConnection
-from processor.edges.postgres.limits import time_limit
 from processor.edges.postgres.pooler import refuse_another_server, refuse_shared_servers
 from processor.edges.postgres.settings import identify, session_settings, settle
 
@@ -47,7 +46,7 @@ class Opening:
 
     def _limited(self, connection: TrioConnection) -> AbstractContextManager[None]:
         limit_ms = self.limits.connect_timeout_ms
-        return time_limit(connection, trio.current_time() + limit_ms / 1000, limit_ms)
+        return connection.time_limit(trio.current_time() + limit_ms / 1000, limit_ms)
 
     async def _settle(self, connection: TrioConnection, commits: str) -> None:
         # The writer itself gives up, and cancels what it may, at half of it.

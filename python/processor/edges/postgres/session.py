@@ -10,7 +10,6 @@ from psycopg import pq
 
 from processor.edges.postgres.connection import TrioConnection
 from processor.edges.postgres.errors import translated
-from processor.edges.postgres.limits import time_limit
 from processor.edges.postgres.standby import CommitWait
 from processor.errors import PostgresError
 
@@ -69,7 +68,7 @@ class Session:
         """For what changes nothing: it is stopped on the server when the limit, or anything else, ends it."""
         limit_ms = limit_ms or self._opening.limits.write_timeout_ms
         deadline = trio.current_time() + limit_ms / 1000
-        with self._translated() as connection, time_limit(connection, deadline, limit_ms):
+        with self._translated() as connection, connection.time_limit(deadline, limit_ms):
             yield connection
 
     @contextmanager
