@@ -242,6 +242,23 @@ def test_rows_of_tomorrow_wait_for_their_partition_while_those_of_today_are_writ
     assert service.stop() == 0
 
 
+def test_rows_of_tomorrow_that_fill_a_batch_hold_up_none_of_today(run: Run, world: World) -> None:
+    world.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
+    service = run(WRITE_BATCH_SIZE="50", BATCH_SIZE="50", **QUICK_CLAIMS).ready()
+    world.publish_at_once(live(BEFORE))
+    service.until_metrics(acks_total=BEFORE)
+    later = world.publish_at_once(live(200, first_second=1_000))
+    service.until_not_ready("postgres")
+    world.publish_at_once(live(ENTRIES)[BEFORE:])
+    until(lambda: world.rows() == ENTRIES, "those of today are written")
+    assert (world.attempts(), world.dead_letters()) == ({}, [])
+    assert set(world.pending_ids()) >= set(later)
+    world.own(partition("present", MIDDLE, "MAXVALUE"))
+    world.until_settled()
+    world.assert_promise_kept(rows=ENTRIES + 200)
+    assert service.stop() == 0
+
+
 def test_a_row_that_no_partition_will_ever_take_is_a_dead_letter(run: Run, world: World) -> None:
     world.own(*PARTITIONED, partition("past", f"'{iso(START)}'", "MAXVALUE"))
     service = written_before(run, world)

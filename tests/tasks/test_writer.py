@@ -291,17 +291,35 @@ async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_
     assert max(bench.write_sizes) <= ROWS_MAX
 
 
-async def test_a_full_batch_that_is_held_takes_no_neighbours(
+async def test_rows_that_fill_a_batch_and_are_refused_hold_up_none_that_the_table_takes(
     clock: MockClock, nursery: trio.Nursery, bench: Bench
 ) -> None:
-    device = position(50, 0)["device_id"]
-    bench.store.table.refused_devices[device] = "XX000"
+    bench.store.table.rows.update(rows_of(batch_of([position(9, 0)])))
+    tomorrow = batch_of(position(n, 50_000 + n) for n in range(ROWS_MAX))
+    bench.store.table.refused_days = dict.fromkeys(map(day_of, rows_of(tomorrow)), "23514")
     nursery.start_soon(bench.writer.run)
-    bench.put(batch_of(position(50, second) for second in range(ROWS_MAX)))
+    bench.put(tomorrow)
+    await trio.sleep(60)
     bench.put(some(30, 3_600))
     bench.inlet.close()
     await trio.sleep(60)
-    bench.store.table.refused_devices.clear()
+    assert len(bench.store.table.rows) == 1 + 30
+    assert max(bench.write_sizes) <= ROWS_MAX
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_held_batch_grows_to_twice_its_size_and_no_further(
+    clock: MockClock, nursery: trio.Nursery, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processor.tasks.writer.HELD_ROWS_MIN", 1)
+    bench.store.table.refuses_all = "54000"
+    nursery.start_soon(bench.writer.run)
+    for hour in range(8):
+        bench.put(some(ROWS_MAX, hour * 3_600))
+    bench.inlet.close()
+    await trio.sleep(60)
+    assert bench.inlet.statistics().current_buffer_used == 6
+    bench.store.table.refuses_all = None
     receipts = [receipt async for receipt in bench.receipts]
-    assert sum(receipt.inserted for receipt in receipts) == ROWS_MAX + 30
+    assert sum(receipt.inserted for receipt in receipts) == 8 * ROWS_MAX
     assert max(bench.write_sizes) <= ROWS_MAX

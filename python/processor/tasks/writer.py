@@ -17,6 +17,9 @@ from processor.tasks.receipts import Receipts
 from processor.tasks.rehydration import Devices
 from processor.tasks.retrying import Dependency
 
+# A held batch takes others in up to twice its size, and small ones up to so many rows: it is written in parts.
+HELD_ROWS_MIN = 1_000
+
 
 class Writer:
     """One task with one PostgreSQL session; every record of a device comes to the same writer.
@@ -91,15 +94,21 @@ class Writer:
             return await self._inlet.receive()
 
     def _neighbours(self, rows: int) -> Batch | None:
-        """What waits behind a batch of so many rows, as far as one batch has room for both."""
-        if rows >= self._batching.rows_max:
+        """What waits behind a batch of so many rows that is held.
+
+        As far as one batch has room for both, or another one beside a full one: rows that the table refuses may
+        fill a batch, and must not keep away those that it takes.
+        """
+        rows_max = self._batching.rows_max
+        if rows >= max(2 * rows_max, HELD_ROWS_MIN):
             return None
         while not self._batching.full:
             try:
                 self._batching.add(self._inlet.receive_nowait(), trio.current_time())
             except (trio.WouldBlock, trio.EndOfChannel):
                 break
-        if not (waiting := self._batching.flush(beside_rows=rows)):
+        beside_rows = rows if rows < rows_max else 0
+        if not (waiting := self._batching.flush(beside_rows=beside_rows)):
             return None
         batch = Batch.merge(waiting)
         self._devices.update(batch)
