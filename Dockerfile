@@ -38,8 +38,9 @@ RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin 
     && install -d -o processor -m 0750 /var/lib/processor
 COPY --from=install /opt/processor /opt/processor
 # The base image has no bytecode of the standard library, and the user below may write none: without this each
-# start and each health check would compile what it imports.
-RUN /opt/processor/bin/python -c "import processor.cli.run, processor.service, processor.healthcheck"
+# start and each health check would compile what it imports. The last three are imported only when they are used.
+RUN /opt/processor/bin/python -c "import processor.cli.run, processor.service, processor.healthcheck, \
+        concurrent.futures.thread, encodings.idna, importlib.readers"
 # By number, which is how an orchestrator can tell that it is not root.
 USER 10001:10001
 # Where panic dumps go; as a volume it stays writable under a read-only root.

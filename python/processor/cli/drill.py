@@ -48,7 +48,7 @@ examples:
   processor drill sigterm --rounds 200 --report drills      200 stop requests, and a report with plots
   processor drill sigterm --rounds 100 --fault kill9
   DRAIN_BUDGET_MS=2000 processor drill sigterm --fault freeze-postgres
-  processor drill sigterm --container processor:1.4         the image instead of this installation
+  processor drill sigterm --container processor             the image instead of this installation
   processor drill sigterm --seed 7 --json | jq .drain_ms_p99
   POSTGRES_ADMIN_URL=postgres://owner@staging/telemetry processor drill sigterm    where processor may not delete
 
