@@ -127,6 +127,8 @@ CONNECTION = "connection"
 """The cause of a retry without an SQLSTATE: no connection, a lost one, or no answer in time."""
 IN_USE = "use"
 """The reporter who finds out by using a dependency."""
+READING = "reading"
+"""The reporter who reads the stream: ready again only with a delivery, or with an answer that there is none."""
 
 
 class Recorder:
@@ -180,17 +182,22 @@ class Recorder:
 
     def read_answered(self, *, entries: int) -> None:
         """One XREADGROUP was answered; no entry is the result `empty`, and nothing is undelivered then."""
+        self.dependency_ready("redis", by=READING)
         self._reads["ok" if entries else "empty"] += 1
         if not entries:
             self._lag = 0
 
     def read_failed(self, reason: str) -> None:
-        """One XREADGROUP ended in an error, and Redis cannot be used."""
+        """One XREADGROUP ended in an error, and Redis cannot be used.
+
+        A new connection does not mend that: a server that is a replica now takes it, and refuses to deliver.
+        """
         self._reads["error"] += 1
-        self.dependency_lost("redis", reason)
+        self.dependency_lost("redis", reason, by=READING)
 
     def entries_delivered(self, entries: int) -> None:
         """Entries were read, or pending ones delivered once more."""
+        self.dependency_ready("redis", by=READING)
         self._last_record_ms = wall_clock.unix_ms()
         self._records_read += entries
 
@@ -295,8 +302,9 @@ class Recorder:
         return self._troubles[name]
 
     def _readiness(self, name: str) -> Readiness:
-        reason = next(iter(self._troubles[name].values()), "")
-        return Readiness(ready=not self._troubles[name], reason=reason)
+        troubles = self._troubles[name]
+        reason = troubles.get(IN_USE) or next(iter(troubles.values()), "")
+        return Readiness(ready=not troubles, reason=reason)
 
 
 def _age_s(since_ms: int | None) -> float | None:

@@ -265,7 +265,7 @@ def test_a_group_that_is_missing_while_memory_is_used_up_is_waited_for(
     service.until_metrics(acks_total=100)
     fill(own_world.redis)
     own_world.redis.xgroup_destroy(own_world.stream, GROUP)
-    assert "OOM" in service.until_not_ready("redis")
+    service.until_not_ready("redis", saying="OOM")
     own_world.redis.config_set("maxmemory", "0")
     service.until_ready_again()
     own_world.until_settled()

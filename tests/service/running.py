@@ -135,11 +135,17 @@ class Service:
         """Wait until `/readyz` says 200."""
         until(lambda: self.readyz()[0] == 200, f"ready\n{self.report()}")
 
-    def until_not_ready(self, dependency: str) -> str:
-        """Wait until `/readyz` says 503 because of `dependency`; its reason."""
-        until(lambda: dependency in self.readyz()[1]["reasons"], f"{dependency} is not ready")
-        assert self.readyz()[0] == 503
-        reason: str = self.readyz()[1]["reasons"][dependency]
+    def until_not_ready(self, dependency: str, saying: str = "") -> str:
+        """Wait until `/readyz` says 503 because of `dependency`, with `saying` in the reason; the reason."""
+        reason = ""
+
+        def is_not_ready() -> bool:
+            nonlocal reason
+            status, body = self.readyz()
+            reason = body["reasons"].get(dependency, "")
+            return status == 503 and bool(reason) and saying in reason
+
+        until(is_not_ready, f"{dependency} is not ready")
         return reason
 
     def metrics(self) -> dict[str, float]:

@@ -73,6 +73,29 @@ def test_a_read_that_failed_is_counted_and_redis_is_not_ready_for_its_reason() -
     assert now.unready["redis"] == "redis:6379: the connection was lost"
 
 
+def test_a_new_connection_does_not_make_redis_ready_before_it_delivers() -> None:
+    recorder = Recorder(BUILD)
+    recorder.dependency_ready("redis")
+    for entries in (0, 1):
+        recorder.read_failed("redis:6379: READONLY You can't write against a read only replica.")
+        recorder.dependency_ready("redis")
+        assert "READONLY" in recorder.snapshot().unready["redis"]
+        if entries:
+            recorder.entries_delivered(entries)
+        else:
+            recorder.read_answered(entries=0)
+        assert "redis" not in recorder.snapshot().unready
+
+
+def test_of_several_troubles_with_a_dependency_the_reason_is_what_its_use_found() -> None:
+    recorder = Recorder(BUILD)
+    recorder.read_failed("redis:6379: NOGROUP")
+    recorder.dependency_lost("redis", "redis:6379: OOM")
+    assert recorder.snapshot().unready["redis"] == "redis:6379: OOM"
+    recorder.dependency_ready("redis")
+    assert recorder.snapshot().unready["redis"] == "redis:6379: NOGROUP"
+
+
 def test_a_read_without_an_entry_says_that_nothing_is_undelivered() -> None:
     recorder = Recorder(BUILD)
     recorder.queue_seen(lag=None, pending_entries=3)
