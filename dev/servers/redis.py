@@ -53,13 +53,18 @@ class RedisServer:
             )
             goal = other.info("replication")["master_repl_offset"]
             poll(lambda: own.info("replication")["slave_repl_offset"] >= goal, "it is up to date")
-            # Before its first append-only file is whole a server refuses to stop.
-            poll(lambda: not own.info("persistence")["aof_rewrite_in_progress"], "it is on disk")
+            # Before its first append-only file is whole a server refuses to stop; it may be yet to begin.
+            poll(lambda: not _is_rewriting(own), "it is on disk")
 
     def lead(self) -> None:
         """Follow nobody any more, and take writes."""
         with _client(self.unix_socket) as own:
             own.replicaof("NO", "ONE")
+
+
+def _is_rewriting(server: redis.Redis) -> bool:
+    persistence = server.info("persistence")
+    return bool(persistence["aof_rewrite_in_progress"] or persistence["aof_rewrite_scheduled"])
 
 
 @contextlib.contextmanager
