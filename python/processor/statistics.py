@@ -128,7 +128,7 @@ CONNECTION = "connection"
 IN_USE = "use"
 """The reporter who finds out by using a dependency."""
 READING = "reading"
-"""The reporter who reads the stream: ready again only with a delivery, or with an answer that there is none."""
+"""The reporter who reads the stream. It reports Redis as ready again only once a read was answered."""
 
 
 class Recorder:
