@@ -1,4 +1,4 @@
-"""What the tests of deployments share: the world of the process tests, and servers that may be ruined."""
+"""What the tests of deployments share: fixtures of the process tests, and servers that a test may damage."""
 
 from __future__ import annotations
 
