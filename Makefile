@@ -51,8 +51,9 @@ bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
 lint: $(BUILT) ## Check style, types and the codec's stub; changes nothing
 	$(PYTHON_BIN) -m ruff check
 	$(PYTHON_BIN) -m ruff format --check
+	.venv/bin/lint-imports --no-logo
 	$(PYTHON_BIN) -m mypy
-	$(PYTHON_BIN) -m mypy.stubtest --allowlist dev/stubtest.allow processor._codec
+	$(PYTHON_BIN) -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist dev/stubtest.allow telemetry._codec
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
@@ -69,7 +70,7 @@ lock: $(INSTALLED) ## Resolve the dependencies of pyproject.toml anew into the l
 
 clean: ## Remove all that the commands have made
 	rm -rf .venv target demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	rm -f python/processor/_codec.*.so
+	rm -f python/telemetry/_codec.*.so
 	find python dev tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Names, versions and hashes alone: where packages come from is each machine's own setting.

@@ -18,7 +18,7 @@ from bench.report import as_json, print_codec, print_service
 from bench.report_paths import print_paths
 from bench.service import Filling, ServiceResult, run_service
 from dev.servers import Choice, ServerError
-from processor.errors import ProcessorError
+from telemetry.chassis.errors import TelemetryError
 
 INTERRUPTED = 130
 PARTS = ["codec", "service", "paths"]
@@ -66,7 +66,7 @@ def main() -> int:
         codec = _codec(options, scale, console, errors) if "codec" in asked else None
         service = _service(options, scale, console, errors) if "service" in asked else None
         paths = _paths(options, scale, console, errors) if "paths" in asked else None
-    except (BenchError, ServerError, ProcessorError) as error:
+    except (BenchError, ServerError, TelemetryError) as error:
         errors.print(f"bench: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:

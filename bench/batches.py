@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from bench.entries import USUAL_FLEET, fleet_entries
 from bench.replies import as_replies
-from processor._codec import Batch, Delivery, ReplyParser
+from telemetry._codec import Batch, Delivery, ReplyParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from processor.publish.entry import Entry
+    from telemetry.stream.entry import Entry
 
 
 def overlapping_batches(

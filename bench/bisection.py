@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bench.tables import BenchTable
     from dev.servers import Choice
-    from processor._codec import Batch
+    from telemetry._codec import Batch
 
 Way: TypeAlias = "Callable[[TrioConnection, Batch], Awaitable[None]]"
 

@@ -13,8 +13,8 @@ from bench.copy_rows import copy_rows
 from bench.entries import WIDE_FLEET, capture_entries, fleet_entries
 from bench.measure import BenchError, Cost, Summary, interleave, summarise, timed
 from bench.replies import GROUP, STREAM, TAKEN, as_replies
-from processor._codec import INCOMPLETE, Delivery, ReplyParser
 from processor.edges.postgres.store import COPY_CHUNK_BYTES
+from telemetry._codec import INCOMPLETE, Delivery, ReplyParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.copy_rows import CopyRow
     from bench.replies import Reply
 
-OURS, PEER, MEMCPY = "processor._codec", "hiredis + orjson + struct", "memcpy"
+OURS, PEER, MEMCPY = "telemetry._codec", "hiredis + orjson + struct", "memcpy"
 
 
 @dataclass(frozen=True)

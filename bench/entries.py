@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import orjson
 
 from bench.ages import live
-from processor.publish.capture import Accepted, Capture
-from processor.publish.entry import Entry
+from telemetry.stream.capture import Accepted, Capture
+from telemetry.stream.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

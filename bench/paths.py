@@ -12,15 +12,15 @@ import trio
 from bench.batches import overlapping_batches
 from bench.measure import BenchError, interleave
 from bench.tables import launch_tables
-from processor._codec import Batch, DeviceStates, Keys
 from processor.core.scattered_keys import is_worth_probing
 from processor.edges.postgres.store import PostgresStore
+from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
-from processor.logs import Log
-from processor.statistics import Build, Recorder
-from processor.tasks.newest_positions import NewestPositions
-from processor.tasks.rehydration import Devices
-from processor.tasks.retrying import Dependency
+from processor.journal.statistics import Build, Recorder
+from processor.writing.newest_positions import NewestPositions
+from processor.writing.rehydration import Devices
+from telemetry._codec import Batch, DeviceStates, Keys
+from telemetry.chassis.logs import Log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -14,13 +14,13 @@ from psycopg.conninfo import conninfo_to_dict
 from bench.copy_rows import HEADER_BYTES, TRAILER, body
 from bench.measure import BenchError, Cost
 from bench.replies import read_reply
-from processor._codec import COLUMNS, Batch, Delivery, ReplyParser
 from processor.edges.postgres.store import COPY_CHUNK_BYTES
+from telemetry._codec import COLUMNS, Batch, Delivery, ReplyParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from processor.publish.entry import Entry
+    from telemetry.stream.entry import Entry
 
 TIMING = re.compile(r"^Time: ([\d.]+) ms", re.MULTILINE)
 

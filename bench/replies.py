@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from processor.publish.entry import Entry
+    from telemetry.stream.entry import Entry
 
 STREAM = "telemetry:teltonika"
 GROUP = "processor"

@@ -23,12 +23,12 @@ from dev.servers import (
     launch_postgres,
     launch_redis,
 )
-from processor.edges.publisher import StreamPublisher, Target
+from telemetry.stream.publisher import StreamPublisher, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from processor.publish.entry import Entry
+    from telemetry.stream.entry import Entry
 
 DATABASE = "bench"
 PLAIN, HYPERTABLE = "plain table", "hypertable"

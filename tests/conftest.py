@@ -37,6 +37,8 @@ from dev.servers import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+pytest_plugins = ["tests.support.logging_fixtures"]
+
 SERVERS_VARIABLE = "PROCESSOR_TEST_SERVERS"
 
 redis_key = pytest.StashKey[RedisBinary]()

@@ -9,7 +9,7 @@ from bench.batches import overlapping_batches
 from bench.bisection import run_bisection
 from bench.paths import PATHS, STAGED, run_paths
 from dev.servers import Choice
-from processor._codec import Batch
+from telemetry._codec import Batch
 
 CHOICE = Choice(os.environ.get("PROCESSOR_TEST_SERVERS", Choice.AUTO.value))
 

@@ -8,9 +8,9 @@ import pytest
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
-from tests.drill.conftest import drills
-from tests.service.conftest import run, world
-from tests.service.world import World
+from tests.drills.conftest import drills
+from tests.processes.conftest import run, world
+from tests.support.servers import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.servers import faked_clock
-from tests.deployments.live import iso, live, live_entry
-from tests.service.running import QUICK_CLAIMS
-from tests.service.world import entry
+from tests.support.live_entries import iso, live, live_entry
+from tests.support.processes import QUICK_CLAIMS
+from tests.support.servers import entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.service.conftest import Run
-    from tests.service.world import Fields, World
+    from tests.processes.conftest import Run
+    from tests.support.servers import Fields, World
 
 pytestmark = pytest.mark.deployment("faketime")
 

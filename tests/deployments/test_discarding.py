@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deployments.live import live
-from tests.edges.batches import position
-from tests.service.running import QUICK_CLAIMS
+from tests.support.batches import position
+from tests.support.live_entries import live
+from tests.support.processes import QUICK_CLAIMS
 
 if TYPE_CHECKING:
-    from tests.service.conftest import Run
-    from tests.service.running import Line, Service
-    from tests.service.world import World
+    from tests.processes.conftest import Run
+    from tests.support.processes import Line, Service
+    from tests.support.servers import World
 
 pytestmark = pytest.mark.deployment
 

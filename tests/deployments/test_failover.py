@@ -9,16 +9,16 @@ import pytest
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
-from tests.deployments.live import live
-from tests.service.running import QUICK_CLAIMS, until
-from tests.service.world import GROUP, World
+from tests.support.live_entries import live
+from tests.support.processes import QUICK_CLAIMS, until
+from tests.support.servers import GROUP, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.servers import Database, RedisBinary, RedisServer, Relay
-    from tests.service.conftest import Run
-    from tests.service.running import Service
+    from tests.processes.conftest import Run
+    from tests.support.processes import Service
 
 pytestmark = pytest.mark.deployment
 

@@ -8,17 +8,17 @@ import pytest
 
 from dev.schema import create_database
 from dev.servers import launch_postgres
-from tests.deployments.live import live, live_entry
-from tests.edges.batches import position
-from tests.service.running import QUICK_CLAIMS
-from tests.service.world import World
+from tests.support.batches import position
+from tests.support.live_entries import live, live_entry
+from tests.support.processes import QUICK_CLAIMS
+from tests.support.servers import World
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from dev.servers import PostgresBinaries
-    from tests.service.conftest import Run
-    from tests.service.running import Service
+    from tests.processes.conftest import Run
+    from tests.support.processes import Service
 
 pytestmark = pytest.mark.deployment
 

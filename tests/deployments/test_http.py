@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service.running import WAIT_S_MAX
+from tests.support.processes import WAIT_S_MAX
 
 if TYPE_CHECKING:
-    from tests.service.conftest import Run
+    from tests.processes.conftest import Run
 
 pytestmark = pytest.mark.deployment
 

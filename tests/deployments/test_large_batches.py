@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deployments.live import live
-from tests.service.running import QUICK_CLAIMS, until
+from tests.support.live_entries import live
+from tests.support.processes import QUICK_CLAIMS, until
 
 if TYPE_CHECKING:
     from dev.servers import Relay
-    from tests.service.conftest import Run
-    from tests.service.world import World
+    from tests.processes.conftest import Run
+    from tests.support.servers import World
 
 pytestmark = pytest.mark.deployment
 

@@ -12,16 +12,16 @@ import pytest
 
 from dev.schema import create_database
 from dev.servers import launch_postgres
-from tests.deployments.live import START, iso, live, live_entry
-from tests.service.running import QUICK_CLAIMS, until
-from tests.service.world import World
+from tests.support.live_entries import START, iso, live, live_entry
+from tests.support.processes import QUICK_CLAIMS, until
+from tests.support.servers import World
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from dev.servers import PostgresBinaries, PostgresServer
-    from tests.service.conftest import Run
-    from tests.service.running import Service
+    from tests.processes.conftest import Run
+    from tests.support.processes import Service
 
 pytestmark = pytest.mark.deployment
 

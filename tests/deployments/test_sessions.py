@@ -9,15 +9,15 @@ import psycopg
 import pytest
 
 from dev.servers import launch_pgbouncer
-from tests.deployments.live import live, live_entry
-from tests.service.running import QUICK_CLAIMS, until
+from tests.support.live_entries import live, live_entry
+from tests.support.processes import QUICK_CLAIMS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.servers import PostgresServer
-    from tests.service.conftest import Run
-    from tests.service.world import World
+    from tests.processes.conftest import Run
+    from tests.support.servers import World
 
 pytestmark = pytest.mark.deployment("pgbouncer")
 

@@ -19,9 +19,9 @@ from dev.servers import (
     promote,
     require_standby,
 )
-from tests.deployments.live import live
-from tests.service.running import until
-from tests.service.world import World
+from tests.support.live_entries import live
+from tests.support.processes import until
+from tests.support.servers import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from dev.servers import Database, PostgresBinaries, PostgresServer, Relay
-    from tests.service.conftest import Run
-    from tests.service.running import Service
+    from tests.processes.conftest import Run
+    from tests.support.processes import Service
 
 pytestmark = pytest.mark.deployment
 

@@ -11,16 +11,16 @@ import pytest
 
 from dev.servers import find_program
 from dev.servers.guarded import guarded_directory
-from tests.deployments.live import live
-from tests.service.running import until
+from tests.support.live_entries import live
+from tests.support.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.servers import PostgresServer
-    from tests.drill.conftest import Drills
-    from tests.service.conftest import Run
-    from tests.service.world import World
+    from tests.drills.conftest import Drills
+    from tests.processes.conftest import Run
+    from tests.support.servers import World
 
 pytestmark = pytest.mark.deployment("stress")
 

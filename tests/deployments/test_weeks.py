@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deployments.live import START, iso, live, live_entry
-from tests.service.running import QUICK_CLAIMS
-from tests.service.world import GROUP
+from tests.support.live_entries import START, iso, live, live_entry
+from tests.support.processes import QUICK_CLAIMS
+from tests.support.servers import GROUP
 
 if TYPE_CHECKING:
-    from tests.service.conftest import Run
-    from tests.service.world import Fields, World
+    from tests.processes.conftest import Run
+    from tests.support.servers import Fields, World
 
 pytestmark = pytest.mark.deployment
 

@@ -32,7 +32,7 @@ from dev.servers import (
     require_standby,
 )
 from dev.servers.ports import free_port
-from tests.service.running import until
+from tests.support.processes import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

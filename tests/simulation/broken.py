@@ -10,21 +10,21 @@ import trio
 from processor.core.attempts import Failure, Fate, Recorded
 from processor.core.evidence import Evidence
 from processor.core.parts import Part
-from processor.core.verdicts import Path
-from processor.edges.fakes.redis import FakePending, parse_id
-from processor.edges.fakes.store import FakeStore
-from processor.edges.fakes.stream import FakeStream
+from processor.core.write_errors import Path
 from processor.edges.ports import Commit, Sighting, Swept
-from processor.tasks.receipts import written
+from processor.settling.receipts import written
+from tests.support.fakes.redis import FakePending, parse_id
+from tests.support.fakes.store import FakeStore
+from tests.support.fakes.stream import FakeStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from processor._codec import Batch, Delivery, Keys
-    from processor.core.dissection import Dissection
-    from processor.edges.fakes.rows import Key, Row
-    from processor.tasks.committing import Committing
-    from processor.tasks.judging import Ruling
+    from processor.core.bisection import Dissection
+    from processor.writing.committing import Committing
+    from processor.writing.judging import Ruling
+    from telemetry._codec import Batch, Delivery, Keys
+    from tests.support.fakes.rows import Key, Row
 
 
 class DroppingStore(FakeStore):

@@ -11,10 +11,10 @@ import trio
 from trio._core import _run
 from trio.testing import MockClock
 
-from processor import wall_clock
-from processor.edges.fakes.redis import NOON_US
-from processor.life import supervisor
+from processor.service import supervisor
+from telemetry.chassis import clocks
 from tests.simulation.life import WatchedPipeline
+from tests.support.fakes.redis import NOON_US
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ def simulate(
     gc.disable()
     with (
         patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True),
-        patch.object(wall_clock, "unix_ms", unix_ms),
+        patch.object(clocks, "unix_ms", unix_ms),
         patch.object(supervisor, "Pipeline", WatchedPipeline),
     ):
         try:

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from processor.core.attempts import Fate
-from processor.edges.fakes.store import FakeStore
-from processor.life import supervisor
-from processor.life.assembly import Edges
-from processor.life.pipeline import Pipeline
-from processor.logs import Log
-from processor.panic.black_box import BlackBox
-from processor.tasks.postgres_probe import PostgresProbe
+from processor.service import supervisor
+from processor.service.assembly import Edges
+from processor.service.pipeline import Pipeline
+from processor.watching.postgres_probe import PostgresProbe
+from telemetry.chassis.crash.black_box import BlackBox
+from telemetry.chassis.logs import Log
 from tests.simulation.checkpoints import current_life
 from tests.simulation.wire import Wire
+from tests.support.fakes.store import FakeStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from processor._codec import Delivery
     from processor.config import Config
-    from processor.exit_codes import ExitCode
-    from processor.tasks.in_hand import InHand
+    from processor.settling.in_flight import InHand
+    from telemetry._codec import Delivery
+    from telemetry.chassis.exit_codes import ExitCode
     from tests.simulation.world import World
 
 

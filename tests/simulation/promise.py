@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Stage
-from processor.exit_codes import ExitCode
-from processor.life.ending import HAND_OVER_INSISTED_MS, HAND_OVER_MS
+from processor.service.ending import HAND_OVER_INSISTED_MS, HAND_OVER_MS
+from telemetry.chassis.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from processor.edges.fakes.failover import Replica, promote, replicate
-from processor.edges.fakes.redis import parse_id
+from tests.support.fakes.failover import Replica, promote, replicate
+from tests.support.fakes.redis import parse_id
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.core.verdicts import Kind as Failing
-from processor.core.verdicts import Step, next_step
-from processor.life import pipeline
-from processor.life.ending import Ending
-from processor.life.handing_over import HandOver
-from processor.life.pipeline import Pipeline
-from processor.life.stopping import StopRequest
-from processor.tasks import judging
-from processor.tasks.committing import Committing
-from processor.tasks.in_hand import InHand
+from processor.core.write_errors import Kind as Failing
+from processor.core.write_errors import Step, next_step
+from processor.service import pipeline
+from processor.service.ending import Ending
+from processor.service.pipeline import Pipeline
+from processor.settling.in_flight import InHand
+from processor.settling.release import HandOver
+from processor.writing import judging
+from processor.writing.committing import Committing
+from telemetry.chassis.stopping import StopRequest
 from tests.simulation.broken import (
     BlamingStore,
     CancellingStore,
@@ -38,9 +38,9 @@ from tests.simulation.cuts import Cut, Kind, cuts_of, run
 from tests.simulation.world import Doubles
 
 if TYPE_CHECKING:
-    from processor._codec import Batch
-    from processor.core.verdicts import Case
-    from processor.edges.fakes.stream import FakeStream
+    from processor.core.write_errors import Case
+    from telemetry._codec import Batch
+    from tests.support.fakes.stream import FakeStream
 
 # One checkpoint in this number is enough for what breaks at many of them.
 STRIDE = 7

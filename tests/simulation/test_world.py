@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 import trio
 
-from processor.edges.fakes.redis import parse_id
-from processor.exit_codes import ExitCode
+from telemetry.chassis.exit_codes import ExitCode
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.world import World
+from tests.support.fakes.redis import parse_id
 
 
 async def kill_in_an_acknowledgement(*, arrives: bool) -> World:

@@ -12,22 +12,22 @@ from typing import Any, Self
 import trio
 
 from processor.config import Config, load_config
-from processor.edges.fakes.pending import RELEASED_IDLE_S
-from processor.edges.fakes.redis import (
+from tests.simulation.checkpoints import Checkpoints
+from tests.simulation.clockwork import unix_ms
+from tests.simulation.life import Life
+from tests.support.batches import NOON, position
+from tests.support.fakes.pending import RELEASED_IDLE_S
+from tests.support.fakes.redis import (
     EntryId,
     FakePending,
     FakeRedis,
     format_id,
     parse_id,
 )
-from processor.edges.fakes.rows import Key, Row, day_of
-from processor.edges.fakes.store import FakeStore
-from processor.edges.fakes.stream import FakeStream
-from processor.edges.fakes.table import FakeTable
-from tests.edges.batches import NOON, position
-from tests.simulation.checkpoints import Checkpoints
-from tests.simulation.clockwork import unix_ms
-from tests.simulation.life import Life
+from tests.support.fakes.rows import Key, Row, day_of
+from tests.support.fakes.store import FakeStore
+from tests.support.fakes.stream import FakeStream
+from tests.support.fakes.table import FakeTable
 
 ENVIRONMENT = {
     "REDIS_URL": "redis://127.0.0.1",

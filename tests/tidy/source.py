@@ -1,4 +1,4 @@
-"""The service's own source as syntax trees, for tests of its style."""
+"""The packages' source as syntax trees, for tests of its style."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = "processor"
+PACKAGES = ("telemetry", "processor", "ingestion", "drills")
 
 
 @dataclass(frozen=True)
 class Module:
-    """One module of the package."""
+    """One module of a package."""
 
     name: str
-    """Below the package: `tasks.writer`; empty for the package itself."""
+    """With its package: `processor.writing.writer`."""
     path: Path
     tree: ast.Module
 
@@ -36,14 +36,6 @@ class Module:
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{self.path}: a relative import"
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-    def own_imports(self) -> Iterator[str]:
-        """Those of this package, as module names."""
-        for name in self.imports():
-            if name.partition(".")[0] == PACKAGE:
-                below = name.removeprefix(f"{PACKAGE}.")
-                # A name of the package itself, such as its version, belongs to nobody below.
-                yield below if below in MODULE_NAMES else below.rpartition(".")[0]
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         """Every function and method."""
@@ -70,19 +62,17 @@ class Module:
 
 @cache
 def modules() -> tuple[Module, ...]:
-    """All modules of the package."""
-    base = ROOT / "python" / PACKAGE
+    """All modules of all packages."""
+    base = ROOT / "python"
     return tuple(
         Module(_name(path.relative_to(base)), path, ast.parse(path.read_text()))
-        for path in sorted(base.rglob("*.py"))
+        for package in PACKAGES
+        for path in sorted((base / package).rglob("*.py"))
     )
 
 
 def _name(path: Path) -> str:
-    return ".".join(path.with_suffix("").parts).removesuffix("__init__").removesuffix(".")
-
-
-MODULE_NAMES = frozenset(each.name for each in modules()) | {"_codec"}
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
 def is_within(name: str, package: str) -> bool:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from processor._codec import COLUMNS, DECODE_CODES
 from processor.cli import COMMANDS
 from processor.cli.run import EPILOG
 from processor.config import Config, load_config
 from processor.core.ledger import Ledger
 from processor.core.schema import EXPECTED_COLUMNS, WRITTEN_COLUMNS
-from processor.edges.http.exposition import metrics_text
-from processor.edges.http.routes import respond
-from processor.exit_codes import ExitCode
-from processor.statistics import Build, Recorder
+from processor.journal.exposition import metrics_text
+from processor.journal.statistics import Build, Recorder
+from telemetry._codec import COLUMNS, DECODE_CODES
+from telemetry.chassis.exit_codes import ExitCode
+from telemetry.chassis.http.routes import respond
 from tests.tidy.citations import RULES_SECTION, Citation, citations
 from tests.tidy.contract import (
     CONTRACT,
@@ -47,7 +47,7 @@ REQUIRED = {
     "REDIS_URL": "redis://127.0.0.1",
     "POSTGRES_URL": "postgresql://processor@127.0.0.1/telemetry",
 }
-# Their defaults are described in words; tests/unit/test_config.py has a case for each.
+# Their defaults are described in words; tests/processor/config/test_config.py has a case for each.
 DESCRIBED = {*REQUIRED, "REDIS_CONSUMER_NAME", "REDIS_DLQ_STREAM", "PANIC_DUMP_DIR"}
 # A retired variable stays until the one is there that does its work.
 RETIRED = {"WRITE_LINGER_MS": "READ_INTERVAL_MS", "CONTROL_SOCKET": "REDIS_CONTROL_CHANNEL"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.core.verdicts import TABLE
+from processor.core.write_errors import TABLE
 from tests.tidy.markdown import code_spans, section, without_code_blocks
 from tests.tidy.source import ROOT
 

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, cast
 
-from processor import stop_signals
+from telemetry.chassis import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

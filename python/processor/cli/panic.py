@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.cli import COMMANDS
-from processor.panic.reading import NotADump, read_dump
-from processor.panic.showing import as_text
+from telemetry.chassis.crash.reading import NotADump, read_dump
+from telemetry.chassis.crash.showing import as_text
 
 if TYPE_CHECKING:
     from processor.cli import Subparsers

@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processor.errors import ConfigError, RedisError
-from processor.exit_codes import ExitCode
-from processor.publish.imei import is_imei
-from processor.publish.pacing import Pace
-from processor.publish.progress import with_progress
-from processor.publish.replay import STANDARD_INPUT, Plan, Replay, Replayed
-from processor.publish.report import Summary, json_lines, refusal_text
-from processor.publish.sending import send
+from processor.operating.publish.pacing import Pace
+from processor.operating.publish.progress import with_progress
+from processor.operating.publish.report import Summary, json_lines, refusal_text
+from processor.operating.publish.sending import send
+from telemetry.chassis.errors import ConfigError, RedisError
+from telemetry.chassis.exit_codes import ExitCode
+from telemetry.stream.imei import is_imei
+from telemetry.stream.replay import STANDARD_INPUT, Plan, Replay, Replayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +149,7 @@ def _dry_run(plan: Plan) -> int:
 
 def _publish(plan: Plan, arguments: argparse.Namespace) -> int:
     # Imported late: the client library takes longer than a dry run does.
-    from processor.edges.publisher import StreamPublisher, Target  # noqa: PLC0415
+    from telemetry.stream.publisher import StreamPublisher, Target  # noqa: PLC0415
 
     stream = arguments.stream or os.environ.get("REDIS_TELEMETRY_STREAM") or _STREAM_DEFAULT
     replay = Replay(plan)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from processor.cli import COMMANDS
 from processor.config import load_config
-from processor.errors import ConfigError
-from processor.exit_codes import ExitCode
-from processor.logs import configure
+from telemetry.chassis.errors import ConfigError
+from telemetry.chassis.exit_codes import ExitCode
+from telemetry.chassis.logs import configure
 
 if TYPE_CHECKING:
     from processor.cli import Subparsers
@@ -60,7 +60,7 @@ def run(_arguments: argparse.Namespace) -> int:
         return ExitCode.BAD_CONFIGURATION
     log = configure(level=config.log_level, form=config.log_format, instance_id=config.instance_id)
     # Imported late: a bad environment is told without waiting for the servers' clients to load.
-    from processor.service import run_service  # noqa: PLC0415
+    from processor.service.process import run_service  # noqa: PLC0415
 
     try:
         return run_service(config)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from processor.config.defaults import consumer_name, control_socket, dlq_stream, panic_dump_dir
-from processor.config.parsers import choice, count, milliseconds, port, socket_path, text
-from processor.config.targets import PostgresTarget, RedisTarget, postgres_target, redis_target
-from processor.config.variables import Relation, load, variable
+from processor.config.postgres_target import PostgresTarget, postgres_target
+from telemetry.chassis.config.parsers import choice, count, milliseconds, port, socket_path, text
+from telemetry.chassis.config.redis_target import RedisTarget, redis_target
+from telemetry.chassis.config.variables import Relation, load, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, Self, TypeVar
 
-from processor.core.verdicts import Path
+from processor.core.write_errors import Path
 
 
 class Dissectable(Protocol):

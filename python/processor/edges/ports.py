@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from processor._codec import Batch, Delivery, Keys
 from processor.core.attempts import Failure, PendingEntry, Recorded
 from processor.core.evidence import Evidence
+from telemetry._codec import Batch, Delivery, Keys
 
 FIRST_ID = "0-0"
 """Before every entry: where a pass begins."""

@@ -6,14 +6,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// One record as the stream's fields have it.
-#[pyclass(frozen, get_all, module = "processor._codec")]
+#[pyclass(frozen, get_all, module = "telemetry._codec")]
 pub(crate) struct AvlRecord {
     timestamp: String,
     payload: Py<PyBytes>,
 }
 
 /// A frame that was accepted whole.
-#[pyclass(frozen, get_all, module = "processor._codec")]
+#[pyclass(frozen, get_all, module = "telemetry._codec")]
 pub(crate) struct AvlFrame {
     start: usize,
     frame_bytes: usize,
@@ -23,7 +23,7 @@ pub(crate) struct AvlFrame {
 }
 
 /// A frame that was refused whole.
-#[pyclass(frozen, get_all, module = "processor._codec")]
+#[pyclass(frozen, get_all, module = "telemetry._codec")]
 pub(crate) struct AvlRefusal {
     start: usize,
     offset: usize,

@@ -11,7 +11,7 @@ use crate::errors::misuse;
 use crate::keys::Keys;
 
 /// Decoded records, immutable, sorted by (`device_id`, `ts`, entry id).
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct Batch(pub(crate) codec::batch::Batch);
 
 #[pymethods]
@@ -98,7 +98,7 @@ impl Batch {
 }
 
 /// The pieces of a COPY stream, made one at a time.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct CopyChunks {
     state: Mutex<ChunkState>,
     chunk_bytes: usize,

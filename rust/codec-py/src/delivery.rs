@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::batch::Batch;
 
 /// What one XREADGROUP or XCLAIM reply held.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct Delivery(pub(crate) codec::resp::Delivery);
 
 impl Delivery {
@@ -70,7 +70,7 @@ impl Delivery {
 }
 
 /// An entry that is not a Position by the contract.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct Rejection(codec::batch::Rejection);
 
 impl Rejection {

@@ -12,7 +12,7 @@ use crate::errors::CodecError;
 use crate::keys::Keys;
 
 /// The state of one device in this life of the process.
-#[pyclass(frozen, module = "processor._codec", get_all)]
+#[pyclass(frozen, module = "telemetry._codec", get_all)]
 pub(crate) struct DeviceState {
     newest_ts_us: i64,
     latitude: f64,
@@ -22,7 +22,7 @@ pub(crate) struct DeviceState {
 }
 
 /// A bounded LRU of device to state, updated a batch at a time.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct DeviceStates(Mutex<codec::devices::DeviceStates>);
 
 impl DeviceStates {

@@ -6,7 +6,7 @@ use pyo3::PyErr;
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 
-create_exception!(processor._codec, CodecError, PyValueError, "The codec was misused, or a peer broke its protocol.");
+create_exception!(telemetry._codec, CodecError, PyValueError, "The codec was misused, or a peer broke its protocol.");
 
 pub(crate) fn misuse(error: Misuse) -> PyErr {
     CodecError::new_err(error.0)

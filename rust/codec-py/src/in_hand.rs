@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::entry_ids::{parse_ids, to_texts};
 
 /// Ids of the entries that are in hand, each with the time at which it came.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct InHand(Mutex<codec::in_hand::InHand>);
 
 impl InHand {

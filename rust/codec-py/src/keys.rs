@@ -9,7 +9,7 @@ type Bytes<'py> = Bound<'py, PyBytes>;
 type Parameters<'py> = (Bytes<'py>, Bytes<'py>, Bytes<'py>, Bytes<'py>, Bytes<'py>);
 
 /// Keys of some rows of one batch, as parameters of a query in PostgreSQL's binary format.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct Keys(pub(crate) codec::batch::Keys);
 
 #[pymethods]

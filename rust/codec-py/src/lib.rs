@@ -1,4 +1,4 @@
-//! The module `processor._codec`: arguments in, the codec called without the GIL, values out.
+//! The module `telemetry._codec`: arguments in, the codec called without the GIL, values out.
 
 mod avl;
 mod batch;

@@ -16,7 +16,7 @@ use crate::delivery::Delivery;
 use crate::errors::{CodecError, protocol};
 
 /// The type of INCOMPLETE.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct Incomplete;
 
 #[pymethods]
@@ -28,7 +28,7 @@ impl Incomplete {
 }
 
 /// An error that Redis answered with, as a value.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct ReplyError(codec::resp::ReplyError);
 
 #[pymethods]
@@ -49,7 +49,7 @@ impl ReplyError {
 }
 
 /// A sans-I/O parser of one connection's replies.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct ReplyParser(Mutex<Parser>);
 
 impl ReplyParser {
@@ -120,7 +120,7 @@ impl ReplyParser {
 fn incomplete(py: Python<'_>) -> PyResult<Py<PyAny>> {
     static INSTANCE: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
     let instance =
-        INSTANCE.get_or_try_init(py, || py.import("processor._codec")?.getattr("INCOMPLETE").map(Bound::unbind))?;
+        INSTANCE.get_or_try_init(py, || py.import("telemetry._codec")?.getattr("INCOMPLETE").map(Bound::unbind))?;
     Ok(instance.clone_ref(py))
 }
 

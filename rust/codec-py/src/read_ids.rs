@@ -9,7 +9,7 @@ use crate::delivery::Delivery;
 use crate::entry_ids::{parse_ids, to_texts};
 
 /// Ids that were ever read.
-#[pyclass(frozen, module = "processor._codec")]
+#[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct ReadIds(Mutex<codec::read_ids::ReadIds>);
 
 impl ReadIds {

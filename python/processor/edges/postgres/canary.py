@@ -16,7 +16,7 @@ from psycopg import pq
 
 from processor.core.evidence import Evidence
 from processor.core.schema import KEY_COLUMNS, TABLE
-from processor.core.verdicts import is_refusal
+from processor.core.write_errors import is_refusal
 from processor.edges.postgres.rows import (
     POSTGRES_EPOCH_US,
     ROW_TYPES,

@@ -1,7 +1,7 @@
 """psycopg's connection under Trio: connecting, waiting, committing, cancelling and closing without asyncio.
 
 psycopg writes libpq's protocol as generators that yield what they wait for; Trio does the waiting.
-This leans on private API, which tests/edges/test_postgres_private_api.py holds to one version.
+This leans on private API, which tests/processor/edges/test_postgres_private_api.py holds to one version.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from psycopg.abc import RV, PQGen
 
-    from processor._codec import Keys
+    from telemetry._codec import Keys
 
 logger = logging.getLogger(__name__)
 

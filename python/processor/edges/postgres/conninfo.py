@@ -9,7 +9,7 @@ import trio
 from psycopg._conninfo_utils import get_param, is_ip_address, split_attempts
 from psycopg.conninfo import conninfo_to_dict
 
-from processor.errors import ConfigError
+from telemetry.chassis.errors import ConfigError
 
 if TYPE_CHECKING:
     from psycopg.abc import ConnDict

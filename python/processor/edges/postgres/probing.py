@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
     from psycopg.pq.abc import PGconn
 
-    from processor._codec import Keys
+    from telemetry._codec import Keys
 
 # What the planner may think of the table, which nobody may have analysed since it was empty, must not matter:
 # * Its guess for a pair of bounds that it does not know is always a two-hundredth. So the index that bounds

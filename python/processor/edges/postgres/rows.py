@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from processor._codec import Batch
+    from telemetry._codec import Batch
 
 # The fields of WRITTEN_COLUMNS, in their order.
 Row: TypeAlias = "tuple[bytes, ...]"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from processor._codec import Batch, Keys
     from processor.core.evidence import Evidence
     from processor.edges.ports import Bystander
+    from telemetry._codec import Batch, Keys
 
 # Larger pieces cost libpq more memmove when the socket takes only a part, smaller ones more calls.
 # CPU was flat from 64 KiB to 512 KiB on TCP and on a Unix socket alike.

@@ -13,7 +13,7 @@ from processor.edges.redis.names import StreamNames
 from processor.edges.redis.scripts import ACKNOWLEDGE
 
 if TYPE_CHECKING:
-    from processor._codec import Batch
+    from telemetry._codec import Batch
 
 # One command is 22 kB then: half a second over a link of 50 kB/s. A script that took more would find no room
 # on Lua's stack for 8,000.

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from processor._codec import ReplyParser
-from processor.config import RedisTarget
-from processor.edges.redis.commands import Argument, encode
-from processor.edges.redis.connection import RedisConnection
-from processor.edges.redis.opening import open_connection
-from processor.errors import RedisError, RedisUnavailable
+from telemetry._codec import ReplyParser
+from telemetry.chassis.config.redis_target import RedisTarget
+from telemetry.chassis.errors import RedisError, RedisUnavailable
+from telemetry.chassis.redis.commands import Argument, encode
+from telemetry.chassis.redis.connection import RedisConnection
+from telemetry.chassis.redis.opening import open_connection
 
 if TYPE_CHECKING:
-    from processor._codec import Reply
+    from telemetry._codec import Reply
 
 # Proxies and firewalls forget connections that are silent for longer, the strictest after ten seconds.
 IDLE_S_MAX = 3.0

@@ -8,9 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
-from processor.core.refusals import points_elsewhere
 from processor.edges.ports import Swept
-from processor.edges.redis.commands import Argument
 from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.replies import as_integer, as_list, as_text, as_texts
@@ -22,10 +20,12 @@ from processor.edges.redis.scripts import (
     IDS_MAX,
     RECORD_FAILURES,
 )
-from processor.errors import RedisRefused
+from telemetry.chassis.errors import RedisRefused
+from telemetry.chassis.redis.commands import Argument
+from telemetry.chassis.redis.refusals import points_elsewhere
 
 if TYPE_CHECKING:
-    from processor._codec import Reply
+    from telemetry._codec import Reply
 
 
 class Failures:

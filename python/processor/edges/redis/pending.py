@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from processor._codec import Delivery, ReplyParser
 from processor.core.attempts import PendingEntry
 from processor.edges.ports import Claim, Redelivered
-from processor.edges.redis.commands import encode
 from processor.edges.redis.connections import Connections
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.replies import as_integer, as_list, as_pending_entries, as_text, as_texts
@@ -21,10 +19,12 @@ from processor.edges.redis.scripts import (
     RELEASE,
     RENEW,
 )
-from processor.errors import RedisRefused
+from telemetry._codec import Delivery, ReplyParser
+from telemetry.chassis.errors import RedisRefused
+from telemetry.chassis.redis.commands import encode
 
 if TYPE_CHECKING:
-    from processor.edges.redis.connection import RedisConnection
+    from telemetry.chassis.redis.connection import RedisConnection
 
 # Longer than any claim threshold. Redis takes an idle time that reaches back before 1970 for none.
 RELEASED_IDLE_MS = 86_400_000

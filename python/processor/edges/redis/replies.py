@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from processor.core.attempts import Attempts, PendingEntry
 
 if TYPE_CHECKING:
-    from processor._codec import Reply
+    from telemetry._codec import Reply
 
 
 def as_list(reply: Reply) -> list[Reply]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from processor._codec import Batch, Delivery, ReplyParser
-from processor.config import RedisTarget
 from processor.core.attempts import Failure, PendingEntry, Recorded
 from processor.edges.ports import Claim, Ensured, Redelivered, Swept
 from processor.edges.redis.acks import Acks
-from processor.edges.redis.commands import encode
 from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.failures import Failures
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
 from processor.edges.redis.replies import as_list, as_mapping, as_text
-from processor.errors import RedisRefused
+from telemetry._codec import Batch, Delivery, ReplyParser
+from telemetry.chassis.config.redis_target import RedisTarget
+from telemetry.chassis.errors import RedisRefused
+from telemetry.chassis.redis.commands import encode
 
 if TYPE_CHECKING:
-    from processor._codec import Reply
+    from telemetry._codec import Reply
 
 
 class RedisPositionStream:

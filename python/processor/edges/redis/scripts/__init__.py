@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Final
 
-from processor.edges.redis.commands import Argument, encode
+from telemetry.chassis.redis.commands import Argument, encode
 
 # Redis serves nobody else while a script runs: so many ids take it 1 to 15 ms.
 IDS_MAX: Final = 500

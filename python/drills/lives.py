@@ -1,0 +1,201 @@
+"""One life of the service under test: started, struck by the round's fault, and followed to its end."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import trio
+
+from drills.errors import DrillFailed
+from drills.judgement import Life
+from drills.plan import Fault, Round
+from drills.polling import until
+from drills.running import RunningService
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from drills.command import Command
+    from drills.observed import DrillStream
+    from drills.relay import Relay
+
+# A busy machine takes seconds to load Python, an engine as long to make a container.
+_READY_S_MAX = 60.0
+# Beyond SHUTDOWN_TIMEOUT_MS, when the service should have ended itself.
+_END_S_MAX = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How a life was brought to its end."""
+
+    ended_early: bool = False
+    """It was gone before anything was done to it."""
+    drain_ms: float | None = None
+    """From the stop request to its end; None without a stop request, or when it had to be killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One of the names under which the service lives."""
+
+    consumer: str
+    environment: Mapping[str, str]
+
+
+class Lives:
+    """Starts the service again and again. `relay` stands before the server that freezes; None where none does."""
+
+    def __init__(
+        self,
+        command: Command,
+        stream: DrillStream,
+        relay: Relay | None,
+        *,
+        shutdown_timeout_ms: int,
+    ) -> None:
+        self._command = command
+        self._stream = stream
+        self._relay = relay
+        self._end_s_max = shutdown_timeout_ms / 1000 + _END_S_MAX
+
+    async def of_round(self, plan: Round, instance: Instance, fault: Fault) -> Life:
+        """A life that ends by the round's fault. Raises DrillFailed when it does not become ready."""
+
+        async def strike(service: RunningService) -> Stop:
+            return await self._strike(service, plan, fault)
+
+        return await self._live(plan.number, instance, fault, strike)
+
+    async def last(
+        self, number: int, instance: Instance, settled: Callable[[], Awaitable[object]]
+    ) -> Life:
+        """A life that is stopped after `settled` has returned."""
+
+        async def stop(service: RunningService) -> Stop:
+            async with trio.open_nursery() as waiting:
+                waiting.start_soon(_cancel_at_the_end, service, waiting.cancel_scope)
+                await settled()
+                waiting.cancel_scope.cancel()
+            if service.ended.is_set():
+                return Stop(ended_early=True)
+            return await self._signal(service, signal.SIGTERM)
+
+        return await self._live(number, instance, None, stop)
+
+    async def _live(
+        self,
+        number: int,
+        instance: Instance,
+        fault: Fault | None,
+        end: Callable[[RunningService], Awaitable[Stop]],
+    ) -> Life:
+        is_waiting = await trio.to_thread.run_sync(self._stream.released)
+        service = RunningService(
+            self._command, f"{instance.consumer}-life-{number}", instance.environment
+        )
+        takeover = _Takeover(self._stream)
+        async with trio.open_nursery() as living:
+            living.start_soon(service.run)
+            await _until_ready(service)
+            if is_waiting:
+                living.start_soon(takeover.watch)
+            try:
+                stop = await end(service)
+            finally:
+                if self._relay:
+                    self._relay.thaw()
+            living.cancel_scope.cancel()
+        return Life(
+            round=number,
+            consumer=instance.consumer,
+            fault=fault,
+            exit_code=service.exit_code,
+            ended_early=stop.ended_early,
+            drain_ms=stop.drain_ms,
+            last_words=service.last_words,
+            left=await trio.to_thread.run_sync(self._stream.left_by, instance.consumer),
+            inserted=service.inserted,
+            takeover_ms=takeover.took_ms,
+        )
+
+    async def _strike(self, service: RunningService, plan: Round, fault: Fault) -> Stop:
+        await _pause(service, plan.fault_after_ms)
+        if fault.freezes:
+            assert self._relay is not None
+            self._relay.freeze()
+            await _pause(service, plan.signal_after_ms)
+        if service.ended.is_set():
+            return Stop(ended_early=True)
+        if fault is Fault.KILL9:
+            await service.send(signal.SIGKILL)
+            await service.ended.wait()
+            return Stop()
+        async with trio.open_nursery() as thawing:
+            if plan.thaw_after_ms is not None:
+                thawing.start_soon(self._thaw, plan.thaw_after_ms)
+            stop = await self._signal(service, signal.SIGTERM)
+            thawing.cancel_scope.cancel()
+        return stop
+
+    async def _signal(self, service: RunningService, number: signal.Signals) -> Stop:
+        asked_at = trio.current_time()
+        await service.send(number)
+        with trio.move_on_after(self._end_s_max) as patience:
+            await service.ended.wait()
+        if patience.cancelled_caught:
+            await service.send(signal.SIGKILL)
+            await service.ended.wait()
+            return Stop()
+        return Stop(drain_ms=(service.ended_at - asked_at) * 1000)
+
+    async def _thaw(self, after_ms: float) -> None:
+        await trio.sleep(after_ms / 1000)
+        assert self._relay is not None
+        self._relay.thaw()
+
+
+class _Takeover:
+    """Sees when what others had released is claimed."""
+
+    def __init__(self, stream: DrillStream) -> None:
+        self._stream = stream
+        self.took_ms: float | None = None
+
+    async def watch(self) -> None:
+        """From now until nothing released waits any more."""
+        started = trio.current_time()
+        await until(self._all_claimed)
+        self.took_ms = (trio.current_time() - started) * 1000
+
+    async def _all_claimed(self) -> bool:
+        return not await trio.to_thread.run_sync(self._stream.released)
+
+
+async def _until_ready(service: RunningService) -> None:
+    with trio.move_on_after(_READY_S_MAX) as patience:
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(_cancel_at_the_end, service, waiting.cancel_scope)
+            await service.ready.wait()
+            waiting.cancel_scope.cancel()
+    if service.ready.is_set():
+        return
+    what = (
+        f"was not ready within {_READY_S_MAX:.0f} s"
+        if patience.cancelled_caught
+        else f"ended with exit code {service.exit_code} before it was ready"
+    )
+    raise DrillFailed(f"the service under test {what}; the end of its output:\n{service.tail}")
+
+
+async def _cancel_at_the_end(service: RunningService, scope: trio.CancelScope) -> None:
+    await service.ended.wait()
+    scope.cancel()
+
+
+async def _pause(service: RunningService, ms: float) -> None:
+    """Wait so long, or until the service ends."""
+    with trio.move_on_after(ms / 1000):
+        await service.ended.wait()

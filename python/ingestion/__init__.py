@@ -1,0 +1,1 @@
+"""tcp-ingestion: from devices' sockets to the stream. Not built yet."""

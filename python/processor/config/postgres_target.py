@@ -1,0 +1,62 @@
+"""Where PostgreSQL is: the URL taken apart far enough that a bad one is found at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from telemetry.chassis.config.parsers import PORT_MAX, Unacceptable
+from telemetry.chassis.config.urls import ENCODE, split_url
+
+POSTGRES_PORT = 5432
+
+POSTGRES_ACCEPTED = (
+    "accepted: postgres:// or postgresql://[user:password@]host[:port]/database[?option=value]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTarget:
+    """A PostgreSQL database: the URL for libpq, and what messages may say of it."""
+
+    conninfo: str = field(repr=False)
+    """The URL as given, password included."""
+    host: str
+    """As in the URL; several are separated by commas. A local socket when the URL names none."""
+    port: str
+    database: str
+    user: str | None
+
+    @property
+    def where(self) -> str:
+        """Host and port, for messages."""
+        return f"{self.host}:{self.port}"
+
+
+def postgres_target(raw: str) -> PostgresTarget:
+    """Have libpq check a PostgreSQL URL and name its parts."""
+    split_url(raw, ("postgres", "postgresql"), POSTGRES_ACCEPTED)
+    # Imported late: commands that need no PostgreSQL do not wait for libpq.
+    from psycopg import ProgrammingError  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        options = conninfo_to_dict(raw)
+    except ProgrammingError:
+        # libpq quotes the piece that it stumbled over, and that may be of the password.
+        raise Unacceptable(f"is refused by libpq; {ENCODE}; {POSTGRES_ACCEPTED}") from None
+    ports = str(options.get("port") or POSTGRES_PORT)
+    if not all(_is_port(port) for port in ports.split(",")):
+        raise Unacceptable(f"has a port that is none; accepted: 1 to {PORT_MAX}; {ENCODE}")
+    user = options.get("user")
+    return PostgresTarget(
+        conninfo=raw,
+        host=str(options.get("host") or options.get("hostaddr") or "local socket"),
+        port=ports,
+        database=str(options.get("dbname") or user or ""),
+        user=None if user is None else str(user),
+    )
+
+
+def _is_port(text: str) -> bool:
+    """An empty one, in a list of several hosts, stands for the default."""
+    return not text or (text.isdecimal() and 1 <= int(text) <= PORT_MAX)

@@ -1,1 +1,0 @@
-"""The two servers as a drill sees them: asked directly, never through the service's own connections."""

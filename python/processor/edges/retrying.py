@@ -1,0 +1,114 @@
+"""Connects to a server and keeps trying, with pauses that grow; repeats what was not answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import random
+from typing import TypeVar
+
+import trio
+
+from processor.edges.ports import PositionStream
+from processor.journal import events
+from processor.journal.statistics import Recorder
+from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.errors import EdgeError, RedisError
+from telemetry.chassis.logs import Log
+from telemetry.chassis.seldom import Seldom
+
+BACKOFF_BASE_MS = 100
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A server that the service cannot do without, and where to say how it stands."""
+
+    name: str
+    """`redis` or `postgres`, as in metrics."""
+    title: str
+    """As in log lines."""
+    recorder: Recorder
+    log: Log
+    seldom: Seldom = field(default_factory=Seldom)
+
+    def is_due(self, subject: str) -> bool:
+        """Whether a line that each batch would write is to be written: once a minute, whoever asks."""
+        return self.seldom.is_due(subject, trio.current_time())
+
+    async def connect(self, attempt: Callable[[], Awaitable[None]], backoff: Backoff) -> None:
+        """Try until it succeeds. Raises the last EdgeError when `backoff` has no try left."""
+        failures = 0
+        while True:
+            try:
+                await attempt()
+            except EdgeError as error:
+                failures += 1
+                self.recorder.dependency_lost(self.name, str(error))
+                pause_ms = backoff.pause_ms(failures, random)
+                if pause_ms is None:
+                    raise
+                self._tell(error, failures, backoff, pause_ms)
+                await trio.sleep(pause_ms / 1000)
+            else:
+                self.recorder.dependency_ready(self.name)
+                return
+
+    def _tell(self, error: EdgeError, failures: int, backoff: Backoff, pause_ms: float) -> None:
+        events.connect_failed(
+            self.log,
+            dependency=self.title,
+            where=error.where,
+            error=str(error),
+            attempt=failures,
+            attempts_max=backoff.attempts_max,
+            retry_ms=round(pause_ms),
+            is_refusal=error.is_refusal,
+        )
+
+
+class Redis:
+    """The stream with the patience of a task that needs its answer."""
+
+    def __init__(self, stream: PositionStream, dependency: Dependency, backoff: Backoff) -> None:
+        self.stream = stream
+        self.log = dependency.log
+        self.recorder = dependency.recorder
+        self._dependency = dependency
+        self._backoff = backoff
+
+    async def connect(self, *, and_then: Callable[[], Awaitable[object]] | None = None) -> None:
+        """Make the connections that are missing, for as long as it takes; `and_then` belongs to it."""
+
+        async def attempt() -> None:
+            await self.stream.connect()
+            if and_then is not None:
+                await and_then()
+
+        await self._dependency.connect(attempt, self._backoff)
+
+    async def until_answered(
+        self, ask: Callable[[], Awaitable[Answer]], *, what: str, refusable: bool = False
+    ) -> Answer:
+        """Ask until Redis answers; `what` is for the log.
+
+        A refusal is no answer either, since memory may be full for a while, unless it is `refusable`:
+        raises RedisRefused then, but for one of a server that is not the one to work on.
+        """
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except RedisError as error:
+                if refusable and not error.wants_new_connection:
+                    raise
+                failures += 1
+                pause_ms = self._backoff.pause_ms(failures, random) or 0.0
+                events.command_repeated(
+                    self.log, what=what, error=str(error), retry_ms=round(pause_ms)
+                )
+                await trio.sleep(pause_ms / 1000)
+                if error.wants_new_connection:
+                    await self.connect()

@@ -1,0 +1,189 @@
+"""The statistics in Prometheus's text form, under the names of contract section 6."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from processor.journal.statistics import DRAIN_OUTCOMES, WRITE_DURATION_BOUNDS_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from prometheus_client import Metric
+
+    from processor.journal.statistics import Durations, Statistics
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def metrics_text(statistics: Statistics) -> bytes:
+    """All metrics of one moment, this process's CPU time and memory among them."""
+    # A registry of its own: the library's default one is global and would mix with other users'.
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_StatisticsCollector(statistics))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+class _StatisticsCollector(Collector):
+    def __init__(self, statistics: Statistics) -> None:
+        self._statistics = statistics
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _stream_metrics(self._statistics)
+        yield from _entry_metrics(self._statistics)
+        yield from _write_metrics(self._statistics)
+        yield from _state_metrics(self._statistics)
+
+
+def _stream_metrics(now: Statistics) -> Iterator[Metric]:
+    yield _counters(
+        "processor_consumer_reads_total", "XREADGROUP calls by result.", "result", now.reads
+    )
+    yield CounterMetricFamily(
+        "processor_consumer_records_total", "Entries read.", value=now.records_read
+    )
+    yield _gauge(
+        "processor_consumer_lag",
+        "Entries not yet delivered to the group; absent while Redis cannot tell.",
+        now.lag,
+    )
+    yield _gauge(
+        "processor_pending_entries",
+        "Entries delivered to the group and not acknowledged; absent before the first look.",
+        now.pending_entries,
+    )
+    yield _gauge(
+        "processor_oldest_pending_age_seconds",
+        "Since the oldest pending entry was published; absent without one.",
+        now.oldest_pending_age_s,
+    )
+    yield _gauge(
+        "processor_last_record_age_seconds",
+        "Since entries were last delivered; absent before the first.",
+        now.last_record_age_s,
+    )
+
+
+def _entry_metrics(now: Statistics) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "processor_claims_total",
+        "Pending entries taken from consumers that left them idle.",
+        value=now.entries_claimed,
+    )
+    yield CounterMetricFamily(
+        "processor_lost_entries_total",
+        "Pending entries that were trimmed or deleted from the stream.",
+        value=now.entries_lost,
+    )
+    yield _counters(
+        "processor_dead_letters_total",
+        "Entries moved to the dead-letter stream, by the code of their last failure.",
+        "code",
+        now.dead_letters,
+    )
+    yield _counters(
+        "processor_decode_errors_total", "Refused payloads by code.", "code", now.decode_errors
+    )
+
+
+def _write_metrics(now: Statistics) -> Iterator[Metric]:
+    yield _counters(
+        "processor_position_writes_total",
+        "Records by how their write ended.",
+        "status",
+        now.position_writes,
+    )
+    yield HistogramMetricFamily(
+        "processor_position_write_duration_seconds",
+        "One COPY up to its commit.",
+        buckets=_cumulative_buckets(now.write_durations),
+        sum_value=now.write_durations.sum_s,
+    )
+    yield _counters(
+        "processor_write_retries_total",
+        "Batches written again for no record's sake, by SQLSTATE or connection.",
+        "cause",
+        now.write_retries,
+    )
+    yield CounterMetricFamily("processor_acks_total", "Entries acknowledged.", value=now.acks)
+    yield _gauge(
+        "processor_in_flight_records",
+        "Entries read, and neither settled nor left pending yet.",
+        now.in_flight_records,
+    )
+    ledger = GaugeMetricFamily(
+        "processor_ledger_entries",
+        "What became of the entries that this life read.",
+        labels=["class"],
+    )
+    for name, entries in asdict(now.ledger).items():
+        ledger.add_metric([name], entries)
+    yield ledger
+
+
+def _state_metrics(now: Statistics) -> Iterator[Metric]:
+    yield _gauge(
+        "processor_drain_duration_seconds",
+        "From the stop request to the end; absent before it.",
+        now.drain.duration_s,
+    )
+    outcome = GaugeMetricFamily(
+        "processor_drain_outcome", "1 for how the end went.", labels=["outcome"]
+    )
+    for name in DRAIN_OUTCOMES:
+        outcome.add_metric([name], int(name == now.drain.outcome))
+    yield outcome
+    yield _gauge("processor_device_state_size", "Devices held in memory.", now.device_state_size)
+    yield CounterMetricFamily(
+        "processor_device_state_evictions_total",
+        "Devices dropped from memory.",
+        value=now.device_state_evictions,
+    )
+    yield _counters(
+        "processor_rehydrations_total",
+        "Devices that were not in memory, by what the database had of them.",
+        "result",
+        now.rehydrations,
+    )
+    ready = GaugeMetricFamily(
+        "processor_dependency_ready", "1 while the server can be used.", labels=["dependency"]
+    )
+    for name, readiness in now.dependencies.items():
+        ready.add_metric([name], int(readiness.ready))
+    yield ready
+    build = now.build
+    info = GaugeMetricFamily(
+        "processor_build_info",
+        "Always 1: what runs, and on what.",
+        labels=["version", "stream", "group", "consumer"],
+    )
+    info.add_metric([build.version, build.stream, build.group, build.consumer], 1)
+    yield info
+
+
+def _counters(name: str, documentation: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for each, value in values.items():
+        family.add_metric([each], value)
+    return family
+
+
+def _gauge(name: str, documentation: str, value: float | None) -> Metric:
+    """A gauge without a sample when the value is unknown: 0 would look like an answer."""
+    return GaugeMetricFamily(name, documentation, value=value)
+
+
+def _cumulative_buckets(durations: Durations) -> list[tuple[str, float]]:
+    bounds = [*map(str, WRITE_DURATION_BOUNDS_S), "+Inf"]
+    return list(zip(bounds, itertools.accumulate(durations.counts), strict=True))

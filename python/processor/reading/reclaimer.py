@@ -1,0 +1,68 @@
+"""Claims what dead or stuck instances have left behind, at start-up and ever after."""
+
+from __future__ import annotations
+
+from random import random
+from typing import NoReturn
+
+import trio
+
+from processor.edges.retrying import Redis
+from processor.journal import events
+from processor.reading.pending_pass import Redelivering
+from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.errors import RedisError
+
+
+class Reclaimer:
+    """The one task that claims.
+
+    Owns the passes, no lock and no state that would have to survive it. Stops when it is cancelled;
+    what it has claimed by then and not handed over is pending under our own name. Raises nothing of
+    Redis' own: a pass that lost its connection begins again on the next one, at once for the first
+    time; one that Redis refuses, after the next pause.
+    """
+
+    def __init__(
+        self, redis: Redis, redelivering: Redelivering, *, interval_ms: int, backoff: Backoff
+    ) -> None:
+        self._redis = redis
+        self._redelivering = redelivering
+        self._interval_ms = interval_ms
+        self._backoff = backoff
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Claim until cancelled, or until the stages are gone."""
+        try:
+            await self._claim_for_ever()
+        except trio.BrokenResourceError:
+            self._redis.log.debug("reclaimer stopped: the writers are gone")
+
+    async def _claim_for_ever(self) -> NoReturn:
+        # Our own come first, and their suspects are tried in the first pass.
+        await self._redelivering.own_taken.wait()
+        while True:
+            try:
+                await self._redelivering.claim()
+                await self._redelivering.sweep()
+            except RedisError as error:
+                await self._recover(error)
+            else:
+                self._failures = 0
+                await trio.sleep(self._interval_ms / 1000)
+
+    async def _recover(self, error: RedisError) -> None:
+        pause_ms = self._pause_ms(error)
+        self._failures += 1
+        events.claim_failed(self._redis.log, error=str(error), retry_ms=round(pause_ms))
+        await trio.sleep(pause_ms / 1000)
+        if error.wants_new_connection:
+            await self._redis.connect()
+
+    def _pause_ms(self, error: RedisError) -> float:
+        """None after the first connection that is lost: a proxy may have closed it as idle."""
+        if not error.wants_new_connection:
+            return self._interval_ms
+        pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
+        return min(pause_ms or 0, self._interval_ms)

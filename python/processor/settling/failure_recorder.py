@@ -1,0 +1,97 @@
+"""Records failures of records where restarts and other instances see them, and says what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import trio
+
+from processor.core.attempts import Failure, Fate, Recorded
+from processor.edges.retrying import Redis
+from processor.journal import events
+from processor.settling.in_flight import InHand
+from telemetry.chassis.errors import RedisRefused
+
+WHAT = "recording a failure"
+
+
+@dataclass(frozen=True, slots=True)
+class SurvivedTrial:
+    """A suspect's trial ended for no fault of the suspect: its record is taken back."""
+
+    entry_id: str
+
+
+Failures: TypeAlias = "list[Failure] | SurvivedTrial"
+
+
+class FailureRecorder:
+    """The one task that records failures, so that neither reading nor writing waits for it.
+
+    Owns its end of the failures. Stops when everybody who may send has closed theirs. Cancelled, it
+    leaves the rest pending without a record: whoever claims them tries them again. Raises nothing
+    of Redis' own: what has no answer is repeated, and counts once.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        failures: trio.MemoryReceiveChannel[Failures],
+        *,
+        attempts_max: int,
+        in_hand: InHand,
+    ) -> None:
+        self._redis = redis
+        self._failures = failures
+        self._attempts_max = attempts_max
+        self._in_hand = in_hand
+
+    async def run(self) -> None:
+        """Record until the failures end."""
+        with self._failures:
+            async for failures in self._failures:
+                if isinstance(failures, SurvivedTrial):
+                    await self._take_back(failures.entry_id)
+                else:
+                    await self._record(failures)
+
+    async def _record(self, failures: list[Failure]) -> None:
+        async def record() -> list[Recorded]:
+            stream, attempts_max = self._redis.stream, self._attempts_max
+            return await stream.record_failures(failures, attempts_max=attempts_max)
+
+        try:
+            answers = await self._redis.until_answered(record, what=WHAT, refusable=True)
+        except RedisRefused as error:
+            # A dead-letter stream that takes nothing must not hold up what is sound.
+            events.failures_not_recorded(self._redis.log, n=len(failures), error=str(error))
+            answers = [Recorded(Fate.LEFT_PENDING)] * len(failures)
+        for failure, recorded in zip(failures, answers, strict=True):
+            if recorded.failures == 1:
+                events.record_refused(self._redis.log, failure)
+            settle(failure, recorded, self._in_hand, self._redis)
+
+    async def _take_back(self, entry_id: str) -> None:
+        async def take_back() -> None:
+            await self._redis.stream.end_trial(entry_id)
+
+        await self._redis.until_answered(take_back, what=WHAT)
+        self._in_hand.left(entry_id, recorded=False)
+
+
+def settle(failure: Failure, recorded: Recorded, in_hand: InHand, redis: Redis) -> None:
+    """Take note of what became of an entry that failed; what is final is said in the log."""
+    match recorded.fate:
+        case Fate.LEFT_PENDING:
+            in_hand.left(failure.entry_id, recorded=recorded.failures > 0)
+        case Fate.GONE:
+            in_hand.gone(failure.entry_id)
+        case Fate.DEAD:
+            in_hand.dead(failure.entry_id)
+            redis.recorder.dead_lettered(failure.code)
+            events.dead_lettered(redis.log, failure, failures=recorded.failures)
+        case Fate.LOST:
+            in_hand.lost_in_hand(failure.entry_id)
+            redis.recorder.entries_lost(1)
+            events.entries_lost(redis.log, entry_ids=[failure.entry_id])

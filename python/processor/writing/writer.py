@@ -1,0 +1,115 @@
+"""Turns batches into rows: gathers what is there, meets the devices, writes, hands receipts on."""
+
+from __future__ import annotations
+
+import math
+
+import trio
+
+from processor.core.batch_size import BatchSize
+from processor.core.batching import Batching
+from processor.edges.ports import PositionStore
+from processor.edges.retrying import Dependency
+from processor.settling.failure_recorder import Failures
+from processor.settling.receipts import Receipts
+from processor.writing.committing import Committing, Surroundings
+from processor.writing.rehydration import Devices
+from telemetry._codec import Batch
+from telemetry.chassis.backoff import Backoff
+
+# A held batch takes others in up to twice its size, and small ones up to so many rows: it is written in parts.
+HELD_ROWS_MIN = 1_000
+
+
+class Writer:
+    """One task with one PostgreSQL session; every record of a device comes to the same writer.
+
+    Owns its store, its end of the inlet and its senders of receipts and failures. Stops when the
+    inlet is closed and empty. Cancelled, it drops what it has in hand, which stays pending in Redis
+    and is read again by the next life of this consumer. Raises nothing of PostgreSQL's own: it
+    writes again for as long as it takes.
+    """
+
+    def __init__(
+        self,
+        store: PositionStore,
+        inlet: trio.MemoryReceiveChannel[Batch],
+        receipts: Receipts,
+        failures: trio.MemorySendChannel[Failures],
+        *,
+        batching: Batching[Batch],
+        devices: Devices,
+        turn: trio.Lock,
+        postgres: Dependency,
+        backoff: Backoff,
+    ) -> None:
+        """`turn` is held while a batch is under way: another task that holds it may use the store in between."""
+        self._inlet = inlet
+        self._receipts = receipts
+        self._failures = failures
+        self._batching = batching
+        self._devices = devices
+        self._turn = turn
+        self._committing = Committing(
+            store,
+            Surroundings(receipts.send, receipts.leave, self._neighbours),
+            size=BatchSize(batching.rows_max),
+            postgres=postgres,
+            backoff=backoff,
+        )
+
+    async def run(self) -> None:
+        """Write until the inlet ends."""
+        with self._inlet, self._receipts, self._failures:
+            while (batch := await self._next_batch()) is not None:
+                async with self._turn:
+                    unproven = await self._devices.meet(batch)
+                    refused = await self._committing.run(batch, unproven)
+                if refused:
+                    await self._failures.send(refused)
+
+    async def _next_batch(self) -> Batch | None:
+        """What came in, as large as the load makes it; None when the inlet has ended and nothing is held."""
+        try:
+            await self._gather()
+        except trio.EndOfChannel:
+            if self._batching.due_at() is None:
+                return None
+        return Batch.merge(self._batching.flush())
+
+    async def _gather(self) -> None:
+        """Take batches in until one is due. Raises EndOfChannel when no more will come."""
+        while not self._batching.full:
+            due_at = self._batching.due_at()
+            with trio.move_on_at(math.inf if due_at is None else due_at) as lingering:
+                self._batching.add(await self._next(), trio.current_time())
+            if lingering.cancelled_caught:
+                return
+
+    async def _next(self) -> Batch:
+        # What is there is taken without a visit to the scheduler, and even when lingering is over.
+        try:
+            return self._inlet.receive_nowait()
+        except trio.WouldBlock:
+            return await self._inlet.receive()
+
+    def _neighbours(self, rows: int) -> Batch | None:
+        """What waits behind a batch of so many rows that is held.
+
+        As far as one batch has room for both, or another one beside a full one: rows that the table refuses may
+        fill a batch, and must not keep away those that it takes.
+        """
+        rows_max = self._batching.rows_max
+        if rows >= max(2 * rows_max, HELD_ROWS_MIN):
+            return None
+        while not self._batching.full:
+            try:
+                self._batching.add(self._inlet.receive_nowait(), trio.current_time())
+            except (trio.WouldBlock, trio.EndOfChannel):
+                break
+        beside_rows = rows if rows < rows_max else 0
+        if not (waiting := self._batching.flush(beside_rows=beside_rows)):
+            return None
+        batch = Batch.merge(waiting)
+        self._devices.update(batch)
+        return batch

@@ -1,0 +1,1 @@
+"""What every service of the telemetry plane stands on. It imports no service."""

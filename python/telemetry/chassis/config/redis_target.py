@@ -1,0 +1,124 @@
+"""Where Redis is: the URL taken apart far enough that a bad one is found at the start."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from telemetry.chassis.config.parsers import Unacceptable
+from telemetry.chassis.config.urls import ENCODE, split_url
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+REDIS_PORT = 6379
+
+REDIS_ACCEPTED = (
+    "accepted: redis://[user:password@]host[:port][/db], rediss://..., unix:///path[?db=n]"
+)
+
+TLS_OPTIONS = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
+REDIS_OPTIONS = ("db", "client_name", "username", "password", *TLS_OPTIONS)
+CERTIFICATE_REQUIREMENTS = ("none", "optional", "required")
+
+
+@dataclass(frozen=True, slots=True)
+class RedisTls:
+    """The TLS options of a `rediss://` URL, under the names that the `redis` package gave them."""
+
+    ca_certs: str | None
+    """Path of the trusted certificates; None: the system's."""
+    cert_reqs: str
+    """`none`, `optional` or `required`."""
+    certfile: str | None
+    """Path of the client's certificate."""
+    keyfile: str | None
+    """Path of its key."""
+    check_hostname: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RedisTarget:
+    """A Redis server, and as whom to talk to it."""
+
+    host: str
+    port: int
+    path: str | None
+    """Of a Unix socket; then host and port mean nothing."""
+    db: int
+    username: str | None
+    password: str | None = field(repr=False)
+    client_name: str | None
+    tls: RedisTls | None
+
+    @property
+    def where(self) -> str:
+        """Host and port, or the path, for messages."""
+        return self.path or f"{self.host}:{self.port}"
+
+
+def redis_target(raw: str) -> RedisTarget:
+    """Take a Redis URL apart as the `redis` package does, without its silence about what it ignores."""
+    parts = split_url(raw, ("redis", "rediss", "unix"), REDIS_ACCEPTED)
+    options = _redis_options(raw)
+    _refuse_what_redis_ignores(parts, options)
+    return RedisTarget(
+        host=options.get("host", "localhost"),
+        port=options.get("port", REDIS_PORT),
+        path=options.get("path"),
+        db=options.get("db", 0),
+        username=options.get("username"),
+        password=options.get("password"),
+        client_name=options.get("client_name"),
+        tls=_redis_tls(options) if parts.scheme == "rediss" else None,
+    )
+
+
+def _redis_options(raw: str) -> dict[str, Any]:
+    # Imported late: the package takes longer to load than the rest of the configuration.
+    from redis.connection import parse_url  # noqa: PLC0415
+
+    try:
+        options: dict[str, Any] = parse_url(raw)  # type: ignore[no-untyped-call]
+    except ValueError:
+        raise Unacceptable(f"does not parse; {ENCODE}; {REDIS_ACCEPTED}") from None
+    options.pop("connection_class", None)
+    return options
+
+
+def _refuse_what_redis_ignores(parts: SplitResult, options: dict[str, Any]) -> None:
+    unknown = options.keys() - {"host", "port", "path", *REDIS_OPTIONS}
+    if unknown or (parts.scheme == "unix" and parts.hostname):
+        raise Unacceptable(
+            f"has an option or a part that is not supported; accepted options: {', '.join(REDIS_OPTIONS)}; "
+            f"{REDIS_ACCEPTED}"
+        )
+    if parts.scheme == "unix" and not options.get("path"):
+        raise Unacceptable("names no socket; accepted: unix:///path/of/the/socket")
+    if parts.scheme != "unix" and not re.fullmatch(r"(/[0-9]{0,9})?", parts.path):
+        raise Unacceptable("has a path that is not a database number; accepted: /0, /1, ...")
+    if options.get("db", 0) < 0:
+        raise Unacceptable("has a negative database number; accepted: 0, 1, ...")
+    if parts.scheme != "rediss" and options.keys() & set(TLS_OPTIONS):
+        raise Unacceptable("has options for TLS; accepted with rediss:// only")
+
+
+def _redis_tls(options: dict[str, Any]) -> RedisTls:
+    cert_reqs = options.get("ssl_cert_reqs", "required")
+    if cert_reqs not in CERTIFICATE_REQUIREMENTS:
+        raise Unacceptable(
+            f"has an unknown ssl_cert_reqs; accepted: {', '.join(CERTIFICATE_REQUIREMENTS)}"
+        )
+    check_hostname = options.get("ssl_check_hostname", cert_reqs != "none")
+    if check_hostname and cert_reqs == "none":
+        raise Unacceptable(
+            "has ssl_check_hostname beside ssl_cert_reqs=none; accepted: one of both"
+        )
+    return RedisTls(
+        ca_certs=options.get("ssl_ca_certs"),
+        cert_reqs=cert_reqs,
+        certfile=options.get("ssl_certfile"),
+        keyfile=options.get("ssl_keyfile"),
+        check_hostname=check_hostname,
+    )

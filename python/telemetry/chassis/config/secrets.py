@@ -1,0 +1,39 @@
+"""What must not be shown: secrets, in every spelling in which they may turn up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from telemetry.chassis.config.urls import HIDDEN, PARAMETERS_SHOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A shorter secret protects nothing, and would be found inside every other word.
+SECRET_CHARACTERS_MIN = 4
+
+
+def secrets_in_url(url: str) -> tuple[str, ...]:
+    """The URL itself, its password, and every option that is not known to be harmless."""
+    parts = urlsplit(url)
+    options = parse_qsl(parts.query)
+    return (
+        url,
+        parts.password or "",
+        *(value for name, value in options if name not in PARAMETERS_SHOWN),
+    )
+
+
+def spellings(secrets: Iterable[str]) -> tuple[str, ...]:
+    """The secrets as they are and as URLs spell them, the longest first."""
+    forms = {form for each in secrets for form in (each, unquote(each), quote(each, safe=""))}
+    long_enough = (each for each in forms if len(each) >= SECRET_CHARACTERS_MIN)
+    return tuple(sorted(long_enough, key=len, reverse=True))
+
+
+def hide(text: str, secrets: tuple[str, ...]) -> str:
+    """The text with `***` in the place of each secret; `secrets` as `spellings` gave them."""
+    for each in secrets:
+        text = text.replace(each, HIDDEN)
+    return text

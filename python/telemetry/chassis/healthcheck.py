@@ -1,0 +1,37 @@
+"""`python -m telemetry.chassis.healthcheck`, for images: asks `/healthz` whether the service is alive.
+
+Exit 0, or 1 with one line that says what was seen: an engine keeps what each check writes. It imports
+little, since it runs often.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+
+ANSWER_SECONDS_MAX = 3.0
+# More of an answer than anybody reads.
+SHOWN_BYTES_MAX = 1024
+
+
+def main() -> str | None:
+    """What is wrong, in one line; None if nothing is."""
+    # An empty variable counts as not set.
+    host = os.environ.get("METRICS_HOST") or "127.0.0.1"
+    port = os.environ.get("METRICS_PORT") or "9090"
+    try:
+        # No urllib: it would ask a proxy that the environment names.
+        connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS_MAX)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        body = answer.read(SHOWN_BYTES_MAX).decode(errors="replace")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"no answer from METRICS_HOST={host} METRICS_PORT={port}: {error!r}"
+    if answer.status != http.client.OK:
+        return f"/healthz answers {answer.status}: {' '.join(body.split())}"
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Serves the endpoints over h11 and Trio, one request a connection, and never disturbs the service."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NoReturn
+
+import h11
+import trio
+
+from telemetry.chassis.http.routes import METHODS, Response, problem, respond
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from processor.journal.statistics import Statistics
+
+# A scraper sends a few hundred bytes; proxies commonly stop at 8 KiB of headers.
+REQUEST_BYTES_MAX = 8 * 1024
+RECEIVE_BYTES = 4 * 1024
+# For the whole connection: a client that is slower learns nothing about a service that is up.
+CONNECTION_SECONDS_MAX = 5.0
+# A handful of scrapers and probes; what is beyond is closed at once, so that files stay for the servers.
+CONNECTIONS_MAX = 32
+# A refused body is read this far before closing: a reset would take the answer away from the client.
+DISCARD_BYTES_MAX = 64 * 1024
+
+_logger = logging.getLogger("processor.http")
+
+
+async def serve(
+    listeners: Sequence[trio.SocketListener],
+    snapshot: Callable[[], Statistics],
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> NoReturn:
+    """Answer requests until cancelled.
+
+    Owns the listeners and every connection. When it is cancelled, clients see their connections
+    closed and nothing else is lost. Raises only what the listeners raise, a lack of file
+    descriptors not included: Trio waits for that to pass.
+    """
+    connections = 0
+
+    async def handle(stream: trio.SocketStream) -> None:
+        nonlocal connections
+        if connections >= CONNECTIONS_MAX:
+            await trio.aclose_forcefully(stream)
+            return
+        connections += 1
+        try:
+            with trio.move_on_after(CONNECTION_SECONDS_MAX):
+                await _answer(stream, snapshot)
+        except trio.BrokenResourceError:
+            _logger.debug("the client closed its connection early")
+        finally:
+            connections -= 1
+            await trio.aclose_forcefully(stream)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(trio.serve_listeners, handle, listeners)
+        task_status.started()
+    raise AssertionError("serve_listeners does not return")
+
+
+async def _answer(stream: trio.SocketStream, snapshot: Callable[[], Statistics]) -> None:
+    """Read one request, answer it, and see the client off."""
+    http = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_BYTES_MAX)
+    method = METHODS[0]
+    try:
+        request = await _receive_request(stream, http)
+        if request is None:
+            return
+        method = request.method.decode("ascii")
+        response = _respond_safely(method, request.target.decode("ascii"), snapshot)
+    except h11.RemoteProtocolError as error:
+        response = problem(error.error_status_hint, str(error))
+    await stream.send_all(_serialise(http, method, response))
+    await stream.send_eof()
+    await _discard(stream)
+
+
+async def _receive_request(stream: trio.SocketStream, http: h11.Connection) -> h11.Request | None:
+    """The request's head; None when the client closed without sending one."""
+    while True:
+        event = http.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is not h11.NEED_DATA:
+            return None
+        http.receive_data(await stream.receive_some(RECEIVE_BYTES))
+
+
+def _respond_safely(method: str, target: str, snapshot: Callable[[], Statistics]) -> Response:
+    try:
+        return respond(method, target, snapshot())
+    except Exception:  # a fault in reporting must not stop what is reported on
+        _logger.exception("%s %s could not be answered", method, target)
+        return problem(500, "see the log")
+
+
+def _serialise(http: h11.Connection, method: str, response: Response) -> bytes:
+    head = h11.Response(
+        status_code=response.status,
+        reason=HTTPStatus(response.status).phrase,
+        headers=[
+            ("content-type", response.content_type),
+            ("content-length", str(len(response.body))),
+            ("connection", "close"),
+            *response.headers,
+        ],
+    )
+    body = b"" if method == "HEAD" else response.body
+    events = (head, h11.Data(body), h11.EndOfMessage()) if body else (head, h11.EndOfMessage())
+    return b"".join(http.send(event) or b"" for event in events)
+
+
+async def _discard(stream: trio.SocketStream) -> None:
+    """Read what the client still sends, up to a limit."""
+    left = DISCARD_BYTES_MAX
+    while left > 0:
+        data = await stream.receive_some(RECEIVE_BYTES)
+        if not data:
+            return
+        left -= len(data)

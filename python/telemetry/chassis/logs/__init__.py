@@ -1,0 +1,10 @@
+"""The service's log: one event a line on standard output, as JSON or for people.
+
+To log never waits for long and never raises: a reader that is stuck costs lines, not the service. What lines there are
+stands in `processor.journal.events`.
+"""
+
+from telemetry.chassis.logs.log import Log, configure, recent_lines
+from telemetry.chassis.logs.output import BoundedOutput
+
+__all__ = ["BoundedOutput", "Log", "configure", "recent_lines"]

@@ -1,0 +1,267 @@
+"""One Redis connection: commands out, replies in, in step, and closed as soon as it falls out of step."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from processor.edges.redis.replies import as_time_us
+from telemetry._codec import (
+    CodecError,
+    Delivery,
+    Incomplete,
+    ReplyError,
+    ReplyParser,
+)
+from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.commands import encode
+from telemetry.chassis.redis.reasons import plain_reason
+from telemetry.chassis.redis.refusals import points_elsewhere
+
+if TYPE_CHECKING:
+    from telemetry._codec import Reply
+
+# A piece of this size stays in the processor's second-level cache while it is decoded.
+RECEIVE_BYTES = 256 * 1024
+# How long no byte may move while we have something to send, or a server owes us something. Not how long a
+# command may take: over a slow link that is as long as its bytes need. A blocked read is owed nothing
+# before its BLOCK is over, which Redis overruns when it is busy.
+SILENCE_MS = 5_000
+# Bytes that are sent under one such bound: 13 kB/s at least.
+SEND_BYTES = 64 * 1024
+# CLIENT UNBLOCK finds nobody when it overtakes the read on its way to the server: it is sent again.
+UNBLOCK_AGAIN_MS = 50
+# How long a cancelled read may take to wake and deliver, 0.3 ms as a rule. More would outlast a short
+# drain; what a server delivers later than that is pending, and read first by the next life.
+WAKE_MS = 500
+TIME = encode("TIME")
+# Redis ends the refusal of an unknown command with its arguments, and those of AUTH are secret.
+ECHO = ", with args beginning with"
+# It ends what a script was refused with the script's hash and line.
+TRACE = " script: "
+
+T = TypeVar("T")
+
+
+class RedisConnection:
+    """A connection that blocks in reads for one task, or answers several tasks in turns.
+
+    Whatever interrupts an exchange, a cancellation included, closes the connection: a reply that
+    nobody waits for would answer the next command.
+    """
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        socket: trio.socket.SocketType,
+        parser: ReplyParser,
+        *,
+        where: str,
+    ) -> None:
+        """Take over an open stream; `socket` is what it stands on, to be closed without waiting."""
+        self.where = where
+        self.client_id = 0
+        # What is to be done when the server turns out to be the wrong one.
+        self.when_moved: Callable[[], None] = self.close
+        self._stream = stream
+        self._socket = socket
+        self._parser = parser
+        self._in_use = trio.Lock()
+        self._used_at_s = trio.current_time()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is of no more use."""
+        return self._socket.fileno() == -1
+
+    def close(self) -> None:
+        """Close the socket at once, without a farewell."""
+        self._socket.close()
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since the last exchange; 0 within one, and when the connection is closed."""
+        if self.closed or self._in_use.locked():
+            return 0.0
+        return trio.current_time() - self._used_at_s
+
+    async def request(self, wire: bytes) -> Reply:
+        """Send one command and return its reply, however long that takes while bytes move.
+
+        Raises RedisRefused when Redis answers with an error, RedisUnavailable when it does not answer.
+        """
+        async with self._in_use:
+            with self._in_step():
+                await self._send(wire)
+                reply = await self._whole(self._parser.next_reply)
+        if isinstance(reply, ReplyError):
+            raise self.refused(reply.message)
+        return reply
+
+    async def request_integer(self, wire: bytes) -> int:
+        """Send one command that Redis answers with an integer. Raises like `request`."""
+        return self.as_integer(await self.request(wire))
+
+    async def pipeline(self, wires: Sequence[bytes]) -> list[Reply]:
+        """Send commands at once and return their replies, refusals among them as values.
+
+        Those that are missing at the end have no answer: the connection was lost. Raises
+        RedisUnavailable when none has.
+        """
+        replies: list[Reply] = []
+        async with self._in_use:
+            try:
+                with self._in_step():
+                    await self._send(b"".join(wires))
+                    while len(replies) < len(wires):
+                        replies.append(await self._whole(self._parser.next_reply))
+            except RedisUnavailable:
+                if not replies:
+                    raise
+        return replies
+
+    async def delivery(self, wire: bytes) -> Delivery:
+        """Send an XCLAIM and return what it delivered. Raises like `request`."""
+        async with self._in_use:
+            with self._in_step():
+                await self._send(wire)
+                delivery = await self._judged(await self._whole(self._parser.next_claim))
+        return self._accepted(delivery)
+
+    async def blocking_delivery(
+        self, wire: bytes, *, block_ms: int, unblock: Callable[[], Awaitable[None]]
+    ) -> Delivery:
+        """Send a read that blocks for `block_ms` and return what it delivered. Raises like `request`.
+
+        Once Redis has the command, it counts entries as delivered that may still be on their way. So
+        a cancellation does not interrupt the read: it has `unblock` wake it, and the delivery is
+        returned; the caller meets its cancellation at the next checkpoint.
+        """
+        async with self._in_use:
+            with self._in_step():
+                with trio.CancelScope(shield=True):
+                    await self._send(wire)
+                try:
+                    with self._within(block_ms + SILENCE_MS):
+                        await self._receive()
+                    delivery: Delivery | ReplyError = await self._whole(self._parser.next_read)
+                except trio.Cancelled:
+                    # Not raised again: the delivery outlives the cancellation, see above.
+                    with self._within(WAKE_MS, shield=True):
+                        delivery = await self._woken(unblock)
+                delivery = await self._judged(delivery)
+        return self._accepted(delivery)
+
+    def as_integer(self, reply: Reply) -> int:
+        """A reply that must be an integer, or the server is no Redis. Raises like `request`."""
+        if isinstance(reply, ReplyError):
+            raise self.refused(reply.message)
+        if not isinstance(reply, int):
+            self.close()
+            raise RedisUnavailable("an integer was expected: is it a Redis?", where=self.where)
+        return reply
+
+    def refused(self, message: str) -> RedisRefused:
+        """The error for what Redis answered, without what it may echo of secrets."""
+        told = message.partition(ECHO)[0].partition(TRACE)[0]
+        code = told.partition(" ")[0]
+        if points_elsewhere(told):
+            self.when_moved()
+            return RedisMoved(told, where=self.where, code=code)
+        return RedisRefused(told, where=self.where, code=code)
+
+    async def _send(self, wire: bytes) -> None:
+        for start in range(0, len(wire), SEND_BYTES):
+            with self._within(SILENCE_MS):
+                await self._stream.send_all(wire[start : start + SEND_BYTES])
+
+    async def _woken(self, unblock: Callable[[], Awaitable[None]]) -> Delivery | ReplyError:
+        while True:
+            await unblock()
+            with trio.move_on_after(UNBLOCK_AGAIN_MS / 1000):
+                return await self._whole(self._parser.next_read)
+
+    async def _whole(self, parse: Callable[[], T | Incomplete]) -> T:
+        while True:
+            reply = parse()
+            if not isinstance(reply, Incomplete):
+                return reply
+            with self._within(SILENCE_MS):
+                await self._receive()
+
+    async def _receive(self) -> None:
+        if isinstance(self._stream, trio.SocketStream):
+            received = await self._receive_in_place()
+        else:
+            piece = await self._stream.receive_some(RECEIVE_BYTES)
+            self._parser.feed(bytes(piece))
+            received = len(piece)
+        if not received:
+            raise RedisUnavailable("the server closed the connection", where=self.where)
+
+    async def _receive_in_place(self) -> int:
+        """From the socket into the parser's own memory, which TLS cannot do."""
+        received = None
+        while received is None:
+            if self.closed:
+                # By another task, which has heard that this is the wrong server; nobody would wake us.
+                raise trio.ClosedResourceError
+            await trio.lowlevel.wait_readable(self._socket)
+            received = self._parser.receive(self._socket, RECEIVE_BYTES)
+        return received
+
+    async def _judged(self, delivery: Delivery | ReplyError) -> Delivery | ReplyError:
+        """Have what is outside of the window by its entry's id judged by the time of the server, too.
+
+        The server that delivered is asked, behind its delivery, and as a rule there is nothing to ask.
+        Without an answer nobody knows whether such a record is to blame: the delivery counts as lost
+        then. All of it is pending, comes again, and is judged again. Outlives a cancellation for WAKE_MS.
+        """
+        if isinstance(delivery, ReplyError) or not delivery.outside:
+            return delivery
+        with self._within(WAKE_MS, shield=True):
+            await self._stream.send_all(TIME)
+        try:
+            reply = await self._whole(self._parser.next_reply)
+        except trio.Cancelled:
+            with self._within(WAKE_MS, shield=True):
+                reply = await self._whole(self._parser.next_reply)
+        if isinstance(reply, ReplyError):
+            raise self.refused(reply.message)
+        if (time_us := as_time_us(reply)) is None:
+            raise RedisUnavailable("a time was expected: is it a Redis?", where=self.where)
+        return delivery.judged(time_us)
+
+    def _accepted(self, delivery: Delivery | ReplyError) -> Delivery:
+        if isinstance(delivery, ReplyError):
+            raise self.refused(delivery.message)
+        return delivery
+
+    @contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Translate what goes wrong in an exchange, and close the connection, whatever it is."""
+        if self.closed:
+            raise RedisUnavailable("the connection is closed", where=self.where)
+        try:
+            yield
+            self._used_at_s = trio.current_time()
+        except CodecError as error:
+            self.close()
+            raise RedisUnavailable(f"not the Redis protocol: {error}", where=self.where) from error
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self.close()
+            reason = f": {reason}" if (reason := plain_reason(error)) else ""
+            raise RedisUnavailable(f"the connection was lost{reason}", where=self.where) from error
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def _within(self, timeout_ms: int, *, shield: bool = False) -> Iterator[None]:
+        with trio.CancelScope(relative_deadline=timeout_ms / 1000, shield=shield) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise RedisUnavailable("no answer in time", where=self.where)

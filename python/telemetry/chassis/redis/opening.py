@@ -1,0 +1,128 @@
+"""Opens a connection as the URL says: TCP, TLS or Unix socket; then user, protocol version, name and database."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+from telemetry._codec import ReplyParser
+from telemetry.chassis.config.redis_target import RedisTarget, RedisTls
+from telemetry.chassis.errors import RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.commands import Argument, encode
+from telemetry.chassis.redis.connection import RedisConnection
+from telemetry.chassis.redis.reasons import plain_reason
+
+# Also the bound of name resolution.
+CONNECT_TIMEOUT_MS = 5_000
+# A peer that vanished without a word is noticed after 15 + 3 x 5 s when the connection is idle, and after
+# 30 s when it owes an acknowledgement; as on the connections to PostgreSQL.
+HALF_OPEN_OPTIONS = (
+    (trio.socket.SOL_SOCKET, trio.socket.SO_KEEPALIVE, 1),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPIDLE, 15),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPINTVL, 5),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPCNT, 3),
+    (trio.socket.IPPROTO_TCP, trio.socket.TCP_USER_TIMEOUT, 30_000),
+)
+# Answers to HELLO by a server that has no RESP3, or does not grant it; Valkey without HELLO asks for the
+# login first. Of the code ERR only the unknown command: a server that is full says ERR too.
+HELLO_REFUSALS = ("NOPROTO", "NOPERM", "NOAUTH")
+UNKNOWN_COMMAND = "unknown command"
+# Redis takes printable ASCII without blanks in a client's name, and refuses any other.
+NOT_IN_NAMES = re.compile(r"[^!-~]")
+
+
+async def open_connection(
+    target: RedisTarget, parser: ReplyParser, *, name: str
+) -> RedisConnection:
+    """Connect and introduce ourselves as `name`; RESP3 where the server has it.
+
+    Raises RedisUnavailable when nobody answers, RedisRefused when the credentials or the database
+    are not accepted.
+    """
+    stream, socket = await _open_stream(target)
+    connection = RedisConnection(stream, socket, parser, where=target.where)
+    try:
+        await _introduce(connection, target, name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def _open_stream(target: RedisTarget) -> tuple[trio.abc.Stream, trio.socket.SocketType]:
+    with _failures_told("cannot connect", target):
+        if target.path is not None:
+            transport = await trio.open_unix_socket(target.path)
+        else:
+            transport = await trio.open_tcp_stream(target.host, target.port)
+            for level, option, value in HALF_OPEN_OPTIONS:
+                transport.setsockopt(level, option, value)
+    if target.tls is None:
+        return transport, transport.socket
+    try:
+        with _failures_told("the files named by the URL's ssl_ options are not usable", target):
+            context = _context(target.tls)
+        with _failures_told("no TLS session", target):
+            session = trio.SSLStream(transport, context, server_hostname=target.host)
+            await session.do_handshake()
+    except BaseException:
+        transport.socket.close()
+        raise
+    return session, transport.socket
+
+
+@contextmanager
+def _failures_told(what: str, target: RedisTarget) -> Iterator[None]:
+    """Bound what is awaited inside, and have its failures say `what` did not come about, and why."""
+    try:
+        with trio.fail_after(CONNECT_TIMEOUT_MS / 1000):
+            yield
+    except trio.TooSlowError:
+        message = f"{what} within {CONNECT_TIMEOUT_MS} ms"
+        raise RedisUnavailable(message, where=target.where) from None
+    # ValueError: a host that is no name (a label too long), a path that is none (a zero byte).
+    except (OSError, ValueError, trio.BrokenResourceError) as error:
+        message = f"{what}: {plain_reason(error)}"
+        raise RedisUnavailable(message, where=target.where) from error
+
+
+def _context(tls: RedisTls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.ca_certs)
+    context.check_hostname = tls.check_hostname
+    context.verify_mode = ssl.VerifyMode[f"CERT_{tls.cert_reqs.upper()}"]
+    if tls.certfile is not None:
+        # With no password a locked key would have OpenSSL ask for one on the terminal, and wait.
+        context.load_cert_chain(tls.certfile, tls.keyfile, password="")
+    return context
+
+
+async def _introduce(connection: RedisConnection, target: RedisTarget, name: str) -> None:
+    user = target.username or "default"
+    login: list[Argument] = [] if target.password is None else ["AUTH", user, target.password]
+    taken_name = NOT_IN_NAMES.sub("_", name)
+    if not await _hello(connection, *login, "SETNAME", taken_name):
+        if login:
+            await _command(connection, *login)
+        await _command(connection, "CLIENT", "SETNAME", taken_name)
+    if target.db:
+        await _command(connection, "SELECT", target.db)
+    connection.client_id = await connection.request_integer(encode("CLIENT", "ID"))
+
+
+async def _hello(connection: RedisConnection, *options: Argument) -> bool:
+    """Ask for RESP3; False when the server, or its ACL, does not have the command."""
+    try:
+        await _command(connection, "HELLO", 3, *options)
+    except RedisRefused as error:
+        if error.code in HELLO_REFUSALS or UNKNOWN_COMMAND in str(error):
+            return False
+        raise
+    return True
+
+
+async def _command(connection: RedisConnection, *arguments: Argument) -> None:
+    await connection.request(encode(*arguments))

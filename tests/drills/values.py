@@ -1,0 +1,69 @@
+"""Values for tests of the drill's judgement, right in every respect until a test changes one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from drills.drive import Drive, Tally
+from drills.identity import Identity
+from drills.judgement import Bounds, Ending, Life
+from drills.last_words import LastWords
+from drills.observed import GroupState, Left
+from drills.plan import Fault
+from drills.result import Result
+from drills.timeline import Sample
+from processor.core.ledger import Ledger
+
+BOUNDS = Bounds(budget_ms=8_000, tolerance_ms=500)
+IDENTITY = Identity.of(4_711, None)
+DRIVE = Drive(IDENTITY.device_ids, datetime(2026, 5, 1, 9, tzinfo=UTC))
+SETTLED = GroupState(read=100, pending=0, undelivered=False, consumers=())
+
+
+def words(*, clean: bool = True, has_ledger: bool = True, **counts: int) -> LastWords:
+    ledger = Ledger(**(counts or {"read": 7, "acked": 7}))
+    return LastWords(clean=clean, ledger=ledger, has_ledger=has_ledger, steps_ms={})
+
+
+def life(**changes: Any) -> Life:
+    value: dict[str, Any] = {
+        "round": 0,
+        "consumer": "drill-004711-0",
+        "fault": Fault.SIGTERM,
+        "exit_code": 0,
+        "ended_early": False,
+        "drain_ms": 120.0,
+        "last_words": words(),
+        "left": Left(),
+        "inserted": 7,
+    }
+    return Life(**{**value, **changes})
+
+
+def ending(**changes: Any) -> Ending:
+    value: dict[str, Any] = {
+        "tally": Tally(published=100, rows=100, missing=frozenset(), repeated=0, foreign=0),
+        "inserted": 100,
+        "group": SETTLED,
+        "unsettled": frozenset(),
+        "dead": frozenset(),
+        "dead_codes": (),
+    }
+    return Ending(**{**value, **changes})
+
+
+def result(**changes: Any) -> Result:
+    value: dict[str, Any] = {
+        "name": IDENTITY.name,
+        "fault": Fault.SIGTERM,
+        "seed": 7,
+        "bounds": BOUNDS,
+        "seconds": 12.34,
+        "lives": (life(drain_ms=100.0), life(drain_ms=300.0, left=Left(released=40), exit_code=3)),
+        "last_life": life(fault=None, takeover_ms=20.0),
+        "ending": ending(),
+        "violations": (),
+        "samples": (Sample(0.0, 0, 0, 0, 0), Sample(1.0, 100, 90, 80, 40)),
+    }
+    return Result(**{**value, **changes})

@@ -1,0 +1,60 @@
+"""Fixtures of the process tests: the servers as a world, and processors that live in it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.support.processes import Service, base_environment
+from tests.support.servers import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+    from dev.servers import Database, PostgresServer, RedisServer
+
+
+class Run(Protocol):
+    """Starts a processor on the test's world; keywords are environment variables."""
+
+    def __call__(self, **env: str) -> Service: ...
+
+
+@pytest.fixture
+def world(redis_client: Redis, stream_name: str, database: Database) -> World:
+    return World(redis_client, stream_name, database)
+
+
+@pytest.fixture
+def run(
+    world: World, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
+) -> Iterator[Run]:
+    """Whatever a test does with them: none is left, none has shown a password, none a traceback."""
+    services: list[Service] = []
+    numbers = itertools.count(1)
+
+    def start(**env: str) -> Service:
+        number = next(numbers)
+        settings = {
+            **base_environment(tmp_path),
+            "CONTROL_SOCKET": str(tmp_path / f"control-{number}.sock"),
+            "REDIS_URL": redis_server.url,
+            "POSTGRES_URL": world.database.processor_url,
+            "REDIS_TELEMETRY_STREAM": world.stream,
+            **env,
+        }
+        service = Service(settings, tmp_path / f"stderr-{number}")
+        services.append(service)
+        return service
+
+    yield start
+    for service in services:
+        service.kill()
+        output = service.report() + str(service.lines)
+        assert postgres_server.processor_password not in output
+        assert "Traceback" not in output

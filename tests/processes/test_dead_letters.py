@@ -1,0 +1,192 @@
+"""Poison among thousands: its neighbours are rows at once, and it is one dead letter with everything about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.processes import QUICK_CLAIMS
+from tests.support.servers import drive, entry
+
+if TYPE_CHECKING:
+    from tests.processes.conftest import Run
+    from tests.support.processes import Service
+    from tests.support.servers import Fields, World
+
+ENTRIES = 5_000
+POISON_AT = 2_600
+DLQ_FIELDS = (
+    b"dlq_source_id",
+    b"dlq_stage",
+    b"dlq_code",
+    b"dlq_error",
+    b"dlq_sqlstate",
+    b"dlq_attempts",
+    b"dlq_deliveries",
+    b"dlq_instance",
+    b"dlq_first_failed_at",
+    b"dlq_dead_at",
+    b"dlq_replays",
+)
+CHECK = "ALTER TABLE positions ADD CHECK (speed < 200)"
+
+# Refused by the codec and by the server: the changes of a Position, and what its dead letter says.
+POISON: dict[str, tuple[dict[str, Any], bytes, bytes]] = {
+    "decode": ({"attributes": {"11": "a\x00b"}}, b"unstorable_text", b""),
+    "write": ({"speed": 250}, b"refused_by_server", b"23514"),
+}
+STAGES = pytest.mark.parametrize("stage", POISON)
+
+
+def poisonous(stage: str, more: Fields | None = None) -> Fields:
+    changes, _, _ = POISON[stage]
+    return {**entry(3, -1, **changes), **(more or {})}
+
+
+def among_thousands(world: World, poison: Fields) -> str:
+    """Publish it amid what one read delivers; its id."""
+    world.own(CHECK)
+    entries = drive(ENTRIES - 1, devices=50)
+    return world.publish_at_once([*entries[:POISON_AT], poison, *entries[POISON_AT:]])[POISON_AT]
+
+
+def lines_about(service: Service, entry_id: str) -> list[dict[str, object]]:
+    return [line for line in service.lines if line.get("entry_id") == entry_id]
+
+
+@STAGES
+def test_one_among_five_thousand_is_a_dead_letter_with_all_that_is_known_of_it(
+    run: Run, world: World, stage: str
+) -> None:
+    original = poisonous(stage, {"note": b"\xff\x00 kept", "empty": ""})
+    poison = among_thousands(world, original)
+    service = run(**QUICK_CLAIMS).ready()
+    world.until_settled()
+    world.assert_promise_kept(rows=ENTRIES - 1, poison=[poison])
+
+    [letter] = world.dead_letters()
+    said = {name: letter.pop(name) for name in DLQ_FIELDS}
+    assert letter == {
+        str(name).encode(): value if isinstance(value, bytes) else str(value).encode()
+        for name, value in original.items()
+    }
+    _, code, sqlstate = POISON[stage]
+    first, dead = (
+        datetime.fromisoformat(said.pop(name).decode())
+        for name in (b"dlq_first_failed_at", b"dlq_dead_at")
+    )
+    # The threshold lies between the deliveries of the second and the third try at least.
+    assert (dead - first).total_seconds() >= 0.3
+    error = said.pop(b"dlq_error").decode()
+    assert error
+    assert "41.3275" not in error
+    assert said == {
+        b"dlq_source_id": poison.encode(),
+        b"dlq_stage": stage.encode(),
+        b"dlq_code": code,
+        b"dlq_sqlstate": sqlstate,
+        b"dlq_attempts": b"3",
+        b"dlq_deliveries": b"3",
+        b"dlq_instance": b"processor-1",
+        b"dlq_replays": b"0",
+    }
+
+    assert service.stop() == 0
+    refused, buried = lines_about(service, poison)
+    assert (refused["level"], buried["level"]) == ("warn", "error")
+    assert str(refused["msg"]).startswith("record refused")
+    assert str(buried["msg"]).startswith("dead letter")
+    assert [line["code"] for line in (refused, buried)] == [code.decode()] * 2
+    assert service.ledger == {"read": ENTRIES, "acked": ENTRIES - 1, "dead_lettered": 1}
+
+
+@STAGES
+def test_its_neighbours_do_not_wait_for_its_end_and_its_count_survives_restarts(
+    run: Run, world: World, stage: str
+) -> None:
+    poison = among_thousands(world, poisonous(stage))
+    # As configured by default: it would be tried again in a minute.
+    first = run().ready()
+    first.until_metrics(acks_total=ENTRIES - 1, in_flight_records=0)
+    assert world.pending_ids() == [poison]
+    assert world.rows() == ENTRIES - 1
+    recorded = world.attempts()[poison]
+    assert (recorded["n"], recorded["code"].encode()) == (1, POISON[stage][1])
+    assert first.stop() == 0
+    assert first.ledger == {"read": ENTRIES, "acked": ENTRIES - 1, "left_pending": 1}
+    assert world.attempts() == {poison: recorded}
+    assert world.dead_letters() == []
+
+    # By its former name it is left alone for now.
+    second = run(CLAIM_INTERVAL_MS="50").ready()
+    world.until_claim_passes(5)
+    assert world.attempts() == {poison: recorded}
+    second.kill()
+
+    third = run(INSTANCE_ID="processor-3", **QUICK_CLAIMS).ready()
+    world.until_settled()
+    world.assert_promise_kept(rows=ENTRIES - 1, poison=[poison])
+    [letter] = world.dead_letters()
+    assert letter[b"dlq_attempts"] == b"3"
+    assert letter[b"dlq_instance"] == b"processor-3"
+    first_failed = letter[b"dlq_first_failed_at"].decode()
+    assert first_failed == recorded["first_failed_at"]
+    assert third.stop() == 0
+
+
+def test_two_instances_that_refuse_the_same_entries_in_turn_write_one_dead_letter_each(
+    run: Run, world: World
+) -> None:
+    bad = [poisonous(stage) for _ in range(100) for stage in POISON]
+    world.own(CHECK)
+    for n in (1, 2):
+        run(INSTANCE_ID=f"processor-{n}", **QUICK_CLAIMS).ready()
+    good = drive(200)
+    ids = world.publish([each for pair in zip(bad, good, strict=True) for each in pair])
+    world.until_settled()
+    world.assert_promise_kept(rows=200, poison=ids[::2])
+    assert {letter[b"dlq_attempts"] for letter in world.dead_letters()} == {b"3"}
+
+
+def test_a_record_that_is_accepted_in_the_end_leaves_no_trace_of_its_failures(
+    run: Run, world: World
+) -> None:
+    world.own("ALTER TABLE positions ADD CONSTRAINT slow CHECK (speed < 200)")
+    [late, _] = world.publish_at_once([entry(1, 0, speed=250), entry(2, 0)])
+    service = run(**QUICK_CLAIMS, DLQ_MAX_ATTEMPTS="1000000").ready()
+    service.wait_for("record refused")
+    assert late in world.attempts()
+    world.own("ALTER TABLE positions DROP CONSTRAINT slow")
+    world.until_settled()
+    world.assert_promise_kept(rows=2)
+
+
+def test_a_replayed_entry_takes_the_count_of_its_replays_along(run: Run, world: World) -> None:
+    [poison] = world.publish([poisonous("decode", {"dlq_replays": "2"})])
+    run(DLQ_MAX_ATTEMPTS="1").ready()
+    world.until_settled()
+    world.assert_promise_kept(rows=0, poison=[poison])
+    [letter] = world.dead_letters()
+    assert letter[b"dlq_replays"] == b"2"
+    assert letter.keys() == {b"ts", b"device_id", b"codec", b"payload", *DLQ_FIELDS}
+
+
+def test_dead_letters_go_where_they_are_configured_to_go(run: Run, world: World) -> None:
+    elsewhere = f"{world.stream}:graveyard"
+    world.publish([poisonous("decode")])
+    run(DLQ_MAX_ATTEMPTS="1", REDIS_DLQ_STREAM=elsewhere).ready()
+    world.until_settled()
+    assert world.dead_letters() == []
+    assert world.redis.xlen(elsewhere) == 1
+
+
+def test_dead_letters_are_counted_by_their_code(run: Run, world: World) -> None:
+    world.own(CHECK)
+    world.publish([poisonous("decode"), *drive(10), poisonous("write")])
+    service = run(DLQ_MAX_ATTEMPTS="1").ready()
+    world.until_settled()
+    seen = service.until_metrics(**{'dead_letters_total{code="unstorable_text"}': 1})
+    assert seen['dead_letters_total{code="refused_by_server"}'] == 1
+    assert seen['decode_errors_total{code="unstorable_text"}'] == 1

@@ -1,0 +1,58 @@
+"""Two instances of one group: what devices repeat is one row, whoever is given the repeats."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from telemetry.chassis.exit_codes import ExitCode
+from tests.support.servers import drive
+
+if TYPE_CHECKING:
+    from tests.processes.conftest import Run
+    from tests.support.servers import World
+
+ROWS = 10_000
+REPEATS = 3
+# Small enough that both have many batches, which overlap.
+SMALL = {"BATCH_SIZE": "500", "WRITE_BATCH_SIZE": "1000", "BATCH_BLOCK_MS": "100"}
+
+STATUSES = ("inserted", "duplicate", "failed")
+
+
+def test_two_lives_of_one_name_at_once_leave_all_that_neither_has_written(
+    run: Run, world: World
+) -> None:
+    lives = [run(DRAIN_BUDGET_MS="500", **SMALL).ready() for _ in range(2)]
+    with world.inserts_held():
+        world.publish(drive(ROWS, devices=50))
+        world.until_writers_wait(2)
+        # It hands over what is pending under its name, the other's entries with it.
+        assert lives[0].stop() == ExitCode.TIMED_OUT
+        lives[1].kill()
+        world.end_sessions()
+    run(**SMALL).ready()
+    world.until_settled()
+    world.assert_promise_kept(rows=ROWS)
+
+
+def test_two_instances_write_shuffled_repeats_of_ten_thousand_rows_once_each(
+    run: Run, world: World
+) -> None:
+    entries = drive(ROWS, devices=50) * REPEATS
+    random.Random(20260501).shuffle(entries)
+    services = [run(INSTANCE_ID=f"processor-{n}", WRITERS="2", **SMALL) for n in (1, 2)]
+    for service in services:
+        service.ready()
+    world.publish(entries)
+    world.until_settled()
+    world.assert_promise_kept(rows=ROWS)
+
+    counts = dict.fromkeys(STATUSES, 0.0)
+    for service in services:
+        seen = service.until_metrics(in_flight_records=0)
+        for status in STATUSES:
+            counts[status] += seen[f'position_writes_total{{status="{status}"}}']
+        assert service.stop() == 0
+        assert service.ledger["read"] == service.ledger["acked"]
+    assert counts == {"inserted": ROWS, "duplicate": ROWS * (REPEATS - 1), "failed": 0}

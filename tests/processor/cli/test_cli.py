@@ -1,0 +1,201 @@
+"""The command line: help, version, misuse, and what each command is started with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import types
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor import cli
+from telemetry.chassis.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from processor.config import Config
+
+ENVIRONMENT = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u:hush@h/d"}
+
+
+def exit_code(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment with what is required and nothing else that could matter."""
+    for name in os.environ:
+        if name.startswith(("REDIS", "POSTGRES", "LOG_", "METRICS")):
+            monkeypatch.delenv(name)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture(autouse=True)
+def signal_mask() -> Iterator[None]:
+    """`run` holds stop requests back, which would outlive the test."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def supervise_with(monkeypatch: pytest.MonkeyPatch, run_service: Callable[[Config], int]) -> None:
+    """Put a supervisor of the test's own in the place of the real one."""
+    module = types.ModuleType("processor.service.process")
+    module.__dict__["run_service"] = run_service
+    monkeypatch.setitem(sys.modules, "processor.service.process", module)
+
+
+def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--help") == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in cli.COMMANDS)
+    assert "examples:" in shown
+
+
+def test_version_names_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out.startswith("processor ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("fly",), ("run", "--fast"), ("run", "now"), ("--colour",)]
+)
+def test_misuse_ends_with_exit_code_2(arguments: tuple[str, ...]) -> None:
+    assert exit_code(*arguments) == 2
+
+
+def test_help_loads_neither_the_event_loop_nor_a_client_library() -> None:
+    program = (
+        "import json, sys\n"
+        "from processor.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print(json.dumps(sorted(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert not loaded & {
+        "trio",
+        "redis",
+        "psycopg",
+        "h11",
+        "prometheus_client",
+        "asyncio",
+        "orjson",
+    }
+
+
+def test_python_dash_m_runs_the_same_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "processor", "run", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("usage: processor run")
+    assert "exit codes:" in done.stdout
+
+
+def test_run_gives_the_configuration_to_the_supervisor_and_returns_its_exit_code(
+    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given: list[Config] = []
+
+    def run_service(config: Config) -> int:
+        given.append(config)
+        return 3
+
+    environment.setenv("BATCH_SIZE", "7")
+    supervise_with(environment, run_service)
+    assert cli.main(["run"]) == 3
+    assert [config.batch_size for config in given] == [7]
+    assert capfd.readouterr().err == ""
+
+
+def test_run_names_every_bad_variable_on_standard_error_and_ends_with_78(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("BATCH_SIZE", "none")
+    environment.setenv("LOG_LEVEL", "loud")
+    environment.delenv("REDIS_URL")
+    assert cli.main(["run"]) == 78
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("processor: bad configuration\n")
+    assert all(f"  {name}: " in complaint for name in ("REDIS_URL", "LOG_LEVEL", "BATCH_SIZE"))
+    assert "hush" not in complaint
+
+
+def test_run_logs_a_port_in_use_and_ends_with_78(
+    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run_service(_: Config) -> int:
+        raise ConfigError("METRICS_HOST, METRICS_PORT: cannot listen on h:1: in use")
+
+    supervise_with(environment, run_service)
+    assert cli.main(["run"]) == 78
+    line = json.loads(capfd.readouterr().out)
+    assert (line["level"], line["instance_id"]) == ("fatal", "processor-1")
+    assert "METRICS_PORT" in line["msg"]
+
+
+def test_a_command_is_loaded_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def add_parser(subparsers: cli.Subparsers) -> None:
+        parser = subparsers.add_parser("publish", help="fake")
+        parser.add_argument("file")
+        parser.set_defaults(command=run)
+
+    def run(arguments: argparse.Namespace) -> int:
+        ran.append(arguments.file)
+        return 1
+
+    module = types.ModuleType("processor.cli.publish")
+    module.__dict__["add_parser"] = add_parser
+    monkeypatch.setitem(sys.modules, "processor.cli.publish", module)
+    assert cli.main(["publish", "drive.hex"]) == 1
+    assert ran == ["drive.hex"]
+
+
+ENTER = """
+import atexit, sys, types
+from processor import cli
+service = types.ModuleType("processor.service.process")
+service.run_service = lambda config: 3
+sys.modules["processor.service.process"] = service
+atexit.register(print, "wound up")
+print("said")
+cli.enter()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "last_line"), [("run", 3, "said"), ("--version", 0, "wound up")]
+)
+def test_the_service_ends_without_the_interpreters_windup_and_other_commands_with_it(
+    command: str, code: int, last_line: str
+) -> None:
+    urls = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u@127.0.0.1/d"}
+    # A pipe is buffered: what was said must be written out all the same.
+    done = subprocess.run(
+        [sys.executable, "-c", ENTER, command],
+        env=urls,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (code, last_line)

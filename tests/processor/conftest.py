@@ -1,0 +1,114 @@
+"""Fixtures of the task tests: what a task is given beside its edge, and the log that it writes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from processor.edges.retrying import Dependency
+from processor.journal.statistics import Build, Recorder
+from processor.settling.in_flight import InHand
+from telemetry.chassis import clocks
+from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.logs import Log
+from tests.support.commit_harness import CommitDesk
+from tests.support.fakes.redis import NOON_US
+from tests.support.redis_harness import Desk
+from tests.support.service_harness import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Told:
+    """The events that were logged, as (message, fields)."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    def lines(self, beginning: str = "") -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (record.getMessage(), record.__dict__["fields"])
+            for record in self._caplog.records
+            if record.name == "processor" and record.getMessage().startswith(beginning)
+        ]
+
+    def fields(self, beginning: str) -> list[dict[str, Any]]:
+        return [fields for _, fields in self.lines(beginning)]
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Iterator[Told]:
+    with caplog.at_level(logging.DEBUG, logger="processor"):
+        yield Told(caplog)
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """Virtual time, for the tests that name it: pauses take none, and time-outs are exact."""
+    return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture(autouse=True)
+def time_of_day(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days pass with the virtual clock, where there is one, and begin at noon."""
+    if request.node.get_closest_marker("trio") is not None:
+        monkeypatch.setattr(clocks, "unix_ms", unix_ms)
+
+
+def unix_ms() -> int:
+    return NOON_US // 1000 + round(trio.current_time() * 1000)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder(Build(version="1.0", stream="s", group="g", consumer="c"))
+
+
+@pytest.fixture
+def postgres(recorder: Recorder) -> Dependency:
+    return Dependency("postgres", "Postgres", recorder, Log())
+
+
+@pytest.fixture
+def redis(recorder: Recorder) -> Dependency:
+    return Dependency("redis", "Redis", recorder, Log())
+
+
+@pytest.fixture
+def backoff() -> Backoff:
+    return Backoff(base_ms=100, max_ms=5_000)
+
+
+@pytest.fixture
+def in_hand(recorder: Recorder) -> InHand:
+    return InHand(recorder)
+
+
+@pytest.fixture
+async def desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
+    desk = Desk(in_hand, redis, backoff)
+    await desk.open()
+    return desk
+
+
+@pytest.fixture
+async def busy_desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
+    """A desk where whoever hands a batch over waits until it is received."""
+    desk = Desk(in_hand, redis, backoff, capacity=0)
+    await desk.open()
+    return desk
+
+
+@pytest.fixture
+def commits(postgres: Dependency, backoff: Backoff) -> CommitDesk:
+    return CommitDesk(postgres, backoff)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()

@@ -1,0 +1,333 @@
+"""What every PositionStore keeps, the one in memory and the one on a real PostgreSQL alike."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import psycopg
+import pytest
+
+from processor.core.evidence import Evidence
+from processor.core.schema import WRITTEN_COLUMNS
+from processor.edges.postgres.store import PostgresStore
+from processor.errors import PostgresError, SchemaMismatch
+from processor.writing.newest_positions import NEWEST_POSITIONS
+from telemetry._codec import DeviceStates
+from tests.support.batches import NOON, batch_of, position, rows
+from tests.support.fakes.rows import POSTGRES_EPOCH_US, Key, Row, read_copy_rows
+from tests.support.fakes.store import FakeStore
+from tests.support.fakes.table import FakeTable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from dev.servers import Database
+    from processor.edges.ports import PositionStore
+    from telemetry._codec import Batch, Keys
+
+
+# Rows by key, with `attributes` as a value: jsonb keeps neither spaces nor the order of keys.
+Rows: TypeAlias = dict[Key, tuple[object, ...]]
+
+
+def comparable(found: Iterable[tuple[Key, Row]]) -> Rows:
+    return {key: (*row[:-1], json.loads(row[-1].removeprefix(b"\x01"))) for key, row in found}
+
+
+def rows_of(batch: Batch) -> Rows:
+    return comparable(read_copy_rows(b"".join(batch.copy_chunks(64 * 1024))))
+
+
+def unix_us(second: int) -> int:
+    """`second` seconds after noon, as Unix time in µs."""
+    return (int(NOON.timestamp()) + second) * 1_000_000
+
+
+def keys_of(batch: Batch) -> Keys:
+    """The keys of all rows: nothing is known of any device."""
+    return DeviceStates(1).unproven(batch)
+
+
+class World(Protocol):
+    """A store and the means to look behind it and to put obstacles in its way."""
+
+    @property
+    def store(self) -> PositionStore: ...
+    def table(self) -> Rows: ...
+    def refuse_device(self, device_id: str) -> None: ...
+    def drop_table(self) -> None: ...
+    def end_sessions(self) -> None: ...
+    def mark_faulty(self, device_id: str, second: int) -> None: ...
+
+
+class FakeWorld:
+    def __init__(self) -> None:
+        self._table = FakeTable()
+        self.store = FakeStore(self._table)
+
+    def table(self) -> Rows:
+        return comparable(self._table.rows.items())
+
+    def refuse_device(self, device_id: str) -> None:
+        self._table.refused_devices[device_id] = "23514"
+
+    def drop_table(self) -> None:
+        self._table.differences = ("table public.positions is missing, with the columns ...",)
+
+    def end_sessions(self) -> None:
+        for failures in (
+            self.store.failures,
+            self.store.probe_failures,
+            self.store.restore_failures,
+        ):
+            failures.append(self.store.error("the connection is lost", usable=False))
+
+    def mark_faulty(self, device_id: str, second: int) -> None:
+        self._table.faulty.add((device_id, unix_us(second) - POSTGRES_EPOCH_US))
+
+
+class RealWorld:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.store = PostgresStore(database.processor_url, instance_id="processor-1")
+
+    def table(self) -> Rows:
+        columns = ", ".join(column.name for column in WRITTEN_COLUMNS)
+        with (
+            psycopg.connect(self._database.admin_url) as connection,
+            connection.cursor().copy(
+                f"COPY (SELECT {columns} FROM positions) TO STDOUT (FORMAT binary)".encode()
+            ) as copy,
+        ):
+            return comparable(read_copy_rows(b"".join(map(bytes, copy))))
+
+    def refuse_device(self, device_id: str) -> None:
+        self._execute(f"ALTER TABLE positions ADD CHECK (device_id <> '{device_id}')")
+
+    def drop_table(self) -> None:
+        self._execute("DROP TABLE positions")
+
+    def end_sessions(self) -> None:
+        self._execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    def mark_faulty(self, device_id: str, second: int) -> None:
+        self._execute(
+            f"UPDATE positions SET faulty = true WHERE device_id = '{device_id}'"
+            f" AND ts = timestamptz '2026-05-01 12:00Z' + interval '{second} s'"
+        )
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._database.admin_url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture(params=["fake", "real"])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    world: World = (
+        FakeWorld() if request.param == "fake" else RealWorld(request.getfixturevalue("database"))
+    )
+    yield world
+    await world.store.aclose()
+
+
+async def test_a_direct_copy_commits_every_row_as_it_was_encoded(world: World) -> None:
+    batch = rows(1_000)
+    assert (await world.store.copy_direct(batch)).inserted == 1_000
+    assert world.table() == rows_of(batch)
+
+
+async def test_a_direct_copy_with_one_known_key_is_refused_whole(world: World) -> None:
+    await world.store.copy_direct(rows(1))
+    with pytest.raises(PostgresError) as caught:
+        await world.store.copy_direct(rows(20))
+    assert caught.value.sqlstate == "23505"
+    assert caught.value.connection_usable
+    assert world.table() == rows_of(rows(1))
+
+
+async def test_a_staged_copy_inserts_what_is_new_and_counts_it(world: World) -> None:
+    await world.store.copy_staged(rows(15))
+    assert (await world.store.copy_staged(rows(40))).inserted == 25
+    assert (await world.store.copy_staged(rows(40))).inserted == 0
+    assert world.table() == rows_of(rows(40))
+
+
+async def test_of_one_key_the_first_write_stays(world: World) -> None:
+    first = batch_of([position(0, 0, speed=1)])
+    await world.store.copy_staged(first)
+    await world.store.copy_staged(batch_of([position(0, 0, speed=2)]))
+    assert world.table() == rows_of(first)
+
+
+@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
+async def test_an_empty_batch_is_no_error(world: World, way: str) -> None:
+    assert (await getattr(world.store, way)(batch_of([]))).inserted == 0
+
+
+@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
+async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
+    world: World, way: str
+) -> None:
+    refused = position(3, 0)["device_id"]
+    world.refuse_device(refused)
+    with pytest.raises(PostgresError) as caught:
+        await getattr(world.store, way)(rows(10))
+    assert caught.value.sqlstate == "23514"
+    assert caught.value.connection_usable
+    assert world.table() == {}
+    assert (await getattr(world.store, way)(rows(3))).inserted == 3
+
+
+@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
+async def test_after_a_lost_connection_the_next_call_connects_anew(world: World, way: str) -> None:
+    await world.store.copy_staged(rows(3))
+    world.end_sessions()
+    with pytest.raises(PostgresError) as caught:
+        await getattr(world.store, way)(rows(3, first_second=60))
+    assert not caught.value.connection_usable
+    assert (await getattr(world.store, way)(rows(3, first_second=60))).inserted == 3
+    assert len(world.table()) == 6
+
+
+async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(world: World) -> None:
+    batch = rows(60)
+    await world.store.copy_direct(rows(30, first_second=2))
+    known = (await world.store.probe(keys_of(batch))).known
+    new, stored = batch.drop_known(keys_of(batch), known)
+    assert rows_of(stored) == {
+        key: row for key, row in world.table().items() if key in rows_of(batch)
+    }
+    assert stored.rows == 30
+    assert (await world.store.copy_direct(new)).inserted == 30
+
+
+async def test_a_probe_finds_keys_at_both_ends_of_their_span(world: World) -> None:
+    batch = batch_of([position(0, 0), position(1, -86_400 * 40), position(2, 86_000)])
+    await world.store.copy_direct(batch)
+    new, _ = batch.drop_known(keys_of(batch), (await world.store.probe(keys_of(batch))).known)
+    assert new.rows == 0
+
+
+async def test_a_faulty_row_is_known_to_a_probe(world: World) -> None:
+    batch = rows(1)
+    await world.store.copy_direct(batch)
+    world.mark_faulty(position(0, 0)["device_id"], 0)
+    new, _ = batch.drop_known(keys_of(batch), (await world.store.probe(keys_of(batch))).known)
+    assert new.rows == 0
+
+
+async def test_a_probe_for_no_keys_finds_none(world: World) -> None:
+    await world.store.copy_direct(rows(1))
+    assert (await world.store.probe(keys_of(batch_of([])))).known == b""
+
+
+ENTRY_MS = int(NOON.timestamp() * 1_000)
+
+
+async def test_a_row_that_is_refused_where_others_are_taken_is_to_blame(world: World) -> None:
+    refused = position(3, 0)
+    await world.store.copy_direct(rows(3, first_second=-60))
+    world.refuse_device(refused["device_id"])
+    evidence = await world.store.cross_examine(batch_of([refused]), entry_ms=ENTRY_MS)
+    assert evidence is Evidence.RECORD
+    assert world.table() == rows_of(rows(3, first_second=-60))
+
+
+async def test_a_row_that_is_taken_after_all_has_lost_its_cause(world: World) -> None:
+    await world.store.copy_direct(rows(3, first_second=-60))
+    evidence = await world.store.cross_examine(batch_of([position(3, 0)]), entry_ms=ENTRY_MS)
+    assert evidence is Evidence.CAUSE_GONE
+    assert world.table() == rows_of(rows(3, first_second=-60))
+
+
+async def test_a_canary_leaves_nothing_behind_and_is_a_commit(world: World) -> None:
+    sighting = await world.store.probe(keys_of(rows(1)))
+    commit = await world.store.try_canary()
+    assert (commit.inserted, commit.session) == (0, sighting.session)
+    assert world.table() == {}
+
+
+@pytest.mark.parametrize("way", ["confirm", "try_canary"])
+async def test_after_a_lost_connection_a_fence_is_on_another_session(
+    world: World, way: str
+) -> None:
+    before = await getattr(world.store, way)()
+    world.end_sessions()
+    with pytest.raises(PostgresError):
+        await world.store.copy_staged(rows(1))
+    assert (await getattr(world.store, way)()).session > before.session
+
+
+async def newest(world: World, *devices: int, since_second: int | None = None) -> dict[object, int]:
+    """Seconds after noon of the newest position, by device."""
+    since = None if since_second is None else NOON + timedelta(seconds=since_second)
+    device_ids = [position(device, 0)["device_id"] for device in devices]
+    found = await world.store.restore(NEWEST_POSITIONS, device_ids, since)
+    assert all(row[2:] == (41.3275, 19.8187) for row in found)
+    return {
+        int(str(device_id)) % 1_000: (int(str(ts_us)) - unix_us(0)) // 1_000_000
+        for device_id, ts_us, *_ in found
+    }
+
+
+async def test_restoring_finds_the_newest_position_of_each_device_that_has_one(
+    world: World,
+) -> None:
+    await world.store.copy_direct(rows(30))
+    assert await newest(world, 3, 7, 999) == {3: 2, 7: 2}
+    assert await newest(world) == {}
+
+
+async def test_restoring_sees_no_faulty_rows(world: World) -> None:
+    await world.store.copy_direct(batch_of([position(0, 0), position(0, 1), position(1, 0)]))
+    world.mark_faulty(position(0, 0)["device_id"], 1)
+    world.mark_faulty(position(1, 0)["device_id"], 0)
+    assert await newest(world, 0, 1) == {0: 0}
+
+
+async def test_restoring_looks_no_further_back_than_it_is_told(world: World) -> None:
+    await world.store.copy_direct(batch_of([position(0, 0), position(1, 10), position(2, 11)]))
+    assert await newest(world, 0, 1, 2, since_second=10) == {1: 10, 2: 11}
+
+
+async def ask(world: World, question: str) -> object:
+    if question == "probe":
+        return (await world.store.probe(keys_of(rows(1)))).known
+    return await newest(world, 0)
+
+
+@pytest.mark.parametrize("question", ["probe", "restore"])
+async def test_after_a_lost_connection_the_next_question_connects_anew(
+    world: World, question: str
+) -> None:
+    before = await ask(world, question)
+    world.end_sessions()
+    with pytest.raises(PostgresError) as caught:
+        await ask(world, question)
+    assert not caught.value.connection_usable
+    assert await ask(world, question) == before
+
+
+async def test_connecting_twice_and_closing_twice_is_harmless(world: World) -> None:
+    await world.store.connect()
+    await world.store.connect()
+    await world.store.aclose()
+    await world.store.aclose()
+    assert (await world.store.copy_direct(rows(1))).inserted == 1
+
+
+async def test_the_schema_fixture_passes_the_check_without_a_warning(world: World) -> None:
+    assert await world.store.check_schema() == ()
+
+
+async def test_a_missing_table_is_one_difference(world: World) -> None:
+    world.drop_table()
+    with pytest.raises(SchemaMismatch) as caught:
+        await world.store.check_schema()
+    [difference] = caught.value.differences
+    assert "positions is missing" in difference

@@ -1,0 +1,147 @@
+"""The metrics' names, types, labels and values, read back with Prometheus's own parser."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from processor.core.ledger import Ledger
+from processor.journal.exposition import metrics_text
+from processor.journal.statistics import Build, Recorder
+
+BUILD = Build(version="1.0", stream='telemetry:"x"', group="g", consumer="c")
+
+TYPES = {
+    "processor_consumer_reads": "counter",
+    "processor_consumer_records": "counter",
+    "processor_consumer_lag": "gauge",
+    "processor_decode_errors": "counter",
+    "processor_position_writes": "counter",
+    "processor_position_write_duration_seconds": "histogram",
+    "processor_acks": "counter",
+    "processor_device_state_size": "gauge",
+    "processor_device_state_evictions": "counter",
+    "processor_rehydrations": "counter",
+    "processor_pending_entries": "gauge",
+    "processor_oldest_pending_age_seconds": "gauge",
+    "processor_last_record_age_seconds": "gauge",
+    "processor_drain_duration_seconds": "gauge",
+    "processor_drain_outcome": "gauge",
+    "processor_claims": "counter",
+    "processor_lost_entries": "counter",
+    "processor_dead_letters": "counter",
+    "processor_write_retries": "counter",
+    "processor_in_flight_records": "gauge",
+    "processor_ledger_entries": "gauge",
+    "processor_dependency_ready": "gauge",
+    "processor_build_info": "gauge",
+}
+"""By family; a counter's samples end in `_total`."""
+
+
+def samples(recorder: Recorder) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = metrics_text(recorder.snapshot()).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def busy_recorder() -> Recorder:
+    recorder = Recorder(BUILD)
+    recorder.read_answered(entries=50)
+    recorder.read_failed("redis:6379: the connection was lost")
+    recorder.entries_delivered(50)
+    recorder.entries_claimed(6)
+    recorder.entries_lost(5)
+    recorder.dead_lettered("no_answer")
+    recorder.decode_refused("bad_json")
+    recorder.records_written(inserted=40, duplicates=2)
+    recorder.write_timed(0.03)
+    recorder.write_timed(11.0)
+    recorder.write_retried("40P01")
+    recorder.write_retried(None)
+    recorder.in_hand(7, Ledger(read=49, acked=42))
+    recorder.records_failed(1)
+    recorder.records_acked(42)
+    recorder.queue_seen(lag=9, pending_entries=8)
+    recorder.devices_seen(size=3, evictions=1)
+    recorder.devices_rehydrated("restored", 5)
+    recorder.devices_rehydrated("failed", 2)
+    recorder.dependency_ready("redis")
+    return recorder
+
+
+def test_every_metric_has_the_contracts_name_and_type() -> None:
+    text = metrics_text(busy_recorder().snapshot()).decode()
+    families = {
+        family.name: family.type
+        for family in text_string_to_metric_families(text)
+        if family.name.startswith("processor_")
+    }
+    assert families == TYPES
+
+
+def test_every_metric_has_a_help_text() -> None:
+    text = metrics_text(busy_recorder().snapshot()).decode()
+    assert all(family.documentation for family in text_string_to_metric_families(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("processor_consumer_reads_total", {"result": "ok"}, 1),
+        ("processor_consumer_reads_total", {"result": "empty"}, 0),
+        ("processor_consumer_reads_total", {"result": "error"}, 1),
+        ("processor_consumer_records_total", {}, 50),
+        ("processor_consumer_lag", {}, 9),
+        ("processor_pending_entries", {}, 8),
+        ("processor_decode_errors_total", {"code": "bad_json"}, 1),
+        ("processor_decode_errors_total", {"code": "too_deep"}, 0),
+        ("processor_rehydrations_total", {"result": "restored"}, 5),
+        ("processor_rehydrations_total", {"result": "empty"}, 0),
+        ("processor_rehydrations_total", {"result": "failed"}, 2),
+        ("processor_position_writes_total", {"status": "inserted"}, 40),
+        ("processor_position_writes_total", {"status": "duplicate"}, 2),
+        ("processor_position_writes_total", {"status": "failed"}, 1),
+        ("processor_position_write_duration_seconds_bucket", {"le": "0.025"}, 0),
+        ("processor_position_write_duration_seconds_bucket", {"le": "0.05"}, 1),
+        ("processor_position_write_duration_seconds_bucket", {"le": "10.0"}, 1),
+        ("processor_position_write_duration_seconds_bucket", {"le": "+Inf"}, 2),
+        ("processor_position_write_duration_seconds_count", {}, 2),
+        ("processor_position_write_duration_seconds_sum", {}, 11.03),
+        ("processor_claims_total", {}, 6),
+        ("processor_lost_entries_total", {}, 5),
+        ("processor_dead_letters_total", {"code": "no_answer"}, 1),
+        ("processor_dead_letters_total", {"code": "refused_by_server"}, 0),
+        ("processor_dead_letters_total", {"code": "bad_json"}, 0),
+        ("processor_write_retries_total", {"cause": "40P01"}, 1),
+        ("processor_write_retries_total", {"cause": "connection"}, 1),
+        ("processor_acks_total", {}, 42),
+        ("processor_in_flight_records", {}, 7),
+        ("processor_device_state_size", {}, 3),
+        ("processor_device_state_evictions_total", {}, 1),
+        ("processor_dependency_ready", {"dependency": "redis"}, 1),
+        ("processor_dependency_ready", {"dependency": "postgres"}, 0),
+        (
+            "processor_build_info",
+            {"version": "1.0", "stream": 'telemetry:"x"', "group": "g", "consumer": "c"},
+            1,
+        ),
+    ],
+)
+def test_a_sample_shows_what_was_reported(name: str, labels: dict[str, str], value: float) -> None:
+    assert samples(busy_recorder())[name, tuple(sorted(labels.items()))] == value
+
+
+def test_an_unknown_lag_has_no_sample() -> None:
+    recorder = busy_recorder()
+    recorder.queue_seen(lag=None, pending_entries=None)
+    shown = samples(recorder)
+    assert ("processor_consumer_lag", ()) not in shown
+    assert ("processor_pending_entries", ()) not in shown
+
+
+def test_the_cpu_time_of_the_process_is_there() -> None:
+    assert samples(Recorder(BUILD))["process_cpu_seconds_total", ()] > 0

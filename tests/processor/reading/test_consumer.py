@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from tests.support.batches import position
+from tests.support.fakes.redis import parse_id
+from tests.support.redis_harness import WAIT_S_MAX, Desk
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from processor.edges.retrying import Dependency
+    from processor.journal.statistics import Recorder
+    from processor.settling.in_flight import InHand
+    from telemetry._codec import Delivery
+    from telemetry.chassis.backoff import Backoff
+    from tests.processor.conftest import Told
+
+
+async def test_own_pending_entries_come_first_and_in_pieces(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    old = desk.publish(7)
+    await desk.read()
+    new = desk.publish(2, first_second=100)
+    nursery.start_soon(desk.consumer().run)
+    assert [await desk.receive() for _ in range(3)] == [old[:5], old[5:], new]
+    lines = told.fields("batch consumed")
+    assert [(line["n"], line["redelivered"]) for line in lines] == [
+        (5, True),
+        (2, True),
+        (2, False),
+    ]
+    nursery.cancel_scope.cancel()
+
+
+async def test_nothing_new_is_read_before_the_own_pending_entries_are_looked_at(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    desk.publish(3)
+    desk.stream.faults.before["list_pending"] += [desk.stream.unavailable()] * 3
+    looked_at: list[str] = []
+
+    async def note(call: str, moment: object) -> None:
+        await trio.lowlevel.checkpoint()
+        looked_at.append(call)
+
+    desk.stream.faults.intercept = note
+    nursery.start_soon(desk.consumer().run)
+    await desk.receive()
+    assert looked_at.count("list_pending") >= 4
+    assert "read_new" not in looked_at[: looked_at.index("list_pending")]
+    assert "read_new" in looked_at
+    assert looked_at.index("read_new") > max(
+        place for place, call in enumerate(looked_at) if call == "list_pending"
+    )
+    nursery.cancel_scope.cancel()
+
+
+async def test_after_a_lost_connection_what_is_in_hand_is_not_read_again(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    first = desk.publish(2)
+    assert await desk.receive() == first
+    desk.world.go_away()
+    await trio.sleep(30)
+    assert not recorder.snapshot().dependencies["redis"].ready
+    desk.world.come_back()
+    later = desk.publish(1, first_second=100)
+    assert await desk.receive() == later
+    assert recorder.snapshot().dependencies["redis"].ready
+    assert recorder.snapshot().records_read == 3
+    assert len(desk.in_hand) == 3
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_delivery_whose_answer_was_lost_is_read_before_what_is_new(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    swallowed = desk.publish(2)
+    desk.stream.faults.after["read_new"].append(desk.stream.unavailable())
+    nursery.start_soon(desk.consumer().run)
+    await trio.sleep(0.5)
+    new = desk.publish(1, first_second=100)
+    assert [await desk.receive() for _ in range(2)] == [swallowed, new]
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
+    clock: MockClock, nursery: trio.Nursery, busy_desk: Desk
+) -> None:
+    read = busy_desk.publish(3)
+    ended = trio.Event()
+    scope = trio.CancelScope()
+
+    async def run() -> None:
+        with scope:
+            await busy_desk.consumer().run()
+        ended.set()
+
+    nursery.start_soon(run)
+    await wait_all_tasks_blocked()
+    assert len(busy_desk.in_hand) == 3
+    scope.cancel()
+    await wait_all_tasks_blocked()
+    assert not ended.is_set()
+    assert await busy_desk.receive() == read
+    await ended.wait()
+
+
+async def test_a_delivery_that_was_on_its_way_at_the_stop_is_handed_over(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    scope = trio.CancelScope()
+
+    async def run() -> None:
+        with scope:
+            await desk.consumer().run()
+
+    nursery.start_soon(run)
+    await wait_all_tasks_blocked()
+    late = desk.publish(2)
+    scope.cancel()
+    assert await desk.receive() == late
+    assert len(desk.in_hand) == 2
+
+
+async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, desk: Desk) -> None:
+    with trio.move_on_after(10) as scope:
+        await desk.consumer().run()
+    assert scope.cancelled_caught
+    desk.publish(5)
+    await wait_all_tasks_blocked()
+    assert not desk.world.pending
+    assert desk.handed_over() == []
+
+
+async def test_it_ends_by_itself_when_the_writers_are_gone(clock: MockClock, desk: Desk) -> None:
+    desk.outlets[0].close()
+    desk.publish(3)
+    with trio.fail_after(10):
+        await desk.consumer().run()
+    assert len(desk.in_hand) == len(desk.world.pending) == 3
+
+
+async def test_a_device_always_goes_to_the_same_writer(
+    clock: MockClock,
+    nursery: trio.Nursery,
+    in_hand: InHand,
+    redis: Dependency,
+    backoff: Backoff,
+) -> None:
+    desk = Desk(in_hand, redis, backoff, writers=2)
+    await desk.open()
+    device_of = {
+        desk.add(position(device, second)): device for second in range(4) for device in range(20)
+    }
+    nursery.start_soon(desk.consumer().run)
+    await wait_all_tasks_blocked()
+    shares: list[set[int]] = []
+    for outlet in desk.outlets:
+        share: set[int] = set()
+        for _ in range(outlet.statistics().current_buffer_used):
+            batch = await outlet.receive()
+            share |= {device_of[entry_id] for entry_id in batch.entry_ids}
+        shares.append(share)
+    assert shares[0] | shares[1] == set(range(20))
+    assert not shares[0] & shares[1]
+    assert all(shares)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_group_that_is_gone_is_made_anew_and_told(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+) -> None:
+    ids = desk.publish(2)
+    nursery.start_soon(desk.consumer().run)
+    assert await desk.receive() == ids
+    desk.world.destroy_group()
+    assert await desk.receive() == ids
+    assert len(told.lines("consumer group is gone")) == 1
+    assert recorder.snapshot().reads["error"] == 1
+    assert recorder.snapshot().dependencies["redis"].ready
+    # Delivered by two groups, and still two entries.
+    assert desk.in_hand.ledger.read == len(desk.in_hand) == 2
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_told(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    await wait_all_tasks_blocked()
+    desk.world.delete_stream()
+    await trio.sleep(10)
+    ids = desk.publish(2)
+    assert await desk.receive() == ids
+    [line] = told.fields("consumer group is gone")
+    assert "UNBLOCKED" in line["error"]
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+) -> None:
+    refusal = desk.stream.refused("NOPERM", "this user has no permissions to run 'xreadgroup'")
+    desk.stream.read_failures += [refusal] * 6
+    ids = desk.publish(2)
+    began = trio.current_time()
+    nursery.start_soon(desk.consumer().run)
+    assert await desk.receive() == ids
+    assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
+    lines = told.fields("read failed and is repeated")
+    assert len(lines) == 6
+    assert lines[0]["retry_ms"] == 0
+    assert all("NOPERM" in line["error"] for line in lines)
+    assert recorder.snapshot().reads["error"] == 6
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fits(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    desk.world.reply_entries_max = 1
+    ids = desk.publish(12)
+    nursery.start_soon(desk.consumer().run)
+    taken: list[str] = []
+    while len(taken) < len(ids):
+        taken += await desk.receive()
+    assert sorted(taken, key=parse_id) == ids
+    assert trio.current_time() < 10
+    assert [line["count"] for line in told.fields("read failed")][:2] == [2, 2]
+    nursery.cancel_scope.cancel()
+
+
+async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    counts = noted_counts(desk)
+    desk.stream.faults.before["read_new"] += [desk.stream.unavailable()] * 3
+    desk.publish(20)
+    nursery.start_soon(desk.consumer().run)
+    await trio.sleep(30)
+    assert counts[:8] == [5, 2, 1, 1, 2, 4, 5, 5]
+    assert len(desk.in_hand) == 20
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_one(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    counts = noted_counts(desk)
+    desk.stream.faults.before["read_new"].append(desk.stream.unavailable())
+    nursery.start_soon(desk.consumer().run)
+    for second in range(5):
+        desk.publish(1, first_second=second)
+        await trio.sleep(2)
+    assert set(counts[1:]) == {2}
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_called_gone(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    first = desk.publish(2)
+    assert await desk.receive() == first
+    await wait_all_tasks_blocked()
+    began = trio.current_time()
+    desk.world.change_masters()
+    later = desk.publish(2, first_second=100)
+    assert await desk.receive() == later
+    assert trio.current_time() == began
+    [line] = told.fields("read failed")
+    assert "instance state changed" in line["error"]
+    assert not told.lines("consumer group is gone")
+    assert recorder.snapshot().dependencies["redis"].ready
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_read_that_a_replica_refuses_is_repeated_elsewhere(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    desk.world.change_masters()
+    ids = desk.publish(2)
+    nursery.start_soon(desk.consumer().run)
+    assert await desk.receive() == ids
+    assert not told.lines("consumer group is gone")
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    await wait_all_tasks_blocked()
+    desk.world.go_away()
+    desk.world.delete_stream()
+    desk.world.come_back()
+    ids = desk.publish(2)
+    assert await desk.receive() == ids
+    assert len(told.lines("consumer group is gone")) == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_full_memory_stops_no_reading_where_the_group_is_there(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    ids = desk.publish(2)
+    desk.world.is_full = True
+    desk.world.go_away()
+    desk.world.come_back()
+    nursery.start_soon(desk.consumer().run)
+    assert await desk.receive() == ids
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_lost_connection_is_made_anew_at_once_however_often(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk
+) -> None:
+    nursery.start_soon(desk.consumer().run)
+    for second in range(5):
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+        desk.world.go_away()
+        desk.world.come_back()
+        ids = desk.publish(1, first_second=second)
+        with trio.fail_after(WAIT_S_MAX):
+            assert await desk.receive() == ids
+        assert trio.current_time() == began
+    nursery.cancel_scope.cancel()
+
+
+def noted_counts(desk: Desk) -> list[int]:
+    """How much each read asks for, from now on."""
+    counts: list[int] = []
+    read = desk.stream.read_new
+
+    async def note(count: int, block_ms: int) -> Delivery:
+        counts.append(count)
+        return await read(count, block_ms)
+
+    desk.stream.read_new = note  # type: ignore[method-assign]
+    return counts

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from processor.reading.reclaimer import Reclaimer
+from processor.watching.keep_alive import keep_connections_alive
+from tests.support.fakes.redis import parse_id
+from tests.support.redis_harness import IDLE_MS, Desk
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from telemetry.chassis.backoff import Backoff
+    from tests.processor.conftest import Told
+
+INTERVAL_MS = 15_000
+INTERVAL_S = INTERVAL_MS / 1000
+IDLE_S = IDLE_MS / 1000
+
+
+async def left_by_a_peer(desk: Desk, records: int, *, first_second: int = 0) -> list[str]:
+    ids = desk.publish(records, first_second=first_second)
+    await (await desk.peer()).read_new(records, 1)
+    return ids
+
+
+@pytest.fixture
+def reclaimer(desk: Desk, backoff: Backoff) -> Reclaimer:
+    desk.redelivering.own_taken.set()
+    return Reclaimer(desk.redis, desk.redelivering, interval_ms=INTERVAL_MS, backoff=backoff)
+
+
+async def test_it_claims_at_once_and_then_after_every_interval(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    first = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    later = await left_by_a_peer(desk, 2, first_second=100)
+    nursery.start_soon(reclaimer.run)
+    await wait_all_tasks_blocked()
+    assert desk.handed_over() == [first]
+    await trio.sleep(IDLE_S - 1)
+    assert desk.handed_over() == []
+    began = trio.current_time()
+    assert await desk.receive() == later
+    assert trio.current_time() - began <= 1 + INTERVAL_S
+    nursery.cancel_scope.cancel()
+
+
+async def test_failures_of_settled_entries_are_forgotten_after_each_whole_pass(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    [entry_id] = await left_by_a_peer(desk, 1)
+    desk.record(entry_id, 1)
+    desk.record("99-0", 2)
+    nursery.start_soon(reclaimer.run)
+    await wait_all_tasks_blocked()
+    assert list(desk.world.attempts) == [entry_id]
+    desk.world.acknowledge([parse_id(entry_id)])
+    await trio.sleep(INTERVAL_S + 1)
+    assert not desk.world.attempts
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_pass_that_failed_is_not_whole_and_nothing_is_forgotten_after_it(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    desk.record("99-0", 2)
+    desk.stream.faults.before["claim"].append(desk.stream.refused("BUSY", "a script is running"))
+    nursery.start_soon(reclaimer.run)
+    await trio.sleep(1)
+    assert desk.failures_of("99-0") == 2
+    await trio.sleep(INTERVAL_S)
+    assert desk.failures_of("99-0") == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_pause(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+) -> None:
+    ids = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    busy = desk.stream.refused("BUSY", "a script is running")
+    desk.stream.faults.before["claim"] += [busy, busy]
+    began = trio.current_time()
+    nursery.start_soon(reclaimer.run)
+    assert await desk.receive() == ids
+    assert trio.current_time() - began == pytest.approx(2 * INTERVAL_S)
+    assert [line["retry_ms"] for line in told.fields("claim failed")] == [INTERVAL_MS] * 2
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+) -> None:
+    ids = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    desk.stream.faults.before["claim"].append(desk.stream.unavailable())
+    began = trio.current_time()
+    nursery.start_soon(reclaimer.run)
+    assert await desk.receive() == ids
+    assert trio.current_time() == began
+    assert [line["retry_ms"] for line in told.fields("claim failed")] == [0]
+    nursery.cancel_scope.cancel()
+
+
+async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_after_growing_pauses(
+    clock: MockClock,
+    nursery: trio.Nursery,
+    desk: Desk,
+    reclaimer: Reclaimer,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("processor.reading.reclaimer.random", lambda: 1.0)
+    ids = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    desk.stream.faults.before["claim"] += [desk.stream.unavailable()] * 5
+    began = trio.current_time()
+    nursery.start_soon(reclaimer.run)
+    assert await desk.receive() == ids
+    assert trio.current_time() - began == pytest.approx(0.1 + 0.2 + 0.4 + 0.8)
+    pauses = [line["retry_ms"] for line in told.fields("claim failed")]
+    assert pauses == [0, 100, 200, 400, 800]
+    # The next trouble is the first one again.
+    await trio.sleep(INTERVAL_S + 1)
+    desk.stream.faults.before["claim"].append(desk.stream.unavailable())
+    await trio.sleep(INTERVAL_S)
+    assert told.fields("claim failed")[-1]["retry_ms"] == 0
+    nursery.cancel_scope.cancel()
+
+
+async def test_behind_a_proxy_that_closes_what_is_idle_every_pass_claims(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    desk.world.idle_s_max = 10
+    nursery.start_soon(reclaimer.run)
+    for second in range(3):
+        ids = await left_by_a_peer(desk, 1, first_second=second * 100)
+        left_at = trio.current_time()
+        assert await desk.receive() == ids
+        assert trio.current_time() - left_at <= IDLE_S + INTERVAL_S
+    nursery.cancel_scope.cancel()
+
+
+async def test_with_something_said_every_few_seconds_such_a_proxy_closes_nothing(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+) -> None:
+    desk.world.idle_s_max = 10
+    nursery.start_soon(reclaimer.run)
+    nursery.start_soon(keep_connections_alive, desk.stream)
+    await trio.sleep(20 * INTERVAL_S)
+    assert not told.lines("claim failed")
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_was_claimed_and_lost_on_the_way_is_taken_at_once_and_in_halves(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    ids = await left_by_a_peer(desk, 5)
+    await trio.sleep(IDLE_S)
+    desk.world.reply_entries_max = 1
+    began = trio.current_time()
+    nursery.start_soon(reclaimer.run)
+    taken: list[str] = []
+    while len(taken) < len(ids):
+        taken += await desk.receive()
+    assert taken == ids
+    assert trio.current_time() - began < 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_one_entry_that_is_lost_again_and_again_holds_no_claim_up(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    await left_by_a_peer(desk, 1)
+    await trio.sleep(IDLE_S)
+    desk.stream.faults.after["redeliver"] += [desk.stream.unavailable()] * 2
+    nursery.start_soon(reclaimer.run)
+    await trio.sleep(1)
+    later = await left_by_a_peer(desk, 1, first_second=100)
+    assert len(desk.stream.faults.after["redeliver"]) == 1
+    desk.stream.faults.after["redeliver"].clear()
+    await trio.sleep(IDLE_S + INTERVAL_S)
+    assert later[0] in desk.taken()
+    nursery.cancel_scope.cancel()
+
+
+async def test_it_waits_for_a_redis_that_is_away(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    ids = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    desk.world.go_away()
+    nursery.start_soon(reclaimer.run)
+    await trio.sleep(600)
+    desk.world.come_back()
+    assert await desk.receive() == ids
+    nursery.cancel_scope.cancel()
+
+
+async def test_without_a_group_there_is_nothing_to_claim_and_nothing_to_complain_of(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+) -> None:
+    desk.world.delete_stream()
+    nursery.start_soon(reclaimer.run)
+    await trio.sleep(600)
+    assert not told.lines()
+    nursery.cancel_scope.cancel()
+
+
+async def test_what_was_claimed_is_handed_over_though_a_stop_was_asked_for(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    ids = await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    scope = trio.CancelScope()
+    take = desk.in_hand.take_again
+
+    def stop(*arguments: object) -> None:
+        take(*arguments)  # type: ignore[arg-type]
+        scope.cancel()
+
+    desk.in_hand.take_again = stop  # type: ignore[assignment, method-assign]
+
+    async def run() -> None:
+        with scope:
+            await reclaimer.run()
+
+    nursery.start_soon(run)
+    assert await desk.receive() == ids
+    await wait_all_tasks_blocked()
+    assert scope.cancelled_caught
+
+
+async def test_it_ends_by_itself_when_the_writers_are_gone(
+    clock: MockClock, desk: Desk, reclaimer: Reclaimer
+) -> None:
+    await left_by_a_peer(desk, 2)
+    await trio.sleep(IDLE_S)
+    desk.outlets[0].close()
+    with trio.fail_after(10):
+        await reclaimer.run()

@@ -1,0 +1,437 @@
+"""Crash suspects: tried alone, after it was recorded that they are; only the death of the process counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from processor.core.attempts import NO_ANSWER
+from processor.core.evidence import Evidence
+from processor.settling.acker import Acker
+from processor.settling.failure_recorder import FailureRecorder
+from telemetry.chassis.errors import RedisUnavailable
+from tests.support.batches import batch_of, position
+from tests.support.fakes.redis import parse_id
+from tests.support.redis_harness import ATTEMPTS_MAX, Desk
+from tests.support.stores import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trio.testing import MockClock
+
+    from processor.edges.ports import Commit, Redelivered
+    from processor.journal.statistics import Recorder
+    from telemetry._codec import Batch
+    from tests.processor.conftest import Told
+
+
+class TrialDesk:
+    """Trials of what this consumer has been delivered, and the stages that hear of their outcomes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    async def suspects(self, records: int = 1, *, speed: int = 63) -> list[str]:
+        desk = self.desk
+        ids = [desk.add(position(number, 0, speed=speed)) for number in range(records)]
+        await desk.read()
+        for entry_id in ids:
+            desk.suspect(entry_id)
+        return ids
+
+    async def run(self, suspects: Sequence[str]) -> None:
+        """Try them, and let the stages run dry."""
+        await self.desk.trials.run(suspects)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let the stages do what they were given."""
+        desk = self.desk
+        recorder = FailureRecorder(
+            desk.redis, desk.failures.clone(), attempts_max=ATTEMPTS_MAX, in_hand=desk.in_hand
+        )
+        async with trio.open_nursery() as stages:
+            stages.start_soon(Acker(desk.redis, desk.receipts.clone(), in_hand=desk.in_hand).run)
+            stages.start_soon(recorder.run)
+            await wait_all_tasks_blocked()
+            stages.cancel_scope.cancel()
+
+
+class PanicError(BaseException):
+    """As a panic of the codec comes out: no Exception."""
+
+
+@pytest.fixture
+def trials(desk: Desk) -> TrialDesk:
+    return TrialDesk(desk)
+
+
+async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    [entry_id] = await trials.suspects()
+    await trials.run([entry_id])
+    assert len(desk.store.table.rows) == 1
+    assert len(desk.states) == 1
+    assert not desk.world.pending
+    assert not desk.world.attempts
+    assert [line["entry_id"] for line in told.fields("crash suspect is tried alone")] == [entry_id]
+    ledger = desk.in_hand.ledger
+    assert (ledger.read, ledger.acked, desk.unaccounted) == (1, 1, 0)
+
+
+async def test_a_trial_counts_like_any_other_read_and_write(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder
+) -> None:
+    [good, known] = await trials.suspects(2)
+    await trials.run([good])
+    again = desk.world.add(desk.world.entries[parse_id(good)])
+    await desk.read()
+    await trials.run([again])
+    desk.store.table.refused_devices[position(1, 0)["device_id"]] = "23514"
+    await trials.run([known])
+    bad = desk.add_malformed()
+    await desk.read()
+    await trials.run([bad])
+    now = recorder.snapshot()
+    assert now.records_read == 4
+    assert now.position_writes == {"inserted": 1, "duplicate": 1, "discarded": 0, "failed": 1}
+    assert now.decode_errors["bad_json"] == 1
+    assert now.acks == 2
+
+
+async def test_the_trial_is_recorded_before_the_entry_is_delivered_decoded_and_written(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    recorded: list[int] = []
+    redeliver = desk.stream.redeliver
+
+    async def note(entry_ids: Sequence[str]) -> Redelivered:
+        recorded.append(desk.failures_of(entry_id))
+        return await redeliver(entry_ids)
+
+    desk.stream.redeliver = note  # type: ignore[method-assign]
+    desk.store.before_write = lambda: recorded.append(desk.failures_of(entry_id))
+    await trials.run([entry_id])
+    assert recorded == [1, 1]
+
+
+async def test_nothing_is_tried_while_postgres_does_not_answer(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    ids = await trials.suspects(3)
+    desk.store.table.reachable = False
+    await trials.run(ids)
+    assert not desk.world.attempts
+    assert all(entry.deliveries == 6 for entry in desk.world.pending.values())
+
+
+async def test_the_rest_is_left_to_a_later_pass_when_postgres_goes_meanwhile(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    ids = await trials.suspects(3)
+
+    def leave() -> None:
+        desk.store.table.reachable = False
+
+    desk.store.before_write = leave
+    await trials.run(ids)
+    assert desk.store.writes == [("staged", 1)]
+    assert not desk.world.attempts
+    assert len(desk.world.pending) == 3
+    assert desk.unaccounted == 0
+
+
+@pytest.mark.parametrize("sqlstate", ["25006", "40P01", "53100", "57P03"])
+async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
+    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.record(entry_id, 1, NO_ANSWER)
+    desk.store.failures.append(desk.store.error("gone", sqlstate=sqlstate))
+    await trials.run([entry_id])
+    assert desk.failures_of(entry_id) == 1
+    assert (desk.in_hand.ledger.left_pending, len(desk.in_hand), desk.unaccounted) == (1, 0, 0)
+
+
+async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+) -> None:
+    recorder.dependency_ready("postgres")
+    [entry_id] = await trials.suspects()
+    begin = desk.store.copy_staged
+
+    async def vanish(batch: Batch) -> Commit:
+        desk.store.table.reachable = False
+        return await begin(batch)
+
+    desk.store.copy_staged = vanish  # type: ignore[method-assign]
+    await trials.run([entry_id])
+    assert told.lines("batch failed")
+    assert not desk.world.attempts
+    # A peer may have the entry next: nobody here would take back what was said.
+    assert "postgres" not in recorder.snapshot().unready
+
+
+@pytest.mark.parametrize("sqlstate", [None, "57P01", "57014"])
+async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
+    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str | None
+) -> None:
+    [entry_id] = await trials.suspects()
+    usable = sqlstate == "57014"
+    desk.store.failures.append(desk.store.error("gone", sqlstate=sqlstate, usable=usable))
+    await trials.run([entry_id])
+    assert desk.store.canaries == 1
+    assert desk.store.writes == [("staged", 1)] * 2
+    assert (desk.in_hand.ledger.acked, desk.unaccounted) == (1, 0)
+    assert not desk.world.attempts
+
+
+async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.store.table.killers = {position(0, 0)["device_id"]}
+    await trials.run([entry_id])
+    # One try, and three right behind a canary.
+    assert desk.store.writes == [("staged", 1)] * 4
+    assert desk.failures_of(entry_id) == 1
+    assert "no_answer" in desk.world.attempts[entry_id]
+    assert told.fields("record refused")[0]["sqlstate"] == "57P01"
+
+
+async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.store.table.killers = {position(0, 0)["device_id"]}
+    for _ in range(ATTEMPTS_MAX):
+        await trials.run([entry_id])
+    [letter] = desk.world.dead_letters
+    assert (letter["dlq_stage"], letter["dlq_code"]) == ("write", "no_answer")
+    assert letter["dlq_attempts"] == str(ATTEMPTS_MAX)
+
+
+@pytest.mark.parametrize("sqlstate", ["23514", "P0001", "54000", "0A000", "42883"])
+async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none_and_is_said(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told, sqlstate: str
+) -> None:
+    desk.store.table.rows.update(rows_of(batch_of([position(90, 0)])))
+    [entry_id] = await trials.suspects()
+    desk.store.table.refuses_all = sqlstate
+    await trials.run([entry_id])
+    assert desk.store.verdicts == [Evidence.TABLE]
+    assert [line["sqlstate"] for line in told.fields("records left pending")] == [sqlstate]
+    assert not desk.world.attempts
+    assert (desk.in_hand.ledger.left_pending, desk.unaccounted) == (1, 0)
+
+
+async def test_without_a_session_of_their_own_suspects_are_tried_on_a_writers_and_it_is_said(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    ids = await trials.suspects(3)
+    await desk.writers.connect()
+    desk.store.table.sessions_max = 1
+    await trials.run(ids)
+    assert desk.writers.writes == [("staged", 1)] * 3
+    assert desk.in_hand.ledger.acked == 3
+    # Once a minute, not once a suspect.
+    [line] = told.fields("no session for the trials of crash suspects, a writer's session is used")
+    assert "too many connections for role" in line["error"]
+
+
+async def test_a_trial_never_comes_between_the_steps_of_a_writer(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    await desk.writers.connect()
+    desk.store.table.sessions_max = 1
+    async with desk.turn:
+        nursery.start_soon(trials.run, [entry_id])
+        await trio.sleep(5)
+        assert desk.writers.writes == []
+        assert not desk.world.attempts
+    await trio.sleep(1)
+    assert desk.writers.writes == [("staged", 1)]
+
+
+async def test_suspects_wait_for_a_later_pass_while_no_writer_comes_to_an_end_and_it_is_said(
+    clock: MockClock, nursery: trio.Nursery, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    ids = await trials.suspects(3)
+    await desk.writers.connect()
+    desk.store.table.sessions_max = 1
+    async with desk.turn:
+        nursery.start_soon(trials.run, ids)
+        await trio.sleep(60)
+    await wait_all_tasks_blocked()
+    assert desk.writers.writes == []
+    assert not desk.world.attempts
+    assert told.lines("no session for the trials of crash suspects, they wait")
+
+
+async def test_the_session_of_the_trials_is_open_while_there_are_suspects(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    open_at: list[int] = []
+    desk.store.before_write = lambda: open_at.append(len(desk.store.table.sessions))
+    await trials.run(await trials.suspects(2))
+    assert open_at == [1, 1]
+    assert not desk.store.table.sessions
+
+
+async def test_a_cancelled_trial_is_taken_back(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    with trio.move_on_after(10) as scope:
+
+        def stall() -> None:
+            desk.store.table.answers = trio.Event()
+
+        desk.store.before_write = stall
+        await desk.trials.run([entry_id])
+    assert scope.cancelled_caught
+    assert desk.failures_of(entry_id) == 1
+    await trials.settle()
+    assert desk.failures_of(entry_id) == 0
+    assert (desk.in_hand.ledger.left_pending, desk.unaccounted) == (1, 0)
+
+
+async def test_a_trial_that_loses_redis_is_taken_back(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    desk.stream.faults.before["redeliver"].append(desk.stream.unavailable())
+    with pytest.raises(RedisUnavailable):
+        await desk.trials.run([entry_id])
+    assert desk.failures_of(entry_id) == 1
+    await trials.settle()
+    assert desk.failures_of(entry_id) == 0
+    # It never came, so it is in no class.
+    assert desk.unaccounted == 0
+
+
+@pytest.mark.parametrize("place", ["meet", "write"])
+async def test_a_trial_in_which_the_process_dies_counts(
+    clock: MockClock, desk: Desk, trials: TrialDesk, place: str
+) -> None:
+    [entry_id] = await trials.suspects()
+
+    def die(*_: object) -> None:
+        raise PanicError
+
+    if place == "write":
+        desk.store.before_write = die
+    else:
+        desk.trials._own.devices.meet = die  # type: ignore[method-assign, assignment]
+    with pytest.raises(PanicError):
+        await desk.trials.run([entry_id])
+    await trials.settle()
+    assert desk.failures_of(entry_id) == 1
+    assert NO_ANSWER in desk.world.attempts[entry_id]
+    assert len(desk.world.pending) == 1
+
+
+async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+) -> None:
+    [entry_id] = await trials.suspects()
+
+    def die() -> None:
+        raise PanicError
+
+    desk.store.before_write = die
+    for death in range(1, ATTEMPTS_MAX + 1):
+        with pytest.raises(PanicError):
+            await desk.trials.run([entry_id])
+        assert desk.failures_of(entry_id) == death
+    assert not desk.world.dead_letters
+    await trials.run([entry_id])
+    [letter] = desk.world.dead_letters
+    assert (letter["dlq_stage"], letter["dlq_code"]) == ("crash", "no_answer")
+    assert letter["dlq_attempts"] == str(ATTEMPTS_MAX)
+    assert desk.store.writes == [("staged", 1)] * ATTEMPTS_MAX
+    assert not desk.world.pending
+    assert told.fields("dead letter")[0]["stage"] == "crash"
+    assert recorder.snapshot().dead_letters["no_answer"] == 1
+    assert desk.in_hand.ledger.dead_lettered == 1
+
+
+async def test_a_refusal_on_trial_takes_the_trials_place(
+    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+) -> None:
+    desk.store.speed_max = 200
+    [entry_id] = await trials.suspects(speed=250)
+    await trials.run([entry_id])
+    assert desk.failures_of(entry_id) == 1
+    assert "refused_by_server" in desk.world.attempts[entry_id]
+    assert told.fields("record refused")[0]["sqlstate"] == "23514"
+    assert desk.unaccounted == 0
+
+
+async def test_a_suspect_that_is_no_position_is_refused_like_any_other(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    bad = desk.add_malformed()
+    await desk.read()
+    desk.suspect(bad)
+    await trials.run([bad])
+    assert desk.failures_of(bad) == 1
+    assert "bad_json" in desk.world.attempts[bad]
+    assert desk.store.writes == []
+
+
+async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    desk.store.speed_max = 0
+    desk.store.table.differences = ("column tenant is NOT NULL",)
+    [entry_id] = await trials.suspects()
+    await trials.run([entry_id])
+    assert not desk.world.attempts
+    assert len(desk.world.pending) == 1
+
+
+async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_left_to_it(
+    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+) -> None:
+    trimmed, taken = await trials.suspects(2)
+    desk.world.delete(trimmed)
+    desk.pending_entry(taken).lease("processor-2")
+    await trials.run([trimmed, taken])
+    assert recorder.snapshot().entries_lost == 1
+    assert told.fields("entries lost")[0]["entry_ids"] == [trimmed]
+    assert desk.pending_entry(taken).deliveries == 6
+    assert not desk.world.attempts
+    assert desk.unaccounted == 0
+
+
+async def test_a_suspect_that_is_trimmed_in_its_trial_is_lost_and_in_no_other_class(
+    clock: MockClock, desk: Desk, trials: TrialDesk
+) -> None:
+    [entry_id] = await trials.suspects()
+    redeliver = desk.stream.redeliver
+
+    async def trim(entry_ids: Sequence[str]) -> Redelivered:
+        desk.world.delete(entry_id)
+        return await redeliver(entry_ids)
+
+    desk.stream.redeliver = trim  # type: ignore[method-assign]
+    await trials.run([entry_id])
+    ledger = desk.in_hand.ledger
+    assert (ledger.read, ledger.lost, ledger.left_pending, desk.unaccounted) == (1, 1, 0, 0)
+    assert not desk.world.attempts
+
+
+async def test_each_suspect_is_tried_alone(clock: MockClock, desk: Desk, trials: TrialDesk) -> None:
+    ids = await trials.suspects(3)
+    recorded: list[int] = []
+    desk.store.before_write = lambda: recorded.append(len(desk.world.attempts))
+    await desk.trials.run(ids)
+    assert [size for _, size in desk.store.writes] == [1, 1, 1]

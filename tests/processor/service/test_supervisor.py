@@ -1,0 +1,279 @@
+"""The whole life in one process: the three rings with fakes at their edges, under a virtual clock."""
+
+from __future__ import annotations
+
+import math
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from processor.errors import LedgerImbalance
+from processor.settling.in_flight import InHand
+from telemetry.chassis.errors import RedisUnavailable
+from telemetry.chassis.exit_codes import ExitCode
+from tests.support.fakes.pending import RELEASED_IDLE_S
+from tests.support.fakes.stream import FakeStream
+from tests.support.service_harness import in_words, nothing, until
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from processor.edges.ports import Commit
+    from telemetry._codec import Batch
+    from tests.processor.conftest import Told
+    from tests.support.service_harness import Stage
+
+
+@pytest.mark.parametrize("writers", [1, 3])
+async def test_a_life_reads_writes_acknowledges_and_drains(
+    clock: MockClock, stage: Stage, told: Told, writers: int
+) -> None:
+    stage.publish(35)
+
+    async def script() -> None:
+        await until(lambda: len(stage.table.rows) == 35)
+        stage.publish(35, first_second=100)
+        stage.send()
+
+    assert await stage.live(script, writers=writers) is ExitCode.CLEAN
+    [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
+    assert ledger["read"] == ledger["acked"] == len(stage.table.rows)
+    assert ledger["left_pending"] == stage.pending == 0
+    assert in_words(told) == [
+        "processor starting",
+        "Postgres connected",
+        "Redis connected",
+        "consumer started",
+        "processor ready",
+        "shutdown: starting",
+        "shutdown: clean",
+    ]
+    assert stage.armed == 1
+
+
+async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
+    clock: MockClock, stage: Stage, told: Told
+) -> None:
+    stage.publish(7)
+    stage.table.answers = trio.Event()
+    asked = 0.0
+
+    async def script() -> None:
+        nonlocal asked
+        await until(lambda: stage.pending == 7)
+        asked = trio.current_time()
+        stage.send()
+
+    assert await stage.live(script) is ExitCode.TIMED_OUT
+    assert trio.current_time() - asked == pytest.approx(4.0)
+    [line] = told.fields("shutdown: timed out")
+    assert (line["released"], line["left"]) == (7, 0)
+    assert stage.pending == 7
+
+
+async def test_a_ledger_that_does_not_balance_ends_the_life_with_an_error(
+    clock: MockClock, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgotten(self: InHand, batch: Batch) -> None:
+        self.held.settle(batch)
+
+    monkeypatch.setattr(InHand, "acked", forgotten)
+    stage.publish(3)
+
+    async def script() -> None:
+        await until(lambda: stage.table.rows and not stage.pending)
+        stage.send()
+
+    with pytest.RaisesGroup(LedgerImbalance, flatten_subgroups=True):
+        await stage.live(script)
+
+
+async def test_a_second_signal_ends_the_drain_at_once(clock: MockClock, stage: Stage) -> None:
+    stage.publish(7)
+    stage.table.answers = trio.Event()
+    asked = 0.0
+
+    async def script() -> None:
+        nonlocal asked
+        await until(lambda: stage.pending == 7)
+        asked = trio.current_time()
+        stage.send()
+        await trio.sleep(1)
+        stage.send(signal.SIGINT)
+
+    assert await stage.live(script) is ExitCode.TIMED_OUT
+    assert trio.current_time() - asked == pytest.approx(1.0)
+    assert stage.armed == 1
+
+
+async def test_what_is_in_hand_is_free_before_a_hanging_write_is_cut(
+    clock: MockClock, stage: Stage
+) -> None:
+    freed_at = cut_at = math.inf
+
+    async def hang(batch: Batch) -> Commit:
+        nonlocal cut_at
+        try:
+            await trio.sleep_forever()
+        finally:
+            # As long as the real edge waits for the answer to its cancel request.
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.3)
+            cut_at = trio.current_time()
+
+    def is_free(entries: int) -> bool:
+        pending = stage.stream.redis.pending.values()
+        return sum(each.idle_ms >= RELEASED_IDLE_S * 1000 for each in pending) == entries
+
+    async def script() -> None:
+        nonlocal freed_at
+        # The last read waits until a writer has room for it.
+        await until(lambda: stage.pending == 30)
+        stage.send()
+        await until(lambda: is_free(30))
+        freed_at = trio.current_time()
+
+    stage.store.copy_direct = hang  # type: ignore[method-assign]
+    stage.publish(30)
+    assert await stage.live(script, WRITE_BATCH_SIZE="10") is ExitCode.TIMED_OUT
+    assert freed_at < cut_at < math.inf
+
+
+async def test_a_second_signal_ends_the_hand_over_soon_too(
+    clock: MockClock, stage: Stage, told: Told
+) -> None:
+    asked = 0.0
+
+    async def script() -> None:
+        nonlocal asked
+        await until(lambda: told.lines("processor ready"))
+        stage.stream.redis.answers = trio.Event()
+        asked = trio.current_time()
+        stage.send()
+        await trio.sleep(2)
+        stage.send(signal.SIGINT)
+
+    assert await stage.live(script) is ExitCode.CLEAN
+    assert trio.current_time() - asked == pytest.approx(2.5)
+
+
+async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
+    clock: MockClock, stage: Stage, told: Told
+) -> None:
+    stage.publish(3_000)
+    stage.table.answers = trio.Event()
+
+    async def script() -> None:
+        await until(lambda: stage.pending == 3_000)
+        stage.send()
+
+    assert (
+        await stage.live(script, BATCH_SIZE="1500", WRITE_BATCH_SIZE="1500") is ExitCode.TIMED_OUT
+    )
+    [line] = told.fields("shutdown: timed out")
+    assert line["released"] == 3_000
+    assert sum(line["steps_ms"].values()) == pytest.approx(4_000 - 75)
+
+
+async def test_a_drain_waits_for_acknowledgements_too(
+    clock: MockClock, stage: Stage, told: Told
+) -> None:
+    stage.publish(7)
+
+    def redis_leaves() -> None:
+        stage.stream.redis.go_away()
+
+    stage.store.before_write = redis_leaves
+
+    async def script() -> None:
+        await until(lambda: stage.table.rows)
+        stage.send()
+        await trio.sleep(2)
+        stage.stream.redis.come_back()
+
+    assert await stage.live(script, CONNECT_BACKOFF_MAX_MS="100") is ExitCode.CLEAN
+    assert stage.pending == 0
+    [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
+    assert (ledger["read"], ledger["acked"]) == (7, 7)
+
+
+async def test_the_drain_records_failures_too(clock: MockClock, stage: Stage) -> None:
+    malformed = stage.add_malformed()
+
+    async def script() -> None:
+        await until(lambda: stage.pending)
+        stage.send()
+        stage.stream.redis.go_away()
+        await trio.sleep(2)
+        stage.stream.redis.come_back()
+
+    assert await stage.live(script, CONNECT_BACKOFF_MAX_MS="100") is ExitCode.CLEAN
+    assert list(stage.stream.redis.attempts) == [malformed]
+
+
+async def test_a_stop_before_ready_is_clean(clock: MockClock, stage: Stage, told: Told) -> None:
+    stage.table.reachable = False
+
+    async def script() -> None:
+        await until(lambda: told.lines("Postgres unreachable"))
+        stage.send()
+
+    assert await stage.live(script, CONNECT_ATTEMPTS="1000") is ExitCode.CLEAN
+    assert in_words(told)[-2:] == ["shutdown: starting", "shutdown: clean"]
+    assert not told.lines("processor ready")
+
+
+async def test_a_server_that_stays_away_ends_the_start(
+    clock: MockClock, stage: Stage, told: Told
+) -> None:
+    stage.stream.redis.reachable = False
+    assert await stage.live(nothing) is ExitCode.UNREACHABLE
+    assert in_words(told)[-3:] == ["Redis unreachable", "Redis unreachable", "cannot start:"]
+
+
+async def test_another_schema_ends_the_start(clock: MockClock, stage: Stage, told: Told) -> None:
+    stage.table.differences = ("column speed (real) is missing",)
+    assert await stage.live(nothing) is ExitCode.SCHEMA
+    [line] = told.fields("cannot start:")
+    assert line["differences"] == ["column speed (real) is missing"]
+
+
+CRASHES = {
+    "writer": "copy_direct",
+    "trials": "copy_staged",
+    "acker": "ack",
+    "consumer": "read_new",
+    "reclaimer": "claim",
+    "recorder of failures": "record_failures",
+    "leases": "renew",
+    "probe": "lag",
+}
+
+
+@pytest.mark.parametrize("place", CRASHES)
+async def test_a_crash_anywhere_unwinds_everything_and_comes_out(
+    clock: MockClock, stage: Stage, place: str
+) -> None:
+    async def crash(*_: object, **__: object) -> int:
+        await trio.lowlevel.checkpoint()
+        raise ZeroDivisionError(place)
+
+    async def keep_in_hand(batch: Batch) -> Commit:
+        await trio.sleep_forever()
+
+    edge = {"writer": stage.store, "trials": stage.trials}.get(place, stage.stream)
+    setattr(edge, CRASHES[place], crash)
+    if place == "leases":
+        stage.store.copy_direct = keep_in_hand  # type: ignore[method-assign]
+    stage.publish(7)
+    stage.add_malformed()
+    if place == "trials":
+        await stage.leave_a_suspect()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await stage.live(nothing)
+    assert caught.group_contains(ZeroDivisionError, match=place)
+    # Every edge was closed on the way out.
+    with pytest.raises(RedisUnavailable, match="not connected"):
+        await FakeStream.lag(stage.stream)

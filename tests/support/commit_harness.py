@@ -1,0 +1,83 @@
+"""Commits batches to a table in memory, and keeps what comes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from processor.core.batch_size import BatchSize
+from processor.writing.committing import Committing, Surroundings
+from telemetry._codec import Batch, DeviceStates
+from tests.support.stores import SpyStore
+
+if TYPE_CHECKING:
+    from processor.core.attempts import Failure
+    from processor.edges.retrying import Dependency
+    from processor.settling.receipts import Receipt
+    from telemetry._codec import Keys
+    from telemetry.chassis.backoff import Backoff
+    from tests.support.fakes.store import FakeStore
+
+# Virtual seconds: beyond them it will never end.
+LIFE_S_MAX = 3_600
+ROWS_MAX = 20_000
+
+
+class CommitDesk:
+    """A Committing, its store, and what stands where the receipts go and the neighbours come from."""
+
+    def __init__(self, postgres: Dependency, backoff: Backoff) -> None:
+        self.store = SpyStore()
+        self.receipts: list[Receipt] = []
+        self.waiting: list[Batch] = []
+        self.rows_beside: list[int] = []
+        self.left: list[str] = []
+        self.size = BatchSize(ROWS_MAX)
+        self._postgres, self._backoff = postgres, backoff
+        self.use(self.store)
+
+    def use(self, store: SpyStore) -> None:
+        """Write to this store from now on."""
+        self.store = store
+        self._committing = Committing(
+            store,
+            Surroundings(self._emit, self._leave, self._neighbours),
+            size=self.size,
+            postgres=self._postgres,
+            backoff=self._backoff,
+        )
+
+    async def commit(self, batch: Batch, unproven: Keys | None = None) -> list[Failure]:
+        """Write a batch whose keys are new, but for those that are unproven."""
+        with trio.fail_after(LIFE_S_MAX):
+            return await self._committing.run(batch, unproven or unproven_of(Batch.merge([])))
+
+    async def _emit(self, receipt: Receipt) -> None:
+        await trio.lowlevel.checkpoint()
+        self.receipts.append(receipt)
+
+    def _leave(self, batch: Batch) -> None:
+        self.left += batch.entry_ids
+
+    def _neighbours(self, rows: int) -> Batch | None:
+        self.rows_beside.append(rows)
+        return self.waiting.pop(0) if self.waiting else None
+
+    @property
+    def receipted_ids(self) -> list[str]:
+        return sorted(each for receipt in self.receipts for each in receipt.batch.entry_ids)
+
+
+def unproven_of(batch: Batch) -> Keys:
+    """The keys of all its rows, as of devices that nobody has met."""
+    return DeviceStates(1_000).unproven(batch)
+
+
+def refused_ids(refusals: list[Failure]) -> list[str]:
+    return sorted(refusal.entry_id for refusal in refusals)
+
+
+def lost(store: FakeStore, sqlstate: str | None = None) -> None:
+    """The next write loses its connection."""
+    store.failures.append(store.error("connection lost", sqlstate=sqlstate, usable=False))

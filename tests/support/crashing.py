@@ -1,0 +1,96 @@
+"""A processor that crashes for real: `processor run` with a life in the supervisor's place that fails as it is told.
+
+Run as a program: `python -m tests.support.crashing MANNER`. The service itself has no switch for any of this.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import trio
+import trio.testing
+
+from processor.cli import main
+from processor.config import Config
+from processor.journal.statistics import Build, Recorder
+from processor.service import process as service
+from telemetry._codec import DeviceStates, InHand
+from telemetry.chassis.crash.black_box import BlackBox, devices, in_flight
+from telemetry.chassis.exit_codes import ExitCode
+from telemetry.chassis.logs import Log
+
+ENTRY_IDS = ("1777627800000-0", "1777627800000-1")
+
+
+class PanicException(BaseException):
+    """As pyo3's, no Exception."""
+
+
+async def write_forever() -> None:
+    """Stands for a task that does its work while another one crashes."""
+    await trio.sleep_forever()
+
+
+async def crash(manner: str, config: Config) -> None:
+    """Fail once the others stand."""
+    await trio.testing.wait_all_tasks_blocked()
+    if manner == "segv":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if manner == "panic":
+        raise PanicException("index out of bounds: the len is 3 but the index is 5")
+    if manner == "leak":
+        raise ValueError(f"invalid dsn {config.postgres_url.conninfo} {config.redis_url.password}")
+    raise ZeroDivisionError(manner)
+
+
+async def fail_as_well() -> None:
+    """Fail while being cancelled."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        raise KeyError("on the way out")
+
+
+def life(manner: str) -> Callable[..., Any]:
+    """A supervisor that has three tasks, two entries in hand, and a crash."""
+
+    async def supervise(
+        config: Config,
+        _edges: object,
+        _signals: AsyncIterator[int],
+        log: Log,
+        *,
+        black_box: BlackBox,
+        **_: object,
+    ) -> ExitCode:
+        recorder = Recorder(Build(version="1", stream="s", group="g", consumer="c"))
+        in_hand, states = InHand(), DeviceStates(10)
+        in_hand.take_ids(ENTRY_IDS, 0)
+        black_box.statistics = recorder.snapshot
+        black_box.in_flight = lambda: in_flight(in_hand, 5_000)
+        black_box.device_states = lambda: devices(states)
+        black_box.ledger = lambda: {"read": 2, "left_pending": 2}
+        log.info("processor ready")
+        async with trio.open_nursery() as stages:
+            stages.start_soon(write_forever)
+            if manner == "group":
+                stages.start_soon(fail_as_well)
+            async with trio.open_nursery() as intake:
+                intake.start_soon(crash, manner, config)
+        raise AssertionError("unreachable: the crash comes out of its nursery")
+
+    return supervise
+
+
+if __name__ == "__main__":
+    manner = sys.argv[1]
+    if manner == "full":
+        # Every write to a file fails with EFBIG, as on a disk without room.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    vars(service)["supervise"] = life(manner)
+    sys.exit(main(["run"]))

@@ -1,0 +1,245 @@
+"""A PositionStore in memory, for tests: it reads the COPY bytes it is given and keeps the rows."""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from processor.core.evidence import Evidence
+from processor.edges.ports import Commit, Sighting
+from processor.errors import PostgresError, SchemaMismatch
+from tests.support.fakes.rows import (
+    DAY_US,
+    MICROSECOND,
+    POSTGRES_EPOCH,
+    POSTGRES_EPOCH_US,
+    Key,
+    Row,
+    at,
+    neutral_row,
+    read_array,
+    read_copy_rows,
+)
+from tests.support.fakes.table import FakeTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from telemetry._codec import Batch, Keys
+
+DONORS_MAX = 3
+# The canary's device, where the table is empty.
+NOBODY = "0"
+
+
+class FakeStore:
+    """One session on a FakeTable; `failures` are raised, one by each write, before it begins."""
+
+    where = "fake:5432"
+
+    def __init__(self, table: FakeTable | None = None) -> None:
+        self.table = table if table is not None else FakeTable()
+        self.failures: deque[PostgresError] = deque()
+        self.probe_failures: deque[PostgresError] = deque()
+        self.restore_failures: deque[PostgresError] = deque()
+        self.canary_failures: deque[PostgresError] = deque()
+        self.connects = 0
+        self._connected = False
+        self._table_life = 0
+
+    async def connect(self) -> None:
+        """Begin a session, unless the table is not reachable, or has as many as it takes."""
+        await trio.lowlevel.checkpoint()
+        if self._connected:
+            return
+        table = self.table
+        if not table.reachable:
+            raise self.error("connection refused", usable=False)
+        if table.sessions_max is not None and len(table.sessions) >= table.sessions_max:
+            raise self.error("too many connections for role", sqlstate="53300", usable=False)
+        table.sessions.add(self)
+        self._connected, self._table_life = True, table.life
+        self.connects += 1
+
+    async def check_schema(self) -> tuple[str, ...]:
+        """Raise the table's differences, if it has any."""
+        await self.connect()
+        self._see_the_end()
+        if self.table.differences:
+            raise SchemaMismatch(self.table.differences)
+        return ()
+
+    async def copy_direct(self, batch: Batch) -> Commit:
+        """Add all rows, or none when one is there already."""
+        rows = await self._receive(batch)
+        if len(rows) < batch.rows or not rows.keys().isdisjoint(self.table.rows):
+            raise self.error("duplicate key value violates unique constraint", sqlstate="23505")
+        return await self._commit(rows)
+
+    async def copy_staged(self, batch: Batch) -> Commit:
+        """Add the rows that are new."""
+        rows = await self._receive(batch)
+        return await self._commit({k: row for k, row in rows.items() if k not in self.table.rows})
+
+    async def probe(self, keys: Keys) -> Sighting:
+        """Look for every key."""
+        await self._begin(self.probe_failures)
+        device_ids, timestamps = read_array(keys.device_ids), read_array(keys.timestamps)
+        known = b"".join(
+            struct.pack(">I", place)
+            for place, (device_id, ts) in enumerate(zip(device_ids, timestamps, strict=True))
+            if (device_id.decode(), *struct.unpack(">q", ts)) in self.table.rows
+        )
+        return Sighting(self.connects, known)
+
+    async def confirm(self) -> Commit:
+        """Wait until the table answers, and its standby."""
+        await self._begin()
+        return await self._commit({})
+
+    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        """Try copies of the newest rows in the place of the accused, then that one itself."""
+        await self._begin(self.canary_failures)
+        [(key, row)] = read_copy_rows(b"".join(accused.copy_chunks(64 * 1024)))
+        device_id, ts_us = key
+        donors = self._donors(device_id)
+        there = [at(copied, donor, ts_us) for (donor, _), copied in donors] or [neutral_row(*key)]
+        if any(self._accepts(*copy) for copy in there):
+            self._meet_killers([key])
+            return Evidence.CAUSE_GONE if self._accepts(key, row) else Evidence.RECORD
+        is_old = ts_us < entry_ms * 1_000 - POSTGRES_EPOCH_US - DAY_US
+        if is_old and any(self._accepts(*donor) for donor in donors):
+            return Evidence.TIME
+        return Evidence.TABLE
+
+    async def try_canary(self) -> Commit:
+        """See whether a copy of a row would be taken, and wait for a commit of none."""
+        await self._begin(self.canary_failures)
+        donors = self._donors(NOBODY) or [neutral_row(NOBODY, 0)]
+        if not any(self._accepts(*donor) for donor in donors):
+            self.refuse(dict(donors))
+        return await self._commit({})
+
+    async def restore(
+        self, query: str, device_ids: Sequence[str], since: datetime | None
+    ) -> list[tuple[object, ...]]:
+        """Answer what the table knows the answer of, else with newest positions."""
+        await self._begin(self.restore_failures)
+        if (answer := self.table.found_by.get(query)) is not None:
+            return [answer[device_id] for device_id in device_ids if device_id in answer]
+        since_us = None if since is None else (since - POSTGRES_EPOCH) // MICROSECOND
+        return list(self._newest_positions(frozenset(device_ids), since_us))
+
+    def _newest_positions(
+        self, device_ids: frozenset[str], since_us: int | None
+    ) -> Iterator[tuple[object, ...]]:
+        """(device_id, Unix time in µs, latitude, longitude), of rows that are not faulty."""
+        newest: dict[str, int] = {}
+        for device_id, ts_us in self.table.rows.keys() - self.table.faulty:
+            if device_id in device_ids and (since_us is None or ts_us >= since_us):
+                newest[device_id] = max(ts_us, newest.get(device_id, ts_us))
+        for device_id, ts_us in newest.items():
+            coordinates = b"".join(self.table.rows[device_id, ts_us][2:4])
+            yield (device_id, ts_us + POSTGRES_EPOCH_US, *struct.unpack(">dd", coordinates))
+
+    async def ping(self) -> None:
+        """Wait until the table answers."""
+        await self._begin()
+
+    async def awaits_standby(self, pid: int) -> bool:  # noqa: ARG002
+        """There is nobody to ask about: a store that waits for a standby here waits for as long as it takes."""
+        await self._begin()
+        return False
+
+    async def aclose(self) -> None:
+        """End the session; what it waits for in COMMIT goes on without it."""
+        self._connected = False
+        self.table.sessions.discard(self)
+
+    def refuse(self, rows: Mapping[Key, Row]) -> None:
+        """Raise what the server has against one of the rows."""
+        if sqlstate := self.table.refusal_of(rows):
+            raise self.error("the server refuses this row", sqlstate=sqlstate)
+
+    def error(
+        self, message: str, *, sqlstate: str | None = None, usable: bool = True
+    ) -> PostgresError:
+        """A PostgresError as the real edge raises it; not usable means that the session is lost."""
+        return self._broken(
+            PostgresError(message, where=self.where, sqlstate=sqlstate, connection_usable=usable)
+        )
+
+    async def _receive(self, batch: Batch) -> dict[Key, Row]:
+        """The rows of the batch, keyed, once the server answers and nothing is against them."""
+        await self._begin(self.failures)
+        # The rows are sorted, and of one key the first one counts.
+        rows: dict[Key, Row] = {}
+        for key, row in read_copy_rows(b"".join(batch.copy_chunks(64 * 1024))):
+            rows.setdefault(key, row)
+        if self.table.rows_max is not None and len(rows) > self.table.rows_max:
+            raise self.error("the connection was lost", usable=False)
+        self._meet_killers(rows)
+        self.refuse(rows)
+        await self.table.until_free(rows)
+        self._see_the_end()
+        return rows
+
+    async def _commit(self, rows: Mapping[Key, Row]) -> Commit:
+        table = self.table
+        if table.refuses_commits:
+            raise self.error("the server refuses to commit", sqlstate=table.refuses_commits)
+        kept = {k: row for k, row in rows.items() if k[0] not in table.discarded_devices}
+        try:
+            is_confirmed = await table.commit(kept)
+        except trio.Cancelled:
+            # It is never cancelled on the server: the connection is closed, and the wait goes on.
+            await self.aclose()
+            raise
+        if not is_confirmed:
+            self._see_the_end()
+        return Commit(self.connects, len(kept), len(rows) - len(kept))
+
+    def _donors(self, device_id: str) -> list[tuple[Key, Row]]:
+        """The newest row of each of a few devices, but for this one."""
+        newest: dict[str, Key] = {}
+        for key in self.table.rows:
+            if key[0] != device_id and key > newest.get(key[0], ("", 0)):
+                newest[key[0]] = key
+        latest = sorted(newest.values(), key=lambda key: key[1], reverse=True)
+        return [(key, self.table.rows[key]) for key in latest[:DONORS_MAX]]
+
+    def _accepts(self, key: Key, row: Row) -> bool:
+        try:
+            self.refuse({key: row})
+        except PostgresError:
+            return False
+        return True
+
+    def _meet_killers(self, keys: Sequence[Key] | Mapping[Key, Row]) -> None:
+        if any(device_id in self.table.killers for device_id, _ in keys):
+            raise self.error("terminating connection", sqlstate="57P01", usable=False)
+
+    async def _begin(self, failures: deque[PostgresError] | None = None) -> None:
+        """Reach the server, once it answers, and raise what is prepared."""
+        await self.connect()
+        await self.table.answers.wait()
+        self._see_the_end()
+        if failures:
+            raise self._broken(failures.popleft())
+
+    def _see_the_end(self) -> None:
+        """Raise if the session did not outlive the server's troubles."""
+        if not self.table.reachable or self._table_life != self.table.life:
+            raise self.error("the connection was lost", usable=False)
+
+    def _broken(self, error: PostgresError) -> PostgresError:
+        """The error as it happens on this session now, or without one."""
+        error.session = self.connects if self._connected else None
+        if not error.connection_usable:
+            self._connected = False
+            self.table.sessions.discard(self)
+        return error

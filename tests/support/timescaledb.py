@@ -1,0 +1,54 @@
+"""Makes a database look as an old TimescaleDB leaves it: its version, and the table's compression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from tests.support.chunks import ENABLE_COMPRESSION
+
+if TYPE_CHECKING:
+    from dev.servers import Database, PostgresServer
+
+# What a plain server lacks: the extension's row, and the view of its hypertables with PUBLIC's rights.
+_STAND_IN: Final = """
+    INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    SELECT 4294000000, 'timescaledb', 10, 'public'::regnamespace, false, '';
+    CREATE SCHEMA timescaledb_information;
+    GRANT USAGE ON SCHEMA timescaledb_information TO PUBLIC;
+    CREATE TABLE timescaledb_information.hypertables AS
+    SELECT 'public'::name AS hypertable_schema, 'positions'::name AS hypertable_name,
+           false AS compression_enabled;
+    GRANT SELECT ON timescaledb_information.hypertables TO PUBLIC;
+"""
+_STAND_IN_COMPRESSION: Final = (
+    "UPDATE timescaledb_information.hypertables SET compression_enabled = %s"
+)
+# Else a session looks for the library of the version that the catalogue names.
+WITHOUT_LIBRARY: Final = "-c timescaledb.disable_load=on"
+
+
+def pretend_timescaledb(
+    server: PostgresServer, database: Database, version: str, *, compressed: bool
+) -> None:
+    """Have the catalogue name this version of the extension; where it is installed, its own views answer.
+
+    Nothing can be written to a hypertable afterwards: its library is of another version.
+    """
+    is_installed = server.binaries.timescaledb is not None
+    if is_installed and compressed:
+        with psycopg.connect(database.admin_url) as owner:
+            owner.execute(ENABLE_COMPRESSION)
+    with psycopg.connect(database.admin_url, options=WITHOUT_LIBRARY) as owner:
+        if is_installed:
+            owner.execute(
+                f"ALTER ROLE processor IN DATABASE {database.name}"
+                " SET timescaledb.disable_load = on".encode()
+            )
+        else:
+            owner.execute(_STAND_IN)
+            owner.execute(_STAND_IN_COMPRESSION, (compressed,))
+        owner.execute(
+            "UPDATE pg_extension SET extversion = %s WHERE extname = 'timescaledb'", (version,)
+        )

@@ -1,0 +1,31 @@
+"""Fixtures of the tests of panic dumps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor.config import Config, load_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def dump_dir(tmp_path: Path) -> Path:
+    directory = tmp_path / "dumps"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def config(dump_dir: Path) -> Config:
+    """Both servers with passwords that need escapes in a URL."""
+    return load_config(
+        {
+            "REDIS_URL": "redis://u:redis%2Fhush%21@127.0.0.1",
+            "POSTGRES_URL": "postgresql://u:correct%20horse%2Fbattery@h/d?sslpassword=key-hush",
+            "PANIC_DUMP_DIR": str(dump_dir),
+        }
+    )

@@ -1,0 +1,259 @@
+"""The HTTP endpoints, asked over real sockets: answers, refusals, and clients that mean no good."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+import trio.testing
+
+from processor.journal.statistics import Build, Recorder, Statistics
+from telemetry.chassis.http import open_listeners, serve, server
+from telemetry.chassis.lifecycle import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.log_pipe import Pipe
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response, taken apart."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body as an object."""
+        value: dict[str, Any] = json.loads(self.body)
+        return value
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder(Build(version="1.0", stream="s", group="g", consumer="c"))
+
+
+async def start(nursery: trio.Nursery, snapshot: Callable[[], Statistics]) -> int:
+    listeners = await open_listeners(HOST, 0)
+    await nursery.start(serve, listeners, snapshot)
+    port: int = listeners[0].socket.getsockname()[1]
+    return port
+
+
+async def receive_all(stream: trio.SocketStream) -> bytes:
+    return b"".join([piece async for piece in stream])
+
+
+async def send(port: int, request: bytes) -> Answer:
+    async with await trio.open_tcp_stream(HOST, port) as stream:
+        await stream.send_all(request)
+        raw = await receive_all(stream)
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    return Answer(int(status.split()[1]), headers, body)
+
+
+async def ask(port: int, target: str, method: str = "GET") -> Answer:
+    return await send(port, f"{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+
+
+async def test_metrics_are_served_as_prometheus_text(
+    nursery: trio.Nursery, recorder: Recorder
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    recorder.entries_delivered(42)
+    answer = await ask(port, "/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert b"\nprocessor_consumer_records_total 42.0\n" in answer.body
+
+
+async def test_the_process_is_alive_in_every_phase(
+    nursery: trio.Nursery, recorder: Recorder
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    answer = await ask(port, "/healthz")
+    assert (answer.status, answer.json) == (200, {"status": "alive", "phase": "starting"})
+
+
+async def test_readiness_names_what_is_not_ready_and_why(
+    nursery: trio.Nursery, recorder: Recorder
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    recorder.phase_entered(Phase.RUNNING)
+    recorder.dependency_ready("redis")
+    recorder.dependency_lost("postgres", "db:5432: connection refused")
+    answer = await ask(port, "/readyz")
+    assert answer.status == 503
+    assert answer.json == {
+        "status": "not ready",
+        "phase": "running",
+        "dependencies": {"redis": True, "postgres": False},
+        "reasons": {"postgres": "db:5432: connection refused"},
+    }
+    recorder.dependency_ready("postgres")
+    answer = await ask(port, "/readyz?verbose=1")
+    assert (answer.status, answer.json["status"]) == (200, "ready")
+
+
+async def test_a_drain_is_not_ready(nursery: trio.Nursery, recorder: Recorder) -> None:
+    port = await start(nursery, recorder.snapshot)
+    for name in ("redis", "postgres"):
+        recorder.dependency_ready(name)
+    recorder.phase_entered(Phase.DRAINING)
+    answer = await ask(port, "/readyz")
+    assert (answer.status, answer.json["reasons"]) == (503, {"lifecycle": "draining"})
+
+
+@pytest.mark.parametrize("target", ["/metrics", "/healthz", "/readyz", "/nothing"])
+async def test_head_has_the_headers_of_get_and_no_body(
+    nursery: trio.Nursery, recorder: Recorder, target: str
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    got = await ask(port, target)
+    head = await ask(port, target, "HEAD")
+    assert (head.status, head.body) == (got.status, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
+
+
+async def test_other_paths_are_not_found(nursery: trio.Nursery, recorder: Recorder) -> None:
+    port = await start(nursery, recorder.snapshot)
+    answer = await ask(port, "/")
+    assert (answer.status, answer.json) == (
+        404,
+        {"error": "there are /metrics, /healthz, /readyz"},
+    )
+
+
+async def test_other_methods_are_refused(nursery: trio.Nursery, recorder: Recorder) -> None:
+    port = await start(nursery, recorder.snapshot)
+    answer = await ask(port, "/metrics", "DELETE")
+    assert (answer.status, answer.headers["allow"]) == (405, "get, head")
+
+
+async def test_a_client_that_is_still_sending_its_body_gets_the_answer_and_no_reset(
+    nursery: trio.Nursery, recorder: Recorder
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    async with await trio.open_tcp_stream(HOST, port) as stream:
+        half = b"x" * 10_000
+        await stream.send_all(
+            b"POST /metrics HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\n\r\n" + half
+        )
+        assert b" 405 " in await receive_all(stream)
+        await stream.send_all(half)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_a_bad_request(
+    nursery: trio.Nursery, recorder: Recorder, request_bytes: bytes
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    assert (await send(port, request_bytes)).status == 400
+
+
+async def test_headers_beyond_the_limit_are_refused(
+    nursery: trio.Nursery, recorder: Recorder
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    padding = b"X: " + b"y" * 2 * server.REQUEST_BYTES_MAX
+    answer = await send(port, b"GET /healthz HTTP/1.1\r\nHost: h\r\n" + padding + b"\r\n\r\n")
+    assert answer.status == 431
+
+
+async def test_a_client_that_sends_nothing_more_is_cut_after_five_seconds(
+    nursery: trio.Nursery,
+    recorder: Recorder,
+    autojump_clock: trio.testing.MockClock,  # noqa: ARG001  # pytest-trio looks for it here
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    async with await trio.open_tcp_stream(HOST, port) as stream:
+        await stream.send_all(b"GET /metrics HTT")
+        started_at = trio.current_time()
+        assert await receive_all(stream) == b""
+        assert trio.current_time() - started_at == pytest.approx(5.0)
+
+
+async def test_connections_beyond_the_limit_are_closed_at_once_and_the_others_served(
+    nursery: trio.Nursery, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 2)
+    port = await start(nursery, recorder.snapshot)
+    async with (
+        await trio.open_tcp_stream(HOST, port) as first,
+        await trio.open_tcp_stream(HOST, port) as second,
+        await trio.open_tcp_stream(HOST, port) as third,
+    ):
+        assert await receive_all(third) == b""
+        await first.send_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+        await first.send_eof()
+        assert b"200 OK" in await receive_all(first)
+        await second.send_eof()
+        assert await receive_all(second) == b""
+    assert (await ask(port, "/healthz")).status == 200
+
+
+async def test_clients_that_reset_their_connection_disturb_nobody(
+    nursery: trio.Nursery, recorder: Recorder
+) -> None:
+    port = await start(nursery, recorder.snapshot)
+    for request in (b"", b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"):
+        stream = await trio.open_tcp_stream(HOST, port)
+        stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        if request:
+            await stream.send_all(request)
+        await trio.aclose_forcefully(stream)
+    assert (await ask(port, "/healthz")).status == 200
+
+
+async def test_a_fault_in_reporting_is_answered_and_logged_and_the_server_goes_on(
+    nursery: trio.Nursery, recorder: Recorder, pipe: Pipe
+) -> None:
+    pipe.log()
+    broken = True
+
+    def snapshot() -> Statistics:
+        if broken:
+            raise RuntimeError("no statistics today")
+        return recorder.snapshot()
+
+    port = await start(nursery, snapshot)
+    assert (await ask(port, "/metrics")).status == 500
+    (line,) = pipe.lines()
+    assert (line["level"], line["msg"]) == ("error", "GET /metrics could not be answered")
+    assert "no statistics today" in line["tree"]
+    broken = False
+    assert (await ask(port, "/metrics")).status == 200
+
+
+async def test_cancelling_the_server_closes_its_listeners_and_connections(
+    recorder: Recorder,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        port = await start(nursery, recorder.snapshot)
+        stream = await trio.open_tcp_stream(HOST, port)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert await receive_all(stream) == b""
+    await stream.aclose()
+    with pytest.raises(OSError, match="all attempts to connect"):
+        await trio.open_tcp_stream(HOST, port)
