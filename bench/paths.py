@@ -18,7 +18,7 @@ from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
 from processor.journal.statistics import Build, Recorder
 from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import Devices
+from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch, DeviceStates, Keys
 from telemetry.chassis.logs import Log
 
@@ -140,14 +140,14 @@ def _probe_all(store: PostgresStore) -> Way:
 
 def _probe_suspects(store: PostgresStore) -> Way:
     recorder = Recorder(Build(version="", stream="", group="", consumer=""))
-    devices = Devices(
+    devices = KnownDevices(
         store,
         NewestPositions(DeviceStates(100_000)),
         postgres=Dependency("postgres", "Postgres", recorder, Log()),
     )
 
     async def write(batch: Batch) -> object:
-        return await _copy_unknown(store, batch, await devices.meet(batch))
+        return await _copy_unknown(store, batch, await devices.prepare(batch))
 
     return write
 

@@ -21,7 +21,7 @@ from drills.environment import service_environment
 from drills.identity import RUNS, Identity
 from drills.judgement import Bounds
 from drills.lives import Instance, Lives
-from drills.plan import Fault, Plan
+from drills.plan import DrillPlan, Fault
 from drills.relay import Relay, connect_to
 from drills.session import SIGNALS, Session, check, hold
 from drills.stream import RedisDrillStream
@@ -83,7 +83,7 @@ async def drill(
 def _setting(
     request: Request, config: Config, identity: Identity, instances: tuple[Instance, ...]
 ) -> Setting:
-    plan = Plan(
+    plan = DrillPlan(
         fault=request.fault,
         rounds=request.rounds,
         seed=request.seed,

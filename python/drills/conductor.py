@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from drills.drive import Drive
     from drills.lives import Instance, Lives
-    from drills.observed import DrillStream, DrillTable, Key
+    from drills.observed import DrillStream, DrillTable, PositionKey
     from drills.plan import Fault, Round
 
 # Beyond CLAIM_THRESHOLD_MS, for the last life to settle everything.
@@ -158,7 +158,7 @@ class Conductor:
             numbers += (drive.number(device_id, turn_ms) for turn_ms in turns_ms)
         return numbers
 
-    def _numbers_of(self, keys: Iterable[Key]) -> frozenset[int]:
+    def _numbers_of(self, keys: Iterable[PositionKey]) -> frozenset[int]:
         drive = self._setting.drive
         return frozenset(
             drive.number(key.device_id, drive.turn_ms(key.ts))

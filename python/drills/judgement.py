@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drills.last_words import LastWords
-from drills.observed import Left
+from drills.observed import LeftPending
 from drills.plan import Fault
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Life:
     drain_ms: float | None
     """From the stop request to the end; None if there was no stop request, or no end to it."""
     last_words: LastWords | None
-    left: Left
+    left: LeftPending
     inserted: int
     """Rows that it said it inserted."""
     takeover_ms: float | None = None

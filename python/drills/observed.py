@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from telemetry.stream.entry import Entry
 
 
-class Key(NamedTuple):
+class PositionKey(NamedTuple):
     """What makes a row one row; `ts` as it was published."""
 
     device_id: str
@@ -38,7 +38,7 @@ class GroupState:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftPending:
     """What a consumer that has ended left in its pending list, each entry in one class."""
 
     released: int = 0
@@ -67,16 +67,16 @@ class DrillStream(Protocol):
     def state(self) -> GroupState:
         """The group now."""
 
-    def left_by(self, consumer: str) -> Left:
+    def left_by(self, consumer: str) -> LeftPending:
         """What is pending under the name of a consumer that has ended."""
 
     def released(self) -> bool:
         """Whether a released entry waits for somebody to claim it."""
 
-    def unsettled(self) -> list[Key]:
+    def unsettled(self) -> list[PositionKey]:
         """What is pending or not delivered yet."""
 
-    def dead_letters(self) -> list[tuple[Key, str]]:
+    def dead_letters(self) -> list[tuple[PositionKey, str]]:
         """Dead letters, each with its code."""
 
     def trim_settled(self) -> None:

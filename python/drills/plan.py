@@ -47,7 +47,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DrillPlan:
     """What was asked for; the same plan gives the same rounds."""
 
     fault: Fault

@@ -9,7 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from drills.observed import GroupState, Key, Left
+from drills.observed import GroupState, LeftPending, PositionKey
 from telemetry.chassis.errors import RedisRefused, RedisUnavailable
 from telemetry.stream.publisher import StreamPublisher, Target
 
@@ -97,7 +97,7 @@ class RedisDrillStream:
             consumers=tuple((each["name"].decode(), each["pending"]) for each in consumers),
         )
 
-    def left_by(self, consumer: str) -> Left:
+    def left_by(self, consumer: str) -> LeftPending:
         with self._errors_translated():
             pending = list(self._pending(consumer))
             released = sum(
@@ -112,13 +112,13 @@ class RedisDrillStream:
             if others:
                 attempts = set(self._client.hkeys(self._identity.attempts_key))  # type: ignore[arg-type]
         refused = len(attempts.intersection(others))
-        return Left(released=released, refused=refused, stranded=len(others) - refused)
+        return LeftPending(released=released, refused=refused, stranded=len(others) - refused)
 
     def released(self) -> bool:
         with self._errors_translated():
             return bool(self._pending_page("-", 1, idle=_RELEASED_IDLE_MS_MIN))
 
-    def unsettled(self) -> list[Key]:
+    def unsettled(self) -> list[PositionKey]:
         stream = self._identity.stream
         with self._errors_translated():
             [group] = [
@@ -134,7 +134,7 @@ class RedisDrillStream:
             found += [fields for _, fields in self._entries(stream, behind)]
         return [_key(fields) for fields in found]
 
-    def dead_letters(self) -> list[tuple[Key, str]]:
+    def dead_letters(self) -> list[tuple[PositionKey, str]]:
         with self._errors_translated():
             entries = list(self._entries(self._identity.dlq_stream, "-"))
         return [(_key(fields), fields[b"dlq_code"].decode()) for _, fields in entries]
@@ -204,8 +204,8 @@ def _text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode()
 
 
-def _key(fields: dict[bytes, bytes]) -> Key:
-    return Key(fields[b"device_id"].decode(), fields[b"ts"].decode())
+def _key(fields: dict[bytes, bytes]) -> PositionKey:
+    return PositionKey(fields[b"device_id"].decode(), fields[b"ts"].decode())
 
 
 def _id_after(entry_id: str) -> str:

@@ -235,13 +235,13 @@ class DeviceStates:
     def __len__(self) -> int: ...
 
 @final
-class InHand:
-    """Ids of the entries that are in hand, each with the time at which it came (ms of any clock).
+class InFlightIds:
+    """Ids of the entries that are in flight, each with the time at which it came (ms of any clock).
 
     An id that is held already keeps its first time. What is no id raises CodecError, and nothing is changed.
     """
 
-    def __new__(cls) -> InHand: ...
+    def __new__(cls) -> InFlightIds: ...
     def take(self, batch: Batch, now_ms: int) -> int:
         """Hold every record of the batch; how many were not held before."""
     def take_ids(self, entry_ids: Sequence[str], now_ms: int) -> int:
@@ -257,14 +257,14 @@ class InHand:
     def __len__(self) -> int: ...
 
 @final
-class ReadIds:
+class ReadRanges:
     """Every entry that one life has read, exactly, but for the lowest of more than `stretches_max` stretches.
 
     A read of new entries is one stretch, each entry that comes in another way is one of its own. All methods
     give those of the ids that were read before, which `among` alone does not change.
     """
 
-    def __new__(cls, stretches_max: int) -> ReadIds: ...
+    def __new__(cls, stretches_max: int) -> ReadRanges: ...
     def note_new(self, delivery: Delivery) -> list[str]:
         """Note a read of new entries: all that the stream has between its first and its last."""
     def note_again(self, delivery: Delivery) -> list[str]:

@@ -10,7 +10,7 @@ from redis import Redis
 from dev.servers import launch_redis, launch_relay
 from tests.drills.conftest import drills
 from tests.processes.conftest import run, world
-from tests.support.servers import World
+from tests.support.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,10 @@ def own_redis(redis_binary: RedisBinary) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def own_world(own_redis: RedisServer, stream_name: str, database: Database) -> Iterator[World]:
+def own_world(own_redis: RedisServer, stream_name: str, database: Database) -> Iterator[Servers]:
     """A stream in `own_redis`, and a table of the run's PostgreSQL."""
     with Redis.from_url(own_redis.url) as client:
-        yield World(client, stream_name, database)
+        yield Servers(client, stream_name, database)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.processes.conftest import Run
-    from tests.support.servers import Fields, World
+    from tests.support.servers import Fields, Servers
 
 pytestmark = pytest.mark.deployment("faketime")
 
@@ -26,7 +26,7 @@ DAY_MS = 86_400_000
 
 @pytest.mark.parametrize("offset", ["-2d", "-4000d", "+2d", "+4000d"])
 def test_a_service_whose_own_clock_is_wrong_writes_every_sound_record(
-    run: Run, world: World, offset: str
+    run: Run, world: Servers, offset: str
 ) -> None:
     service = run(**faked_clock(offset), **QUICK_CLAIMS).ready()
     world.publish_at_once(live(ENTRIES))
@@ -36,7 +36,7 @@ def test_a_service_whose_own_clock_is_wrong_writes_every_sound_record(
     assert service.stop() == 0
 
 
-def publish_with_ids_off_by(world: World, entries: Sequence[Fields], offset_ms: int) -> list[str]:
+def publish_with_ids_off_by(world: Servers, entries: Sequence[Fields], offset_ms: int) -> list[str]:
     """As a Redis whose clock is off by so much would take them: an id is never mended."""
     first_ms = int(datetime.now(UTC).timestamp() * 1_000) + offset_ms
     with world.redis.pipeline(transaction=True) as pipeline:
@@ -47,7 +47,7 @@ def publish_with_ids_off_by(world: World, entries: Sequence[Fields], offset_ms: 
 
 @pytest.mark.parametrize("days", [-2, -4_000, 2, 4_000])
 def test_entries_whose_ids_have_a_wrong_time_are_written_all_the_same(
-    run: Run, world: World, days: int
+    run: Run, world: Servers, days: int
 ) -> None:
     publish_with_ids_off_by(world, live(ENTRIES), days * DAY_MS)
     service = run(**QUICK_CLAIMS).ready()
@@ -56,7 +56,9 @@ def test_entries_whose_ids_have_a_wrong_time_are_written_all_the_same(
     assert service.stop() == 0
 
 
-def test_entries_of_a_producer_that_numbers_them_itself_are_written(run: Run, world: World) -> None:
+def test_entries_of_a_producer_that_numbers_them_itself_are_written(
+    run: Run, world: Servers
+) -> None:
     with world.redis.pipeline(transaction=True) as pipeline:
         for number, fields in enumerate(live(ENTRIES), start=1):
             pipeline.xadd(world.stream, fields, id=f"{number}-0")
@@ -67,7 +69,7 @@ def test_entries_of_a_producer_that_numbers_them_itself_are_written(run: Run, wo
 
 
 def test_a_device_whose_clock_is_wrong_is_refused_whatever_our_own_clock_says(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(**faked_clock("-4000d"), **QUICK_CLAIMS).ready()
     now = datetime.now(UTC)

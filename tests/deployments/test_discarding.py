@@ -13,7 +13,7 @@ from tests.support.processes import QUICK_CLAIMS
 if TYPE_CHECKING:
     from tests.processes.conftest import Run
     from tests.support.processes import Line, Service
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 pytestmark = pytest.mark.deployment
 
@@ -39,7 +39,7 @@ def warnings_of(service: Service) -> list[Line]:
 
 
 def test_rows_that_a_trigger_discards_are_acknowledged_and_counted_as_discarded(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.own(*discarding(f"NEW.device_id = '{VEHICLE}'"))
     service = run(**QUICK_CLAIMS).ready()
@@ -53,7 +53,7 @@ def test_rows_that_a_trigger_discards_are_acknowledged_and_counted_as_discarded(
     assert service.ledger == {"read": ENTRIES, "acked": ENTRIES}
 
 
-def test_a_trigger_that_discards_every_row_is_no_failure(run: Run, world: World) -> None:
+def test_a_trigger_that_discards_every_row_is_no_failure(run: Run, world: Servers) -> None:
     world.own(*discarding("true"))
     service = run(**QUICK_CLAIMS).ready()
     world.publish_at_once(live(ENTRIES))
@@ -66,7 +66,7 @@ def test_a_trigger_that_discards_every_row_is_no_failure(run: Run, world: World)
     world.assert_promise_kept(rows=0)
 
 
-def test_duplicates_beside_discarded_rows_are_told_apart(run: Run, world: World) -> None:
+def test_duplicates_beside_discarded_rows_are_told_apart(run: Run, world: Servers) -> None:
     service = run(**QUICK_CLAIMS).ready()
     world.publish_at_once(live(ENTRIES))
     service.until_metrics(acks_total=ENTRIES)

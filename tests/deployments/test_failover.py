@@ -11,7 +11,7 @@ from redis import Redis
 from dev.servers import launch_redis, launch_relay
 from tests.support.live_entries import live
 from tests.support.processes import QUICK_CLAIMS, until
-from tests.support.servers import GROUP, World
+from tests.support.servers import GROUP, Servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ class Twins:
     master: RedisServer
     replica: RedisServer
     link: Relay
-    before: World
-    after: World
+    before: Servers
+    after: Servers
 
     @property
     def url(self) -> str:
@@ -57,11 +57,11 @@ def twins(redis_binary: RedisBinary, stream_name: str, database: Database) -> It
         Redis.from_url(replica.url) as new,
     ):
         replica.follow(master)
-        before, after = (World(client, stream_name, database) for client in (old, new))
+        before, after = (Servers(client, stream_name, database) for client in (old, new))
         yield Twins(master, replica, link, before, after)
 
 
-def assert_goes_on(service: Service, world: World, *, rows: int, more: int = 200) -> None:
+def assert_goes_on(service: Service, world: Servers, *, rows: int, more: int = 200) -> None:
     """What is published now is written and acknowledged, and nothing is wrong in the ledger."""
     world.publish_at_once(live(more, first_second=50_000))
     try:
@@ -87,7 +87,7 @@ def test_a_planned_failover_is_followed_to_where_the_name_points(
     assert_goes_on(service, twins.after, rows=200)
 
 
-def test_a_planned_failover_with_entries_in_hand_settles_them_at_the_new_master(
+def test_a_planned_failover_with_entries_in_flight_settles_them_at_the_new_master(
     run: Run, twins: Twins
 ) -> None:
     service = run(REDIS_URL=twins.url, **QUICK).ready()
@@ -157,7 +157,7 @@ def test_a_cluster_that_is_down_for_a_while_is_waited_for(
         Redis.from_url(server.url) as client,
     ):
         # All keys of the service in one slot.
-        world = World(client, "telemetry:{own}", database)
+        world = Servers(client, "telemetry:{own}", database)
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         until(lambda: state_of(client) == "ok", "the cluster is up")
         service = run(REDIS_URL=server.url, REDIS_TELEMETRY_STREAM=world.stream, **QUICK).ready()
@@ -178,7 +178,7 @@ def state_of(cluster: Redis) -> str:
 
 @pytest.mark.parametrize("back_to", ["0", "the middle"])
 def test_a_group_that_is_set_back_with_refused_entries_pending_keeps_its_ledger(
-    run: Run, world: World, back_to: str
+    run: Run, world: Servers, back_to: str
 ) -> None:
     world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
     entries = live(50)
@@ -203,8 +203,8 @@ def test_a_group_that_is_set_back_with_refused_entries_pending_keeps_its_ledger(
     assert service.ledger == {"read": 100, "acked": 98, "left_pending": 2}
 
 
-def test_a_group_that_is_set_back_while_entries_are_in_hand_keeps_its_ledger(
-    run: Run, world: World
+def test_a_group_that_is_set_back_while_entries_are_in_flight_keeps_its_ledger(
+    run: Run, world: Servers
 ) -> None:
     service = run(BATCH_BLOCK_MS="100").ready()
     with world.inserts_held():
@@ -218,7 +218,7 @@ def test_a_group_that_is_set_back_while_entries_are_in_hand_keeps_its_ledger(
     assert service.ledger == {"read": 50, "acked": 50}
 
 
-def test_a_group_that_is_set_forward_loses_nothing_that_was_read(run: Run, world: World) -> None:
+def test_a_group_that_is_set_forward_loses_nothing_that_was_read(run: Run, world: Servers) -> None:
     service = run(**QUICK).ready()
     world.publish_at_once(live(50))
     service.until_metrics(acks_total=50)
@@ -236,7 +236,7 @@ def fill(client: Redis) -> None:
 
 
 def test_a_redis_whose_memory_is_used_up_is_started_on_read_and_connected_to_again(
-    run: Run, own_redis: RedisServer, own_world: World
+    run: Run, own_redis: RedisServer, own_world: Servers
 ) -> None:
     own_world.create_group()
     own_world.publish_at_once(live(100))
@@ -257,7 +257,7 @@ def test_a_redis_whose_memory_is_used_up_is_started_on_read_and_connected_to_aga
 
 
 def test_a_group_that_is_missing_while_memory_is_used_up_is_waited_for(
-    run: Run, own_redis: RedisServer, own_world: World
+    run: Run, own_redis: RedisServer, own_world: Servers
 ) -> None:
     own_world.create_group()
     service = run(REDIS_URL=own_redis.url, **QUICK).ready()

@@ -11,7 +11,7 @@ from dev.servers import launch_postgres
 from tests.support.batches import position
 from tests.support.live_entries import live, live_entry
 from tests.support.processes import QUICK_CLAIMS
-from tests.support.servers import World
+from tests.support.servers import Servers
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -46,7 +46,7 @@ OF_THE_ROW = f"NEW.speed = {GUILTY_SPEED}"
 OF_THE_VEHICLE = f"NEW.device_id = '{VEHICLE}'"
 
 
-def letters_of(world: World) -> dict[str, tuple[str, str]]:
+def letters_of(world: Servers) -> dict[str, tuple[str, str]]:
     """Code and SQLSTATE of each dead letter by its entry's id."""
     return {
         letter[b"dlq_source_id"].decode(): (
@@ -57,12 +57,12 @@ def letters_of(world: World) -> dict[str, tuple[str, str]]:
     }
 
 
-def written_before(service: Service, world: World) -> None:
+def written_before(service: Service, world: Servers) -> None:
     world.publish_at_once(live(20))
     service.until_metrics(acks_total=20)
 
 
-def until_settled(service: Service, world: World) -> None:
+def until_settled(service: Service, world: Servers) -> None:
     try:
         world.until_settled()
     except AssertionError:
@@ -71,7 +71,7 @@ def until_settled(service: Service, world: World) -> None:
 
 @pytest.mark.parametrize("sqlstate", ["42883", "42P01", "42501", "0A000", "XX000", "P0004"])
 def test_a_trigger_with_a_bug_for_one_vehicle_costs_that_vehicles_rows_alone(
-    run: Run, world: World, sqlstate: str
+    run: Run, world: Servers, sqlstate: str
 ) -> None:
     service = run(**QUICK_CLAIMS).ready()
     written_before(service, world)
@@ -91,7 +91,7 @@ def test_a_trigger_with_a_bug_for_one_vehicle_costs_that_vehicles_rows_alone(
     "body", [END_SESSION, raising("57014"), raising("53200")], ids=["57P01", "57014", "53200"]
 )
 def test_a_row_that_costs_its_statement_or_session_each_time_costs_itself_alone(
-    run: Run, world: World, body: str
+    run: Run, world: Servers, body: str
 ) -> None:
     service = run(**QUICK_CLAIMS).ready()
     written_before(service, world)
@@ -108,7 +108,7 @@ def test_a_row_that_costs_its_statement_or_session_each_time_costs_itself_alone(
 
 
 def test_two_rows_that_end_their_sessions_are_both_found_and_nobody_else_pays(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(**QUICK_CLAIMS, DLQ_MAX_ATTEMPTS="1").ready()
     written_before(service, world)
@@ -123,7 +123,7 @@ def test_two_rows_that_end_their_sessions_are_both_found_and_nobody_else_pays(
     assert service.stop() == 0
 
 
-def end_waiting_sessions(world: World) -> None:
+def end_waiting_sessions(world: Servers) -> None:
     """End the sessions that wait to write, as an administrator does who sees them wait."""
     world.until_writers_wait()
     with world.owner() as owner:
@@ -134,7 +134,7 @@ def end_waiting_sessions(world: World) -> None:
 
 
 def test_sessions_that_an_administrator_ends_again_and_again_cost_no_row_its_place(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(**QUICK_CLAIMS).ready()
     written_before(service, world)
@@ -152,7 +152,7 @@ def test_a_row_that_crashes_the_server_costs_itself_alone(
     run: Run, postgres_binaries: PostgresBinaries, redis_client: Redis, stream_name: str
 ) -> None:
     with launch_postgres(postgres_binaries) as server:
-        world = World(redis_client, stream_name, create_database(server, "telemetry"))
+        world = Servers(redis_client, stream_name, create_database(server, "telemetry"))
         service = run(
             **QUICK_CLAIMS, POSTGRES_URL=world.database.processor_url, DLQ_MAX_ATTEMPTS="1"
         ).ready()

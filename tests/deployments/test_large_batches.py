@@ -12,7 +12,7 @@ from tests.support.processes import QUICK_CLAIMS, until
 if TYPE_CHECKING:
     from dev.servers import Relay
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 pytestmark = pytest.mark.deployment
 
@@ -36,7 +36,7 @@ LOSE_SESSION = (
 )
 
 
-def sizes(world: World) -> list[int]:
+def sizes(world: Servers) -> list[int]:
     """Rows of each transaction that wrote some, the smallest first."""
     with world.owner() as owner:
         found = owner.execute("SELECT count(*) FROM positions GROUP BY xmin::text ORDER BY 1")
@@ -44,7 +44,7 @@ def sizes(world: World) -> list[int]:
 
 
 def test_a_server_that_loses_its_session_over_large_batches_gets_smaller_ones_until_it_is_mended(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(**QUICK_CLAIMS, WRITE_BATCH_SIZE=str(ENTRIES), BATCH_SIZE=str(ENTRIES)).ready()
     world.publish_at_once(live(20))
@@ -65,7 +65,7 @@ def test_a_server_that_loses_its_session_over_large_batches_gets_smaller_ones_un
 
 
 def test_a_link_that_is_too_slow_for_a_whole_batch_gets_smaller_ones(
-    run: Run, world: World, postgres_link: Relay
+    run: Run, world: Servers, postgres_link: Relay
 ) -> None:
     url = world.database.processor_url.replace(
         f":{postgres_link.target_port}/", f":{postgres_link.port}/"

@@ -14,7 +14,7 @@ from dev.schema import create_database
 from dev.servers import launch_postgres
 from tests.support.live_entries import START, iso, live, live_entry
 from tests.support.processes import QUICK_CLAIMS, until
-from tests.support.servers import World
+from tests.support.servers import Servers
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -127,7 +127,7 @@ OBSTACLES = {
 }
 
 
-def written_before(run: Run, world: World) -> Service:
+def written_before(run: Run, world: Servers) -> Service:
     service = run(**QUICK_CLAIMS).ready()
     world.publish_at_once(live(BEFORE))
     service.until_metrics(acks_total=BEFORE)
@@ -139,7 +139,7 @@ def reason_of(service: Service) -> str:
     return str(service.readyz()[1]["reasons"].get("postgres", ""))
 
 
-def assert_held(service: Service, world: World, told: str) -> None:
+def assert_held(service: Service, world: Servers, told: str) -> None:
     """Three thresholds go by: nothing counts, nothing is buried, and the service says why it holds all."""
     until(
         lambda: told in reason_of(service) or world.attempts() or world.dead_letters(),
@@ -154,7 +154,7 @@ def assert_held(service: Service, world: World, told: str) -> None:
     assert service.get("/healthz")[0] == 200
 
 
-def assert_all_written(service: Service, world: World, rows: int) -> None:
+def assert_all_written(service: Service, world: Servers, rows: int) -> None:
     world.until_settled()
     service.until_ready_again()
     world.assert_promise_kept(rows=rows)
@@ -164,7 +164,7 @@ def assert_all_written(service: Service, world: World, rows: int) -> None:
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 def test_a_table_that_refuses_every_row_costs_none_and_work_goes_on_when_it_is_mended(
-    run: Run, world: World, obstacle: str
+    run: Run, world: Servers, obstacle: str
 ) -> None:
     case = OBSTACLES[obstacle]
     world.own(*case.before)
@@ -182,7 +182,7 @@ def test_a_table_that_refuses_every_row_costs_none_and_work_goes_on_when_it_is_m
     "obstacle", ["a trigger raises for all", "the table of devices was emptied"]
 )
 def test_a_table_that_refuses_every_row_from_the_start_and_is_empty_costs_none(
-    run: Run, world: World, obstacle: str
+    run: Run, world: Servers, obstacle: str
 ) -> None:
     case = OBSTACLES[obstacle]
     world.own(*case.wrong)
@@ -195,7 +195,7 @@ def test_a_table_that_refuses_every_row_from_the_start_and_is_empty_costs_none(
 
 
 def test_a_trickle_into_a_table_that_refuses_every_row_loses_nothing(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = written_before(run, world)
     world.own(*trigger("P0001"))
@@ -207,7 +207,7 @@ def test_a_trickle_into_a_table_that_refuses_every_row_loses_nothing(
     assert_all_written(service, world, BEFORE + ENTRIES)
 
 
-def test_a_redeployment_amid_the_refusals_changes_nothing(run: Run, world: World) -> None:
+def test_a_redeployment_amid_the_refusals_changes_nothing(run: Run, world: Servers) -> None:
     first = written_before(run, world)
     world.own(*trigger("P0001"))
     world.publish_at_once(live(ENTRIES, first_second=1_000))
@@ -221,7 +221,7 @@ def test_a_redeployment_amid_the_refusals_changes_nothing(run: Run, world: World
 
 
 def test_rows_of_tomorrow_wait_for_their_partition_while_those_of_today_are_written(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
     service = written_before(run, world)
@@ -242,7 +242,7 @@ def test_rows_of_tomorrow_wait_for_their_partition_while_those_of_today_are_writ
     assert service.stop() == 0
 
 
-def test_rows_of_tomorrow_that_fill_a_batch_hold_up_none_of_today(run: Run, world: World) -> None:
+def test_rows_of_tomorrow_that_fill_a_batch_hold_up_none_of_today(run: Run, world: Servers) -> None:
     world.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
     service = run(WRITE_BATCH_SIZE="50", BATCH_SIZE="50", **QUICK_CLAIMS).ready()
     world.publish_at_once(live(BEFORE))
@@ -259,7 +259,7 @@ def test_rows_of_tomorrow_that_fill_a_batch_hold_up_none_of_today(run: Run, worl
     assert service.stop() == 0
 
 
-def test_a_row_that_no_partition_will_ever_take_is_a_dead_letter(run: Run, world: World) -> None:
+def test_a_row_that_no_partition_will_ever_take_is_a_dead_letter(run: Run, world: Servers) -> None:
     world.own(*PARTITIONED, partition("past", f"'{iso(START)}'", "MAXVALUE"))
     service = written_before(run, world)
     old = live_entry(3, 0, timestamp=iso(START - timedelta(days=700)))
@@ -270,7 +270,7 @@ def test_a_row_that_no_partition_will_ever_take_is_a_dead_letter(run: Run, world
     assert service.stop() == 0
 
 
-def test_a_fault_of_most_devices_is_the_tables(run: Run, world: World) -> None:
+def test_a_fault_of_most_devices_is_the_tables(run: Run, world: Servers) -> None:
     service = written_before(run, world)
     world.own(*NO_DEVICES, "INSERT INTO devices SELECT DISTINCT device_id FROM positions LIMIT 3")
     world.publish_at_once(live(ENTRIES, devices=100, first_second=1_000))
@@ -308,7 +308,7 @@ def test_a_server_whose_transaction_ids_are_used_up_costs_no_row(
     run: Run, postgres_binaries: PostgresBinaries, redis_client: Redis, stream_name: str
 ) -> None:
     with launch_postgres(postgres_binaries) as server:
-        world = World(redis_client, stream_name, create_database(server, "telemetry"))
+        world = Servers(redis_client, stream_name, create_database(server, "telemetry"))
         service = run(**QUICK_CLAIMS, POSTGRES_URL=world.database.processor_url).ready()
         world.publish_at_once(live(BEFORE))
         service.until_metrics(acks_total=BEFORE)

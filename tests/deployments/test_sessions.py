@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dev.servers import PostgresServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 pytestmark = pytest.mark.deployment("pgbouncer")
 
@@ -37,14 +37,14 @@ SPY = (
 )
 
 
-def seen(world: World, name: str) -> set[str]:
+def seen(world: Servers, name: str) -> set[str]:
     """What this setting was whenever rows were written."""
     with world.owner() as owner:
         found = owner.execute("SELECT setting FROM seen WHERE name = %s", [name]).fetchall()
     return {setting for (setting,) in found}
 
 
-def assert_text_is_stored_right(world: World, count: int, *, device: str = DEVICE) -> None:
+def assert_text_is_stored_right(world: Servers, count: int, *, device: str = DEVICE) -> None:
     with world.owner() as owner:
         # The database's own setting is meant for the service, and would have its way here, too.
         owner.execute("SET client_encoding = 'UTF8'")
@@ -54,7 +54,7 @@ def assert_text_is_stored_right(world: World, count: int, *, device: str = DEVIC
     assert found == [(device, TEXT)] * count
 
 
-def publish_text(world: World, *, first_second: int = 0, device: str = DEVICE) -> None:
+def publish_text(world: Servers, *, first_second: int = 0, device: str = DEVICE) -> None:
     """Rows with text by both paths: a COPY, then a batch that repeats some of them, which is staged."""
     rows = [
         live_entry(1, first_second + n, device_id=device, attributes={"10358": TEXT})
@@ -85,7 +85,7 @@ ENCODINGS = ["LATIN1", "WIN1252", "SQL_ASCII", "EUC_JP"]
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("whose", ["role", "database"])
 def test_another_client_encoding_of_role_or_database_changes_no_letter(
-    run: Run, world: World, role: str, whose: str, encoding: str
+    run: Run, world: Servers, role: str, whose: str, encoding: str
 ) -> None:
     name = {"role": role, "database": world.database.name}[whose]
     world.own(f"ALTER {whose} {name} SET client_encoding = '{encoding}'")
@@ -97,7 +97,7 @@ def test_another_client_encoding_of_role_or_database_changes_no_letter(
 
 
 def test_another_client_encoding_changes_no_letter_of_a_devices_name(
-    run: Run, world: World, role: str
+    run: Run, world: Servers, role: str
 ) -> None:
     world.own(f"ALTER ROLE {role} SET client_encoding = 'LATIN1'")
     service = run(**QUICK_CLAIMS).ready()
@@ -108,7 +108,7 @@ def test_another_client_encoding_changes_no_letter_of_a_devices_name(
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
 def test_another_client_encoding_of_the_environment_changes_no_letter(
-    run: Run, world: World, encoding: str
+    run: Run, world: Servers, encoding: str
 ) -> None:
     service = run(**QUICK_CLAIMS, PGCLIENTENCODING=encoding).ready()
     publish_text(world, device=IMEI)
@@ -117,7 +117,7 @@ def test_another_client_encoding_of_the_environment_changes_no_letter(
     assert service.stop() == 0
 
 
-def test_another_client_encoding_in_the_url_changes_no_letter(run: Run, world: World) -> None:
+def test_another_client_encoding_in_the_url_changes_no_letter(run: Run, world: Servers) -> None:
     url = f"{world.database.processor_url}?client_encoding=LATIN1"
     service = run(**QUICK_CLAIMS, POSTGRES_URL=url).ready()
     publish_text(world)
@@ -147,7 +147,7 @@ ROLE_SETTINGS = {
 
 @pytest.mark.parametrize("setting", ROLE_SETTINGS)
 def test_a_setting_of_the_role_changes_nothing(
-    run: Run, world: World, role: str, setting: str
+    run: Run, world: Servers, role: str, setting: str
 ) -> None:
     value, unwanted = ROLE_SETTINGS[setting]
     world.own(
@@ -173,7 +173,7 @@ IGNORING = {"ignore_startup_parameters": "options,extra_float_digits"}
 
 @pytest.mark.parametrize("settings", [{}, IGNORING], ids=["refuses options", "ignores options"])
 def test_behind_a_pooler_in_session_mode_rows_are_committed_durably(
-    run: Run, world: World, role: str, postgres_server: PostgresServer, settings: dict[str, str]
+    run: Run, world: Servers, role: str, postgres_server: PostgresServer, settings: dict[str, str]
 ) -> None:
     world.own(*SPY, f"ALTER ROLE {role} SET synchronous_commit = off")
     with launch_pgbouncer(postgres_server, pool_mode="session", settings=settings) as pooler:
@@ -195,7 +195,7 @@ def test_behind_a_pooler_in_session_mode_rows_are_committed_durably(
 
 @pytest.mark.parametrize("pool_mode", ["transaction", "statement"])
 def test_a_pooler_that_changes_servers_between_transactions_is_refused_at_the_start(
-    run: Run, world: World, postgres_server: PostgresServer, pool_mode: str
+    run: Run, world: Servers, postgres_server: PostgresServer, pool_mode: str
 ) -> None:
     settings = {**IGNORING, "default_pool_size": "4"}
     with launch_pgbouncer(postgres_server, pool_mode=pool_mode, settings=settings) as pooler:
@@ -209,7 +209,7 @@ def test_a_pooler_that_changes_servers_between_transactions_is_refused_at_the_st
 
 @pytest.mark.parametrize(("writers", "sessions"), [(1, 2), (1, 3), (2, 3)])
 def test_a_role_with_no_session_to_spare_has_its_crash_suspects_decided(
-    run: Run, world: World, role: str, writers: int, sessions: int
+    run: Run, world: Servers, role: str, writers: int, sessions: int
 ) -> None:
     world.own(f"ALTER ROLE {role} CONNECTION LIMIT {sessions}")
     service = run(**QUICK_CLAIMS, WRITERS=str(writers)).ready()

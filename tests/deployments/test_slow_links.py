@@ -12,7 +12,7 @@ from tests.support.processes import QUICK_CLAIMS, until
 if TYPE_CHECKING:
     from dev.servers import RedisServer, Relay
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 pytestmark = pytest.mark.deployment
 
@@ -24,7 +24,7 @@ def through(link: Relay) -> str:
 
 
 def test_acknowledgements_pass_a_slow_link_and_no_lease_is_lost_meanwhile(
-    run: Run, world: World, redis_link: Relay
+    run: Run, world: Servers, redis_link: Relay
 ) -> None:
     # 264 kB of ids: seven seconds of this link, where an answer has five.
     entries, threshold_ms = 12_000, "20000"
@@ -56,7 +56,7 @@ def test_acknowledgements_pass_a_slow_link_and_no_lease_is_lost_meanwhile(
 
 
 def test_a_link_that_is_slow_both_ways_is_read_and_acknowledged(
-    run: Run, world: World, redis_link: Relay
+    run: Run, world: Servers, redis_link: Relay
 ) -> None:
     entries = 2_000
     service = run(REDIS_URL=through(redis_link), CONNECT_BACKOFF_MAX_MS="200").ready()
@@ -69,7 +69,9 @@ def test_a_link_that_is_slow_both_ways_is_read_and_acknowledged(
     assert service.stop() == 0
 
 
-def test_what_a_stop_releases_passes_a_slow_link(run: Run, world: World, redis_link: Relay) -> None:
+def test_what_a_stop_releases_passes_a_slow_link(
+    run: Run, world: Servers, redis_link: Relay
+) -> None:
     entries = 5_000
     service = run(REDIS_URL=through(redis_link), DRAIN_BUDGET_MS="6000").ready()
     with world.inserts_held():
@@ -83,7 +85,7 @@ def test_what_a_stop_releases_passes_a_slow_link(run: Run, world: World, redis_l
 
 
 def test_entries_of_a_dead_peer_are_claimed_though_connections_are_closed_between_two_claims(
-    run: Run, world: World, redis_link: Relay
+    run: Run, world: Servers, redis_link: Relay
 ) -> None:
     service = run(
         REDIS_URL=through(redis_link),
@@ -102,7 +104,7 @@ def test_entries_of_a_dead_peer_are_claimed_though_connections_are_closed_betwee
 
 
 def test_connections_that_a_proxy_closes_for_idleness_cost_postgres_no_row_and_no_wait(
-    run: Run, world: World, postgres_link: Relay
+    run: Run, world: Servers, postgres_link: Relay
 ) -> None:
     url = world.database.processor_url.replace(
         f":{postgres_link.target_port}/", f":{postgres_link.port}/"
@@ -120,7 +122,7 @@ def test_connections_that_a_proxy_closes_for_idleness_cost_postgres_no_row_and_n
 
 
 def test_a_read_whose_reply_exceeds_redis_output_buffer_is_repeated_with_fewer_entries(
-    run: Run, own_redis: RedisServer, own_world: World
+    run: Run, own_redis: RedisServer, own_world: Servers
 ) -> None:
     own_world.redis.config_set("client-output-buffer-limit", "normal 2mb 0 0")
     fat = {"attributes": {"1": "x" * 5_000}}
@@ -139,7 +141,7 @@ def test_a_read_whose_reply_exceeds_redis_output_buffer_is_repeated_with_fewer_e
 
 
 def test_pending_entries_too_fat_for_one_reply_are_claimed_in_smaller_numbers(
-    run: Run, own_redis: RedisServer, own_world: World
+    run: Run, own_redis: RedisServer, own_world: Servers
 ) -> None:
     fat = {"attributes": {"1": "x" * 5_000}}
     entries = 1_000
@@ -159,7 +161,7 @@ def test_pending_entries_too_fat_for_one_reply_are_claimed_in_smaller_numbers(
 
 
 def test_an_entry_too_fat_for_any_reply_holds_nobody_up(
-    run: Run, own_redis: RedisServer, own_world: World
+    run: Run, own_redis: RedisServer, own_world: Servers
 ) -> None:
     own_world.redis.config_set("client-output-buffer-limit", "normal 1mb 0 0")
     service = run(REDIS_URL=own_redis.url, **QUICK_CLAIMS).ready()

@@ -21,7 +21,7 @@ from dev.servers import (
 )
 from tests.support.live_entries import live
 from tests.support.processes import until
-from tests.support.servers import World
+from tests.support.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ class Pair:
     primary: PostgresServer
     standby: PostgresServer
     link: Relay
-    world: World
+    world: Servers
 
     def cut_standby_off(self) -> None:
         """Let nothing more reach the standby, and its primary hear nothing of it."""
@@ -93,7 +93,7 @@ def pair(
             launch_standby(primary, through_port=link.port) as standby,
         ):
             require_standby(primary)
-            yield Pair(primary, standby, link, World(redis_client, stream_name, database))
+            yield Pair(primary, standby, link, Servers(redis_client, stream_name, database))
             # Sessions that still wait would hold up an orderly end.
             primary.process.kill()
 
@@ -120,7 +120,7 @@ def with_unconfirmed_rows(pair: Pair, start: Callable[..., Service], **env: str)
     return service
 
 
-def acknowledged(world: World) -> int:
+def acknowledged(world: Servers) -> int:
     [group] = world.redis.xinfo_groups(world.stream)
     return int(group["entries-read"]) - world.pending()
 
@@ -128,7 +128,7 @@ def acknowledged(world: World) -> int:
 def assert_nothing_lost(pair: Pair, start: Callable[..., Service]) -> None:
     """Lose the primary: what was acknowledged is on the standby, and the next life brings the rest there."""
     heir = pair.lose_primary()
-    world = World(pair.world.redis, pair.world.stream, heir)
+    world = Servers(pair.world.redis, pair.world.stream, heir)
     acked, kept = acknowledged(world), world.rows()
     assert acked <= kept, f"{acked} entries are acknowledged, {kept} rows are on the new primary"
     last = start(
@@ -256,7 +256,7 @@ def test_a_life_that_follows_to_the_promoted_standby_brings_there_what_was_uncon
     url = f"postgresql://{credentials}@{both}?target_session_attrs=read-write"
     service = with_unconfirmed_rows(pair, start, POSTGRES_URL=url)
     heir = pair.lose_primary()
-    world = World(pair.world.redis, pair.world.stream, heir)
+    world = Servers(pair.world.redis, pair.world.stream, heir)
     world.until_settled()
     world.assert_promise_kept(rows=BEFORE + ENTRIES)
     service.until_ready_again()

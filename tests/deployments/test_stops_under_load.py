@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dev.servers import PostgresServer
     from tests.drills.conftest import Drills
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 pytestmark = pytest.mark.deployment("stress")
 
@@ -47,12 +47,12 @@ def starved_machine() -> Iterator[None]:
 
 
 def test_a_stop_with_a_frozen_postgres_on_a_starved_machine_releases_everything_in_time(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS=str(BUDGET_MS), BATCH_SIZE=str(ENTRIES)).ready()
     with world.inserts_held():
         ids = world.publish_at_once(live(ENTRIES, devices=100))
-        until(lambda: service.metrics()["in_flight_records"] == ENTRIES, "all is in hand")
+        until(lambda: service.metrics()["in_flight_records"] == ENTRIES, "all is in flight")
         postgres_server.process.freeze()
         with starved_machine():
             asked = time.monotonic()
@@ -70,7 +70,7 @@ def test_a_stop_with_a_frozen_postgres_on_a_starved_machine_releases_everything_
     assert heir.stop() == 0
 
 
-def test_an_idle_stop_on_a_starved_machine_is_a_clean_exit(run: Run, world: World) -> None:
+def test_an_idle_stop_on_a_starved_machine_is_a_clean_exit(run: Run, world: Servers) -> None:
     service = run(DRAIN_BUDGET_MS=str(BUDGET_MS)).ready()
     world.publish_at_once(live(1_000))
     service.until_metrics(acks_total=1_000)

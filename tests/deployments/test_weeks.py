@@ -14,7 +14,7 @@ from tests.support.servers import GROUP
 
 if TYPE_CHECKING:
     from tests.processes.conftest import Run
-    from tests.support.servers import Fields, World
+    from tests.support.servers import Fields, Servers
 
 pytestmark = pytest.mark.deployment
 
@@ -40,7 +40,9 @@ def weeks(count: int, *, days: int = 30) -> list[Fields]:
     ]
 
 
-def test_a_replay_of_weeks_after_a_kill_is_found_in_the_table_whole(run: Run, world: World) -> None:
+def test_a_replay_of_weeks_after_a_kill_is_found_in_the_table_whole(
+    run: Run, world: Servers
+) -> None:
     entries = [*weeks(ENTRIES), live_entry(7, 0, timestamp=iso(START - timedelta(days=330)))]
     # Nobody has analysed the table, and nobody will.
     world.own("ALTER TABLE positions SET (autovacuum_enabled = off)")
@@ -62,7 +64,7 @@ def test_a_replay_of_weeks_after_a_kill_is_found_in_the_table_whole(run: Run, wo
 
 
 def test_weeks_that_are_half_known_are_completed_and_nothing_is_changed(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     entries = weeks(ENTRIES)
     first = run(**QUICK_CLAIMS).ready()

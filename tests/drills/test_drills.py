@@ -54,7 +54,7 @@ def test_the_service_passes_a_frozen_server(drills: Drills, fault: str) -> None:
         *("--rounds", "1", "--seed", "1", "--fault", fault, *load), DRAIN_BUDGET_MS="1500"
     )
     assert passed(drilled)
-    # Whether anything was in hand when the server froze is left to chance.
+    # Whether anything was in flight when the server froze is left to chance.
     assert drilled.figures["exit_codes"] in ({"3": 1}, {"0": 1})
     assert drilled.figures["drain_ms_max"] <= 3_000
     assert drills.leave_nothing()

@@ -7,7 +7,7 @@ import pytest
 
 from drills.drive import Tally
 from drills.judgement import judge_ending, judge_life, nearest_rank
-from drills.observed import GroupState, Left
+from drills.observed import GroupState, LeftPending
 from drills.plan import Fault
 from tests.drills.values import BOUNDS, ending, life, words
 
@@ -20,27 +20,27 @@ from tests.drills.values import BOUNDS, ending, life, words
         {
             "exit_code": 3,
             "last_words": words(clean=False, read=9, acked=5, released=4),
-            "left": Left(released=4),
+            "left": LeftPending(released=4),
         },
         {
             "exit_code": 3,
             "last_words": words(clean=False, read=9, acked=5, released=2, left_pending=2),
-            "left": Left(released=4),
+            "left": LeftPending(released=4),
         },
-        {"left": Left(refused=2), "last_words": words(read=9, acked=7, left_pending=2)},
+        {"left": LeftPending(refused=2), "last_words": words(read=9, acked=7, left_pending=2)},
         {"last_words": words(has_ledger=False, left_pending=3)},
-        {"last_words": words(read=7, acked=7, released_unread=5), "left": Left(released=5)},
+        {"last_words": words(read=7, acked=7, released_unread=5), "left": LeftPending(released=5)},
         {
             "exit_code": 3,
             "last_words": words(clean=False, read=9, acked=5, released=4, released_unread=5),
-            "left": Left(released=9),
+            "left": LeftPending(released=9),
         },
         # What a cut-off look did not find.
-        {"exit_code": 3, "last_words": words(clean=False, read=4, released=4), "left": Left(released=50_000)},
+        {"exit_code": 3, "last_words": words(clean=False, read=4, released=4), "left": LeftPending(released=50_000)},
         # Released, and the answer came too late.
-        {"fault": Fault.FREEZE_REDIS, "left": Left(released=5)},
-        {"fault": Fault.FREEZE_REDIS, "left": Left(stranded=5)},
-        {"fault": Fault.KILL9, "exit_code": -9, "drain_ms": None, "last_words": None, "left": Left(stranded=5)},
+        {"fault": Fault.FREEZE_REDIS, "left": LeftPending(released=5)},
+        {"fault": Fault.FREEZE_REDIS, "left": LeftPending(stranded=5)},
+        {"fault": Fault.KILL9, "exit_code": -9, "drain_ms": None, "last_words": None, "left": LeftPending(stranded=5)},
         {"fault": Fault.KILL9, "exit_code": 137, "drain_ms": None, "last_words": None},
         {"fault": None},
     ],
@@ -60,23 +60,26 @@ def test_a_life_that_keeps_the_contract_has_no_violation(changes: dict[str, Any]
         ({"last_words": None}, "ended without its last log line"),
         ({"last_words": words(read=9, acked=8)}, "its ledger does not balance"),
         ({"last_words": words(read=9, acked=8, lost=1)}, "counted 1 entries as lost"),
-        ({"left": Left(stranded=5)}, "left 5 entries pending and not released"),
-        ({"left": Left(stranded=5), "fault": Fault.FREEZE_POSTGRES}, "left 5 entries pending and not released"),
+        ({"left": LeftPending(stranded=5)}, "left 5 entries pending and not released"),
+        ({"left": LeftPending(stranded=5), "fault": Fault.FREEZE_POSTGRES}, "left 5 entries pending and not released"),
         (
-            {"last_words": words(read=9, acked=4, released=5), "left": Left(released=5)},
+            {"last_words": words(read=9, acked=4, released=5),
+             "left": LeftPending(released=5)},
             "ended with exit code 0 although it released 5 entries undecided",
         ),
         (
-            {"fault": Fault.FREEZE_REDIS, "last_words": words(read=9, acked=4, released=5), "left": Left(released=5)},
+            {"fault": Fault.FREEZE_REDIS, "last_words": words(read=9, acked=4, released=5),
+             "left": LeftPending(released=5)},
             "ended with exit code 0 although it released 5 entries undecided",
         ),
-        ({"left": Left(released=5)}, "said that it released 0 entries and ended with exit code 0, Redis has 5"),
+        ({"left": LeftPending(released=5)}, "said that it released 0 entries and ended with exit code 0, Redis has 5"),
         (
-            {"last_words": words(read=7, acked=7, released_unread=6), "left": Left(released=5)},
+            {"last_words": words(read=7, acked=7, released_unread=6), "left": LeftPending(released=5)},
             "said that it released 6 entries, Redis has 5",
         ),
         (
-            {"exit_code": 3, "last_words": words(clean=False, read=9, acked=4, released=5), "left": Left(released=4)},
+            {"exit_code": 3, "last_words": words(clean=False, read=9, acked=4, released=5),
+             "left": LeftPending(released=4)},
             "said that it released 5 entries, Redis has 4",
         ),
         ({"ended_early": True, "exit_code": 1}, "ended by itself with exit code 1"),
@@ -99,7 +102,7 @@ def test_an_end_that_took_too_long_is_told_with_its_steps() -> None:
 
 
 def test_each_thing_that_is_wrong_with_a_life_is_a_violation_of_its_own() -> None:
-    bad = life(exit_code=1, drain_ms=20_000.0, last_words=None, left=Left(stranded=1))
+    bad = life(exit_code=1, drain_ms=20_000.0, last_words=None, left=LeftPending(stranded=1))
     assert len(judge_life(bad, BOUNDS)) == 4
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drills.plan import FROZEN_BEFORE_STOP_MS_MAX, Fault, Plan
+from drills.plan import FROZEN_BEFORE_STOP_MS_MAX, DrillPlan, Fault
 
-PLAN = Plan(
+PLAN = DrillPlan(
     fault=Fault.SIGTERM,
     rounds=40,
     seed=7,

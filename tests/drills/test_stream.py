@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from drills.identity import Identity
-from drills.observed import Key, Left
+from drills.observed import LeftPending, PositionKey
 from drills.stream import RedisDrillStream
 from tests.drills.values import DRIVE
 
@@ -55,8 +55,8 @@ def release(redis: Redis, identity: Identity, ids: Sequence[str]) -> None:
     redis.xclaim(identity.stream, identity.group, "a", 0, [*ids], idle=DAY_MS, justid=True)
 
 
-def keys(first: int, count: int) -> list[Key]:
-    return [Key(entry.device_id, entry.ts) for entry in DRIVE.entries(first, count)]
+def keys(first: int, count: int) -> list[PositionKey]:
+    return [PositionKey(entry.device_id, entry.ts) for entry in DRIVE.entries(first, count)]
 
 
 def test_the_groups_state_is_told(
@@ -86,8 +86,8 @@ def test_what_a_consumer_left_is_released_refused_or_stranded(
     assert not stream.released()
     release(redis_client, identity, given[:3])
     redis_client.hset(identity.attempts_key, given[3], "{}")
-    assert stream.left_by("a") == Left(released=3, refused=1, stranded=2)
-    assert stream.left_by("b") == Left()
+    assert stream.left_by("a") == LeftPending(released=3, refused=1, stranded=2)
+    assert stream.left_by("b") == LeftPending()
     assert stream.released()
 
 

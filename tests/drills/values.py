@@ -9,7 +9,7 @@ from drills.drive import Drive, Tally
 from drills.identity import Identity
 from drills.judgement import Bounds, Ending, Life
 from drills.last_words import LastWords
-from drills.observed import GroupState, Left
+from drills.observed import GroupState, LeftPending
 from drills.plan import Fault
 from drills.result import Result
 from drills.timeline import Sample
@@ -35,7 +35,7 @@ def life(**changes: Any) -> Life:
         "ended_early": False,
         "drain_ms": 120.0,
         "last_words": words(),
-        "left": Left(),
+        "left": LeftPending(),
         "inserted": 7,
     }
     return Life(**{**value, **changes})
@@ -60,7 +60,10 @@ def result(**changes: Any) -> Result:
         "seed": 7,
         "bounds": BOUNDS,
         "seconds": 12.34,
-        "lives": (life(drain_ms=100.0), life(drain_ms=300.0, left=Left(released=40), exit_code=3)),
+        "lives": (
+            life(drain_ms=100.0),
+            life(drain_ms=300.0, left=LeftPending(released=40), exit_code=3),
+        ),
         "last_life": life(fault=None, takeover_ms=20.0),
         "ending": ending(),
         "violations": (),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.support.processes import Service, base_environment
-from tests.support.servers import World
+from tests.support.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +26,13 @@ class Run(Protocol):
 
 
 @pytest.fixture
-def world(redis_client: Redis, stream_name: str, database: Database) -> World:
-    return World(redis_client, stream_name, database)
+def world(redis_client: Redis, stream_name: str, database: Database) -> Servers:
+    return Servers(redis_client, stream_name, database)
 
 
 @pytest.fixture
 def run(
-    world: World, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
+    world: Servers, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
 ) -> Iterator[Run]:
     """Whatever a test does with them: none is left, none has shown a password, none a traceback."""
     services: list[Service] = []

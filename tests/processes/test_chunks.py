@@ -11,7 +11,7 @@ from tests.support.servers import entry
 if TYPE_CHECKING:
     from dev.servers import PostgresServer
     from tests.processes.conftest import Run
-    from tests.support.servers import Fields, World
+    from tests.support.servers import Fields, Servers
 
 DAY_S = 86_400
 DAYS = 12
@@ -25,7 +25,7 @@ def of_many_days() -> list[Fields]:
 
 
 def test_lives_that_end_amid_chunks_that_open_and_are_compressed_write_every_row_once(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     has_chunks = postgres_server.binaries.timescaledb is not None
     world.publish(of_many_days())

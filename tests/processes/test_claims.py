@@ -12,7 +12,7 @@ from tests.support.servers import drive
 if TYPE_CHECKING:
     from dev.servers import PostgresServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 ENTRIES = 500
 # Never again in this life: what is claimed is claimed by the pass at its start.
@@ -23,7 +23,7 @@ STUCK = 100
 INSERTED = 'position_writes_total{status="inserted"}'
 
 
-def test_what_a_dead_consumer_left_is_claimed_at_the_start(run: Run, world: World) -> None:
+def test_what_a_dead_consumer_left_is_claimed_at_the_start(run: Run, world: Servers) -> None:
     world.create_group()
     world.publish_abandoned(drive(ENTRIES))
     service = run(**AT_START_ONLY).ready()
@@ -33,7 +33,7 @@ def test_what_a_dead_consumer_left_is_claimed_at_the_start(run: Run, world: Worl
     assert service.ledger == {"read": ENTRIES, "acked": ENTRIES}
 
 
-def test_what_a_consumer_leaves_later_is_claimed_in_a_later_pass(run: Run, world: World) -> None:
+def test_what_a_consumer_leaves_later_is_claimed_in_a_later_pass(run: Run, world: Servers) -> None:
     service = run(**QUICK_CLAIMS).ready()
     world.until_claim_passes(2)
     world.publish_abandoned(drive(ENTRIES))
@@ -42,7 +42,7 @@ def test_what_a_consumer_leaves_later_is_claimed_in_a_later_pass(run: Run, world
 
 
 def test_a_tail_that_is_stuck_behind_thousands_of_fresh_entries_is_reached_within_one_pass(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.create_group()
     ids = world.publish(drive(PENDING))
@@ -65,7 +65,7 @@ def test_a_tail_that_is_stuck_behind_thousands_of_fresh_entries_is_reached_withi
 
 
 def test_entries_pending_under_another_name_are_left_to_it_until_the_threshold(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.create_group()
     others = world.publish(drive(5))
@@ -78,7 +78,7 @@ def test_entries_pending_under_another_name_are_left_to_it_until_the_threshold(
     assert {each.deliveries for each in world.pending_entries().values()} == {1}
 
 
-def test_abandoned_entries_that_were_trimmed_are_told_as_lost(run: Run, world: World) -> None:
+def test_abandoned_entries_that_were_trimmed_are_told_as_lost(run: Run, world: Servers) -> None:
     world.create_group()
     ids = world.publish_abandoned(drive(20))
     world.redis.xtrim(world.stream, minid=ids[5], approximate=False)
@@ -94,7 +94,9 @@ def test_abandoned_entries_that_were_trimmed_are_told_as_lost(run: Run, world: W
     assert service.ledger == {"read": 20, "acked": 15, "lost": 5}
 
 
-def test_a_peer_that_was_killed_at_work_is_succeeded_by_the_living(run: Run, world: World) -> None:
+def test_a_peer_that_was_killed_at_work_is_succeeded_by_the_living(
+    run: Run, world: Servers
+) -> None:
     killed = run(**QUICK_CLAIMS).ready()
     with world.inserts_held():
         world.publish_at_once(drive(ENTRIES))
@@ -106,7 +108,7 @@ def test_a_peer_that_was_killed_at_work_is_succeeded_by_the_living(run: Run, wor
 
 
 def test_instances_that_wait_for_a_frozen_postgres_keep_their_leases(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     # The leases must outlast what a busy machine keeps a process from running.
     patient = {**QUICK_CLAIMS, "CLAIM_THRESHOLD_MS": "1500"}
@@ -131,7 +133,7 @@ def test_instances_that_wait_for_a_frozen_postgres_keep_their_leases(
 
 
 def test_an_instance_that_was_frozen_takes_nothing_back_from_who_has_taken_over(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     frozen = run(**QUICK_CLAIMS).ready()
     with world.inserts_held():
@@ -147,12 +149,12 @@ def test_an_instance_that_was_frozen_takes_nothing_back_from_who_has_taken_over(
         assert world.pending_ids() == ids
     world.until_settled()
     world.assert_promise_kept(rows=ENTRIES)
-    until(lambda: frozen.metrics()["in_flight_records"] == 0, "it has nothing in hand")
+    until(lambda: frozen.metrics()["in_flight_records"] == 0, "it has nothing in flight")
     assert frozen.metrics()[INSERTED] + heir.metrics()[INSERTED] == ENTRIES
     assert frozen.stop() == 0
     ledger = frozen.ledger
     assert ledger.pop("read") == ENTRIES == sum(ledger.values())
 
 
-def owners(world: World) -> set[str]:
+def owners(world: Servers) -> set[str]:
     return {each.consumer for each in world.pending_entries().values()}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dev.servers import PostgresServer
     from tests.processes.conftest import Run
     from tests.support.processes import Service
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 # One more than what is no reason for a suspicion.
 SUSPICIOUS = 6
@@ -26,7 +26,7 @@ SOLE_WRITES = """
 """
 
 
-def written_alone(world: World) -> int:
+def written_alone(world: Servers) -> int:
     """Suspects that were committed by a transaction of their own."""
     with world.owner() as owner:
         [count] = owner.execute(SOLE_WRITES).fetchone() or (0,)
@@ -34,7 +34,7 @@ def written_alone(world: World) -> int:
 
 
 def test_entries_delivered_often_without_a_failure_are_tried_alone_and_committed(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.create_group()
     world.publish_abandoned(SUSPECTED, deliveries=SUSPICIOUS)
@@ -47,7 +47,7 @@ def test_entries_delivered_often_without_a_failure_are_tried_alone_and_committed
     assert service.ledger == {"read": OTHERS + SUSPECTS, "acked": OTHERS + SUSPECTS}
 
 
-def test_entries_delivered_five_times_are_no_suspects(run: Run, world: World) -> None:
+def test_entries_delivered_five_times_are_no_suspects(run: Run, world: Servers) -> None:
     world.create_group()
     world.publish_abandoned(SUSPECTED, deliveries=SUSPICIOUS - 1)
     run(**QUICK_CLAIMS).ready()
@@ -56,7 +56,7 @@ def test_entries_delivered_five_times_are_no_suspects(run: Run, world: World) ->
     assert written_alone(world) == 0
 
 
-def test_own_entries_of_many_former_lives_are_suspects_too(run: Run, world: World) -> None:
+def test_own_entries_of_many_former_lives_are_suspects_too(run: Run, world: Servers) -> None:
     world.create_group()
     world.publish_abandoned(SUSPECTED, deliveries=SUSPICIOUS, consumer="processor-1")
     run().ready()
@@ -66,7 +66,7 @@ def test_own_entries_of_many_former_lives_are_suspects_too(run: Run, world: Worl
 
 
 def test_a_suspect_that_the_server_refuses_is_a_record_with_a_failure_like_any_other(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.create_group()
     world.own("ALTER TABLE positions ADD CHECK (ts < '2026-05-01 12:16Z')")
@@ -81,7 +81,7 @@ def test_a_suspect_that_the_server_refuses_is_a_record_with_a_failure_like_any_o
 
 
 def test_no_trial_begins_while_postgres_is_away(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(**QUICK_CLAIMS).ready()
     postgres_server.process.stop()
@@ -97,7 +97,7 @@ def test_no_trial_begins_while_postgres_is_away(
     assert written_alone(world) == SUSPECTS
 
 
-def test_a_suspect_that_ends_three_processes_is_a_dead_letter(run: Run, world: World) -> None:
+def test_a_suspect_that_ends_three_processes_is_a_dead_letter(run: Run, world: Servers) -> None:
     world.create_group()
     [suspect] = world.publish_abandoned(SUSPECTED[:1], deliveries=SUSPICIOUS)
     with world.inserts_held():
@@ -119,7 +119,7 @@ def test_a_suspect_that_ends_three_processes_is_a_dead_letter(run: Run, world: W
     assert survivor.ledger["dead_lettered"] == 1
 
 
-def killed_in_a_trial(run: Run, world: World) -> Service:
+def killed_in_a_trial(run: Run, world: Servers) -> Service:
     """A life that ended, by no fault of its own, while the suspect was being written."""
     service = run(**QUICK_CLAIMS).ready()
     world.until_writers_wait()
@@ -128,7 +128,7 @@ def killed_in_a_trial(run: Run, world: World) -> Service:
     return service
 
 
-def test_a_trial_that_is_cut_by_a_stop_request_is_taken_back(run: Run, world: World) -> None:
+def test_a_trial_that_is_cut_by_a_stop_request_is_taken_back(run: Run, world: Servers) -> None:
     world.create_group()
     [suspect] = world.publish_abandoned(SUSPECTED[:1], deliveries=SUSPICIOUS)
     with world.inserts_held():

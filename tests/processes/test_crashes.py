@@ -1,4 +1,4 @@
-"""A crash of the whole service, on real servers: exit code 1 and a dump, and the next life writes what was in hand."""
+"""A crash of the whole service, on real servers: exit code 1, a dump, and the next life writes what was in flight."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dev.servers import PostgresServer, RedisServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 # Found on the path before anything else, and imported by the interpreter itself: the service has no such switch.
 SITECUSTOMIZE = """
@@ -33,7 +33,7 @@ PostgresStore.copy_direct = crash
 
 @pytest.fixture
 def crashing(
-    world: World, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
+    world: Servers, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
 ) -> Iterator[Service]:
     """A processor whose first write raises an error that nobody expects."""
     (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
@@ -50,8 +50,8 @@ def crashing(
     assert postgres_server.processor_password not in service.report() + str(service.lines)
 
 
-def test_a_crash_leaves_a_dump_and_what_was_in_hand_to_the_next_life(
-    crashing: Service, run: Run, world: World, postgres_server: PostgresServer
+def test_a_crash_leaves_a_dump_and_what_was_in_flight_to_the_next_life(
+    crashing: Service, run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     crashing.ready()
     ids = world.publish_at_once(drive(100))

@@ -13,7 +13,7 @@ from tests.support.servers import drive, entry
 if TYPE_CHECKING:
     from tests.processes.conftest import Run
     from tests.support.processes import Service
-    from tests.support.servers import Fields, World
+    from tests.support.servers import Fields, Servers
 
 ENTRIES = 5_000
 POISON_AT = 2_600
@@ -45,7 +45,7 @@ def poisonous(stage: str, more: Fields | None = None) -> Fields:
     return {**entry(3, -1, **changes), **(more or {})}
 
 
-def among_thousands(world: World, poison: Fields) -> str:
+def among_thousands(world: Servers, poison: Fields) -> str:
     """Publish it amid what one read delivers; its id."""
     world.own(CHECK)
     entries = drive(ENTRIES - 1, devices=50)
@@ -58,7 +58,7 @@ def lines_about(service: Service, entry_id: str) -> list[dict[str, object]]:
 
 @STAGES
 def test_one_among_five_thousand_is_a_dead_letter_with_all_that_is_known_of_it(
-    run: Run, world: World, stage: str
+    run: Run, world: Servers, stage: str
 ) -> None:
     original = poisonous(stage, {"note": b"\xff\x00 kept", "empty": ""})
     poison = among_thousands(world, original)
@@ -104,7 +104,7 @@ def test_one_among_five_thousand_is_a_dead_letter_with_all_that_is_known_of_it(
 
 @STAGES
 def test_its_neighbours_do_not_wait_for_its_end_and_its_count_survives_restarts(
-    run: Run, world: World, stage: str
+    run: Run, world: Servers, stage: str
 ) -> None:
     poison = among_thousands(world, poisonous(stage))
     # As configured by default: it would be tried again in a minute.
@@ -137,7 +137,7 @@ def test_its_neighbours_do_not_wait_for_its_end_and_its_count_survives_restarts(
 
 
 def test_two_instances_that_refuse_the_same_entries_in_turn_write_one_dead_letter_each(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     bad = [poisonous(stage) for _ in range(100) for stage in POISON]
     world.own(CHECK)
@@ -151,7 +151,7 @@ def test_two_instances_that_refuse_the_same_entries_in_turn_write_one_dead_lette
 
 
 def test_a_record_that_is_accepted_in_the_end_leaves_no_trace_of_its_failures(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.own("ALTER TABLE positions ADD CONSTRAINT slow CHECK (speed < 200)")
     [late, _] = world.publish_at_once([entry(1, 0, speed=250), entry(2, 0)])
@@ -163,7 +163,7 @@ def test_a_record_that_is_accepted_in_the_end_leaves_no_trace_of_its_failures(
     world.assert_promise_kept(rows=2)
 
 
-def test_a_replayed_entry_takes_the_count_of_its_replays_along(run: Run, world: World) -> None:
+def test_a_replayed_entry_takes_the_count_of_its_replays_along(run: Run, world: Servers) -> None:
     [poison] = world.publish([poisonous("decode", {"dlq_replays": "2"})])
     run(DLQ_MAX_ATTEMPTS="1").ready()
     world.until_settled()
@@ -173,7 +173,7 @@ def test_a_replayed_entry_takes_the_count_of_its_replays_along(run: Run, world: 
     assert letter.keys() == {b"ts", b"device_id", b"codec", b"payload", *DLQ_FIELDS}
 
 
-def test_dead_letters_go_where_they_are_configured_to_go(run: Run, world: World) -> None:
+def test_dead_letters_go_where_they_are_configured_to_go(run: Run, world: Servers) -> None:
     elsewhere = f"{world.stream}:graveyard"
     world.publish([poisonous("decode")])
     run(DLQ_MAX_ATTEMPTS="1", REDIS_DLQ_STREAM=elsewhere).ready()
@@ -182,7 +182,7 @@ def test_dead_letters_go_where_they_are_configured_to_go(run: Run, world: World)
     assert world.redis.xlen(elsewhere) == 1
 
 
-def test_dead_letters_are_counted_by_their_code(run: Run, world: World) -> None:
+def test_dead_letters_are_counted_by_their_code(run: Run, world: Servers) -> None:
     world.own(CHECK)
     world.publish([poisonous("decode"), *drive(10), poisonous("write")])
     service = run(DLQ_MAX_ATTEMPTS="1").ready()

@@ -13,7 +13,7 @@ from tests.support.timescaledb import pretend_timescaledb
 if TYPE_CHECKING:
     from dev.servers import PostgresServer, RedisServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 SECRET = "correct-horse"
 FEW_TRIES = {"CONNECT_ATTEMPTS": "3", "CONNECT_BACKOFF_MAX_MS": "20"}
@@ -88,7 +88,7 @@ def test_an_unreachable_server_is_tried_with_pauses_and_then_named(
     ],
 )
 def test_a_postgres_that_does_not_let_us_in_is_told_in_its_own_words(
-    run: Run, world: World, postgres_server: PostgresServer, changed: str, words: str
+    run: Run, world: Servers, postgres_server: PostgresServer, changed: str, words: str
 ) -> None:
     parts = {
         "user": "processor",
@@ -132,7 +132,7 @@ def test_a_redis_that_does_not_let_us_in_is_named(run: Run, redis_server: RedisS
     ],
 )
 def test_a_table_that_is_not_the_contracts_is_told_by_its_differences(
-    run: Run, world: World, statement: str, difference: str
+    run: Run, world: Servers, statement: str, difference: str
 ) -> None:
     world.own(statement)
     service = run()
@@ -145,7 +145,7 @@ def test_a_table_that_is_not_the_contracts_is_told_by_its_differences(
 
 
 def test_a_timescaledb_that_drops_rows_of_a_compressed_table_is_told_with_what_to_do(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     pretend_timescaledb(postgres_server, world.database, "2.17.2", compressed=True)
     service = run()
@@ -156,7 +156,7 @@ def test_a_timescaledb_that_drops_rows_of_a_compressed_table_is_told_with_what_t
     assert difference in service.lines[-1]["msg"]
 
 
-def test_a_missing_index_of_readers_is_a_warning(run: Run, world: World) -> None:
+def test_a_missing_index_of_readers_is_a_warning(run: Run, world: Servers) -> None:
     world.own("DROP INDEX positions_ts")
     service = run().ready()
     [warning] = service.logged("schema: index positions_ts")

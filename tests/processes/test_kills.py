@@ -15,7 +15,7 @@ from tests.support.servers import GROUP, drive, entry
 
 if TYPE_CHECKING:
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 ENTRIES = 8_000
 ROUNDS = 5
@@ -35,7 +35,7 @@ WAIT_AMID_ROWS = (
 
 
 def test_lives_that_are_killed_at_random_moments_lose_nothing_and_write_nothing_twice(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     moments = random.Random(20260501)
     bad = {**entry(1, -1), "payload": "no json"}
@@ -57,7 +57,7 @@ def test_lives_that_are_killed_at_random_moments_lose_nothing_and_write_nothing_
 
 
 def test_a_life_killed_between_commit_and_acknowledgement_has_its_rows_acknowledged_by_the_next(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run().ready()
     with ExitStack() as redis:
@@ -76,7 +76,9 @@ def test_a_life_killed_between_commit_and_acknowledgement_has_its_rows_acknowled
     world.assert_promise_kept(rows=AT_ONCE)
 
 
-def test_a_life_killed_before_the_first_row_of_its_copy_leaves_none(run: Run, world: World) -> None:
+def test_a_life_killed_before_the_first_row_of_its_copy_leaves_none(
+    run: Run, world: Servers
+) -> None:
     service = run().ready()
     with world.table_locked():
         world.publish_at_once(drive(AT_ONCE))
@@ -89,7 +91,7 @@ def test_a_life_killed_before_the_first_row_of_its_copy_leaves_none(run: Run, wo
 
 
 def test_a_copy_that_its_killed_sender_had_sent_whole_races_with_the_next_life_and_counts_once(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.own(*WAIT_AMID_ROWS)
     service = run().ready()
@@ -105,7 +107,7 @@ def test_a_copy_that_its_killed_sender_had_sent_whole_races_with_the_next_life_a
     world.assert_promise_kept(rows=AT_ONCE + 1)
 
 
-def refused_and_held(world: World, redis: ExitStack) -> str:
+def refused_and_held(world: Servers, redis: ExitStack) -> str:
     """Have the only failure that is allowed be about to be recorded; the id of the refused entry."""
     world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
     with world.table_locked():
@@ -117,7 +119,7 @@ def refused_and_held(world: World, redis: ExitStack) -> str:
 
 
 def test_a_life_killed_before_its_dead_letter_is_written_leaves_it_to_the_next(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(DLQ_MAX_ATTEMPTS="1").ready()
     with ExitStack() as redis:
@@ -134,7 +136,7 @@ def test_a_life_killed_before_its_dead_letter_is_written_leaves_it_to_the_next(
 
 
 def test_a_life_killed_before_it_hears_of_its_dead_letter_leaves_one(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(DLQ_MAX_ATTEMPTS="1").ready()
     with ExitStack() as redis:
@@ -149,7 +151,7 @@ def test_a_life_killed_before_it_hears_of_its_dead_letter_leaves_one(
     world.assert_promise_kept(rows=AT_ONCE, poison=[poison])
 
 
-def test_own_pending_entries_come_before_new_ones(run: Run, world: World) -> None:
+def test_own_pending_entries_come_before_new_ones(run: Run, world: Servers) -> None:
     world.create_group()
     old = world.publish(drive(5))
     world.redis.xreadgroup(GROUP, "processor-1", {world.stream: ">"}, count=5)

@@ -15,7 +15,7 @@ from tests.support.servers import GROUP, drive, entry
 if TYPE_CHECKING:
     from dev.servers import PostgresServer, RedisServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 # The classes of the contract's rule 8, each id in one of them.
 LEDGER = (
@@ -31,7 +31,7 @@ LEDGER = (
 
 
 def test_a_life_is_told_in_the_running_systems_words(
-    run: Run, world: World, redis_server: RedisServer, postgres_server: PostgresServer
+    run: Run, world: Servers, redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
     world.create_group()
     service = run(INSTANCE_ID="p-7").ready()
@@ -60,7 +60,7 @@ def test_a_life_is_told_in_the_running_systems_words(
     assert service.stderr == ""
 
 
-def test_every_line_begins_with_time_level_service_and_instance(run: Run, world: World) -> None:
+def test_every_line_begins_with_time_level_service_and_instance(run: Run, world: Servers) -> None:
     world.create_group()
     service = run(INSTANCE_ID="p-7").ready()
     service.stop()
@@ -70,7 +70,7 @@ def test_every_line_begins_with_time_level_service_and_instance(run: Run, world:
         assert (line["level"], line["service"], line["instance_id"]) == ("info", "processor", "p-7")
 
 
-def test_batches_are_told_at_debug_only(run: Run, world: World) -> None:
+def test_batches_are_told_at_debug_only(run: Run, world: Servers) -> None:
     world.publish_at_once(drive(3))
     quiet = run().ready()
     quiet.until_metrics(acks_total=3)
@@ -91,7 +91,7 @@ def test_batches_are_told_at_debug_only(run: Run, world: World) -> None:
     assert written["duration_ms"] > 0
 
 
-def test_entries_from_before_and_after_the_start_become_rows_once(run: Run, world: World) -> None:
+def test_entries_from_before_and_after_the_start_become_rows_once(run: Run, world: Servers) -> None:
     world.publish(drive(1_000))
     service = run().ready()
     world.publish(drive(500, first_second=1_000))
@@ -122,7 +122,7 @@ def test_reads_that_find_nothing_are_counted_as_empty(run: Run) -> None:
 
 
 def test_duplicates_are_counted_within_a_batch_across_batches_and_against_the_table(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.publish_at_once([*drive(100), *drive(30), entry(0, 0)])
     service = run().ready()
@@ -139,7 +139,7 @@ def test_duplicates_are_counted_within_a_batch_across_batches_and_against_the_ta
     assert world.pending() == 0
 
 
-def test_the_first_write_of_a_position_wins(run: Run, world: World) -> None:
+def test_the_first_write_of_a_position_wins(run: Run, world: Servers) -> None:
     world.publish_at_once([entry(1, 0, speed=10), entry(1, 0, speed=20)])
     service = run().ready()
     service.until_metrics(acks_total=2)
@@ -151,7 +151,7 @@ def test_the_first_write_of_a_position_wins(run: Run, world: World) -> None:
         ]
 
 
-def test_the_device_states_are_bounded_and_evictions_counted(run: Run, world: World) -> None:
+def test_the_device_states_are_bounded_and_evictions_counted(run: Run, world: Servers) -> None:
     world.publish_at_once(drive(25, devices=25))
     service = run(DEVICE_STATE_LRU_CAP="10").ready()
     seen = service.until_metrics(acks_total=25)
@@ -159,7 +159,7 @@ def test_the_device_states_are_bounded_and_evictions_counted(run: Run, world: Wo
     assert seen["device_state_evictions_total"] == 15
 
 
-def test_a_misnamed_stream_is_warned_of_and_created(run: Run, world: World) -> None:
+def test_a_misnamed_stream_is_warned_of_and_created(run: Run, world: Servers) -> None:
     service = run().ready()
     [warning] = service.logged(f"stream {world.stream} did not exist")
     assert warning["level"] == "warn"
@@ -171,7 +171,7 @@ def test_a_misnamed_stream_is_warned_of_and_created(run: Run, world: World) -> N
 
 
 def test_an_existing_stream_without_the_group_is_read_from_its_beginning_without_a_warning(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.publish(drive(5))
     service = run().ready()
@@ -180,7 +180,7 @@ def test_an_existing_stream_without_the_group_is_read_from_its_beginning_without
 
 
 def test_both_servers_are_reached_over_unix_sockets(
-    run: Run, world: World, redis_server: RedisServer, postgres_server: PostgresServer
+    run: Run, world: Servers, redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
     world.publish(drive(50))
     by_socket = f"postgresql://processor:{postgres_server.processor_password}@"

@@ -10,13 +10,13 @@ from tests.support.servers import drive
 if TYPE_CHECKING:
     from dev.servers import PostgresServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 MIB = 1024 * 1024
 
 
 def test_two_writers_share_the_devices_and_never_race(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     fresh = drive(18_000, devices=100)
     again = fresh[:: len(fresh) // 2_000]
@@ -46,7 +46,7 @@ def test_two_writers_share_the_devices_and_never_race(
 
 
 def test_memory_stays_bounded_while_postgres_is_away_and_the_stream_grows(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(BATCH_SIZE="1000", WRITE_BATCH_SIZE="2000", WRITE_LINGER_MS="0").ready()
     postgres_server.process.freeze()

@@ -13,7 +13,7 @@ from tests.support.servers import drive, entry
 if TYPE_CHECKING:
     from dev.servers import PostgresServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 # A threshold of a minute is to ten minutes what this one is to six tenths of a second.
 COMPRESSED = {
@@ -26,13 +26,13 @@ COMPRESSED = {
 }
 PASSES = 300
 HALF = 20_000
-# In hand are two batches a writer and one that is read.
+# In flight are two batches a writer and one that is read.
 GROWTH_BYTES_MAX = 64 * 1024 * 1024
 
 
 @pytest.mark.parametrize("outage", ["stop", "freeze"])
 def test_an_outage_of_hundreds_of_claim_passes_adds_no_attempt_to_anything(
-    run: Run, world: World, postgres_server: PostgresServer, outage: str
+    run: Run, world: Servers, postgres_server: PostgresServer, outage: str
 ) -> None:
     service = run(**COMPRESSED).ready()
     world.publish(drive(HALF, devices=50))
@@ -62,7 +62,7 @@ def test_an_outage_of_hundreds_of_claim_passes_adds_no_attempt_to_anything(
 
 
 def test_a_table_that_is_missing_at_run_time_is_named_until_it_is_there_again(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(**COMPRESSED).ready()
     world.publish(drive(100))
@@ -82,7 +82,7 @@ def test_a_table_that_is_missing_at_run_time_is_named_until_it_is_there_again(
 
 @pytest.mark.parametrize("privilege", ["INSERT", "SELECT"])
 def test_a_privilege_that_is_revoked_at_run_time_is_named_until_it_is_granted_again(
-    run: Run, world: World, privilege: str
+    run: Run, world: Servers, privilege: str
 ) -> None:
     service = run(**COMPRESSED).ready()
     world.publish(drive(100))
@@ -103,7 +103,7 @@ def test_a_privilege_that_is_revoked_at_run_time_is_named_until_it_is_granted_ag
 
 
 def test_a_redis_that_was_emptied_under_load_is_read_on_with_an_alarm(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(**COMPRESSED).ready()
     world.publish(drive(HALF, devices=50))
@@ -113,7 +113,7 @@ def test_a_redis_that_was_emptied_under_load_is_read_on_with_an_alarm(
     until(lambda: world.redis.exists(world.stream), "the stream")
     world.publish(drive(1_000, first_second=50_000))
     world.until_settled()
-    until(lambda: service.metrics()["in_flight_records"] == 0, "nothing is in hand")
+    until(lambda: service.metrics()["in_flight_records"] == 0, "nothing is in flight")
     with world.owner() as owner:
         late = "SELECT count(*) FROM positions WHERE ts >= timestamptz '2026-05-01 12:00Z' + interval '50000 s'"
         assert owner.execute(late).fetchone() == (1_000,)

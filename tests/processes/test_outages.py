@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dev.servers import PostgresServer, RedisServer
     from tests.processes.conftest import Run
     from tests.support.processes import Service
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 ENTRIES = 6_000
 # Small reads and writes, so that an outage falls between and into many of them.
@@ -26,7 +26,7 @@ SMALL = {
 }
 
 
-def under_load(run: Run, world: World) -> Service:
+def under_load(run: Run, world: Servers) -> Service:
     """A service that has written some of ENTRIES and has more to do."""
     world.publish(drive(ENTRIES // 2))
     service = run(**SMALL).ready()
@@ -34,7 +34,7 @@ def under_load(run: Run, world: World) -> Service:
     return service
 
 
-def until_all_is_written(service: Service, world: World, *, more: int = 0) -> None:
+def until_all_is_written(service: Service, world: Servers, *, more: int = 0) -> None:
     """Publish the rest, wait until it is settled, and compare everything that can be counted.
 
     `more` entries beside ENTRIES have been published meanwhile.
@@ -55,7 +55,7 @@ def until_all_is_written(service: Service, world: World, *, more: int = 0) -> No
 
 
 def test_a_frozen_postgres_is_waited_for(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = under_load(run, world)
     postgres_server.process.freeze()
@@ -69,7 +69,7 @@ def test_a_frozen_postgres_is_waited_for(
 
 
 def test_a_stopped_postgres_makes_it_unready_until_it_is_back(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = under_load(run, world)
     postgres_server.process.stop()
@@ -83,7 +83,7 @@ def test_a_stopped_postgres_makes_it_unready_until_it_is_back(
 
 
 def test_a_killed_postgres_is_written_to_again_when_it_is_back(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = under_load(run, world)
     postgres_server.process.kill()
@@ -92,7 +92,7 @@ def test_a_killed_postgres_is_written_to_again_when_it_is_back(
     until_all_is_written(service, world)
 
 
-def test_terminated_sessions_cost_a_reconnection_each(run: Run, world: World) -> None:
+def test_terminated_sessions_cost_a_reconnection_each(run: Run, world: Servers) -> None:
     service = under_load(run, world)
     for hour in range(1, 4):
         for pid in world.sessions_of_the_processor():
@@ -113,7 +113,7 @@ def kill_and_start(redis_server: RedisServer) -> None:
 
 @pytest.mark.parametrize("outage", [restart, kill_and_start])
 def test_a_redis_that_comes_back_with_its_data_is_read_on(
-    run: Run, world: World, redis_server: RedisServer, outage: Callable[[RedisServer], None]
+    run: Run, world: Servers, redis_server: RedisServer, outage: Callable[[RedisServer], None]
 ) -> None:
     service = under_load(run, world)
     outage(redis_server)
@@ -122,7 +122,7 @@ def test_a_redis_that_comes_back_with_its_data_is_read_on(
 
 
 def test_a_redis_that_is_away_makes_it_unready_until_it_is_back(
-    run: Run, world: World, redis_server: RedisServer
+    run: Run, world: Servers, redis_server: RedisServer
 ) -> None:
     service = under_load(run, world)
     redis_server.process.stop()
@@ -134,7 +134,7 @@ def test_a_redis_that_is_away_makes_it_unready_until_it_is_back(
 
 
 def test_a_frozen_redis_is_given_up_and_connected_to_again_when_it_thaws(
-    run: Run, world: World, redis_server: RedisServer
+    run: Run, world: Servers, redis_server: RedisServer
 ) -> None:
     service = under_load(run, world)
     redis_server.process.freeze()
@@ -145,7 +145,7 @@ def test_a_frozen_redis_is_given_up_and_connected_to_again_when_it_thaws(
 
 
 def test_killed_redis_connections_are_made_anew_and_what_they_swallowed_is_read_again(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = under_load(run, world)
     for _ in range(3):
@@ -156,7 +156,7 @@ def test_killed_redis_connections_are_made_anew_and_what_they_swallowed_is_read_
 
 
 def test_an_idle_service_notices_that_postgres_is_gone_or_frozen(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run().ready()
     postgres_server.process.freeze()
@@ -172,7 +172,9 @@ def test_an_idle_service_notices_that_postgres_is_gone_or_frozen(
     assert world.rows() == 10
 
 
-def test_a_session_that_became_read_only_is_given_up_for_a_new_one(run: Run, world: World) -> None:
+def test_a_session_that_became_read_only_is_given_up_for_a_new_one(
+    run: Run, world: Servers
+) -> None:
     service = run(CONNECT_BACKOFF_MAX_MS="200").ready()
     # As a server does to the sessions that it has from before a failover.
     world.own(
@@ -191,7 +193,7 @@ def test_a_session_that_became_read_only_is_given_up_for_a_new_one(run: Run, wor
 
 
 def test_entries_that_are_read_twice_in_one_life_count_once_in_its_ledger(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     bad = [{**each, "payload": "no json"} for each in drive(5)]
     world.publish([*drive(50), *bad])
@@ -205,7 +207,7 @@ def test_entries_that_are_read_twice_in_one_life_count_once_in_its_ledger(
     assert service.ledger == {"read": 55, "acked": 50, "left_pending": 5}
 
 
-def test_a_destroyed_group_is_made_anew_and_told(run: Run, world: World) -> None:
+def test_a_destroyed_group_is_made_anew_and_told(run: Run, world: Servers) -> None:
     service = run().ready()
     world.publish(drive(100))
     service.until_metrics(acks_total=100)
@@ -219,7 +221,7 @@ def test_a_destroyed_group_is_made_anew_and_told(run: Run, world: World) -> None
     assert service.ledger == {"read": 100, "acked": 100}
 
 
-def test_a_deleted_stream_is_made_anew_and_told(run: Run, world: World) -> None:
+def test_a_deleted_stream_is_made_anew_and_told(run: Run, world: Servers) -> None:
     service = run().ready()
     world.publish(drive(100))
     service.until_metrics(acks_total=100)

@@ -11,7 +11,7 @@ from tests.support.servers import GROUP, drive, entry
 
 if TYPE_CHECKING:
     from tests.processes.conftest import Run
-    from tests.support.servers import Fields, World
+    from tests.support.servers import Fields, Servers
 
 DEVICE = position(1, 0)["device_id"]
 PAYLOAD_BYTES_MAX = 2_000
@@ -44,7 +44,7 @@ MALFORMED: dict[str, tuple[Fields, str | None]] = {
 
 
 def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neighbours_are_written(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     assert tuple(MALFORMED) == DECODE_CODES
     entries = [neighbour for bad, _ in MALFORMED.values() for neighbour in (bad, None)]
@@ -74,7 +74,7 @@ def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neig
 
 
 def test_pending_entries_that_were_trimmed_are_told_as_lost_and_acknowledged(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     world.create_group()
     ids = world.publish(drive(20))

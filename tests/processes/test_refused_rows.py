@@ -11,7 +11,7 @@ from tests.support.servers import drive, entry
 
 if TYPE_CHECKING:
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 REFUSED_DEVICE = position(5, 0)["device_id"]
 CHECK = f"ALTER TABLE positions ADD CHECK (device_id <> '{REFUSED_DEVICE}')"
@@ -43,7 +43,7 @@ OF_THE_DEVICE = f"NEW.device_id = '{REFUSED_DEVICE}'"
     ],
 )
 def test_a_refused_row_is_told_and_left_pending_and_its_neighbours_are_committed(
-    run: Run, world: World, obstacle: tuple[str, ...], sqlstate: str
+    run: Run, world: Servers, obstacle: tuple[str, ...], sqlstate: str
 ) -> None:
     world.own(*obstacle)
     ids = world.publish_at_once(drive(200, devices=200))
@@ -69,7 +69,7 @@ def test_a_refused_row_is_told_and_left_pending_and_its_neighbours_are_committed
 
 @pytest.mark.parametrize("sqlstate", ["23514", "0A000"])
 def test_a_refused_row_that_comes_first_in_its_batch_holds_up_nobody(
-    run: Run, world: World, sqlstate: str
+    run: Run, world: Servers, sqlstate: str
 ) -> None:
     first = position(0, 0)["device_id"]
     world.own(*trigger(sqlstate, f"NEW.device_id = '{first}'"))
@@ -80,7 +80,7 @@ def test_a_refused_row_that_comes_first_in_its_batch_holds_up_nobody(
     assert len(service.logged("record refused")) == 1
 
 
-def test_several_refused_rows_are_each_found(run: Run, world: World) -> None:
+def test_several_refused_rows_are_each_found(run: Run, world: Servers) -> None:
     world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
     bad = {3, 4, 77, 100, 199}
     ids = world.publish_at_once([entry(n, 0, speed=250 if n in bad else 50) for n in range(200)])
@@ -90,7 +90,7 @@ def test_several_refused_rows_are_each_found(run: Run, world: World) -> None:
     assert world.pending_ids() == [ids[n] for n in sorted(bad)]
 
 
-def test_the_repeat_of_a_refused_row_is_tried_in_its_place(run: Run, world: World) -> None:
+def test_the_repeat_of_a_refused_row_is_tried_in_its_place(run: Run, world: Servers) -> None:
     world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
     ids = world.publish_at_once(
         [
@@ -112,7 +112,9 @@ def test_the_repeat_of_a_refused_row_is_tried_in_its_place(run: Run, world: Worl
     assert speeds == [(60.0,), (63.0,)]
 
 
-def test_a_refused_row_among_duplicates_is_found_on_the_staged_path(run: Run, world: World) -> None:
+def test_a_refused_row_among_duplicates_is_found_on_the_staged_path(
+    run: Run, world: Servers
+) -> None:
     world.publish_at_once(drive(50, devices=50))
     service = run().ready()
     service.until_metrics(acks_total=50)
@@ -127,7 +129,7 @@ def test_a_refused_row_among_duplicates_is_found_on_the_staged_path(run: Run, wo
 
 
 def test_a_batch_refused_whole_for_its_rows_sake_is_left_pending_once_the_schema_is_checked(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run().ready()
     # Somebody's row, by which the others are judged.
@@ -166,7 +168,7 @@ OWNERS_MISTAKES = {
 
 @pytest.mark.parametrize("mistake", OWNERS_MISTAKES)
 def test_an_owners_mistake_costs_no_record_and_work_goes_on_when_it_is_undone(
-    run: Run, world: World, mistake: str
+    run: Run, world: Servers, mistake: str
 ) -> None:
     wrong, right, reason = OWNERS_MISTAKES[mistake]
     world.publish_at_once(drive(10))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dev.servers import PostgresServer
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 pytestmark = pytest.mark.deployment("stress")
 
@@ -47,19 +47,19 @@ def starved_machine() -> Iterator[None]:
             burners.terminate()
 
 
-def idle_ms_of_pending(world: World) -> Iterator[int]:
+def idle_ms_of_pending(world: Servers) -> Iterator[int]:
     start = "-"
     while page := _pending_behind(world, start):
         yield from (each["time_since_delivered"] for each in page)
         start = f"({page[-1]['message_id'].decode()}"
 
 
-def _pending_behind(world: World, start: str) -> Any:
+def _pending_behind(world: Servers, start: str) -> Any:
     return world.redis.xpending_range(world.stream, GROUP, start, "+", PAGE)
 
 
-def test_a_stop_with_much_in_hand_and_a_frozen_postgres_hands_all_of_it_over_in_time(
-    run: Run, world: World, postgres_server: PostgresServer
+def test_a_stop_with_much_in_flight_and_a_frozen_postgres_hands_all_of_it_over_in_time(
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     world.create_group()
     service = run(
@@ -72,7 +72,7 @@ def test_a_stop_with_much_in_hand_and_a_frozen_postgres_hands_all_of_it_over_in_
     postgres_server.process.freeze()
     # A COPY is under way in the end, not a look at a new device.
     world.grow(IN_HAND)
-    until(lambda: service.metrics()["in_flight_records"] == IN_HAND, "all is in hand")
+    until(lambda: service.metrics()["in_flight_records"] == IN_HAND, "all is in flight")
     with starved_machine():
         asked = time.monotonic()
         code = service.stop()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dev.servers import PostgresServer, RedisServer
     from tests.processes.conftest import Run
-    from tests.support.servers import Fields, World
+    from tests.support.servers import Fields, Servers
 
 # The interpreter's own end on a busy machine, beyond what the contract grants.
 EXIT_S = 1.0
@@ -40,7 +40,7 @@ def test_an_idle_service_stops_at_once_and_not_after_its_blocked_read(
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
 def test_under_load_everything_that_was_read_is_written_and_acknowledged(
-    run: Run, world: World, number: Signals
+    run: Run, world: Servers, number: Signals
 ) -> None:
     world.publish(drive(30_000))
     service = run(BATCH_SIZE="500", WRITE_BATCH_SIZE="1000").ready()
@@ -69,7 +69,7 @@ def test_a_stop_request_after_the_clean_exit_does_not_change_the_exit_code(run: 
     assert service.stop() == 0
 
 
-def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: World) -> None:
+def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: Servers) -> None:
     world.publish(drive(10_000))
     first = run(BATCH_SIZE="200", WRITE_BATCH_SIZE="200").ready()
     world.until_rows(1)
@@ -113,7 +113,7 @@ def test_a_stop_while_a_frozen_server_is_being_connected_to_is_a_clean_exit(
 
 
 def test_a_group_that_was_set_back_counts_each_entry_once_and_is_a_clean_exit(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run().ready()
     poison: Fields = {"codec": "8E", "payload": "{"}
@@ -128,7 +128,7 @@ def test_a_group_that_was_set_back_counts_each_entry_once_and_is_a_clean_exit(
 
 
 def test_what_a_former_life_was_given_and_nobody_read_is_released_and_counted_apart(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     service = run(CLAIM_INTERVAL_MS="60000").ready()
     service.until_metrics(**{'consumer_reads_total{result="empty"}': 1})
@@ -138,7 +138,7 @@ def test_what_a_former_life_was_given_and_nobody_read_is_released_and_counted_ap
     assert_claimable_at_once(world, ids)
 
 
-def assert_claimable_at_once(world: World, ids: list[str]) -> None:
+def assert_claimable_at_once(world: Servers, ids: list[str]) -> None:
     """They are pending, and seem to have been idle for longer than any threshold."""
     left = world.pending_entries()
     assert list(left) == ids
@@ -146,7 +146,7 @@ def assert_claimable_at_once(world: World, ids: list[str]) -> None:
 
 
 def test_a_second_signal_ends_the_drain_at_once(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="25000").ready()
     postgres_server.process.freeze()
@@ -163,7 +163,7 @@ def test_a_second_signal_ends_the_drain_at_once(
 
 
 def test_a_drain_that_exceeds_its_budget_releases_the_rest_to_any_other_instance(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="1500").ready()
     postgres_server.process.freeze()
@@ -184,7 +184,7 @@ def test_a_drain_that_exceeds_its_budget_releases_the_rest_to_any_other_instance
 
 
 def test_the_drain_waits_for_a_server_that_comes_back_within_the_budget(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="25000").ready()
     postgres_server.process.freeze()
@@ -199,7 +199,7 @@ def test_the_drain_waits_for_a_server_that_comes_back_within_the_budget(
 
 
 def test_a_draining_service_is_alive_and_not_ready(
-    run: Run, world: World, postgres_server: PostgresServer
+    run: Run, world: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="25000").ready()
     postgres_server.process.freeze()

@@ -10,7 +10,7 @@ from tests.support.servers import drive
 
 if TYPE_CHECKING:
     from tests.processes.conftest import Run
-    from tests.support.servers import World
+    from tests.support.servers import Servers
 
 ROWS = 10_000
 REPEATS = 3
@@ -21,7 +21,7 @@ STATUSES = ("inserted", "duplicate", "failed")
 
 
 def test_two_lives_of_one_name_at_once_leave_all_that_neither_has_written(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     lives = [run(DRAIN_BUDGET_MS="500", **SMALL).ready() for _ in range(2)]
     with world.inserts_held():
@@ -37,7 +37,7 @@ def test_two_lives_of_one_name_at_once_leave_all_that_neither_has_written(
 
 
 def test_two_instances_write_shuffled_repeats_of_ten_thousand_rows_once_each(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     entries = drive(ROWS, devices=50) * REPEATS
     random.Random(20260501).shuffle(entries)

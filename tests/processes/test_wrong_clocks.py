@@ -17,7 +17,7 @@ from dev.servers import launch_redis
 from tests.conftest import redis_key
 from tests.support.batches import position
 from tests.support.processes import QUICK_CLAIMS
-from tests.support.servers import World
+from tests.support.servers import Servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def published_now(records: int = RECORDS, *, ago: timedelta = timedelta()) -> li
     return [{"codec": "8E", "payload": json.dumps(value)} for value in values]
 
 
-def test_ids_that_are_no_times_of_their_records_cost_none_of_them(run: Run, world: World) -> None:
+def test_ids_that_are_no_times_of_their_records_cost_none_of_them(run: Run, world: Servers) -> None:
     days_ago_ms = round((datetime.now(UTC) - timedelta(days=DAYS_WRONG)).timestamp() * 1000)
     ids = [*(f"1-{n}" for n in range(1, 50)), *(f"{days_ago_ms}-{n}" for n in range(51))]
     for entry_id, fields in zip(ids, published_now(), strict=True):
@@ -73,7 +73,7 @@ def test_ids_that_are_no_times_of_their_records_cost_none_of_them(run: Run, worl
 
 
 def test_a_device_with_a_wrong_clock_ends_as_a_dead_letter_among_sound_ones(
-    run: Run, world: World
+    run: Run, world: Servers
 ) -> None:
     sound = published_now()
     [wrong] = published_now(1, ago=timedelta(days=4_000))
@@ -110,7 +110,7 @@ def test_what_was_refused_by_the_wrong_clock_of_redis_is_written_once_that_is_se
         redis_with_a_clock(pytestconfig.stash[redis_key], tmp_path) as (server, clock_file),
         Redis.from_url(server.url) as client,
     ):
-        world = World(client, "telemetry:clock", database)
+        world = Servers(client, "telemetry:clock", database)
         world.publish(published_now())
         service = run(
             **QUICK_CLAIMS,

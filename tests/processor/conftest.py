@@ -11,14 +11,14 @@ from trio.testing import MockClock
 
 from processor.edges.retrying import Dependency
 from processor.journal.statistics import Build, Recorder
-from processor.settling.in_flight import InHand
+from processor.settling.in_flight import InFlight
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.logs import Log
-from tests.support.commit_harness import CommitDesk
+from tests.support.commit_harness import CommitHarness
 from tests.support.fakes.redis import NOON_US
-from tests.support.redis_harness import Desk
-from tests.support.service_harness import Stage
+from tests.support.redis_harness import RedisHarness
+from tests.support.service_harness import ServiceHarness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,30 +85,30 @@ def backoff() -> Backoff:
 
 
 @pytest.fixture
-def in_hand(recorder: Recorder) -> InHand:
-    return InHand(recorder)
+def in_flight(recorder: Recorder) -> InFlight:
+    return InFlight(recorder)
 
 
 @pytest.fixture
-async def desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
-    desk = Desk(in_hand, redis, backoff)
+async def desk(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
+    desk = RedisHarness(in_flight, redis, backoff)
     await desk.open()
     return desk
 
 
 @pytest.fixture
-async def busy_desk(in_hand: InHand, redis: Dependency, backoff: Backoff) -> Desk:
+async def busy_desk(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
     """A desk where whoever hands a batch over waits until it is received."""
-    desk = Desk(in_hand, redis, backoff, capacity=0)
+    desk = RedisHarness(in_flight, redis, backoff, capacity=0)
     await desk.open()
     return desk
 
 
 @pytest.fixture
-def commits(postgres: Dependency, backoff: Backoff) -> CommitDesk:
-    return CommitDesk(postgres, backoff)
+def commits(postgres: Dependency, backoff: Backoff) -> CommitHarness:
+    return CommitHarness(postgres, backoff)
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def stage() -> ServiceHarness:
+    return ServiceHarness()

@@ -10,7 +10,7 @@ import trio
 from processor.core.attempts import Failure, Fate, Recorded
 from processor.core.evidence import Evidence
 from processor.core.parts import Part
-from processor.core.write_errors import Path
+from processor.core.write_errors import WriteRoute
 from processor.edges.ports import Commit, Sighting, Swept
 from processor.settling.receipts import written
 from tests.support.fakes.redis import FakePending, parse_id
@@ -20,7 +20,7 @@ from tests.support.fakes.stream import FakeStream
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from processor.core.bisection import Dissection
+    from processor.core.bisection import Bisection
     from processor.writing.committing import Committing
     from processor.writing.judging import Ruling
     from telemetry._codec import Batch, Delivery, Keys
@@ -73,7 +73,7 @@ class TwoStepStream(FakeStream):
         before = {each.entry_id: self.redis.attempts.get(each.entry_id) for each in failures}
         answers = await super().record_failures(failures, attempts_max=attempts_max)
         for failure, recorded in zip(failures, answers, strict=True):
-            if recorded.fate is Fate.DEAD:
+            if recorded.fate is Fate.DEAD_LETTERED:
                 key = parse_id(failure.entry_id)
                 self.redis.pending[key] = FakePending(self._consumer)
                 self.redis.attempts[failure.entry_id] = before[failure.entry_id] or "{}"
@@ -131,7 +131,7 @@ class KeepingStream(FakeStream):
 
 
 async def acknowledge_before_commit(
-    self: Committing, dissection: Dissection[Batch, Ruling], part: Part[Batch]
+    self: Committing, dissection: Bisection[Batch, Ruling], part: Part[Batch]
 ) -> None:
     """In place of `Committing._write`: the receipt goes out first."""
     await self._receipt(written(part.batch, Commit(0, part.batch.rows)))
@@ -176,4 +176,4 @@ async def receipt_at_sight(self: Committing, batch: Batch, unproven: Keys) -> Pa
     sighting = await self._store.probe(unproven)
     rest, found = batch.drop_known(unproven, sighting.known)
     await self._receipt(written(found, Commit(sighting.session, 0)))
-    return Part(rest, Path.STAGED)
+    return Part(rest, WriteRoute.STAGED)

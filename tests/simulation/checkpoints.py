@@ -37,9 +37,9 @@ class Checkpoints(trio.abc.Instrument):
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Trio is about to run a task up to where it waits next."""
         if self._life is not None and task.context.get(current_life) is self._life:
-            self.meet(self._life)
+            self.prepare(self._life)
 
-    def meet(self, life: Life) -> None:
+    def prepare(self, life: Life) -> None:
         """A checkpoint of this life."""
         if life is not self._life or life.has_ended:
             return

@@ -13,7 +13,7 @@ from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.promise import violations
 from tests.simulation.scenarios import SCENARIOS, Scenario
-from tests.simulation.world import Doubles, World
+from tests.simulation.simulation import Doubles, Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def cuts_of(scenario: str, seed: int = 0) -> Iterator[Cut]:
 async def _play(cut: Cut, checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
     scenario = SCENARIOS[cut.scenario]
     async with trio.open_nursery() as nursery:
-        world = World(nursery, checkpoints, scenario.env, doubles)
+        world = Simulation(nursery, checkpoints, scenario.env, doubles)
         scenario.prepare(world)
         subject = world.start(SUBJECT)
         checkpoints.watch(subject)
@@ -116,14 +116,14 @@ async def _play(cut: Cut, checkpoints: Checkpoints, doubles: Doubles) -> list[st
     return violations(world)
 
 
-async def _direct(scenario: Scenario, world: World, played: trio.Event) -> None:
+async def _direct(scenario: Scenario, world: Simulation, played: trio.Event) -> None:
     await scenario.script(world)
     if world.subject.asked_at is None:
         world.subject.stop()
     played.set()
 
 
-async def finish(world: World, successor: str, played: trio.Event) -> None:
+async def finish(world: Simulation, successor: str, played: trio.Event) -> None:
     """Let the survivors settle everything, and stop them."""
     if not world.living:
         world.start(successor)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.config import Config
-    from processor.settling.in_flight import InHand
+    from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.exit_codes import ExitCode
-    from tests.simulation.world import World
+    from tests.simulation.simulation import Simulation
 
 
 # The lines of many thousand lives; nobody reads them, and they are put together all the same.
@@ -37,7 +37,7 @@ logging.getLogger("simulation").setLevel(logging.CRITICAL + 1)
 class Life:
     """From the start of a process to its end, in whatever way it ends."""
 
-    def __init__(self, world: World, name: str, config: Config) -> None:
+    def __init__(self, world: Simulation, name: str, config: Config) -> None:
         self.name = name
         self.config = config
         self.asked_at: float | None = None
@@ -60,7 +60,7 @@ class Life:
         self.tried: set[str] = set()
         self._world = world
         self._scope = trio.CancelScope()
-        self._wire = Wire(lambda: world.checkpoints.meet(self), self._hear)
+        self._wire = Wire(lambda: world.checkpoints.prepare(self), self._hear)
         self._signals, self._receiver = trio.open_memory_channel[int](10)
         self._stream = world.doubles.stream(world.redis, consumer=name, instance_id=name)
         self._stores: list[FakeStore] = []
@@ -72,9 +72,9 @@ class Life:
         return self.ended.is_set()
 
     @property
-    def in_hand(self) -> InHand | None:
+    def in_flight(self) -> InFlight | None:
         """What it knows of the entries it has read; None before it was assembled."""
-        return None if self._pipeline is None else self._pipeline.in_hand
+        return None if self._pipeline is None else self._pipeline.in_flight
 
     async def run(self) -> None:
         """Live until the process would end."""
@@ -166,18 +166,18 @@ class Life:
                 self.buried.update(
                     failure.entry_id
                     for failure, recorded in zip(arguments[0], answer, strict=True)
-                    if recorded.fate is Fate.DEAD
+                    if recorded.fate is Fate.DEAD_LETTERED
                 )
             case "begin_trial":
-                if answer.fate in {Fate.DEAD, Fate.LOST}:
+                if answer.fate in {Fate.DEAD_LETTERED, Fate.LOST}:
                     self.read.add(arguments[0])
-                (self.buried if answer.fate is Fate.DEAD else self.tried).add(arguments[0])
+                (self.buried if answer.fate is Fate.DEAD_LETTERED else self.tried).add(arguments[0])
 
     def holds(self, entry_ids: Sequence[str]) -> list[str]:
-        """Those of the ids that it has in hand."""
-        if self.in_hand is None or self.has_ended:
+        """Those of the ids that it has in flight."""
+        if self.in_flight is None or self.has_ended:
             return []
-        return sorted(set(entry_ids).difference(self.in_hand.absent(entry_ids)))
+        return sorted(set(entry_ids).difference(self.in_flight.absent(entry_ids)))
 
 
 def ids_of(delivery: Delivery) -> list[str]:
@@ -187,7 +187,7 @@ def ids_of(delivery: Delivery) -> list[str]:
 
 
 class WatchedPipeline(Pipeline):
-    """A pipeline that its life knows of, so that what it has in hand can be looked at from outside."""
+    """A pipeline that its life knows of, so that what it has in flight can be looked at from outside."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

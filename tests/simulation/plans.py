@@ -14,12 +14,12 @@ from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.cuts import finish
 from tests.simulation.promise import violations
-from tests.simulation.world import (
+from tests.simulation.simulation import (
     DISCARDED_DEVICE,
     KILLER_DEVICE,
     REFUSED_DEVICE,
     Doubles,
-    World,
+    Simulation,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Publish:
     records: int
     device: int = 1
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         for second in range(self.first_second, self.first_second + self.records):
             world.publish(second, device=self.device)
 
@@ -47,7 +47,7 @@ class PublishOdd:
 
     is_deadly: bool
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         device = KILLER_DEVICE if self.is_deadly else DISCARDED_DEVICE
         world.publish(len(world.published), device=device)
 
@@ -58,7 +58,7 @@ class PublishPoison:
 
     by_server: bool
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         if self.by_server:
             world.publish(len(world.published), device=REFUSED_DEVICE)
         else:
@@ -72,7 +72,7 @@ class Inherit:
     entries: int
     deliveries: int
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         for _ in range(self.entries):
             world.publish(len(world.published))
         world.deliver_to_the_dead(deliveries=self.deliveries)
@@ -84,7 +84,7 @@ class Trim:
 
     entries: int
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         kept = [each for each in world.published if each not in world.trimmed]
         for entry_id in kept[: self.entries]:
             world.trim(entry_id)
@@ -96,7 +96,7 @@ class Start:
 
     name: str
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         if not _living(world, self.name):
             world.start(self.name)
 
@@ -108,7 +108,7 @@ class Stop:
     name: str
     checkpoints: int = 0
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         _strike(world, self.name, self.checkpoints, lambda life: life.stop())
 
 
@@ -120,17 +120,17 @@ class Kill:
     checkpoints: int = 0
     arrives: bool = False
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         _strike(world, self.name, self.checkpoints, lambda life: life.kill(arrives=self.arrives))
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A server goes away, freezes, slows down or comes back, or delivers again: one of World's methods, by name."""
+    """A server goes away, freezes, slows down or comes back, or delivers again: a method of Simulation, by name."""
 
     what: str
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         getattr(world, self.what)()
 
 
@@ -140,11 +140,11 @@ class Trouble:
 
     what: str
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         TROUBLES[self.what](world)
 
 
-TROUBLES: Mapping[str, Callable[[World], None]] = {
+TROUBLES: Mapping[str, Callable[[Simulation], None]] = {
     "fail over": redis_troubles.fail_over,
     "fill the memory": redis_troubles.fill,
     "close what is idle": partial(redis_troubles.close_idle, idle_s_max=0.8),
@@ -180,7 +180,7 @@ class Pause:
 
     milliseconds: int
 
-    async def happen(self, world: World) -> None:
+    async def happen(self, world: Simulation) -> None:
         del world
         await trio.sleep(self.milliseconds / 1000)
 
@@ -203,7 +203,7 @@ def carry_out(plan: Sequence[Step], *, seed: int, doubles: Doubles | None = None
 
 async def _play(plan: Sequence[Step], checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
     async with trio.open_nursery() as nursery:
-        world = World(nursery, checkpoints, doubles=doubles)
+        world = Simulation(nursery, checkpoints, doubles=doubles)
         for step in plan:
             await step.happen(world)
             await trio.lowlevel.checkpoint()
@@ -215,11 +215,11 @@ async def _play(plan: Sequence[Step], checkpoints: Checkpoints, doubles: Doubles
     return violations(world)
 
 
-def _living(world: World, name: str) -> Life | None:
+def _living(world: Simulation, name: str) -> Life | None:
     return next((life for life in world.living if life.name == name), None)
 
 
-def _strike(world: World, name: str, checkpoints: int, strike: Callable[[Life], None]) -> None:
+def _strike(world: Simulation, name: str, checkpoints: int, strike: Callable[[Life], None]) -> None:
     life = _living(world, name)
     if life is None:
         return

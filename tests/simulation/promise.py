@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from processor.core.attempts import NO_ANSWER, Stage
+from processor.core.attempts import NO_ANSWER, FailureStage
 from processor.service.ending import HAND_OVER_INSISTED_MS, HAND_OVER_MS
 from telemetry.chassis.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
-    from tests.simulation.world import Published, World
+    from tests.simulation.simulation import Published, Simulation
 
-# Stage and code of an entry that nobody survived to try.
-SUSPICION = (Stage.CRASH.value, NO_ANSWER)
+# FailureStage and code of an entry that nobody survived to try.
+SUSPICION = (FailureStage.CRASH.value, NO_ANSWER)
 
 
-def violations(world: World) -> list[str]:
+def violations(world: Simulation) -> list[str]:
     """Everything that breaks the promise, one sentence each; callable at any moment of a run.
 
     Every position published is in the table exactly once, every poisonous entry in one dead letter
@@ -34,7 +34,7 @@ def violations(world: World) -> list[str]:
     return found
 
 
-def _of_entry(world: World, entry_id: str, published: Published) -> Iterator[str]:
+def _of_entry(world: Simulation, entry_id: str, published: Published) -> Iterator[str]:
     letters = world.dead_letters_of(entry_id)
     # What is delivered again after it was buried is refused again.
     if len(letters) > 1 + world.set_back:
@@ -52,7 +52,7 @@ def _of_entry(world: World, entry_id: str, published: Published) -> Iterator[str
 
 
 def _of_dead_letter(
-    world: World, entry_id: str, published: Published, letter: dict[str, str | bytes]
+    world: Simulation, entry_id: str, published: Published, letter: dict[str, str | bytes]
 ) -> Iterator[str]:
     reason = (letter["dlq_stage"], letter["dlq_code"])
     reasons = {(published.stage, published.code)}
@@ -66,13 +66,13 @@ def _of_dead_letter(
         yield f"the dead letter of {entry_id} does not hold its fields"
 
 
-def _may_have_killed(world: World) -> bool:
+def _may_have_killed(world: Simulation) -> bool:
     """Whether so many lives were killed that an entry which was on trial each time looks guilty."""
     killed = [life for life in world.lives if life.is_killed]
     return bool(killed) and len(killed) >= killed[0].config.dlq_max_attempts
 
 
-def _of_failures(world: World) -> Iterator[str]:
+def _of_failures(world: Simulation) -> Iterator[str]:
     for entry_id, recorded in world.redis.attempts.items():
         if world.is_finished:
             yield f"a failure of {entry_id} is remembered, and everybody has finished"
@@ -81,7 +81,7 @@ def _of_failures(world: World) -> Iterator[str]:
             yield f"a failure of {entry_id} was recorded, and nothing is wrong with it: {recorded}"
 
 
-def _may_be_on_trial(world: World, entry_id: str) -> bool:
+def _may_be_on_trial(world: Simulation, entry_id: str) -> bool:
     """Whether a life tries the entry alone just now, or may have died of it."""
     return any(
         life.is_killed or (entry_id in life.tried and not life.has_ended) for life in world.lives
@@ -91,7 +91,7 @@ def _may_be_on_trial(world: World, entry_id: str) -> bool:
 def _of_life(life: Life) -> Iterator[str]:
     if life.crash is not None:
         yield f"{life.name} crashed: {life.crash!r}"
-    if life.in_hand is not None:
+    if life.in_flight is not None:
         yield from _of_ledger(life)
     if life.code is not None:
         yield from _of_end(life)
@@ -100,11 +100,11 @@ def _of_life(life: Life) -> Iterator[str]:
 
 
 def _of_ledger(life: Life) -> Iterator[str]:
-    assert life.in_hand is not None
-    ledger, held = life.in_hand.ledger, life.in_hand.undecided
-    # What is in hand is in no class yet.
+    assert life.in_flight is not None
+    ledger, held = life.in_flight.ledger, life.in_flight.undecided
+    # What is in flight is in no class yet.
     if ledger.unaccounted != held:
-        yield f"{life.name}: the ledger does not balance, with {held} in hand: {ledger}"
+        yield f"{life.name}: the ledger does not balance, with {held} in flight: {ledger}"
     if ledger.read != len(life.read):
         yield f"{life.name}: {len(life.read)} entries were read: {ledger}"
     if ledger.acked != len(life.acked):
@@ -117,7 +117,7 @@ def _of_ledger(life: Life) -> Iterator[str]:
     if ledger.released_unread != len(life.released - life.read):
         yield f"{life.name}: {len(life.released - life.read)} unread were released: {ledger}"
     if life.code is not None and (life.code is ExitCode.CLEAN) is bool(held + ledger.released):
-        yield f"{life.name} ended with {life.code!r} and {held} in hand: {ledger}"
+        yield f"{life.name} ended with {life.code!r} and {held} in flight: {ledger}"
 
 
 def _of_end(life: Life) -> Iterator[str]:

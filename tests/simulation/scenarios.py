@@ -9,10 +9,10 @@ from typing import TypeAlias
 import trio
 
 from tests.simulation import redis_troubles
-from tests.simulation.world import DISCARDED_DEVICE, KILLER_DEVICE, REFUSED_DEVICE, World
+from tests.simulation.simulation import DISCARDED_DEVICE, KILLER_DEVICE, REFUSED_DEVICE, Simulation
 
-Preparation: TypeAlias = Callable[[World], None]
-Script: TypeAlias = Callable[[World], Awaitable[None]]
+Preparation: TypeAlias = Callable[[Simulation], None]
+Script: TypeAlias = Callable[[Simulation], Awaitable[None]]
 
 # Longer than the drain's budget, so that a stop request meets its deadline in the outage.
 OUTAGE_S = 2.5
@@ -26,30 +26,30 @@ REFUSALS_S = 1.0
 TOMORROW = 50_000
 
 
-def an_empty_stream(world: World) -> None:
+def an_empty_stream(world: Simulation) -> None:
     """Nothing is published, and the group does not exist."""
     del world
 
 
-def some_entries(world: World) -> None:
+def some_entries(world: Simulation) -> None:
     """A few positions of several devices."""
     for second in range(6):
         world.publish(second, device=second % 3)
 
 
-def a_backlog(world: World) -> None:
+def a_backlog(world: Simulation) -> None:
     """More than several reads and batches hold."""
     for second in range(24):
         world.publish(second, device=second % 3)
 
 
-def duplicates(world: World) -> None:
+def duplicates(world: Simulation) -> None:
     """Every key twice, in one read and in different ones."""
     for second in (0, 1, 1, 2, 0, 3, 4, 5, 4, 3, 2, 5):
         world.publish(second)
 
 
-def poison(world: World) -> None:
+def poison(world: Simulation) -> None:
     """What the codec refuses and what the server refuses, among good neighbours."""
     for second in range(3):
         world.publish(second)
@@ -58,13 +58,13 @@ def poison(world: World) -> None:
     world.publish(3)
 
 
-def ids_that_are_no_times(world: World) -> None:
+def ids_that_are_no_times(world: Simulation) -> None:
     """A producer that counts: Redis is asked for its time behind each delivery."""
     for number in range(1, 9):
         world.publish(number, device=number % 3, entry_id=(number, 0))
 
 
-def entries_of_the_dead(world: World) -> None:
+def entries_of_the_dead(world: Simulation) -> None:
     """Entries that a consumer took long ago, two of which were trimmed meanwhile."""
     entry_ids = [world.publish(second) for second in range(7)]
     world.deliver_to_the_dead()
@@ -73,14 +73,14 @@ def entries_of_the_dead(world: World) -> None:
     world.publish(7)
 
 
-def cold_devices(world: World) -> None:
+def cold_devices(world: Simulation) -> None:
     """Devices that nobody has met, on a PostgreSQL that takes its time to say what it knows of them."""
     world.postgres_slows_down()
     for second in range(8):
         world.publish(second, device=second)
 
 
-def crash_suspects(world: World) -> None:
+def crash_suspects(world: Simulation) -> None:
     """Entries that were delivered too often without an answer, one of them malformed."""
     world.publish(0)
     world.publish_malformed()
@@ -89,7 +89,7 @@ def crash_suspects(world: World) -> None:
     world.publish(2)
 
 
-def a_killer(world: World) -> None:
+def a_killer(world: Simulation) -> None:
     """A row that ends every session which writes it, among good neighbours."""
     for second in range(3):
         world.publish(second, device=second)
@@ -97,40 +97,40 @@ def a_killer(world: World) -> None:
     world.publish(3)
 
 
-def rows_to_discard(world: World) -> None:
+def rows_to_discard(world: Simulation) -> None:
     """Rows that a trigger returns nothing for, some of them repeated, among others."""
     for second in (0, 1, 1, 2):
         world.publish(second, device=DISCARDED_DEVICE)
         world.publish(second)
 
 
-def suspects_without_a_session(world: World) -> None:
+def suspects_without_a_session(world: Simulation) -> None:
     """Crash suspects, where the role has no session left for their trials."""
     crash_suspects(world)
     world.sessions_are_few()
 
 
-def a_large_backlog_for_a_small_server(world: World) -> None:
+def a_large_backlog_for_a_small_server(world: Simulation) -> None:
     """A batch of more rows than the server bears."""
     world.postgres_bears_little()
     for second in range(8):
         world.publish(second, device=second % 3)
 
 
-async def nothing_more(world: World) -> None:
+async def nothing_more(world: Simulation) -> None:
     """Wait until what was prepared is settled."""
     del world
     await trio.sleep(SETTLING_S)
 
 
-async def a_steady_flow(world: World) -> None:
+async def a_steady_flow(world: Simulation) -> None:
     """One position every tenth of a second."""
     for second in range(5):
         world.publish(second)
         await trio.sleep(0.1)
 
 
-async def a_busy_flow(world: World) -> None:
+async def a_busy_flow(world: Simulation) -> None:
     """Positions come while everything else is under way, rather than while all wait."""
     await trio.sleep(SETTLING_S)
     for second in range(24):
@@ -139,7 +139,7 @@ async def a_busy_flow(world: World) -> None:
             await trio.lowlevel.checkpoint()
 
 
-async def new_devices_meanwhile(world: World) -> None:
+async def new_devices_meanwhile(world: Simulation) -> None:
     """Others come while the first ones are looked up."""
     for second in range(4):
         world.publish(20 + second, device=second)
@@ -147,13 +147,13 @@ async def new_devices_meanwhile(world: World) -> None:
     await trio.sleep(2)
 
 
-async def long_enough_to_bury(world: World) -> None:
+async def long_enough_to_bury(world: Simulation) -> None:
     """Wait until poison has failed as often as it may."""
     await trio.sleep(world.claim_threshold_s + 2.5)
 
 
-async def a_group_set_back(world: World) -> None:
-    """What is written, what is refused and what is in hand is delivered once more, and once more."""
+async def a_group_set_back(world: Simulation) -> None:
+    """What is written, what is refused and what is in flight is delivered once more, and once more."""
     await trio.sleep(SETTLING_S)
     world.set_group_back()
     await trio.sleep(SETTLING_S)
@@ -165,7 +165,7 @@ async def a_group_set_back(world: World) -> None:
     await trio.sleep(2)
 
 
-async def long_enough_to_halve(world: World) -> None:
+async def long_enough_to_halve(world: Simulation) -> None:
     """Wait until what the server bears was found out, and have more come then."""
     await trio.sleep(OUTAGE_S)
     for second in range(8, 14):
@@ -173,14 +173,14 @@ async def long_enough_to_halve(world: World) -> None:
     await trio.sleep(OUTAGE_S)
 
 
-async def postgres_slow(world: World) -> None:
+async def postgres_slow(world: Simulation) -> None:
     """Each call of PostgreSQL takes a while, and the stream grows."""
     world.postgres_slows_down()
     await a_steady_flow(world)
     await trio.sleep(2)
 
 
-async def postgres_frozen(world: World) -> None:
+async def postgres_frozen(world: Simulation) -> None:
     """PostgreSQL keeps its connections and answers nothing."""
     await trio.sleep(SETTLING_S)
     world.postgres_freezes()
@@ -190,7 +190,7 @@ async def postgres_frozen(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def postgres_frozen_for_long(world: World) -> None:
+async def postgres_frozen_for_long(world: Simulation) -> None:
     """PostgreSQL answers nothing for longer than a lease lasts that nobody renews."""
     await trio.sleep(SETTLING_S)
     world.postgres_freezes()
@@ -201,7 +201,7 @@ async def postgres_frozen_for_long(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def postgres_away(world: World) -> None:
+async def postgres_away(world: Simulation) -> None:
     """PostgreSQL refuses connections."""
     await trio.sleep(SETTLING_S)
     world.postgres_goes_away()
@@ -211,7 +211,7 @@ async def postgres_away(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def redis_away(world: World) -> None:
+async def redis_away(world: Simulation) -> None:
     """Redis breaks its connections and takes none, with acknowledgements under way."""
     world.postgres_delay_s = 0.2
     await trio.sleep(0.3)
@@ -222,7 +222,7 @@ async def redis_away(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def redis_frozen(world: World) -> None:
+async def redis_frozen(world: Simulation) -> None:
     """Redis keeps its connections and answers nothing."""
     world.postgres_delay_s = 0.2
     await trio.sleep(0.3)
@@ -233,7 +233,7 @@ async def redis_frozen(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def table_refuses_all(world: World) -> None:
+async def table_refuses_all(world: Simulation) -> None:
     """Every row is refused, and each is tried more often than a record may fail."""
     await trio.sleep(SETTLING_S)
     world.table_refuses_all()
@@ -244,7 +244,7 @@ async def table_refuses_all(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def commits_are_refused(world: World) -> None:
+async def commits_are_refused(world: Simulation) -> None:
     """Every row is taken, and no commit is."""
     await trio.sleep(SETTLING_S)
     world.commits_are_refused()
@@ -255,7 +255,7 @@ async def commits_are_refused(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def partition_is_missing(world: World) -> None:
+async def partition_is_missing(world: Simulation) -> None:
     """Rows of tomorrow are refused among others, and again when they are claimed."""
     await trio.sleep(SETTLING_S)
     world.partition_is_missing()
@@ -265,7 +265,7 @@ async def partition_is_missing(world: World) -> None:
     world.postgres_recovers()
 
 
-async def standby_away(world: World) -> None:
+async def standby_away(world: Simulation) -> None:
     """Commits wait for a standby, and are confirmed in the end."""
     await trio.sleep(SETTLING_S)
     world.standby_leaves()
@@ -276,7 +276,7 @@ async def standby_away(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def standby_promoted(world: World) -> None:
+async def standby_promoted(world: Simulation) -> None:
     """What waits for the standby becomes visible by a restart, and is gone with the promotion."""
     await trio.sleep(SETTLING_S)
     world.standby_leaves()
@@ -292,7 +292,7 @@ async def standby_promoted(world: World) -> None:
     await trio.sleep(SETTLING_S)
 
 
-async def a_drain_in_trouble(world: World) -> None:
+async def a_drain_in_trouble(world: Simulation) -> None:
     """A stop request while PostgreSQL is frozen: a second one comes at every checkpoint of the drain."""
     world.postgres_freezes()
     await trio.sleep(SETTLING_S)

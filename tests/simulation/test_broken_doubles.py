@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.core.write_errors import Kind as Failing
-from processor.core.write_errors import Step, next_step
+from processor.core.write_errors import FailureKind as Failing
+from processor.core.write_errors import NextStep, next_step
 from processor.service import pipeline
 from processor.service.ending import Ending
 from processor.service.pipeline import Pipeline
-from processor.settling.in_flight import InHand
-from processor.settling.release import HandOver
+from processor.settling.in_flight import InFlight
+from processor.settling.release import Release
 from processor.writing import judging
 from processor.writing.committing import Committing
 from telemetry.chassis.stopping import StopRequest
@@ -35,7 +35,7 @@ from tests.simulation.broken import (
     receipt_at_sight,
 )
 from tests.simulation.cuts import Cut, Kind, cuts_of, run
-from tests.simulation.world import Doubles
+from tests.simulation.simulation import Doubles
 
 if TYPE_CHECKING:
     from processor.core.write_errors import Case
@@ -59,11 +59,26 @@ def noticed(scenario: str, kind: Kind, doubles: Doubles | None = None, *, stride
     [
         (Doubles(store=DroppingStore), "backlog", Kind.STOP, "acknowledged and is nowhere"),
         (Doubles(store=CarelessStore), "duplicates", Kind.STOP, "was written twice"),
-        (Doubles(stream=ForgettingStream), "backlog", Kind.CRASH, "acknowledged and is nowhere"),
+        (
+            Doubles(stream=ForgettingStream),
+            "backlog",
+            Kind.CRASH,
+            "acknowledged and is nowhere",
+        ),
         (Doubles(stream=TwoStepStream), "poison", Kind.CRASH, "has 2 dead letters"),
         (Doubles(store=UnfencedStore), "promotion", Kind.CRASH, "confirmed by no standby"),
-        (Doubles(store=CancellingStore), "standby-away", Kind.CRASH, "confirmed by no standby"),
-        (Doubles(store=BlamingStore), "table-refuses-all", Kind.CRASH, "failures of sound entries"),
+        (
+            Doubles(store=CancellingStore),
+            "standby-away",
+            Kind.CRASH,
+            "confirmed by no standby",
+        ),
+        (
+            Doubles(store=BlamingStore),
+            "table-refuses-all",
+            Kind.CRASH,
+            "failures of sound entries",
+        ),
     ],
     ids=lambda value: getattr(value, "value", None),
 )
@@ -86,10 +101,10 @@ def test_an_acknowledgement_of_what_was_merely_seen_is_noticed(
 
 
 def test_a_part_that_is_blamed_without_a_canary_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def suspect(case: Case) -> Step:
+    def suspect(case: Case) -> NextStep:
         # Three losses convict, whatever the server does with others meanwhile.
         if case.kind is Failing.NO_ANSWER:
-            return Step.REFUSE if case.is_alone else Step.SPLIT
+            return NextStep.REFUSE if case.is_alone else NextStep.SPLIT
         return next_step(case)
 
     monkeypatch.setattr(judging, "next_step", suspect)
@@ -131,7 +146,7 @@ def test_a_release_that_is_skipped_is_noticed(monkeypatch: pytest.MonkeyPatch) -
     async def release_nothing(*_: object) -> None:
         await trio.lowlevel.checkpoint()
 
-    monkeypatch.setattr(HandOver, "_release", release_nothing)
+    monkeypatch.setattr(Release, "_release", release_nothing)
     assert "stranded" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
 
 
@@ -145,18 +160,18 @@ def test_a_second_signal_that_is_not_heard_is_noticed(monkeypatch: pytest.Monkey
 
 
 def test_an_entry_that_the_ledger_forgets_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def acked(self: InHand, batch: Batch) -> None:
+    def acked(self: InFlight, batch: Batch) -> None:
         self.held.settle(batch)
 
-    monkeypatch.setattr(InHand, "acked", acked)
+    monkeypatch.setattr(InFlight, "acked", acked)
     assert "does not balance" in noticed("backlog", Kind.STOP)
 
 
 def test_an_outage_that_counts_against_the_records_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def blame(case: Case) -> Step:
-        return Step.REFUSE if case.is_alone else Step.SPLIT
+    def blame(case: Case) -> NextStep:
+        return NextStep.REFUSE if case.is_alone else NextStep.SPLIT
 
     monkeypatch.setattr(judging, "next_step", blame)
     assert "failures of sound entries" in noticed("postgres-away", Kind.CRASH, stride=STRIDE)
@@ -165,10 +180,10 @@ def test_an_outage_that_counts_against_the_records_is_noticed(
 def test_a_part_of_an_acknowledgement_that_is_forgotten_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def acked_whole(self: InHand, batch: Batch, _: int) -> None:
+    def acked_whole(self: InFlight, batch: Batch, _: int) -> None:
         self.acked(batch)
 
-    monkeypatch.setattr(InHand, "acked_first", acked_whole)
+    monkeypatch.setattr(InFlight, "acked_first", acked_whole)
     assert "were acknowledged" in str(run(Cut("redis-slow-link")).violations)
 
 

@@ -14,7 +14,7 @@ from trio._core import _run
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.cuts import Cut, _play
-from tests.simulation.world import Doubles
+from tests.simulation.simulation import Doubles
 
 TRACED = Cut("redis-away")
 

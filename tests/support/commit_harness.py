@@ -24,7 +24,7 @@ LIFE_S_MAX = 3_600
 ROWS_MAX = 20_000
 
 
-class CommitDesk:
+class CommitHarness:
     """A Committing, its store, and what stands where the receipts go and the neighbours come from."""
 
     def __init__(self, postgres: Dependency, backoff: Backoff) -> None:

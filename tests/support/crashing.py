@@ -19,8 +19,8 @@ from processor.cli import main
 from processor.config import Config
 from processor.journal.statistics import Build, Recorder
 from processor.service import process as service
-from telemetry._codec import DeviceStates, InHand
-from telemetry.chassis.crash.black_box import BlackBox, devices, in_flight
+from telemetry._codec import DeviceStates, InFlightIds
+from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.logs import Log
 
@@ -57,7 +57,7 @@ async def fail_as_well() -> None:
 
 
 def life(manner: str) -> Callable[..., Any]:
-    """A supervisor that has three tasks, two entries in hand, and a crash."""
+    """A supervisor that has three tasks, two entries in flight, and a crash."""
 
     async def supervise(
         config: Config,
@@ -69,11 +69,11 @@ def life(manner: str) -> Callable[..., Any]:
         **_: object,
     ) -> ExitCode:
         recorder = Recorder(Build(version="1", stream="s", group="g", consumer="c"))
-        in_hand, states = InHand(), DeviceStates(10)
-        in_hand.take_ids(ENTRY_IDS, 0)
+        ids, states = InFlightIds(), DeviceStates(10)
+        ids.take_ids(ENTRY_IDS, 0)
         black_box.statistics = recorder.snapshot
-        black_box.in_flight = lambda: in_flight(in_hand, 5_000)
-        black_box.device_states = lambda: devices(states)
+        black_box.in_flight = lambda: sample_in_flight(ids, 5_000)
+        black_box.device_states = lambda: sample_devices(states)
         black_box.ledger = lambda: {"read": 2, "left_pending": 2}
         log.info("processor ready")
         async with trio.open_nursery() as stages:

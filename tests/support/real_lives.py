@@ -13,7 +13,7 @@ from telemetry._codec import ReplyParser
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.exit_codes import ExitCode
 from tests.support.batches import position
-from tests.support.service_harness import Stage
+from tests.support.service_harness import ServiceHarness
 from tests.support.stream_contract import GROUP, names_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ QUICK = {
 }
 
 
-class RealStage(Stage):
+class RealStage(ServiceHarness):
     """A service on a real stream."""
 
     def __init__(self, url: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""One instance's side towards Redis, on a stream in memory, with the ends that its stages would hold."""
+"""One instance's side towards RetryingStream, on a stream in memory, with the ends that its stages would hold."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from processor.core.attempts import Attempts
-from processor.edges.retrying import Redis
+from processor.edges.retrying import RetryingStream
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
-from processor.reading.pending_pass import ClaimOptions, Redelivering
-from processor.reading.suspects import Trials, TrialSession
-from processor.settling.failure_recorder import Failures
+from processor.reading.pending_pass import ClaimOptions, PendingPass
+from processor.reading.suspects import SuspectTrials, TrialSession
+from processor.settling.failure_recorder import Verdicts
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import Devices
+from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
 from tests.support.batches import position
@@ -28,7 +28,7 @@ from tests.support.stores import SpyStore
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
     from processor.edges.retrying import Dependency
-    from processor.settling.in_flight import InHand
+    from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
 
@@ -39,12 +39,12 @@ ATTEMPTS_MAX = 3
 CAPACITY = 100
 
 
-class Desk:
+class RedisHarness:
     """Everything from the stream to the channels of the stages; tests stand where the stages do."""
 
     def __init__(
         self,
-        in_hand: InHand,
+        in_flight: InFlight,
         dependency: Dependency,
         backoff: Backoff,
         *,
@@ -54,51 +54,51 @@ class Desk:
     ) -> None:
         self.world = FakeRedis(clock_ms=clocks.unix_ms)
         self.stream = FakeStream(self.world)
-        self.in_hand = in_hand
+        self.in_flight = in_flight
         self.recorder = dependency.recorder
-        self.redis = Redis(self.stream, dependency, backoff)
+        self.redis = RetryingStream(self.stream, dependency, backoff)
         self.store = SpyStore()
         self.writers = SpyStore(self.store.table)
         self.turn = trio.Lock()
         self._backoff = backoff
         inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
         self.outlets = [outlet for _, outlet in inlets]
-        failures, self.failures = trio.open_memory_channel[Failures](CAPACITY)
+        failures, self.failures = trio.open_memory_channel[Verdicts](CAPACITY)
         receipts, self.receipts = trio.open_memory_channel[Receipt](CAPACITY)
         self.states = DeviceStates(CAPACITY)
         self.intake = Intake(
             [inlet for inlet, _ in inlets],
             failures,
-            in_hand=in_hand,
+            in_flight=in_flight,
             recorder=self.recorder,
             log=dependency.log,
         )
         self.trials = self._trials(
-            Receipts(receipts, in_hand), replace(dependency, name="postgres", title="Postgres")
+            Receipts(receipts, in_flight), replace(dependency, name="postgres", title="Postgres")
         )
-        self.redelivering = Redelivering(
+        self.redelivering = PendingPass(
             self.stream,
             self.intake,
             self.trials,
             ClaimOptions(count=count, idle_ms=IDLE_MS),
-            in_hand=in_hand,
+            in_flight=in_flight,
             recorder=self.recorder,
         )
 
-    def _trials(self, receipts: Receipts, postgres: Dependency) -> Trials:
+    def _trials(self, receipts: Receipts, postgres: Dependency) -> SuspectTrials:
         positions = NewestPositions(self.states)
 
         def session(store: SpyStore, turn: trio.Lock) -> TrialSession:
-            return TrialSession(store, Devices(store, positions, postgres=postgres), turn)
+            return TrialSession(store, KnownDevices(store, positions, postgres=postgres), turn)
 
-        return Trials(
+        return SuspectTrials(
             self.redis,
             session(self.store, trio.Lock()),
             session(self.writers, self.turn),
             self.intake,
             receipts,
             attempts_max=ATTEMPTS_MAX,
-            in_hand=self.in_hand,
+            in_flight=self.in_flight,
             postgres=postgres,
             backoff=self._backoff,
         )
@@ -132,7 +132,7 @@ class Desk:
         return await self.stream.read_new(1_000, 1)
 
     async def receive(self) -> list[str]:
-        """The ids of the next batch that a writer gets; they stay in hand."""
+        """The ids of the next batch that a writer gets; they stay in flight."""
         with trio.fail_after(WAIT_S_MAX):
             return in_order((await self.outlets[0].receive()).entry_ids)
 
@@ -144,7 +144,7 @@ class Desk:
         """The ids of all records that wait for the first writer."""
         return [entry_id for batch in self.handed_over() for entry_id in batch]
 
-    def sent_failures(self) -> list[Failures]:
+    def sent_failures(self) -> list[Verdicts]:
         """What waits to be recorded."""
         return waiting(self.failures)
 
@@ -170,9 +170,9 @@ class Desk:
 
     @property
     def unaccounted(self) -> int:
-        """Entries read that are neither in hand nor in one class of the ledger."""
-        ledger = self.in_hand.ledger
-        return ledger.unaccounted - len(self.in_hand)
+        """Entries read that are neither in flight nor in one class of the ledger."""
+        ledger = self.in_flight.ledger
+        return ledger.unaccounted - len(self.in_flight)
 
 
 def attempts_json(failures: int, failed_at_ms: int, code: str) -> str:

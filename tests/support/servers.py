@@ -75,7 +75,7 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class World:
+class Servers:
     """A stream and a table of the test's own."""
 
     redis: Redis

@@ -39,7 +39,7 @@ ENVIRONMENT = {
 }
 
 
-class Stage:
+class ServiceHarness:
     """A service with fakes at its edges, and the signals that it is sent."""
 
     def __init__(self) -> None:

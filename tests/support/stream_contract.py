@@ -33,7 +33,7 @@ LONG_BLOCK_MS = 60_000
 Fields: TypeAlias = "Mapping[str, str | bytes]"
 
 
-class World(Protocol):
+class StreamHarness(Protocol):
     """A stream, streams of other consumers, and the means to look behind them."""
 
     stream: PositionStream
@@ -83,7 +83,7 @@ def ids_of(delivery: Delivery) -> list[str]:
     return in_order(delivery.batch.entry_ids)
 
 
-class FakeWorld:
+class FakeStreamHarness:
     def __init__(self) -> None:
         self._redis = FakeRedis()
         self.stream: PositionStream = self.consumer("own")
@@ -142,7 +142,7 @@ class FakeWorld:
         await trio.testing.wait_all_tasks_blocked()
 
 
-class RealWorld:
+class RealStreamHarness:
     def __init__(self, url: str, client: Redis, name: str) -> None:
         self._target = replace(redis_target(url), client_name=name)
         self._client = client

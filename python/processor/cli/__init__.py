@@ -90,7 +90,12 @@ def _parser(asked_for: str | None) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         if name == asked_for:
-            command = cast("Command", importlib.import_module("drills.cli" if name == "drill" else f"processor.cli.{name}"))
+            command = cast(
+                "Command",
+                importlib.import_module(
+                    "drills.cli" if name == "drill" else f"processor.cli.{name}"
+                ),
+            )
             command.add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=summary)

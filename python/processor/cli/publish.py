@@ -17,7 +17,7 @@ from processor.operating.publish.sending import send
 from telemetry.chassis.errors import ConfigError, RedisError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.stream.imei import is_imei
-from telemetry.stream.replay import STANDARD_INPUT, Plan, Replay, Replayed
+from telemetry.stream.replay import STANDARD_INPUT, Replay, Replayed, ReplayPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     problem = _misuse(arguments)
     if problem:
         return _fail(problem, _EXIT_MISUSE)
-    plan = Plan(
+    plan = ReplayPlan(
         files=tuple(arguments.files),
         device_id=arguments.device_id,
         rounds=arguments.repeat,
@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _fail(f"cannot read {error.filename}: {error.strerror}", _EXIT_MISUSE)
 
 
-def _dry_run(plan: Plan) -> int:
+def _dry_run(plan: ReplayPlan) -> int:
     replay = Replay(plan)
     started = time.monotonic()
     interrupted = False
@@ -147,7 +147,7 @@ def _dry_run(plan: Plan) -> int:
     return _exit_code(summary)
 
 
-def _publish(plan: Plan, arguments: argparse.Namespace) -> int:
+def _publish(plan: ReplayPlan, arguments: argparse.Namespace) -> int:
     # Imported late: the client library takes longer than a dry run does.
     from telemetry.stream.publisher import StreamPublisher, Target  # noqa: PLC0415
 
@@ -171,7 +171,7 @@ def _publish(plan: Plan, arguments: argparse.Namespace) -> int:
 
 
 def _refusals_reported(
-    frames: Iterator[Replayed], plan: Plan, *, as_json: bool
+    frames: Iterator[Replayed], plan: ReplayPlan, *, as_json: bool
 ) -> Iterator[Replayed]:
     for replayed in frames:
         text = refusal_text(replayed)

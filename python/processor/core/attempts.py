@@ -17,7 +17,7 @@ REFUSED_BY_SERVER = "refused_by_server"
 """The code of every row that PostgreSQL refuses; its SQLSTATE says why."""
 
 
-class Stage(Enum):
+class FailureStage(Enum):
     """Where a record failed: `dlq_stage` of its dead letter."""
 
     DECODE = "decode"
@@ -32,7 +32,7 @@ class Failure:
     entry_id: str
     failed_at_ms: int
     """Unix time. Recorded twice, the same failure of the same moment counts once."""
-    stage: Stage
+    stage: FailureStage
     code: str
     """A decode code, REFUSED_BY_SERVER or NO_ANSWER."""
     error: str
@@ -49,7 +49,7 @@ class Failure:
 def unanswered(entry_id: str, seen_at_ms: int) -> Failure:
     """The failure of an entry whose every trial ended with the process."""
     error = "every process that tried this entry ended in the trial, without an answer"
-    return Failure(entry_id, seen_at_ms, Stage.CRASH, NO_ANSWER, error)
+    return Failure(entry_id, seen_at_ms, FailureStage.CRASH, NO_ANSWER, error)
 
 
 class Fate(Enum):
@@ -57,9 +57,9 @@ class Fate(Enum):
 
     LEFT_PENDING = "left_pending"
     """The failure, or the trial, is counted."""
-    DEAD = "dead"
+    DEAD_LETTERED = "dead_lettered"
     """It was the last that is allowed: the entry is a dead letter and no longer pending."""
-    GONE = "gone"
+    TAKEN_OVER = "taken_over"
     """The entry was not pending any more: somebody else has settled it, and nothing was changed."""
     LOST = "lost"
     """The entry was pending and is no longer in the stream: it is acknowledged, without a dead letter."""
@@ -71,7 +71,7 @@ class Recorded:
 
     fate: Fate
     failures: int = 0
-    """Recorded so far, this one included, and of a dead letter in the end; 0 if GONE or LOST."""
+    """Recorded so far, this one included, and of a dead letter in the end; 0 if TAKEN_OVER or LOST."""
 
 
 @dataclass(frozen=True, slots=True)

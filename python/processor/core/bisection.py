@@ -17,8 +17,8 @@ import heapq
 from collections import defaultdict
 from typing import Generic
 
-from processor.core.parts import Charge, Item, Part, Reason, Refused
-from processor.core.write_errors import Path
+from processor.core.parts import Charge, Item, Part, Reason, RefusedItem
+from processor.core.write_errors import WriteRoute
 
 DOUBTS_MAX = 8
 """So long as nothing is committed, the whole batch waits when this number of rows has been set aside for the
@@ -27,10 +27,10 @@ EPIDEMIC_ROWS_MIN = 100
 """From this number of decided rows on it is an epidemic if most of them were refused alike."""
 
 
-class Dissection(Generic[Item, Reason]):
+class Bisection(Generic[Item, Reason]):
     """The parts of one batch that are still to be written, of which one is the current one."""
 
-    def __init__(self, batch: Item, path: Path = Path.DIRECT) -> None:
+    def __init__(self, batch: Item, path: WriteRoute = WriteRoute.DIRECT) -> None:
         self._part: Part[Item] | None = None
         # The largest first, but those put off last; numbered, so that no two parts are compared.
         self._waiting: list[tuple[bool, int, int, Part[Item]]] = []
@@ -39,8 +39,8 @@ class Dissection(Generic[Item, Reason]):
         self._rows_committed = 0
         # Devices of the records that were refused alone, by entry id.
         self._charged: defaultdict[Charge, dict[str, str]] = defaultdict(dict)
-        self._refused: list[Refused[Item, Reason]] = []
-        self._set_aside: list[Refused[Item, Reason]] = []
+        self._refused: list[RefusedItem[Item, Reason]] = []
+        self._set_aside: list[RefusedItem[Item, Reason]] = []
         self.add(batch, path)
 
     @property
@@ -54,12 +54,12 @@ class Dissection(Generic[Item, Reason]):
         return self._rows_committed > 0
 
     @property
-    def refused(self) -> list[Refused[Item, Reason]]:
+    def refused(self) -> list[RefusedItem[Item, Reason]]:
         """The records refused for their own sake since the last beginning."""
         return list(self._refused)
 
     @property
-    def set_aside(self) -> list[Refused[Item, Reason]]:
+    def set_aside(self) -> list[RefusedItem[Item, Reason]]:
         """The records refused for the table's sake since the last beginning."""
         return list(self._set_aside)
 
@@ -82,7 +82,7 @@ class Dissection(Generic[Item, Reason]):
         waiting = [part.batch for *_, part in self._waiting]
         return current + waiting + [each.record for each in (*self._refused, *self._set_aside)]
 
-    def add(self, batch: Item, path: Path) -> None:
+    def add(self, batch: Item, path: WriteRoute) -> None:
         """More to write, of which nothing is known yet."""
         if batch.records:
             self._wait(Part(batch, path))
@@ -102,7 +102,7 @@ class Dissection(Generic[Item, Reason]):
         """
         if not self.has_commits:
             for each in self._set_aside:
-                self._wait(Part(each.record, Path.STAGED), is_put_off=True)
+                self._wait(Part(each.record, WriteRoute.STAGED), is_put_off=True)
             self._set_aside.clear()
         self._rows_committed += self._current.batch.rows
         self._next()
@@ -110,7 +110,7 @@ class Dissection(Generic[Item, Reason]):
     def stage(self) -> None:
         """The current part lost a race: once more, through the staging table."""
         part = self._current
-        self._part = Part(part.batch, Path.STAGED, part.is_suspected)
+        self._part = Part(part.batch, WriteRoute.STAGED, part.is_suspected)
 
     def split(self, *, is_suspected: bool = False) -> None:
         """The current part is written in halves, each suspected if it is or was."""
@@ -149,7 +149,7 @@ class Dissection(Generic[Item, Reason]):
         self._wait(part, is_put_off=True)
         self._next()
 
-    def begin_again(self, batch: Item, path: Path) -> None:
+    def begin_again(self, batch: Item, path: WriteRoute) -> None:
         """No refusal counts: `batch` is all that was not committed, maybe with neighbours."""
         self._part = None
         self._waiting.clear()
@@ -171,10 +171,10 @@ class Dissection(Generic[Item, Reason]):
     def _next(self) -> None:
         self._part = heapq.heappop(self._waiting)[-1] if self._waiting else None
 
-    def _take_out(self, reason: Reason) -> Refused[Item, Reason]:
+    def _take_out(self, reason: Reason) -> RefusedItem[Item, Reason]:
         part = self._current
         rest, record = part.batch.take_out(0)
         self._part = Part(rest, part.path, part.is_suspected) if rest.records else None
         if self._part is None:
             self._next()
-        return Refused(record, reason)
+        return RefusedItem(record, reason)

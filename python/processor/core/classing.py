@@ -1,6 +1,6 @@
 """Which class of the ledger each entry is in, whatever Redis delivers again, and whenever.
 
-An entry that one life has read is *open* while it is in hand, and then in a class:
+An entry that one life has read is *open* while it is in flight, and then in a class:
 
     from        to                                  when
     unread      open                                it is read
@@ -10,9 +10,9 @@ An entry that one life has read is *open* while it is in hand, and then in a cla
     set aside   open                                the same
     lost        open                                the same: a failover brought it back
     taken over  open                                the same: a peer let go of it
-    final       the same, but in hand again         it is read again: it was decided
+    final       the same, but in flight again         it is read again: it was decided
     any class   acked                               an answered XACK names it
-    not final   dead-lettered, lost, taken over     news of it comes, although it is not in hand
+    not final   dead-lettered, lost, taken over     news of it comes, although it is not in flight
     set aside   refused                             the same
 
 Nothing else changes anything, so that each event may come twice, and late. Redis gives notice of nothing: a
@@ -48,9 +48,9 @@ class Class(Enum):
 class Place(Enum):
     """Where an entry is when news of it comes."""
 
-    IN_HAND = "in_hand"
+    IN_HAND = "in_flight"
     READ = "read"
-    """It was in hand once."""
+    """It was in flight once."""
     UNREAD = "unread"
 
 
@@ -63,7 +63,7 @@ READ_BY_NEWS = frozenset({Class.LOST, Class.DEAD_LETTERED})
 class Classing:
     """The classes of one life's entries.
 
-    The caller says what the sets of ids know: which entries are in hand, and which were ever read. Ids are
+    The caller says what the sets of ids know: which entries are in flight, and which were ever read. Ids are
     kept here only for what those sets do not know; nothing is looked up for an entry that is read, written
     and acknowledged.
     """
@@ -94,7 +94,7 @@ class Classing:
 
     @property
     def again(self) -> AbstractSet[str]:
-        """Ids that are in hand once more, and keep the final class that they are in."""
+        """Ids that are in flight once more, and keep the final class that they are in."""
         return self._again
 
     @property
@@ -122,7 +122,7 @@ class Classing:
         self._open += entries
 
     def read_again(self, entry_ids: Iterable[str]) -> None:
-        """Entries came that were read before and were not in hand."""
+        """Entries came that were read before and were not in flight."""
         for entry_id in entry_ids:
             if self._class_of(entry_id) in FINAL:
                 self._again.add(entry_id)
@@ -148,7 +148,7 @@ class Classing:
         self._counts[Class.RELEASED] += entries
 
     def becomes(self, entry_id: str, new: Class, place: Place) -> bool:
-        """News of one entry, which is no longer in hand; whether it changes its class."""
+        """News of one entry, which is no longer in flight; whether it changes its class."""
         if entry_id in self._again:
             self._again.remove(entry_id)
             return False
@@ -198,7 +198,7 @@ class Classing:
 
 
 def _may_follow(old: Class, new: Class) -> bool:
-    """Whether news changes the class of an entry that was read and is not in hand."""
+    """Whether news changes the class of an entry that was read and is not in flight."""
     if new is Class.RELEASED:
         return False
     if new in LEFT:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A balance: in the end `read` is the sum of the classes, and before it, with what is in hand.
+    """A balance: in the end `read` is the sum of the classes, and before it, with what is in flight.
 
     An entry that was read is in one class, and counts once, however often it is delivered.
     """
@@ -28,9 +28,9 @@ class Ledger:
     released_unread: int = 0
     """Delivered to our name, released at the stop, and never read: no part of the balance."""
 
-    def closed(self, in_hand: int) -> Ledger:
-        """The ledger at the end of the life: what is still in hand, and in no class, is left pending."""
-        return replace(self, left_pending=self.left_pending + in_hand)
+    def closed(self, in_flight: int) -> Ledger:
+        """The ledger at the end of the life: what is still in flight, and in no class, is left pending."""
+        return replace(self, left_pending=self.left_pending + in_flight)
 
     @property
     def unaccounted(self) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, Self, TypeVar
 
-from processor.core.write_errors import Path
+from processor.core.write_errors import WriteRoute
 
 
-class Dissectable(Protocol):
+class Bisectable(Protocol):
     """Some records in rows; the codec's `Batch` is one."""
 
     @property
@@ -26,7 +26,7 @@ class Dissectable(Protocol):
         """(rest, taken): the row's first record apart; its next repeat takes its place."""
 
 
-Item = TypeVar("Item", bound=Dissectable)
+Item = TypeVar("Item", bound=Bisectable)
 Reason = TypeVar("Reason")
 
 
@@ -35,7 +35,7 @@ class Part(Generic[Item]):
     """What is written with one statement, and how."""
 
     batch: Item
-    path: Path
+    path: WriteRoute
     is_suspected: bool = False
     """It was cut off a larger one that had no answer, and may hold the row that was to blame."""
     unanswered: int = 0
@@ -59,7 +59,7 @@ class Part(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Generic[Item, Reason]):
+class RefusedItem(Generic[Item, Reason]):
     """One record that was refused when it stood alone."""
 
     record: Item

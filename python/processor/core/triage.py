@@ -11,7 +11,7 @@ from processor.core.attempts import PendingEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Redelivery:
+class Triage:
     """Ids of pending entries by what is to become of them, each list in their order."""
 
     take: tuple[str, ...]
@@ -27,13 +27,13 @@ class Redelivery:
 NOTHING_SURVIVED: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-def plan_redelivery(
+def triage(
     entries: Iterable[PendingEntry],
     *,
     now_ms: float,
     rest_ms: float = 0,
     survived: Mapping[str, int] = NOTHING_SURVIVED,
-) -> Redelivery:
+) -> Triage:
     """Sort pending entries out.
 
     `survived` says how often an entry was delivered and lost on its way to a process that lives on:
@@ -51,4 +51,4 @@ def plan_redelivery(
             take.append(entry.entry_id)
             if entry.attempts is not None:
                 attempted.append(entry.entry_id)
-    return Redelivery(tuple(take), tuple(attempted), tuple(suspects), tuple(left))
+    return Triage(tuple(take), tuple(attempted), tuple(suspects), tuple(left))

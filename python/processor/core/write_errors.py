@@ -16,7 +16,7 @@ from typing import Final
 from processor.core.evidence import Evidence
 
 
-class Kind(Enum):
+class FailureKind(Enum):
     """What a failure can be about."""
 
     LOST_RACE = "lost_race"
@@ -29,14 +29,14 @@ class Kind(Enum):
     """The server is there, and refuses: the record's or the table's."""
 
 
-class Path(Enum):
+class WriteRoute(Enum):
     """How the batch was being written."""
 
     DIRECT = "direct"
     STAGED = "staged"
 
 
-class Step(Enum):
+class NextStep(Enum):
     """What the writer does with a part that was not committed. The first three ask something, and then ask again."""
 
     ASK_SCHEMA = "ask_schema"
@@ -101,26 +101,30 @@ UNANSWERED_MAX: Final = 3
 def kind_of(
     sqlstate: str | None,
     *,
-    path: Path,
+    path: WriteRoute,
     connection_usable: bool,
     in_session: bool,
     awaits_standby: bool = False,
-) -> Kind:
+) -> FailureKind:
     """What a failure can be about; `sqlstate` is None when the connection was lost or time ran out.
 
     `in_session` is False where no session was to be had: that never blames a batch, and neither does
     waiting for a standby.
     """
     if not in_session or awaits_standby:
-        return Kind.INFRASTRUCTURE
+        return FailureKind.INFRASTRUCTURE
     if sqlstate is None or sqlstate in LIMITS:
-        return Kind.NO_ANSWER
+        return FailureKind.NO_ANSWER
     if not connection_usable:
-        return Kind.INFRASTRUCTURE if _is_infrastructure_of_its_own(sqlstate) else Kind.NO_ANSWER
-    if sqlstate == UNIQUE_VIOLATION and path is Path.DIRECT:
+        return (
+            FailureKind.INFRASTRUCTURE
+            if _is_infrastructure_of_its_own(sqlstate)
+            else FailureKind.NO_ANSWER
+        )
+    if sqlstate == UNIQUE_VIOLATION and path is WriteRoute.DIRECT:
         # COPY knows no ON CONFLICT: the key is in the table, which is no fault of the record.
-        return Kind.LOST_RACE
-    return Kind.REFUSAL if is_refusal(sqlstate) else Kind.INFRASTRUCTURE
+        return FailureKind.LOST_RACE
+    return FailureKind.REFUSAL if is_refusal(sqlstate) else FailureKind.INFRASTRUCTURE
 
 
 def is_refusal(sqlstate: str) -> bool:
@@ -139,7 +143,7 @@ def _is_infrastructure_of_its_own(sqlstate: str) -> bool:
 class Case:
     """A failed part of a batch, and what is known about it. None: not asked yet."""
 
-    kind: Kind
+    kind: FailureKind
     is_alone: bool
     """It is one row."""
     has_commits: bool = False
@@ -169,34 +173,34 @@ class Case:
         return self.behind_canary >= UNANSWERED_MAX
 
 
-_REFUSAL, _NO_ANSWER = Kind.REFUSAL, Kind.NO_ANSWER
+_REFUSAL, _NO_ANSWER = FailureKind.REFUSAL, FailureKind.NO_ANSWER
 
-TABLE: Final[tuple[tuple[Kind, Mapping[str, object], Step], ...]] = (
-    (Kind.LOST_RACE, {}, Step.STAGE),
-    (Kind.INFRASTRUCTURE, {}, Step.RETRY),
+TABLE: Final[tuple[tuple[FailureKind, Mapping[str, object], NextStep], ...]] = (
+    (FailureKind.LOST_RACE, {}, NextStep.STAGE),
+    (FailureKind.INFRASTRUCTURE, {}, NextStep.RETRY),
     # Is it the size, or a row that nothing survives? A canary before and after each try shows which.
-    (_NO_ANSWER, {"is_alone": True, "is_convicted": True}, Step.REFUSE),
-    (_NO_ANSWER, {"canary_accepted": False}, Step.RETRY),
-    (_NO_ANSWER, {"canary_accepted": True, "is_alone": False}, Step.SPLIT),
-    (_NO_ANSWER, {"canary_accepted": True}, Step.TRY_AGAIN),
-    (_NO_ANSWER, {"may_pass": True}, Step.RETRY),
-    (_NO_ANSWER, {}, Step.TRY_CANARY),
+    (_NO_ANSWER, {"is_alone": True, "is_convicted": True}, NextStep.REFUSE),
+    (_NO_ANSWER, {"canary_accepted": False}, NextStep.RETRY),
+    (_NO_ANSWER, {"canary_accepted": True, "is_alone": False}, NextStep.SPLIT),
+    (_NO_ANSWER, {"canary_accepted": True}, NextStep.TRY_AGAIN),
+    (_NO_ANSWER, {"may_pass": True}, NextStep.RETRY),
+    (_NO_ANSWER, {}, NextStep.TRY_CANARY),
     # Is it the table as a whole, or this row?
-    (_REFUSAL, {"schema_stands": False}, Step.HOLD),
-    (_REFUSAL, {"schema_stands": None, "speaks_of_table": True}, Step.ASK_SCHEMA),
-    (_REFUSAL, {"is_alone": False}, Step.SPLIT),
-    (_REFUSAL, {"schema_stands": None, "has_commits": False}, Step.ASK_SCHEMA),
-    (_REFUSAL, {"is_epidemic": True}, Step.HOLD),
-    (_REFUSAL, {"evidence": None}, Step.CROSS_EXAMINE),
-    (_REFUSAL, {"evidence": Evidence.CAUSE_GONE}, Step.DOUBT),
-    (_REFUSAL, {"evidence": Evidence.TABLE}, Step.SET_ASIDE),
-    (_REFUSAL, {"evidence": Evidence.RECORD}, Step.REFUSE),
-    (_REFUSAL, {"evidence": Evidence.TIME}, Step.REFUSE),
+    (_REFUSAL, {"schema_stands": False}, NextStep.HOLD),
+    (_REFUSAL, {"schema_stands": None, "speaks_of_table": True}, NextStep.ASK_SCHEMA),
+    (_REFUSAL, {"is_alone": False}, NextStep.SPLIT),
+    (_REFUSAL, {"schema_stands": None, "has_commits": False}, NextStep.ASK_SCHEMA),
+    (_REFUSAL, {"is_epidemic": True}, NextStep.HOLD),
+    (_REFUSAL, {"evidence": None}, NextStep.CROSS_EXAMINE),
+    (_REFUSAL, {"evidence": Evidence.CAUSE_GONE}, NextStep.DOUBT),
+    (_REFUSAL, {"evidence": Evidence.TABLE}, NextStep.SET_ASIDE),
+    (_REFUSAL, {"evidence": Evidence.RECORD}, NextStep.REFUSE),
+    (_REFUSAL, {"evidence": Evidence.TIME}, NextStep.REFUSE),
 )
 """What a failure is about, what else must hold, and what is done: the first row that fits."""
 
 
-def next_step(case: Case) -> Step:
+def next_step(case: Case) -> NextStep:
     """What to do about a failed part, by the table."""
     return next(
         step

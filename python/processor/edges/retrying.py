@@ -69,7 +69,7 @@ class Dependency:
         )
 
 
-class Redis:
+class RetryingStream:
     """The stream with the patience of a task that needs its answer."""
 
     def __init__(self, stream: PositionStream, dependency: Dependency, backoff: Backoff) -> None:
@@ -92,7 +92,7 @@ class Redis:
     async def until_answered(
         self, ask: Callable[[], Awaitable[Answer]], *, what: str, refusable: bool = False
     ) -> Answer:
-        """Ask until Redis answers; `what` is for the log.
+        """Ask until RetryingStream answers; `what` is for the log.
 
         A refusal is no answer either, since memory may be full for a while, unless it is `refusable`:
         raises RedisRefused then, but for one of a server that is not the one to work on.

@@ -213,8 +213,8 @@ class Recorder:
         """One entry was moved to the dead-letter stream."""
         self._dead_letters[code] = self._dead_letters.get(code, 0) + 1
 
-    def in_hand(self, entries: int, ledger: Ledger) -> None:
-        """So many entries are in hand now; the ledger says what became of the others."""
+    def in_flight(self, entries: int, ledger: Ledger) -> None:
+        """So many entries are in flight now; the ledger says what became of the others."""
         self._in_flight_records = entries
         self._ledger = ledger
 

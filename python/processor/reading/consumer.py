@@ -9,10 +9,10 @@ from typing import NoReturn
 import trio
 
 from processor.core.portion import Portion
-from processor.edges.retrying import Redis
+from processor.edges.retrying import RetryingStream
 from processor.journal import events
 from processor.reading.intake import Intake
-from processor.reading.pending_pass import Redelivering
+from processor.reading.pending_pass import PendingPass
 from telemetry._codec import Delivery
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import RedisError, RedisUnavailable
@@ -32,14 +32,14 @@ class Consumer:
     Owns the reading connection, and how much a read asks for: half of what was lost. Stops when it is
     cancelled: a delivery that was on its way is still handed over. If it is lost with a delivery in
     its hands, that is pending under its own name, and the next life of this consumer takes it first.
-    Raises nothing of Redis' own: it reconnects for as long as it takes.
+    Raises nothing of RetryingStream' own: it reconnects for as long as it takes.
     """
 
     def __init__(
         self,
-        redis: Redis,
+        redis: RetryingStream,
         intake: Intake,
-        redelivering: Redelivering,
+        redelivering: PendingPass,
         options: ReadOptions,
         *,
         backoff: Backoff,
@@ -83,7 +83,7 @@ class Consumer:
         try:
             delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
         except RedisUnavailable:
-            # It may have been too large a reply for Redis' limit of what it keeps for a client.
+            # It may have been too large a reply for RetryingStream' limit of what it keeps for a client.
             self._portion.too_much()
             raise
         if delivery.entries == asked_for:
@@ -99,7 +99,7 @@ class Consumer:
         await self._redis.connect(and_then=ensure_group)
 
     async def _pause(self, error: RedisError) -> None:
-        """None after the first failure, then longer ones: a Redis that takes connections may refuse reads."""
+        """None after the first failure, then longer ones: a RetryingStream that takes connections may refuse reads."""
         pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
         self._failures += 1
         events.read_failed(

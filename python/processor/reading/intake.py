@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import trio
 
-from processor.core.attempts import Failure, Stage
+from processor.core.attempts import Failure, FailureStage
 from processor.journal import events
 from processor.journal.statistics import Recorder
-from processor.settling.failure_recorder import Failures
-from processor.settling.in_flight import InHand
+from processor.settling.failure_recorder import Verdicts
+from processor.settling.in_flight import InFlight
 from telemetry._codec import Batch, Delivery, Rejection
 from telemetry.chassis import clocks
 from telemetry.chassis.logs import Log
@@ -23,15 +23,15 @@ class Intake:
     def __init__(
         self,
         inlets: Sequence[trio.MemorySendChannel[Batch]],
-        failures: trio.MemorySendChannel[Failures],
+        failures: trio.MemorySendChannel[Verdicts],
         *,
-        in_hand: InHand,
+        in_flight: InFlight,
         recorder: Recorder,
         log: Log,
     ) -> None:
         self._inlets = inlets
         self._failures = failures
-        self._in_hand = in_hand
+        self._in_flight = in_flight
         self._recorder = recorder
         self._log = log
         # The scopes of those who wait for the stages.
@@ -39,7 +39,7 @@ class Intake:
         self._is_abandoned = False
 
     def abandon(self) -> None:
-        """Nobody waits for the stages any longer: what they have not taken stays in hand."""
+        """Nobody waits for the stages any longer: what they have not taken stays in flight."""
         self._is_abandoned = True
         for wait in self._waits:
             wait.cancel()
@@ -58,7 +58,7 @@ class Intake:
         Waits for a writer that is busy, until the intake is abandoned. Raises
         trio.BrokenResourceError when the stages are gone.
         """
-        self.take_in_hand(delivery, redelivered=redelivered, attempted=attempted)
+        self.take_in(delivery, redelivered=redelivered, attempted=attempted)
         with self._shielded():
             if delivery.rejections:
                 await self.fail([decode_failure(each) for each in delivery.rejections])
@@ -78,14 +78,14 @@ class Intake:
             finally:
                 self._waits.remove(wait)
 
-    def take_in_hand(
+    def take_in(
         self, delivery: Delivery, *, redelivered: bool, attempted: Collection[str] = ()
     ) -> None:
         """Count what was delivered, and log it."""
         if redelivered:
-            self._in_hand.take_again(delivery, attempted)
+            self._in_flight.take_again(delivery, attempted)
         else:
-            self._in_hand.take(delivery)
+            self._in_flight.take(delivery)
         self._recorder.entries_delivered(delivery.entries)
         for rejection in delivery.rejections:
             self._recorder.decode_refused(rejection.code)
@@ -97,13 +97,13 @@ class Intake:
             redelivered=redelivered,
         )
 
-    async def fail(self, failures: Failures) -> None:
+    async def fail(self, failures: Verdicts) -> None:
         """Have failures recorded, or a trial taken back."""
         await self._failures.send(failures)
 
     def write_off(self, entry_ids: Sequence[str]) -> None:
         """Pending entries were trimmed or deleted from the stream, and Redis has struck them off."""
-        if losses := self._in_hand.lost(entry_ids):
+        if losses := self._in_flight.lost(entry_ids):
             self._recorder.entries_lost(len(losses))
             events.entries_lost(self._log, entry_ids=losses)
 
@@ -123,7 +123,7 @@ def decode_failure(rejection: Rejection, *, on_trial: bool = False) -> Failure:
     return Failure(
         entry_id=rejection.entry_id,
         failed_at_ms=clocks.unix_ms(),
-        stage=Stage.DECODE,
+        stage=FailureStage.DECODE,
         code=rejection.code,
         error=f"{rejection.code}{place}{byte}",
         device_id=rejection.device_id,

@@ -10,12 +10,12 @@ import trio
 
 from processor.core.attempts import PendingEntry
 from processor.core.portion import Portion
-from processor.core.triage import plan_redelivery
+from processor.core.triage import triage
 from processor.edges.ports import FIRST_ID, PositionStream, Redelivered
 from processor.journal.statistics import Recorder
 from processor.reading.intake import Intake
-from processor.reading.suspects import Trials
-from processor.settling.in_flight import InHand
+from processor.reading.suspects import SuspectTrials
+from processor.settling.in_flight import InFlight
 from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisUnavailable
 
@@ -34,10 +34,10 @@ class ClaimOptions:
     idle_ms: int
 
 
-class Redelivering:
+class PendingPass:
     """Passes over pending entries.
 
-    They come without their contents first, and are sorted out: what is in hand is passed over, what
+    They come without their contents first, and are sorted out: what is in flight is passed over, what
     may kill its consumer is tried alone at the end of the pass, everything else goes the way of new
     entries. Raises RedisError: the pass begins again then, and takes what it had claimed first. What
     is delivered in vain is delivered again in halves.
@@ -47,17 +47,17 @@ class Redelivering:
         self,
         stream: PositionStream,
         intake: Intake,
-        trials: Trials,
+        trials: SuspectTrials,
         options: ClaimOptions,
         *,
-        in_hand: InHand,
+        in_flight: InFlight,
         recorder: Recorder,
     ) -> None:
         self._stream = stream
         self._intake = intake
         self._trials = trials
         self._options = options
-        self._in_hand = in_hand
+        self._in_flight = in_flight
         self._recorder = recorder
         self._page = Portion(min(options.count, PAGE_ENTRIES_MAX))
         # Claimed, and not delivered yet: whoever looks for idle entries would not find them for long.
@@ -107,10 +107,10 @@ class Redelivering:
 
     async def sweep(self) -> None:
         """Forget failures of what is settled; what we refused and others have settled is theirs."""
-        refused = self._in_hand.refused
+        refused = self._in_flight.refused
         swept = await self._stream.sweep_attempts()
         for entry_id in set(refused) - swept.remembered:
-            self._in_hand.gone(entry_id)
+            self._in_flight.taken_over(entry_id)
 
     def _suspects_in_turn(self) -> Iterator[str]:
         """Each once; what a failure or a silent PostgreSQL leaves here is tried in the next pass."""
@@ -118,7 +118,7 @@ class Redelivering:
             entry_id = next(iter(self._suspects))
             del self._suspects[entry_id]
             # One whose last trial is still recorded would look as if nobody had survived it.
-            if entry_id not in self._in_hand.on_trial:
+            if entry_id not in self._in_flight.on_trial:
                 yield entry_id
 
     async def _take_claimed(self) -> None:
@@ -127,8 +127,8 @@ class Redelivering:
 
     async def _take(self, entries: Sequence[PendingEntry], *, rest_ms: int) -> None:
         """Deliver entries once more, page by page, but for the suspects among them."""
-        absent = set(self._in_hand.absent([entry.entry_id for entry in entries]))
-        plan = plan_redelivery(
+        absent = set(self._in_flight.absent([entry.entry_id for entry in entries]))
+        plan = triage(
             (entry for entry in entries if entry.entry_id in absent),
             now_ms=clocks.unix_ms(),
             rest_ms=rest_ms,

@@ -7,9 +7,9 @@ from typing import NoReturn
 
 import trio
 
-from processor.edges.retrying import Redis
+from processor.edges.retrying import RetryingStream
 from processor.journal import events
-from processor.reading.pending_pass import Redelivering
+from processor.reading.pending_pass import PendingPass
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import RedisError
 
@@ -19,12 +19,17 @@ class Reclaimer:
 
     Owns the passes, no lock and no state that would have to survive it. Stops when it is cancelled;
     what it has claimed by then and not handed over is pending under our own name. Raises nothing of
-    Redis' own: a pass that lost its connection begins again on the next one, at once for the first
-    time; one that Redis refuses, after the next pause.
+    RetryingStream' own: a pass that lost its connection begins again on the next one, at once for the first
+    time; one that RetryingStream refuses, after the next pause.
     """
 
     def __init__(
-        self, redis: Redis, redelivering: Redelivering, *, interval_ms: int, backoff: Backoff
+        self,
+        redis: RetryingStream,
+        redelivering: PendingPass,
+        *,
+        interval_ms: int,
+        backoff: Backoff,
     ) -> None:
         self._redis = redis
         self._redelivering = redelivering

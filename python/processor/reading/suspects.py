@@ -15,19 +15,19 @@ import trio
 
 from processor.core.attempts import Fate, unanswered
 from processor.core.parts import Part
-from processor.core.write_errors import Path, Step
+from processor.core.write_errors import NextStep, WriteRoute
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import Dependency, Redis
+from processor.edges.retrying import Dependency, RetryingStream
 from processor.errors import PostgresError
 from processor.journal import events
 from processor.reading.intake import Intake, decode_failure
-from processor.settling.failure_recorder import Failures, SurvivedTrial, settle
-from processor.settling.in_flight import InHand
+from processor.settling.failure_recorder import SurvivedTrial, Verdicts, settle
+from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts, written
 from processor.writing.committing import failure_of
 from processor.writing.judging import Judging, Ruling
 from processor.writing.pausing import Pauses
-from processor.writing.rehydration import Devices
+from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
@@ -45,25 +45,25 @@ class TrialSession:
     """A PostgreSQL session that a suspect may be tried on."""
 
     store: PositionStore
-    devices: Devices
+    devices: KnownDevices
     """Those that are restored over this session."""
     turn: trio.Lock = field(default_factory=trio.Lock)
     """To be held while it is used."""
 
 
-class Trials:
+class SuspectTrials:
     """Tries suspects one after the other, on a session that is open meanwhile; without one, on a writer's."""
 
     def __init__(
         self,
-        redis: Redis,
+        redis: RetryingStream,
         own: TrialSession,
         writers: TrialSession,
         intake: Intake,
         receipts: Receipts,
         *,
         attempts_max: int,
-        in_hand: InHand,
+        in_flight: InFlight,
         postgres: Dependency,
         backoff: Backoff,
     ) -> None:
@@ -73,7 +73,7 @@ class Trials:
         self._intake = intake
         self._receipts = receipts
         self._attempts_max = attempts_max
-        self._in_hand = in_hand
+        self._in_flight = in_flight
         self._postgres = postgres
         self._pauses = Pauses(postgres, backoff, by=REPORTER)
 
@@ -118,7 +118,7 @@ class Trials:
 
     def _tell_of_table(self, ruling: Ruling) -> None:
         error = ruling.error
-        if ruling.step is not Step.RETRY and self._postgres.is_due(f"left {error.sqlstate}"):
+        if ruling.step is not NextStep.RETRY and self._postgres.is_due(f"left {error.sqlstate}"):
             events.records_left(self._postgres.log, n=1, sqlstate=error.sqlstate, error=str(error))
 
     async def _try(self, entry_id: str, session: TrialSession) -> None:
@@ -133,16 +133,16 @@ class Trials:
     async def _is_recorded(self, entry_id: str) -> bool:
         """Record the trial before it begins; whether it may."""
         # Before the answer, which may be lost: what may be recorded has to be taken back.
-        self._in_hand.tried(entry_id)
+        self._in_flight.tried(entry_id)
         begun = await self._redis.stream.begin_trial(entry_id, attempts_max=self._attempts_max)
         if begun.fate is not Fate.LEFT_PENDING:
             failure = unanswered(entry_id, clocks.unix_ms())
-            settle(failure, begun, self._in_hand, self._redis)
+            settle(failure, begun, self._in_flight, self._redis)
             return False
         events.trial_begun(self._redis.log, entry_id=entry_id)
         return True
 
-    async def _report(self, outcome: Receipt | Failures) -> None:
+    async def _report(self, outcome: Receipt | Verdicts) -> None:
         # This wait ends: the stages take it, or close their ends.
         with trio.CancelScope(shield=True):
             if isinstance(outcome, Receipt):
@@ -150,21 +150,21 @@ class Trials:
             else:
                 await self._intake.fail(outcome)
 
-    async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | Failures:
+    async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | Verdicts:
         redelivered = await self._redis.stream.redeliver([entry_id])
         self._intake.write_off(redelivered.lost_ids)
         delivery = redelivered.delivery
-        self._intake.take_in_hand(delivery, redelivered=True, attempted=[entry_id])
+        self._intake.take_in(delivery, redelivered=True, attempted=[entry_id])
         if delivery.rejections:
             return [decode_failure(each, on_trial=True) for each in delivery.rejections]
         if delivery.batch.records == 0:
             return SurvivedTrial(entry_id)
-        await session.devices.meet(delivery.batch)
+        await session.devices.prepare(delivery.batch)
         return await self._written(delivery.batch, entry_id, session.store)
 
     async def _written(
         self, batch: Batch, entry_id: str, store: PositionStore
-    ) -> Receipt | Failures:
+    ) -> Receipt | Verdicts:
         self._pauses.begin()
         try:
             return await self._judged(batch, entry_id, store)
@@ -174,9 +174,9 @@ class Trials:
 
     async def _judged(
         self, batch: Batch, entry_id: str, store: PositionStore
-    ) -> Receipt | Failures:
+    ) -> Receipt | Verdicts:
         judging = Judging(store, self._pauses, connects_max=CONNECTS_MAX)
-        recorder, part = self._postgres.recorder, Part(batch, Path.STAGED)
+        recorder, part = self._postgres.recorder, Part(batch, WriteRoute.STAGED)
         while True:
             canary = judging.take_canary()
             try:
@@ -195,10 +195,10 @@ class Trials:
                 )
                 return receipt
             part = ruling.part
-            if ruling.step is Step.REFUSE:
+            if ruling.step is NextStep.REFUSE:
                 recorder.records_failed(1)
                 return [failure_of(batch, ruling, on_trial=True)]
-            if ruling.step is not Step.TRY_AGAIN:
+            if ruling.step is not NextStep.TRY_AGAIN:
                 # The infrastructure's fault or the table's: a later pass tries it again.
                 self._tell_of_table(ruling)
                 return SurvivedTrial(entry_id)

@@ -12,10 +12,10 @@ from processor.errors import LedgerImbalance
 from processor.journal import events
 from processor.journal.statistics import Recorder
 from processor.service.pipeline import Pipeline
-from processor.settling.release import HandOver, reserve_ms
+from processor.settling.release import Release, reserve_ms
 from telemetry.chassis.errors import RedisError
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.lap_timer import Steps
+from telemetry.chassis.lap_timer import LapTimer
 from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest
 
@@ -46,7 +46,7 @@ class Ending:
         self._pipeline = pipeline
         self._stop = stop
         self._log = log
-        self._steps = Steps()
+        self._steps = LapTimer()
         self._drain_ends_at = math.inf
         self._intake_over = trio.Event()
         self._stages_over = trio.Event()
@@ -64,7 +64,7 @@ class Ending:
                 await self._stop.insisted.wait()
         stages.cancel_scope.cancel()
         self._pipeline.abandon_intake()
-        # What it has on its way is still to be taken in hand, and handed over.
+        # What it has on its way is still to be taken in flight, and handed over.
         await self._intake_over.wait()
         self.stages_over(leases)
 
@@ -83,14 +83,14 @@ class Ending:
     async def hand_over(self, services: trio.Nursery) -> None:
         """Within what is left of the budget and a moment more: a Redis that answers needs no longer."""
         await self._stages_over.wait()
-        in_hand, failure = self._pipeline.in_hand, ""
+        in_flight, failure = self._pipeline.in_flight, ""
         with trio.move_on_at(self._drain_ends_at + HAND_OVER_MS / 1000) as bound:
             services.start_soon(self._hurry, bound)
             try:
-                await HandOver(self._stream, in_hand).run()
+                await Release(self._stream, in_flight).run()
             except RedisError as error:
                 failure = str(error)
-        if bound.cancelled_caught and in_hand.undecided:
+        if bound.cancelled_caught and in_flight.undecided:
             failure = "Redis did not answer in time"
         if failure:
             events.not_handed_over(self._log, error=failure)
@@ -98,12 +98,12 @@ class Ending:
 
     def say(self, recorder: Recorder) -> ExitCode:
         """Write the last line; the exit code. Raises LedgerImbalance."""
-        in_hand = self._pipeline.in_hand
-        ledger = in_hand.ledger.closed(in_hand.undecided)
+        in_flight = self._pipeline.in_flight
+        ledger = in_flight.ledger.closed(in_flight.undecided)
         if ledger.unaccounted:
             raise LedgerImbalance(ledger)
         steps_ms = self._steps.ms
-        undecided = in_hand.undecided + ledger.released
+        undecided = in_flight.undecided + ledger.released
         recorder.drained("timed_out" if undecided else "clean", sum(steps_ms.values()) / 1000)
         if undecided:
             events.shutdown_timed_out(self._log, ledger=ledger, steps_ms=steps_ms)
@@ -115,7 +115,7 @@ class Ending:
     @property
     def _left_for_stages_s(self) -> float:
         """The more is decided, the less is to be handed over, and the later that has to begin."""
-        reserved_ms = reserve_ms(len(self._pipeline.in_hand), budget_ms=self._budget_ms)
+        reserved_ms = reserve_ms(len(self._pipeline.in_flight), budget_ms=self._budget_ms)
         return self._drain_ends_at - reserved_ms / 1000 - trio.current_time()
 
     async def _hurry(self, bound: trio.CancelScope) -> None:

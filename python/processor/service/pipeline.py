@@ -11,25 +11,25 @@ import trio
 from processor.config import Config
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency, Redis
+from processor.edges.retrying import BACKOFF_BASE_MS, Dependency, RetryingStream
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
-from processor.reading.pending_pass import ClaimOptions, Redelivering
+from processor.reading.pending_pass import ClaimOptions, PendingPass
 from processor.reading.reclaimer import Reclaimer
-from processor.reading.suspects import Trials, TrialSession
+from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.service.assembly import Edges
 from processor.settling.acker import Acker
-from processor.settling.failure_recorder import FailureRecorder, Failures
-from processor.settling.in_flight import InHand
+from processor.settling.failure_recorder import FailureRecorder, Verdicts
+from processor.settling.in_flight import InFlight
 from processor.settling.leases import renew_leases
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import Devices
+from processor.writing.rehydration import KnownDevices
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.backoff import Backoff
 
-# Commits that wait for their acknowledgement; beyond them writers wait for Redis.
+# Commits that wait for their acknowledgement; beyond them writers wait for RetryingStream.
 RECEIPTS_MAX = 8
 # Lists of failures that wait to be recorded, each of one read or one batch.
 FAILURES_MAX = 8
@@ -50,13 +50,13 @@ class Pipeline:
         self._edges = edges
         self._recorder = recorder = redis.recorder
         self._postgres = postgres
-        self._redis = Redis(edges.stream, redis, self._backoff)
-        self.in_hand = InHand(recorder)
+        self._redis = RetryingStream(edges.stream, redis, self._backoff)
+        self.in_flight = InFlight(recorder)
         self.states = DeviceStates(config.device_state_lru_cap)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
-        self._receipts = Receipts(receipts, self.in_hand)
-        self._failures, self._failures_out = trio.open_memory_channel[Failures](FAILURES_MAX)
+        self._receipts = Receipts(receipts, self.in_flight)
+        self._failures, self._failures_out = trio.open_memory_channel[Verdicts](FAILURES_MAX)
         self._inlets = [
             trio.open_memory_channel[Batch](self._reads_ahead_max) for _ in edges.stores
         ]
@@ -65,7 +65,7 @@ class Pipeline:
         self._intake = Intake(
             [inlet for inlet, _ in self._inlets],
             self._failures,
-            in_hand=self.in_hand,
+            in_flight=self.in_flight,
             recorder=recorder,
             log=redis.log,
         )
@@ -88,13 +88,13 @@ class Pipeline:
         self._intake.abandon()
 
     def start_leases(self, leases: trio.Nursery) -> None:
-        """Renew the leases of what is in hand, which has to go on while the stages run dry."""
+        """Renew the leases of what is in flight, which has to go on while the stages run dry."""
         threshold_ms = self._config.claim_threshold_ms
-        leases.start_soon(renew_leases, self._redis, self.in_hand, threshold_ms)
+        leases.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms)
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
-        config, in_hand = self._config, self.in_hand
+        config, in_flight = self._config, self.in_flight
         stores = self._edges.stores
         for store, (_, outlet), turn in zip(stores, self._inlets, self._turns, strict=True):
             writer = Writer(
@@ -109,9 +109,12 @@ class Pipeline:
                 backoff=self._backoff,
             )
             stages.start_soon(writer.run)
-        stages.start_soon(Acker(self._redis, self._receipts_out, in_hand=in_hand).run)
+        stages.start_soon(Acker(self._redis, self._receipts_out, in_flight=in_flight).run)
         failure_recorder = FailureRecorder(
-            self._redis, self._failures_out, attempts_max=config.dlq_max_attempts, in_hand=in_hand
+            self._redis,
+            self._failures_out,
+            attempts_max=config.dlq_max_attempts,
+            in_flight=in_flight,
         )
         stages.start_soon(failure_recorder.run)
 
@@ -131,30 +134,30 @@ class Pipeline:
         intake.start_soon(consumer.run)
         intake.start_soon(reclaimer.run)
 
-    def _redelivering(self) -> Redelivering:
+    def _redelivering(self) -> PendingPass:
         config, edges = self._config, self._edges
-        trials = Trials(
+        trials = SuspectTrials(
             self._redis,
             TrialSession(edges.trials, self._devices(edges.trials)),
             TrialSession(edges.stores[0], self._devices(edges.stores[0]), self._turns[0]),
             self._intake,
             self._receipts,
             attempts_max=config.dlq_max_attempts,
-            in_hand=self.in_hand,
+            in_flight=self.in_flight,
             postgres=self._postgres,
             backoff=self._backoff,
         )
-        return Redelivering(
+        return PendingPass(
             edges.stream,
             self._intake,
             trials,
             ClaimOptions(count=config.batch_size, idle_ms=config.claim_threshold_ms),
-            in_hand=self.in_hand,
+            in_flight=self.in_flight,
             recorder=self._recorder,
         )
 
-    def _devices(self, store: PositionStore) -> Devices:
-        return Devices(store, self._positions, postgres=self._postgres)
+    def _devices(self, store: PositionStore) -> KnownDevices:
+        return KnownDevices(store, self._positions, postgres=self._postgres)
 
     @property
     def _reads_ahead_max(self) -> int:

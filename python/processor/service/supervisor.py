@@ -1,7 +1,7 @@
 """The life of the process: start, run, drain, stop. Rings of tasks, of which the inner end first.
 
     services   HTTP endpoints, probes, signals         live longest, cancelled last
-    └ leases   of what is in hand                      renewed until the stages have ended
+    └ leases   of what is in flight                      renewed until the stages have ended
       └ stages   writers, acker, recorder of failures  run dry when the intake has ended
         └ intake consumer, reclaimer                   cancelled at the stop request
 
@@ -29,7 +29,7 @@ from processor.settling.in_flight import now_ms
 from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
-from telemetry.chassis.crash.black_box import BlackBox, devices, in_flight
+from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
@@ -100,9 +100,9 @@ class _Life:
         """Say where a crash finds how things stood."""
         pipeline = self._pipeline
         box.statistics = self.recorder.snapshot
-        box.in_flight = lambda: in_flight(pipeline.in_hand.held, now_ms())
-        box.device_states = lambda: devices(pipeline.states)
-        box.ledger = lambda: pipeline.in_hand.ledger
+        box.in_flight = lambda: sample_in_flight(pipeline.in_flight.held, now_ms())
+        box.device_states = lambda: sample_devices(pipeline.states)
+        box.ledger = lambda: pipeline.in_flight.ledger
 
     async def start(self) -> ExitCode | None:
         """Connect and check; an exit code if the process cannot or shall not go on."""

@@ -7,8 +7,8 @@ from functools import partial
 import trio
 
 from processor.edges.ports import PositionStream
-from processor.edges.retrying import Redis
-from processor.settling.in_flight import InHand
+from processor.edges.retrying import RetryingStream
+from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt
 from telemetry._codec import Batch
 
@@ -18,15 +18,19 @@ class Acker:
 
     Owns its end of the receipts. Stops when all writers have closed theirs. Cancelled, it leaves
     committed records pending: they are read again, found in the table, and acknowledged then.
-    Raises nothing of Redis' own: what has no answer of a batch is repeated, and what has one is not.
+    Raises nothing of RetryingStream' own: what has no answer of a batch is repeated, and what has one is not.
     """
 
     def __init__(
-        self, redis: Redis, receipts: trio.MemoryReceiveChannel[Receipt], *, in_hand: InHand
+        self,
+        redis: RetryingStream,
+        receipts: trio.MemoryReceiveChannel[Receipt],
+        *,
+        in_flight: InFlight,
     ) -> None:
         self._redis = redis
         self._receipts = receipts
-        self._in_hand = in_hand
+        self._in_flight = in_flight
 
     async def run(self) -> None:
         """Acknowledge until the receipts end."""
@@ -37,21 +41,23 @@ class Acker:
     async def _acknowledge(self, receipt: Receipt) -> None:
         rest: Batch | None = receipt.batch
         while rest is not None:
-            some = partial(acknowledge_first, self._redis.stream, rest, self._in_hand)
+            some = partial(acknowledge_first, self._redis.stream, rest, self._in_flight)
             rest = await self._redis.until_answered(some, what="acknowledgement")
 
 
-async def acknowledge(stream: PositionStream, batch: Batch, in_hand: InHand) -> None:
+async def acknowledge(stream: PositionStream, batch: Batch, in_flight: InFlight) -> None:
     """Acknowledge the whole of what is committed. Raises RedisError, and keeps what was answered by then."""
     rest: Batch | None = batch
     while rest is not None:
-        rest = await acknowledge_first(stream, rest, in_hand)
+        rest = await acknowledge_first(stream, rest, in_flight)
 
 
-async def acknowledge_first(stream: PositionStream, batch: Batch, in_hand: InHand) -> Batch | None:
+async def acknowledge_first(
+    stream: PositionStream, batch: Batch, in_flight: InFlight
+) -> Batch | None:
     """Acknowledge as much of what is committed as goes at once; the rest, None if that was all.
 
     Raises RedisError.
     """
-    acked = await stream.ack(batch, attempted=in_hand.attempted(batch))
-    return in_hand.acked_first(batch, acked)
+    acked = await stream.ack(batch, attempted=in_flight.attempted(batch))
+    return in_flight.acked_first(batch, acked)

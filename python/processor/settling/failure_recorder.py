@@ -8,9 +8,9 @@ from typing import TypeAlias
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
-from processor.edges.retrying import Redis
+from processor.edges.retrying import RetryingStream
 from processor.journal import events
-from processor.settling.in_flight import InHand
+from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisRefused
 
 WHAT = "recording a failure"
@@ -23,7 +23,7 @@ class SurvivedTrial:
     entry_id: str
 
 
-Failures: TypeAlias = "list[Failure] | SurvivedTrial"
+Verdicts: TypeAlias = "list[Failure] | SurvivedTrial"
 
 
 class FailureRecorder:
@@ -31,21 +31,21 @@ class FailureRecorder:
 
     Owns its end of the failures. Stops when everybody who may send has closed theirs. Cancelled, it
     leaves the rest pending without a record: whoever claims them tries them again. Raises nothing
-    of Redis' own: what has no answer is repeated, and counts once.
+    of RetryingStream' own: what has no answer is repeated, and counts once.
     """
 
     def __init__(
         self,
-        redis: Redis,
-        failures: trio.MemoryReceiveChannel[Failures],
+        redis: RetryingStream,
+        failures: trio.MemoryReceiveChannel[Verdicts],
         *,
         attempts_max: int,
-        in_hand: InHand,
+        in_flight: InFlight,
     ) -> None:
         self._redis = redis
         self._failures = failures
         self._attempts_max = attempts_max
-        self._in_hand = in_hand
+        self._in_flight = in_flight
 
     async def run(self) -> None:
         """Record until the failures end."""
@@ -70,28 +70,30 @@ class FailureRecorder:
         for failure, recorded in zip(failures, answers, strict=True):
             if recorded.failures == 1:
                 events.record_refused(self._redis.log, failure)
-            settle(failure, recorded, self._in_hand, self._redis)
+            settle(failure, recorded, self._in_flight, self._redis)
 
     async def _take_back(self, entry_id: str) -> None:
         async def take_back() -> None:
             await self._redis.stream.end_trial(entry_id)
 
         await self._redis.until_answered(take_back, what=WHAT)
-        self._in_hand.left(entry_id, recorded=False)
+        self._in_flight.left(entry_id, recorded=False)
 
 
-def settle(failure: Failure, recorded: Recorded, in_hand: InHand, redis: Redis) -> None:
+def settle(
+    failure: Failure, recorded: Recorded, in_flight: InFlight, redis: RetryingStream
+) -> None:
     """Take note of what became of an entry that failed; what is final is said in the log."""
     match recorded.fate:
         case Fate.LEFT_PENDING:
-            in_hand.left(failure.entry_id, recorded=recorded.failures > 0)
-        case Fate.GONE:
-            in_hand.gone(failure.entry_id)
-        case Fate.DEAD:
-            in_hand.dead(failure.entry_id)
+            in_flight.left(failure.entry_id, recorded=recorded.failures > 0)
+        case Fate.TAKEN_OVER:
+            in_flight.taken_over(failure.entry_id)
+        case Fate.DEAD_LETTERED:
+            in_flight.dead_lettered(failure.entry_id)
             redis.recorder.dead_lettered(failure.code)
             events.dead_lettered(redis.log, failure, failures=recorded.failures)
         case Fate.LOST:
-            in_hand.lost_in_hand(failure.entry_id)
+            in_flight.lost_in_flight(failure.entry_id)
             redis.recorder.entries_lost(1)
             events.entries_lost(redis.log, entry_ids=[failure.entry_id])

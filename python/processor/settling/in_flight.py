@@ -1,4 +1,4 @@
-"""What the process has in hand, by id: read, and neither settled nor left pending. Keeps the ledger's counts."""
+"""What the process has in flight, by id: read, and neither settled nor left pending. Keeps the ledger's counts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import trio
 from processor.core.classing import Class, Classing, Place
 from processor.core.ledger import Ledger
 from processor.journal.statistics import Recorder
-from telemetry._codec import Batch, Delivery, ReadIds
-from telemetry._codec import InHand as HeldIds
+from telemetry._codec import Batch, Delivery, ReadRanges
+from telemetry._codec import InFlightIds as HeldIds
 
 # A stretch is one read of new entries, or one pending entry that was delivered again: 16 MB at most. Only what the
 # stream still has can be delivered again: with a million entries in it this many hold reads of four each.
 STRETCHES_MAX = 250_000
 
 
-class InHand:
+class InFlight:
     """Owned by the whole process, changed by its tasks, never across an await.
 
     Batches of ids stay in the codec; `Classing` hears of numbers, and of single entries where they
@@ -27,7 +27,7 @@ class InHand:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.held = HeldIds()
-        self._read = ReadIds(STRETCHES_MAX)
+        self._read = ReadRanges(STRETCHES_MAX)
         self._classing = Classing()
         self._attempted: set[str] = set()
         self._on_trial: set[str] = set()
@@ -38,12 +38,12 @@ class InHand:
 
     @property
     def ledger(self) -> Ledger:
-        """What became of everything read so far, but for what is in hand."""
+        """What became of everything read so far, but for what is in flight."""
         return self._classing.ledger
 
     @property
     def undecided(self) -> int:
-        """Entries in hand that are in no class yet."""
+        """Entries in flight that are in no class yet."""
         return len(self.held) - len(self._classing.again)
 
     def take(self, delivery: Delivery) -> None:
@@ -56,11 +56,11 @@ class InHand:
         self._attempted.update(set(attempted).difference(self.held.absent([*attempted])))
 
     def absent(self, entry_ids: Sequence[str]) -> list[str]:
-        """Those of the ids that are not in hand."""
+        """Those of the ids that are not in flight."""
         return self.held.absent(entry_ids)
 
     def held_for(self, seconds: float) -> list[str]:
-        """Ids that have been in hand for that time, ascending."""
+        """Ids that have been in flight for that time, ascending."""
         return self.held.held_since(now_ms() - round(seconds * 1000))
 
     def attempted(self, batch: Batch) -> list[str]:
@@ -78,7 +78,7 @@ class InHand:
 
     @property
     def uncommitted(self) -> list[str]:
-        """Ids in hand of which no commit is known, ascending."""
+        """Ids in flight of which no commit is known, ascending."""
         committed = {entry_id for batch in self.unacknowledged for entry_id in batch.entry_ids}
         held = self.held_for(0)
         return [entry_id for entry_id in held if entry_id not in committed] if committed else held
@@ -90,7 +90,7 @@ class InHand:
         classing = self._classing
         again = batch.ids_among([*classing.again]) if classing.again else []
         let_go = self.held.settle(batch)
-        # On the good path everything acknowledged was in hand.
+        # On the good path everything acknowledged was in flight.
         known = batch.ids_among([*classing.known]) if let_go < batch.records or again else []
         classing.acked(let_go, again=set(again), known=set(known))
         self._recorder.records_acked(batch.records)
@@ -128,23 +128,23 @@ class InHand:
         """Ids that were left pending with a recorded failure."""
         return self._classing.refused
 
-    def dead(self, entry_id: str) -> None:
+    def dead_lettered(self, entry_id: str) -> None:
         """It is a dead letter now."""
         self._become([entry_id], Class.DEAD_LETTERED)
 
-    def gone(self, entry_id: str) -> None:
+    def taken_over(self, entry_id: str) -> None:
         """Somebody else has settled it."""
         self._become([entry_id], Class.TAKEN_OVER)
 
     def lost(self, entry_ids: Sequence[str]) -> list[str]:
         """Pending entries turned out not to be in the stream any more; those that are losses.
 
-        What is in hand is not counted: it was read before, and is settled in the normal way. What was
+        What is in flight is not counted: it was read before, and is settled in the normal way. What was
         settled is not counted either.
         """
         return self._become(self.held.absent(entry_ids), Class.LOST)
 
-    def lost_in_hand(self, entry_id: str) -> None:
+    def lost_in_flight(self, entry_id: str) -> None:
         """An entry whose failure was to be recorded is not in the stream any more."""
         self._become([entry_id], Class.LOST)
 
@@ -163,7 +163,7 @@ class InHand:
         self._become(sorted(had.difference(entry_ids)), Class.TAKEN_OVER)
 
     def _take(self, delivery: Delivery, read_before: list[str]) -> None:
-        """Hold a delivery's entries; what is in hand is so since its first time."""
+        """Hold a delivery's entries; what is in flight is so since its first time."""
         again = self.held.absent(read_before)
         refused = [rejection.entry_id for rejection in delivery.rejections]
         now = now_ms()
@@ -197,7 +197,7 @@ class InHand:
         self._on_trial.difference_update(entry_ids)
 
     def _changed(self) -> None:
-        self._recorder.in_hand(len(self.held), self.ledger)
+        self._recorder.in_flight(len(self.held), self.ledger)
 
 
 def now_ms() -> int:

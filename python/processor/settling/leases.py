@@ -1,4 +1,4 @@
-"""Renews the leases of what is in hand, so that no peer takes it while PostgreSQL is slow or away."""
+"""Renews the leases of what is in flight, so that no peer takes it while PostgreSQL is slow or away."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import NoReturn
 
 import trio
 
-from processor.edges.retrying import Redis
+from processor.edges.retrying import RetryingStream
 from processor.journal import events
-from processor.settling.in_flight import InHand
+from processor.settling.in_flight import InFlight
 
 RENEWALS_PER_THRESHOLD = 3
 
 
-async def renew_leases(redis: Redis, in_hand: InHand, threshold_ms: int) -> NoReturn:
-    """Renew every third of the claim threshold what has been in hand for that long, until cancelled.
+async def renew_leases(redis: RetryingStream, in_flight: InFlight, threshold_ms: int) -> NoReturn:
+    """Renew every third of the claim threshold what has been in flight for that long, until cancelled.
 
     No lease gets older than two thirds. Owns nothing, loses nothing, raises nothing: a connection
     that is lost is replaced here, since nobody else may need it while PostgreSQL is away. A life that
@@ -24,11 +24,11 @@ async def renew_leases(redis: Redis, in_hand: InHand, threshold_ms: int) -> NoRe
     interval_s = threshold_ms / 1000 / RENEWALS_PER_THRESHOLD
 
     async def renew() -> None:
-        if entry_ids := in_hand.held_for(interval_s):
+        if entry_ids := in_flight.held_for(interval_s):
             renewed = await redis.stream.renew(entry_ids)
             others = list(set(entry_ids).difference(renewed))
             # What was acknowledged meanwhile was not taken over.
-            taken_over = len(others) - len(in_hand.absent(others))
+            taken_over = len(others) - len(in_flight.absent(others))
             events.leases_renewed(redis.log, n=len(renewed), taken_over=taken_over)
 
     while True:

@@ -9,7 +9,7 @@ from typing import Self
 import trio
 
 from processor.edges.ports import Commit
-from processor.settling.in_flight import InHand
+from processor.settling.in_flight import InFlight
 from telemetry._codec import Batch
 
 
@@ -55,9 +55,9 @@ def written(batch: Batch, commit: Commit) -> Receipt:
 class Receipts:
     """A sending end; each task that commits has its own, and closes it."""
 
-    def __init__(self, channel: trio.MemorySendChannel[Receipt], in_hand: InHand) -> None:
+    def __init__(self, channel: trio.MemorySendChannel[Receipt], in_flight: InFlight) -> None:
         self._channel = channel
-        self._in_hand = in_hand
+        self._in_flight = in_flight
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +72,7 @@ class Receipts:
 
     def clone(self) -> Receipts:
         """Another end, for another task."""
-        return Receipts(self._channel.clone(), self._in_hand)
+        return Receipts(self._channel.clone(), self._in_flight)
 
     def close(self) -> None:
         """No more will come from here."""
@@ -80,10 +80,10 @@ class Receipts:
 
     async def send(self, receipt: Receipt) -> None:
         """Have it acknowledged. Cancelled, it is not forgotten: the last step of a life looks for it."""
-        self._in_hand.committed(receipt.batch)
+        self._in_flight.committed(receipt.batch)
         await self._channel.send(receipt)
 
     def leave(self, batch: Batch) -> None:
         """The records get none: they stay pending without an attempt, and are tried again when they are claimed."""
         for entry_id in batch.entry_ids:
-            self._in_hand.left(entry_id, recorded=False)
+            self._in_flight.left(entry_id, recorded=False)

@@ -10,7 +10,7 @@ import trio
 from processor.core.attempts import PendingEntry
 from processor.edges.ports import FIRST_ID, PositionStream
 from processor.settling.acker import acknowledge
-from processor.settling.in_flight import InHand
+from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisError
 
 # Entries that one exchange releases, acknowledges or looks at: what is cut off is one of them, not everything.
@@ -31,7 +31,7 @@ def reserve_ms(entries: int, *, budget_ms: int) -> float:
 
 
 @dataclass(slots=True)
-class HandOver:
+class Release:
     """Settles with Redis what the stages could not. Cancelled or failing, it leaves the rest pending.
 
     Each step may be taken again. What is nearest to hand comes first: an entry that we know to be
@@ -39,20 +39,20 @@ class HandOver:
     """
 
     stream: PositionStream
-    in_hand: InHand
+    in_flight: InFlight
     _released: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Release, acknowledge, and leave the group if nothing is left. Raises RedisError.
 
-        As long as there is something in hand it is tried again: on new connections, and with a server
+        As long as there is something in flight it is tried again: on new connections, and with a server
         that may be another one meanwhile.
         """
         while True:
             try:
                 await self._hand_over()
             except RedisError:
-                if not len(self.in_hand):
+                if not len(self.in_flight):
                     raise
                 await trio.sleep(RETRY_S)
             else:
@@ -61,16 +61,16 @@ class HandOver:
     async def _hand_over(self) -> None:
         # The end of the stages may have cut an exchange, and the connection with it.
         await self.stream.connect()
-        for entry_id in self.in_hand.on_trial:
+        for entry_id in self.in_flight.on_trial:
             await self.stream.end_trial(entry_id)
-        await self._release(self.in_hand.uncommitted)
+        await self._release(self.in_flight.uncommitted)
         await self._acknowledge()
         await self._release_strays()
         await self.stream.leave_group()
 
     async def _acknowledge(self) -> None:
-        for batch in self.in_hand.unacknowledged:
-            await acknowledge(self.stream, batch, self.in_hand)
+        for batch in self.in_flight.unacknowledged:
+            await acknowledge(self.stream, batch, self.in_flight)
 
     async def _release_strays(self) -> None:
         """Look through the own pending list: entries may have been delivered that never came into our hands.
@@ -82,7 +82,7 @@ class HandOver:
             pending.update(entry.entry_id for entry in page)
             await self._release(self._strays(page))
             after_id = page[-1].entry_id
-        self.in_hand.still_ours(pending)
+        self.in_flight.still_ours(pending)
 
     def _strays(self, page: Sequence[PendingEntry]) -> list[str]:
         """What was neither released already nor refused, in this life or before."""
@@ -95,5 +95,5 @@ class HandOver:
     async def _release(self, entry_ids: Sequence[str]) -> None:
         for start in range(0, len(entry_ids), PIECE_ENTRIES):
             released = await self.stream.release(entry_ids[start : start + PIECE_ENTRIES])
-            self.in_hand.released(released)
+            self.in_flight.released(released)
             self._released.update(released)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import trio
 
-from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, Stage
+from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
 from processor.core.batch_size import BatchSize
-from processor.core.bisection import Dissection
+from processor.core.bisection import Bisection
 from processor.core.parts import Part
 from processor.core.scattered_keys import is_worth_probing
-from processor.core.write_errors import Kind, Path, Step, wants_new_session
+from processor.core.write_errors import FailureKind, NextStep, WriteRoute, wants_new_session
 from processor.edges.ports import Commit, PositionStore
 from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
@@ -33,8 +33,8 @@ def failure_of(record: Batch, ruling: Ruling, *, on_trial: bool = False) -> Fail
     return Failure(
         entry_id=record.entry_ids[0],
         failed_at_ms=clocks.unix_ms(),
-        stage=Stage.WRITE,
-        code=NO_ANSWER if ruling.kind is Kind.NO_ANSWER else REFUSED_BY_SERVER,
+        stage=FailureStage.WRITE,
+        code=NO_ANSWER if ruling.kind is FailureKind.NO_ANSWER else REFUSED_BY_SERVER,
         error=str(error),
         device_id=record.device_ids[0],
         sqlstate=error.sqlstate,
@@ -90,7 +90,7 @@ class Committing:
         self._pauses.begin()
         self._judging.begin()
         whole = await self._without_known(batch, unproven)
-        dissection = Dissection[Batch, Ruling](whole.batch, whole.path)
+        dissection = Bisection[Batch, Ruling](whole.batch, whole.path)
         await self._dissect(dissection)
         failures = [failure_of(each.record, each.reason) for each in dissection.refused]
         self._leave(dissection)
@@ -110,22 +110,22 @@ class Committing:
     async def _without_known(self, batch: Batch, unproven: Keys) -> Part[Batch]:
         """The rows that are still to be written: not those which a probe sees in the table."""
         if not len(unproven):
-            return Part(batch, Path.DIRECT)
+            return Part(batch, WriteRoute.DIRECT)
         if not is_worth_probing(days=unproven.days, rows=batch.rows):
-            return Part(batch, Path.STAGED)
+            return Part(batch, WriteRoute.STAGED)
         try:
             sighting = await self._store.probe(unproven)
         except PostgresError as error:
             # The write will have the same trouble, and deal with it. Staging needs no probe.
             self._postgres.log.debug(f"the keys were not probed: {error}")  # noqa: G004
-            return Part(batch, Path.STAGED)
+            return Part(batch, WriteRoute.STAGED)
         if not sighting.known:
-            return Part(batch, Path.DIRECT)
+            return Part(batch, WriteRoute.DIRECT)
         rest, seen = batch.drop_known(unproven, sighting.known)
         self._sighted = Sighted(seen, sighting.session)
-        return Part(rest, Path.DIRECT)
+        return Part(rest, WriteRoute.DIRECT)
 
-    async def _dissect(self, dissection: Dissection[Batch, Ruling]) -> None:
+    async def _dissect(self, dissection: Bisection[Batch, Ruling]) -> None:
         while True:
             dissection.cut(self._size.rows)
             if part := dissection.part:
@@ -141,10 +141,12 @@ class Committing:
             else:
                 return
 
-    async def _write(self, dissection: Dissection[Batch, Ruling], part: Part[Batch]) -> None:
+    async def _write(self, dissection: Bisection[Batch, Ruling], part: Part[Batch]) -> None:
         began = trio.current_time()
         canary = self._judging.take_canary()
-        copy = self._store.copy_direct if part.path is Path.DIRECT else self._store.copy_staged
+        copy = (
+            self._store.copy_direct if part.path is WriteRoute.DIRECT else self._store.copy_staged
+        )
         try:
             commit = await copy(part.batch)
         except PostgresError as error:
@@ -157,7 +159,7 @@ class Committing:
         await self._receipt_sighted(dissection, commit)
         await self._receipt(written(part.batch, commit))
 
-    async def _prove_sighted(self, dissection: Dissection[Batch, Ruling]) -> None:
+    async def _prove_sighted(self, dissection: Bisection[Batch, Ruling]) -> None:
         """Nothing is left to write beside what was seen: an empty commit is its fence."""
         try:
             commit = await self._store.confirm()
@@ -167,7 +169,7 @@ class Committing:
         else:
             await self._receipt_sighted(dissection, commit)
 
-    async def _receipt_sighted(self, dissection: Dissection[Batch, Ruling], commit: Commit) -> None:
+    async def _receipt_sighted(self, dissection: Bisection[Batch, Ruling], commit: Commit) -> None:
         """Behind a commit of its own session what was seen is proven; else it is written like anything else."""
         if self._sighted is None:
             return
@@ -177,9 +179,9 @@ class Committing:
         self._sighted = None
         await self._receipt(receipt)
 
-    def _stage_sighted(self, dissection: Dissection[Batch, Ruling]) -> None:
+    def _stage_sighted(self, dissection: Bisection[Batch, Ruling]) -> None:
         if self._sighted is not None:
-            dissection.add(self._sighted.batch, Path.STAGED)
+            dissection.add(self._sighted.batch, WriteRoute.STAGED)
             self._sighted = None
 
     async def _receipt(self, receipt: Receipt) -> None:
@@ -197,7 +199,7 @@ class Committing:
 
     async def _after_failure(
         self,
-        dissection: Dissection[Batch, Ruling],
+        dissection: Bisection[Batch, Ruling],
         part: Part[Batch],
         error: PostgresError,
         canary: Commit | None,
@@ -215,35 +217,35 @@ class Committing:
             charge=charge,
         )
         match ruling.step:
-            case Step.STAGE:
+            case NextStep.STAGE:
                 dissection.stage()
-            case Step.SPLIT:
-                is_suspected = ruling.kind is Kind.NO_ANSWER
+            case NextStep.SPLIT:
+                is_suspected = ruling.kind is FailureKind.NO_ANSWER
                 if is_suspected:
                     self._size.too_large(part.batch.rows)
                 dissection.split(is_suspected=is_suspected)
-            case Step.TRY_AGAIN:
+            case NextStep.TRY_AGAIN:
                 dissection.keep(ruling.part)
-            case Step.REFUSE:
+            case NextStep.REFUSE:
                 dissection.refuse(ruling)
-            case Step.SET_ASIDE | Step.DOUBT:
+            case NextStep.SET_ASIDE | NextStep.DOUBT:
                 await self._put_aside(dissection, ruling)
-            case Step.HOLD:
+            case NextStep.HOLD:
                 await self._hold(dissection, ruling.error, ruling.why)
             case _:
                 await self._retry(dissection, ruling)
 
-    async def _put_aside(self, dissection: Dissection[Batch, Ruling], ruling: Ruling) -> None:
+    async def _put_aside(self, dissection: Bisection[Batch, Ruling], ruling: Ruling) -> None:
         """The others first; but not one by one, where the table or its COMMIT refuses them all."""
         dissection.put_aside(ruling)
-        if ruling.step is Step.DOUBT and dissection.is_dubious:
+        if ruling.step is NextStep.DOUBT and dissection.is_dubious:
             await self._hold(dissection, ruling.error, ruling.why)
-        elif dissection.is_fruitless and ruling.step is Step.SET_ASIDE:
+        elif dissection.is_fruitless and ruling.step is NextStep.SET_ASIDE:
             await self._hold(dissection, ruling.error, TABLE_REFUSES_ALL)
 
-    async def _retry(self, dissection: Dissection[Batch, Ruling], ruling: Ruling) -> None:
+    async def _retry(self, dissection: Bisection[Batch, Ruling], ruling: Ruling) -> None:
         """The infrastructure failed the part, as far as is known: once more after a pause."""
-        if ruling.kind is Kind.INFRASTRUCTURE and ruling.error.session is not None:
+        if ruling.kind is FailureKind.INFRASTRUCTURE and ruling.error.session is not None:
             # What is in this part's way may not be in the way of the others.
             dissection.postpone(ruling.part)
         else:
@@ -253,7 +255,7 @@ class Committing:
             await self._store.aclose()
 
     async def _hold(
-        self, dissection: Dissection[Batch, Ruling], error: PostgresError, why: str
+        self, dissection: Bisection[Batch, Ruling], error: PostgresError, why: str
     ) -> None:
         """Count nothing, and begin again with all that is not committed and what waits beside it.
 
@@ -266,9 +268,9 @@ class Committing:
         neighbours = self._around.neighbours(rest.rows)
         whole = Batch.merge([rest, neighbours]) if neighbours else rest
         self._judging.begin()
-        dissection.begin_again(whole, Path.STAGED)
+        dissection.begin_again(whole, WriteRoute.STAGED)
 
-    def _leave(self, dissection: Dissection[Batch, Ruling]) -> None:
+    def _leave(self, dissection: Bisection[Batch, Ruling]) -> None:
         """Others were committed beside them: the table's trouble with these is waited for in Redis."""
         if not (left := dissection.set_aside):
             return
@@ -280,7 +282,7 @@ class Committing:
             )
 
 
-def _first_doubt(dissection: Dissection[Batch, Ruling]) -> Ruling | None:
-    """Why a row stays in hand although the others are through."""
+def _first_doubt(dissection: Bisection[Batch, Ruling]) -> Ruling | None:
+    """Why a row stays in flight although the others are through."""
     rulings = (each.reason for each in dissection.set_aside)
-    return next((ruling for ruling in rulings if ruling.step is Step.DOUBT), None)
+    return next((ruling for ruling in rulings if ruling.step is NextStep.DOUBT), None)

@@ -9,9 +9,9 @@ from processor.core.evidence import Evidence
 from processor.core.parts import Charge, Part
 from processor.core.write_errors import (
     Case,
-    Kind,
-    Path,
-    Step,
+    FailureKind,
+    NextStep,
+    WriteRoute,
     kind_of,
     next_step,
     speaks_of_table,
@@ -28,14 +28,14 @@ DAY_US = 86_400_000_000
 class Ruling:
     """What is to be done about a failed part, and why."""
 
-    step: Step
+    step: NextStep
     part: Part[Batch]
     """The part, with what is known of it now."""
     error: PostgresError
     """The last one: of the write, or of a question about it."""
     why: str
     """Of a HOLD or a DOUBT, in words."""
-    kind: Kind
+    kind: FailureKind
 
 
 class Judging:
@@ -88,7 +88,7 @@ class Judging:
             has_commits=has_commits,
             speaks_of_table=speaks_of_table(error.sqlstate),
             schema_stands=self._schema_stands,
-            is_epidemic=kind is Kind.REFUSAL and part.is_alone and charge(),
+            is_epidemic=kind is FailureKind.REFUSAL and part.is_alone and charge(),
             unanswered=part.unanswered,
             is_suspected=is_suspected,
             behind_canary=part.behind_canary,
@@ -97,32 +97,36 @@ class Judging:
         while ruling.step in _QUESTIONS:
             case, ruling = await self._ask(case, ruling, canary)
             ruling = replace(ruling, step=next_step(case), kind=case.kind)
-        is_held = ruling.step in {Step.HOLD, Step.DOUBT}
+        is_held = ruling.step in {NextStep.HOLD, NextStep.DOUBT}
         return replace(ruling, why=_why(case)) if is_held else ruling
 
     async def _ask(self, case: Case, ruling: Ruling, canary: Commit | None) -> tuple[Case, Ruling]:
         """One question: the case with its answer, or with a failure in the place of the first one."""
         try:
             match ruling.step:
-                case Step.ASK_SCHEMA:
+                case NextStep.ASK_SCHEMA:
                     mismatch = await self._mismatch()
                     self._schema_stands = mismatch is None
                     ruling = replace(ruling, error=mismatch or ruling.error)
                     return replace(case, schema_stands=self._schema_stands), ruling
-                case Step.TRY_CANARY:
+                case NextStep.TRY_CANARY:
                     await self._try_canary(ruling)
                     return replace(case, canary_accepted=True), ruling
                 case _:
                     evidence = await self._evidence(case, ruling.part, ruling.error)
                     return replace(case, evidence=evidence), ruling
         except PostgresError as error:
-            if ruling.step is Step.TRY_CANARY:
+            if ruling.step is NextStep.TRY_CANARY:
                 part = ruling.part.answered()
                 return replace(case, canary_accepted=False), replace(ruling, error=error, part=part)
             part = _after(ruling.part, error, canary)
             # A question is not refused: whatever this is, it says nothing about the row.
-            kind = _kind(error, Path.STAGED)
-            kind = Kind.NO_ANSWER if kind is Kind.NO_ANSWER else Kind.INFRASTRUCTURE
+            kind = _kind(error, WriteRoute.STAGED)
+            kind = (
+                FailureKind.NO_ANSWER
+                if kind is FailureKind.NO_ANSWER
+                else FailureKind.INFRASTRUCTURE
+            )
             case = replace(
                 case, kind=kind, unanswered=part.unanswered, behind_canary=part.behind_canary
             )
@@ -166,7 +170,7 @@ class Judging:
                 return
 
 
-_QUESTIONS = frozenset({Step.ASK_SCHEMA, Step.CROSS_EXAMINE, Step.TRY_CANARY})
+_QUESTIONS = frozenset({NextStep.ASK_SCHEMA, NextStep.CROSS_EXAMINE, NextStep.TRY_CANARY})
 
 
 def charge_of(error: PostgresError) -> Charge:
@@ -174,7 +178,7 @@ def charge_of(error: PostgresError) -> Charge:
     return Charge(error.sqlstate, error.constraint)
 
 
-def _kind(error: PostgresError, path: Path) -> Kind:
+def _kind(error: PostgresError, path: WriteRoute) -> FailureKind:
     return kind_of(
         error.sqlstate,
         path=path,
@@ -189,8 +193,8 @@ def _after(part: Part[Batch], error: PostgresError, canary: Commit | None) -> Pa
     if error.session is None:
         # It was not tried.
         return part
-    if _kind(error, part.path) is not Kind.NO_ANSWER:
-        return part if _kind(error, part.path) is Kind.REFUSAL else part.answered()
+    if _kind(error, part.path) is not FailureKind.NO_ANSWER:
+        return part if _kind(error, part.path) is FailureKind.REFUSAL else part.answered()
     is_behind = part.is_alone and canary is not None and canary.session == error.session
     return part.without_answer(behind_canary=is_behind)
 

@@ -27,7 +27,7 @@ EVER_DEVICES_MAX: Final = 200
 PAUSE_S: Final = 10.0
 
 
-class Devices:
+class KnownDevices:
     """What one writer keeps of its devices: newest positions, and whatever other features accumulate."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Devices:
             Rehydration(store, accumulator, postgres=postgres) for accumulator in self._accumulators
         ]
 
-    async def meet(self, batch: Batch) -> Keys:
+    async def prepare(self, batch: Batch) -> Keys:
         """Take a batch in before it is written; the keys of its rows that may be in the table.
 
         What the database has of cold devices is restored first. Raises none of PostgreSQL's errors.

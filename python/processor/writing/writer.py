@@ -10,10 +10,10 @@ from processor.core.batch_size import BatchSize
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
 from processor.edges.retrying import Dependency
-from processor.settling.failure_recorder import Failures
+from processor.settling.failure_recorder import Verdicts
 from processor.settling.receipts import Receipts
 from processor.writing.committing import Committing, Surroundings
-from processor.writing.rehydration import Devices
+from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch
 from telemetry.chassis.backoff import Backoff
 
@@ -25,7 +25,7 @@ class Writer:
     """One task with one PostgreSQL session; every record of a device comes to the same writer.
 
     Owns its store, its end of the inlet and its senders of receipts and failures. Stops when the
-    inlet is closed and empty. Cancelled, it drops what it has in hand, which stays pending in Redis
+    inlet is closed and empty. Cancelled, it drops what it has in flight, which stays pending in Redis
     and is read again by the next life of this consumer. Raises nothing of PostgreSQL's own: it
     writes again for as long as it takes.
     """
@@ -35,10 +35,10 @@ class Writer:
         store: PositionStore,
         inlet: trio.MemoryReceiveChannel[Batch],
         receipts: Receipts,
-        failures: trio.MemorySendChannel[Failures],
+        failures: trio.MemorySendChannel[Verdicts],
         *,
         batching: Batching[Batch],
-        devices: Devices,
+        devices: KnownDevices,
         turn: trio.Lock,
         postgres: Dependency,
         backoff: Backoff,
@@ -63,7 +63,7 @@ class Writer:
         with self._inlet, self._receipts, self._failures:
             while (batch := await self._next_batch()) is not None:
                 async with self._turn:
-                    unproven = await self._devices.meet(batch)
+                    unproven = await self._devices.prepare(batch)
                     refused = await self._committing.run(batch, unproven)
                 if refused:
                     await self._failures.send(refused)

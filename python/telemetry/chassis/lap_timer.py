@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 
-class Steps:
+class LapTimer:
     """A stopwatch whose laps have names; it does not run before `begin`."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ class Phase(Enum):
     DRAINING = "draining"
     """No new reads; what was read is written and acknowledged."""
     STOPPED = "stopped"
-    """Nothing is in hand."""
+    """Nothing is in flight."""
 
 
 FOLLOWERS: dict[Phase, frozenset[Phase]] = {

@@ -25,7 +25,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedFrame:
     """A frame that was refused whole; `offset` counts bytes from the start of the line or raw capture."""
 
     line: int
@@ -33,7 +33,7 @@ class Refused:
     offset: int
 
 
-Outcome: TypeAlias = Accepted | Refused
+Outcome: TypeAlias = Accepted | RefusedFrame
 
 
 class Capture:
@@ -88,14 +88,14 @@ def decode_line(number: int, line: bytes, device_id: str) -> Iterator[Outcome]:
         yield _outcome(number, decoded)
 
 
-def _not_hex(number: int, text: bytes) -> Refused:
+def _not_hex(number: int, text: bytes) -> RefusedFrame:
     digits = b"".join(text.split())
     if digits.strip(b"0123456789abcdefABCDEF"):
-        return Refused(number, "bad_preamble", 0)
-    return Refused(number, "truncated", len(digits) // 2)
+        return RefusedFrame(number, "bad_preamble", 0)
+    return RefusedFrame(number, "truncated", len(digits) // 2)
 
 
 def _outcome(line: int, decoded: AvlFrame | AvlRefusal) -> Outcome:
     if isinstance(decoded, AvlRefusal):
-        return Refused(line, decoded.code, decoded.offset)
+        return RefusedFrame(line, decoded.code, decoded.offset)
     return Accepted(line, decoded)

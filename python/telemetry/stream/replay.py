@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from telemetry.stream.capture import Accepted, Capture, Outcome, Refused
+from telemetry.stream.capture import Accepted, Capture, Outcome, RefusedFrame
 from telemetry.stream.imei import imei_after
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """What to replay: files in order, `rounds` times, all from one device or each round from a new one."""
 
     files: tuple[str, ...]
@@ -49,7 +49,7 @@ class Counts:
         """Counts one frame."""
         self.frames += 1
         match outcome:
-            case Refused():
+            case RefusedFrame():
                 self.refused += 1
             case Accepted(frame=frame) if frame.command:
                 self.commands += 1
@@ -72,7 +72,7 @@ class Replayed:
 class Replay:
     """The frames of a plan in order; `counts` keeps pace with the iteration."""
 
-    plan: Plan
+    plan: ReplayPlan
     counts: Counts = field(default_factory=Counts)
 
     def __iter__(self) -> Iterator[Replayed]:

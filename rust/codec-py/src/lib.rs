@@ -6,10 +6,10 @@ mod delivery;
 mod devices;
 mod entry_ids;
 mod errors;
-mod in_hand;
+mod in_flight;
 mod keys;
 mod parser;
-mod read_ids;
+mod read_ranges;
 
 use pyo3::prelude::*;
 
@@ -26,13 +26,13 @@ mod _codec {
     #[pymodule_export]
     use super::errors::CodecError;
     #[pymodule_export]
-    use super::in_hand::InHand;
+    use super::in_flight::InFlightIds;
     #[pymodule_export]
     use super::keys::Keys;
     #[pymodule_export]
     use super::parser::{Incomplete, ReplyError, ReplyParser};
     #[pymodule_export]
-    use super::read_ids::ReadIds;
+    use super::read_ranges::ReadRanges;
 
     use super::{Bound, PyModule, PyResult, Python};
     use pyo3::prelude::*;

@@ -7,7 +7,7 @@
 //! 3. [`batch`] holds the encoded rows of many entries: sorted, split, merged, given out as COPY and XACK bytes;
 //! 4. [`devices`] remembers the newest position of each device, updated a batch at a time, and tells which rows may be
 //!    in the table already;
-//! 5. [`in_hand`] remembers which entries were taken and not settled yet, [`read_ids`] which were ever read.
+//! 5. [`in_flight`] remembers which entries were taken and not settled yet, [`read_ranges`] which were ever read.
 //!
 //! [`avl`] is the other end of the system: what a tracker sends over TCP, for tools that publish captures.
 //!
@@ -28,9 +28,9 @@ pub mod avl;
 pub mod batch;
 mod cursor;
 pub mod devices;
-pub mod in_hand;
+pub mod in_flight;
 pub mod position;
-pub mod read_ids;
+pub mod read_ranges;
 pub mod resp;
 mod stream_id;
 mod swar;

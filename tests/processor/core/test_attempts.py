@@ -7,7 +7,7 @@ import json
 import pytest
 
 from processor.core.attempts import Attempts, PendingEntry, format_time
-from processor.core.triage import plan_redelivery
+from processor.core.triage import triage
 
 NOON_MS = 1_777_636_800_000
 
@@ -66,7 +66,7 @@ def test_a_suspect_was_delivered_more_than_five_times_without_an_answer(
 
 
 def test_pending_entries_are_sorted_out_in_their_order() -> None:
-    plan = plan_redelivery(
+    plan = triage(
         [
             entry(1),
             entry(2, 6),
@@ -86,14 +86,14 @@ def test_pending_entries_are_sorted_out_in_their_order() -> None:
 
 
 def test_a_claim_leaves_nothing_however_young_its_failure() -> None:
-    plan = plan_redelivery([entry(1, 2, (1, NOON_MS, "bad_json"))], now_ms=NOON_MS)
+    plan = triage([entry(1, 2, (1, NOON_MS, "bad_json"))], now_ms=NOON_MS)
     assert (plan.take, plan.left) == (("1-0",), ())
 
 
 def test_deliveries_that_killed_nobody_are_no_ground_for_suspicion() -> None:
     entries = [entry(1, 8), entry(2, 8), entry(3, 8, (1, 0, "no_answer"))]
     survived = {"1-0": 3, "2-0": 2, "3-0": 8}
-    plan = plan_redelivery(entries, now_ms=NOON_MS, survived=survived)
+    plan = triage(entries, now_ms=NOON_MS, survived=survived)
     assert plan.take == ("1-0",)
     # A trial that nobody survived is another's word.
     assert plan.suspects == ("2-0", "3-0")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.core.bisection import DOUBTS_MAX, Dissection
+from processor.core.bisection import DOUBTS_MAX, Bisection
 from processor.core.parts import Charge, Part
-from processor.core.write_errors import Path
+from processor.core.write_errors import WriteRoute
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Server:
     committed: set[int] = field(default_factory=set)
     statements: int = 0
 
-    def write(self, dissection: Dissection[Rows, str], *, of_the_table: bool = False) -> None:
+    def write(self, dissection: Bisection[Rows, str], *, of_the_table: bool = False) -> None:
         part = dissection.part
         assert part is not None
         self.statements += 1
@@ -73,11 +73,11 @@ class Server:
 def dissect(batch: Rows, bad: set[int], *, of_the_table: bool = False) -> tuple[Server, set[int]]:
     """The server after it, and the records that it refused when they stood alone."""
     server = Server(bad)
-    dissection = Dissection[Rows, str](batch)
+    dissection = Bisection[Rows, str](batch)
     while dissection.part:
         server.write(dissection, of_the_table=of_the_table)
         if dissection.is_fruitless:
-            dissection.begin_again(merge(dissection.rest), Path.STAGED)
+            dissection.begin_again(merge(dissection.rest), WriteRoute.STAGED)
     found = (*dissection.refused, *dissection.set_aside)
     return server, {each.record.held[0][0] for each in found}
 
@@ -123,7 +123,7 @@ def test_what_is_refused_for_the_tables_sake_is_set_aside_once_a_neighbour_is_co
 
 
 def test_a_table_that_takes_no_row_at_all_is_told_at_the_last() -> None:
-    dissection = Dissection[Rows, str](rows(3))
+    dissection = Bisection[Rows, str](rows(3))
     server = Server({0, 1, 2})
     while dissection.part:
         assert not dissection.is_fruitless
@@ -134,19 +134,19 @@ def test_a_table_that_takes_no_row_at_all_is_told_at_the_last() -> None:
 
 
 def test_a_table_that_takes_nothing_is_told_after_a_few_rows_and_each_time_after_more() -> None:
-    dissection = Dissection[Rows, str](rows(1_000))
+    dissection = Bisection[Rows, str](rows(1_000))
     server = Server(set(range(1_000)))
     set_aside = []
     for _ in range(3):
         while not dissection.is_fruitless:
             server.write(dissection, of_the_table=True)
         set_aside.append(len(dissection.set_aside))
-        dissection.begin_again(merge(dissection.rest), Path.STAGED)
+        dissection.begin_again(merge(dissection.rest), WriteRoute.STAGED)
     assert set_aside == [DOUBTS_MAX, 2 * DOUBTS_MAX, 4 * DOUBTS_MAX]
 
 
 def test_one_commit_is_enough_to_believe_in_the_table() -> None:
-    dissection = Dissection[Rows, str](rows(200))
+    dissection = Bisection[Rows, str](rows(200))
     server = Server(set(range(100)))
     while dissection.part:
         server.write(dissection, of_the_table=True)
@@ -157,13 +157,13 @@ def test_one_commit_is_enough_to_believe_in_the_table() -> None:
 
 def test_the_first_row_stands_alone_after_one_statement_a_level() -> None:
     server = Server(set(range(20_000)))
-    dissection = Dissection[Rows, str](rows(20_000))
+    dissection = Bisection[Rows, str](rows(20_000))
     while not dissection.refused:
         server.write(dissection)
     assert server.statements <= 16
 
 
-def charge_all(dissection: Dissection[Rows, str], server: Server, devices: dict[int, str]) -> bool:
+def charge_all(dissection: Bisection[Rows, str], server: Server, devices: dict[int, str]) -> bool:
     """Dissect, with every row that stands alone charged; whether that was ever an epidemic."""
     while part := dissection.part:
         [record, *others] = sorted(part.batch.written)
@@ -183,7 +183,7 @@ def test_most_rows_refused_alike_are_an_epidemic_and_half_of_them_are_none(
 ) -> None:
     devices = {n: str(n % 7) for n in range(1_000)}
     server = Server({n for n in range(1_000) if n * 37 % 100 < bad})
-    dissection = Dissection[Rows, str](rows(1_000))
+    dissection = Bisection[Rows, str](rows(1_000))
     assert charge_all(dissection, server, devices) is is_epidemic
     if is_epidemic:
         # Long before the last row.
@@ -193,61 +193,61 @@ def test_most_rows_refused_alike_are_an_epidemic_and_half_of_them_are_none(
 def test_one_broken_device_alone_is_no_epidemic() -> None:
     server = Server(set(range(900)))
     devices = {n: "broken" if n < 900 else "sound" for n in range(1_000)}
-    assert not charge_all(Dissection[Rows, str](rows(1_000)), server, devices)
+    assert not charge_all(Bisection[Rows, str](rows(1_000)), server, devices)
 
 
 def test_a_few_broken_devices_at_the_front_of_a_large_batch_are_no_epidemic() -> None:
     # Rows are sorted by device: what is looked at first must not be taken for the whole.
     server = Server(set(range(400)))
     devices = {n: str(n // 100) for n in range(4_000)}
-    assert not charge_all(Dissection[Rows, str](rows(4_000)), server, devices)
+    assert not charge_all(Bisection[Rows, str](rows(4_000)), server, devices)
     assert server.committed == set(range(400, 4_000))
 
 
 def test_less_than_a_hundred_rows_are_no_epidemic() -> None:
     devices = {n: str(n) for n in range(99)}
-    assert not charge_all(Dissection[Rows, str](rows(99)), Server(set(range(98))), devices)
+    assert not charge_all(Bisection[Rows, str](rows(99)), Server(set(range(98))), devices)
 
 
 def test_refusals_that_differ_are_no_epidemic() -> None:
-    dissection = Dissection[Rows, str](rows(200))
+    dissection = Bisection[Rows, str](rows(200))
     for n in range(200):
         charge = Charge("23514", f"constraint_{n % 3}")
         assert not dissection.charge(charge, str(n), str(n))
 
 
 def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too() -> None:
-    dissection = Dissection[Rows, str](rows(150))
+    dissection = Bisection[Rows, str](rows(150))
     server = Server(set(range(60, 150)))
     devices = {n: str(n) for n in range(150)}
     assert charge_all(dissection, server, devices)
     rest = merge(dissection.rest)
-    dissection.begin_again(rest, Path.STAGED)
+    dissection.begin_again(rest, WriteRoute.STAGED)
     assert rest.rows < 100
     assert charge_all(dissection, server, devices)
 
 
 def test_nothing_counts_after_a_new_beginning_and_neighbours_may_join() -> None:
-    dissection = Dissection[Rows, str](rows(1))
+    dissection = Bisection[Rows, str](rows(1))
     Server({0}).write(dissection)
     assert len(dissection.refused) == 1
-    dissection.begin_again(rows(4), Path.STAGED)
+    dissection.begin_again(rows(4), WriteRoute.STAGED)
     assert dissection.refused == []
     assert dissection.part is not None
     assert dissection.part.batch == rows(4)
 
 
 def test_a_lost_race_is_staged_and_so_are_the_halves_of_what_was_staged() -> None:
-    dissection = Dissection[Rows, str](rows(4))
+    dissection = Bisection[Rows, str](rows(4))
     dissection.stage()
     dissection.split()
     while (part := dissection.part) is not None:
-        assert part.path is Path.STAGED
+        assert part.path is WriteRoute.STAGED
         dissection.commit()
 
 
 def test_what_is_put_off_waits_behind_the_others_however_large_it_is() -> None:
-    dissection = Dissection[Rows, str](rows(9))
+    dissection = Bisection[Rows, str](rows(9))
     dissection.split()
     dissection.split()
     first = dissection.part
@@ -262,7 +262,7 @@ def test_what_is_put_off_waits_behind_the_others_however_large_it_is() -> None:
 
 
 def test_a_part_is_cut_to_the_size_that_goes_through() -> None:
-    dissection = Dissection[Rows, str](rows(1_000))
+    dissection = Bisection[Rows, str](rows(1_000))
     sizes = []
     dissection.cut(300)
     while (part := dissection.part) is not None:
@@ -273,14 +273,14 @@ def test_a_part_is_cut_to_the_size_that_goes_through() -> None:
 
 
 def test_what_is_added_is_written_as_well() -> None:
-    dissection = Dissection[Rows, str](rows(0))
+    dissection = Bisection[Rows, str](rows(0))
     assert dissection.part is None
-    dissection.add(rows(2), Path.STAGED)
-    assert dissection.part == Part(rows(2), Path.STAGED)
+    dissection.add(rows(2), WriteRoute.STAGED)
+    assert dissection.part == Part(rows(2), WriteRoute.STAGED)
 
 
 def test_tries_without_an_answer_are_counted_until_one_is_answered() -> None:
-    part = Part(rows(1), Path.DIRECT)
+    part = Part(rows(1), WriteRoute.DIRECT)
     for behind_canary in (False, True, True):
         part = part.without_answer(behind_canary=behind_canary)
     assert (part.unanswered, part.behind_canary) == (3, 2)

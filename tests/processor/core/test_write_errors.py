@@ -16,9 +16,9 @@ from processor.core.write_errors import (
     TABLE,
     UNANSWERED_MAX,
     Case,
-    Kind,
-    Path,
-    Step,
+    FailureKind,
+    NextStep,
+    WriteRoute,
     kind_of,
     next_step,
     speaks_of_table,
@@ -36,12 +36,12 @@ SQLSTATES = sorted(
 
 def kind(
     sqlstate: str | None,
-    path: Path = Path.STAGED,
+    path: WriteRoute = WriteRoute.STAGED,
     *,
     usable: bool = True,
     in_session: bool = True,
     awaits_standby: bool = False,
-) -> Kind:
+) -> FailureKind:
     return kind_of(
         sqlstate,
         path=path,
@@ -58,119 +58,131 @@ def test_the_classes_of_the_infrastructure_are_exactly_those_of_the_delivery_rul
 @pytest.mark.parametrize(
     ("sqlstate", "path", "usable", "expected"),
     [
-        (None, Path.DIRECT, False, Kind.NO_ANSWER),  # the connection was lost
-        (None, Path.STAGED, True, Kind.NO_ANSWER),  # time ran out
-        ("57014", Path.DIRECT, True, Kind.NO_ANSWER),  # the statement took too long
-        ("53200", Path.DIRECT, True, Kind.NO_ANSWER),  # out of memory
-        ("53400", Path.STAGED, True, Kind.NO_ANSWER),  # too many tuples to decompress
-        ("57P01", Path.DIRECT, False, Kind.NO_ANSWER),  # somebody ended the session
-        ("57P02", Path.DIRECT, False, Kind.NO_ANSWER),  # a backend crashed
-        ("08006", Path.DIRECT, False, Kind.NO_ANSWER),
-        ("08P01", Path.DIRECT, False, Kind.NO_ANSWER),
-        ("XX000", Path.DIRECT, False, Kind.NO_ANSWER),  # a refusal would have left the session
-        ("23505", Path.DIRECT, True, Kind.LOST_RACE),
-        ("23505", Path.STAGED, True, Kind.REFUSAL),  # another unique index
-        ("08P01", Path.DIRECT, True, Kind.REFUSAL),  # a field of the wrong size
-        ("22P05", Path.DIRECT, True, Kind.REFUSAL),  # \u0000 in jsonb
-        ("23514", Path.DIRECT, True, Kind.REFUSAL),  # a CHECK, or a missing partition
-        ("54000", Path.STAGED, True, Kind.REFUSAL),  # too large a row, or transaction ids used up
-        ("P0001", Path.STAGED, True, Kind.REFUSAL),  # a trigger raised it
-        ("42883", Path.DIRECT, True, Kind.REFUSAL),  # a trigger's bug
-        ("0A000", Path.DIRECT, True, Kind.REFUSAL),  # row security
-        ("XX000", Path.DIRECT, True, Kind.REFUSAL),
-        ("ZZ999", Path.DIRECT, True, Kind.REFUSAL),  # a class of an extension's own
-        ("25006", Path.DIRECT, True, Kind.INFRASTRUCTURE),  # a standby
-        ("25P03", Path.DIRECT, False, Kind.INFRASTRUCTURE),
-        ("28P01", Path.DIRECT, False, Kind.INFRASTRUCTURE),
-        ("3D000", Path.DIRECT, False, Kind.INFRASTRUCTURE),
-        ("40P01", Path.STAGED, True, Kind.INFRASTRUCTURE),  # a deadlock
-        ("53100", Path.DIRECT, True, Kind.INFRASTRUCTURE),  # the disk is full
-        ("53300", Path.DIRECT, False, Kind.INFRASTRUCTURE),  # too many connections
-        ("55P03", Path.STAGED, True, Kind.INFRASTRUCTURE),
-        ("57P03", Path.DIRECT, False, Kind.INFRASTRUCTURE),  # the server is starting
-        ("58030", Path.DIRECT, True, Kind.INFRASTRUCTURE),
+        (None, WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),  # the connection was lost
+        (None, WriteRoute.STAGED, True, FailureKind.NO_ANSWER),  # time ran out
+        ("57014", WriteRoute.DIRECT, True, FailureKind.NO_ANSWER),  # the statement took too long
+        ("53200", WriteRoute.DIRECT, True, FailureKind.NO_ANSWER),  # out of memory
+        ("53400", WriteRoute.STAGED, True, FailureKind.NO_ANSWER),  # too many tuples to decompress
+        ("57P01", WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),  # somebody ended the session
+        ("57P02", WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),  # a backend crashed
+        ("08006", WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),
+        ("08P01", WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),
+        (
+            "XX000",
+            WriteRoute.DIRECT,
+            False,
+            FailureKind.NO_ANSWER,
+        ),  # a refusal would have left the session
+        ("23505", WriteRoute.DIRECT, True, FailureKind.LOST_RACE),
+        ("23505", WriteRoute.STAGED, True, FailureKind.REFUSAL),  # another unique index
+        ("08P01", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # a field of the wrong size
+        ("22P05", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # \u0000 in jsonb
+        ("23514", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # a CHECK, or a missing partition
+        (
+            "54000",
+            WriteRoute.STAGED,
+            True,
+            FailureKind.REFUSAL,
+        ),  # too large a row, or transaction ids used up
+        ("P0001", WriteRoute.STAGED, True, FailureKind.REFUSAL),  # a trigger raised it
+        ("42883", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # a trigger's bug
+        ("0A000", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # row security
+        ("XX000", WriteRoute.DIRECT, True, FailureKind.REFUSAL),
+        ("ZZ999", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # a class of an extension's own
+        ("25006", WriteRoute.DIRECT, True, FailureKind.INFRASTRUCTURE),  # a standby
+        ("25P03", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),
+        ("28P01", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),
+        ("3D000", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),
+        ("40P01", WriteRoute.STAGED, True, FailureKind.INFRASTRUCTURE),  # a deadlock
+        ("53100", WriteRoute.DIRECT, True, FailureKind.INFRASTRUCTURE),  # the disk is full
+        ("53300", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),  # too many connections
+        ("55P03", WriteRoute.STAGED, True, FailureKind.INFRASTRUCTURE),
+        ("57P03", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),  # the server is starting
+        ("58030", WriteRoute.DIRECT, True, FailureKind.INFRASTRUCTURE),
     ],
 )
 def test_what_a_failure_can_be_about_follows_the_delivery_rules(
-    sqlstate: str | None, path: Path, expected: Kind, *, usable: bool
+    sqlstate: str | None, path: WriteRoute, expected: FailureKind, *, usable: bool
 ) -> None:
     assert kind(sqlstate, path, usable=usable) is expected
 
 
-@given(st.sampled_from([None, *SQLSTATES]), st.sampled_from(Path), st.booleans(), st.booleans())
+@given(
+    st.sampled_from([None, *SQLSTATES]), st.sampled_from(WriteRoute), st.booleans(), st.booleans()
+)
 def test_no_session_and_a_standby_that_is_away_never_blame_a_batch(
-    sqlstate: str | None, path: Path, usable: bool, awaits_standby: bool
+    sqlstate: str | None, path: WriteRoute, usable: bool, awaits_standby: bool
 ) -> None:
     found = kind(sqlstate, path, usable=usable, in_session=awaits_standby, awaits_standby=True)
-    assert found is Kind.INFRASTRUCTURE
-    assert kind(sqlstate, path, usable=usable, in_session=False) is Kind.INFRASTRUCTURE
+    assert found is FailureKind.INFRASTRUCTURE
+    assert kind(sqlstate, path, usable=usable, in_session=False) is FailureKind.INFRASTRUCTURE
 
 
-@given(st.sampled_from(SQLSTATES), st.sampled_from(Path))
+@given(st.sampled_from(SQLSTATES), st.sampled_from(WriteRoute))
 def test_only_a_class_of_the_infrastructure_is_its_failure_while_the_session_lives(
-    sqlstate: str, path: Path
+    sqlstate: str, path: WriteRoute
 ) -> None:
     found = kind(sqlstate, path)
-    if found in {Kind.INFRASTRUCTURE, Kind.NO_ANSWER}:
+    if found in {FailureKind.INFRASTRUCTURE, FailureKind.NO_ANSWER}:
         assert sqlstate[:2] in INFRASTRUCTURE_CLASSES
     else:
         assert sqlstate == "08P01" or sqlstate[:2] not in INFRASTRUCTURE_CLASSES
 
 
 def refusal(**known: Any) -> Case:
-    return Case(Kind.REFUSAL, **{"is_alone": True, "schema_stands": True, **known})
+    return Case(FailureKind.REFUSAL, **{"is_alone": True, "schema_stands": True, **known})
 
 
 def no_answer(**known: Any) -> Case:
-    return Case(Kind.NO_ANSWER, **{"is_alone": False, "unanswered": 1, **known})
+    return Case(FailureKind.NO_ANSWER, **{"is_alone": False, "unanswered": 1, **known})
 
 
 @pytest.mark.parametrize(
     ("case", "step"),
     [
-        (Case(Kind.LOST_RACE, is_alone=False), Step.STAGE),
-        (Case(Kind.LOST_RACE, is_alone=True), Step.STAGE),
-        (Case(Kind.INFRASTRUCTURE, is_alone=False), Step.RETRY),
-        (Case(Kind.INFRASTRUCTURE, is_alone=True), Step.RETRY),
+        (Case(FailureKind.LOST_RACE, is_alone=False), NextStep.STAGE),
+        (Case(FailureKind.LOST_RACE, is_alone=True), NextStep.STAGE),
+        (Case(FailureKind.INFRASTRUCTURE, is_alone=False), NextStep.RETRY),
+        (Case(FailureKind.INFRASTRUCTURE, is_alone=True), NextStep.RETRY),
         # One try or two may fall into a stall that passes.
-        (no_answer(unanswered=1), Step.RETRY),
-        (no_answer(unanswered=2), Step.RETRY),
-        (no_answer(unanswered=3), Step.TRY_CANARY),
-        (no_answer(unanswered=1, is_alone=True), Step.RETRY),
-        (no_answer(unanswered=3, is_alone=True), Step.TRY_CANARY),
+        (no_answer(unanswered=1), NextStep.RETRY),
+        (no_answer(unanswered=2), NextStep.RETRY),
+        (no_answer(unanswered=3), NextStep.TRY_CANARY),
+        (no_answer(unanswered=1, is_alone=True), NextStep.RETRY),
+        (no_answer(unanswered=3, is_alone=True), NextStep.TRY_CANARY),
         # From the first halving on, each one asks for a canary.
-        (no_answer(unanswered=1, is_suspected=True), Step.TRY_CANARY),
-        (no_answer(unanswered=3, canary_accepted=False), Step.RETRY),
-        (no_answer(unanswered=3, canary_accepted=True), Step.SPLIT),
-        (no_answer(unanswered=3, canary_accepted=True, is_alone=True), Step.TRY_AGAIN),
-        (no_answer(unanswered=5, behind_canary=2, is_alone=True), Step.TRY_CANARY),
-        (no_answer(unanswered=6, behind_canary=3, is_alone=True), Step.REFUSE),
+        (no_answer(unanswered=1, is_suspected=True), NextStep.TRY_CANARY),
+        (no_answer(unanswered=3, canary_accepted=False), NextStep.RETRY),
+        (no_answer(unanswered=3, canary_accepted=True), NextStep.SPLIT),
+        (no_answer(unanswered=3, canary_accepted=True, is_alone=True), NextStep.TRY_AGAIN),
+        (no_answer(unanswered=5, behind_canary=2, is_alone=True), NextStep.TRY_CANARY),
+        (no_answer(unanswered=6, behind_canary=3, is_alone=True), NextStep.REFUSE),
         # Refusals: the neighbours are committed first, but where the table may have changed.
-        (refusal(is_alone=False, schema_stands=None), Step.SPLIT),
-        (refusal(is_alone=False, schema_stands=None, speaks_of_table=True), Step.ASK_SCHEMA),
-        (refusal(is_alone=False, schema_stands=False, speaks_of_table=True), Step.HOLD),
-        (refusal(is_alone=False, schema_stands=True, speaks_of_table=True), Step.SPLIT),
-        (refusal(schema_stands=None), Step.ASK_SCHEMA),
-        (refusal(schema_stands=None, has_commits=True), Step.CROSS_EXAMINE),
-        (refusal(schema_stands=None, has_commits=True, speaks_of_table=True), Step.ASK_SCHEMA),
-        (refusal(schema_stands=False), Step.HOLD),
-        (refusal(), Step.CROSS_EXAMINE),
-        (refusal(is_epidemic=True), Step.HOLD),
-        (refusal(is_epidemic=True, evidence=Evidence.RECORD), Step.HOLD),
-        (refusal(evidence=Evidence.RECORD), Step.REFUSE),
-        (refusal(evidence=Evidence.TIME), Step.REFUSE),
-        (refusal(evidence=Evidence.TABLE), Step.SET_ASIDE),
-        (refusal(evidence=Evidence.CAUSE_GONE), Step.DOUBT),
+        (refusal(is_alone=False, schema_stands=None), NextStep.SPLIT),
+        (refusal(is_alone=False, schema_stands=None, speaks_of_table=True), NextStep.ASK_SCHEMA),
+        (refusal(is_alone=False, schema_stands=False, speaks_of_table=True), NextStep.HOLD),
+        (refusal(is_alone=False, schema_stands=True, speaks_of_table=True), NextStep.SPLIT),
+        (refusal(schema_stands=None), NextStep.ASK_SCHEMA),
+        (refusal(schema_stands=None, has_commits=True), NextStep.CROSS_EXAMINE),
+        (refusal(schema_stands=None, has_commits=True, speaks_of_table=True), NextStep.ASK_SCHEMA),
+        (refusal(schema_stands=False), NextStep.HOLD),
+        (refusal(), NextStep.CROSS_EXAMINE),
+        (refusal(is_epidemic=True), NextStep.HOLD),
+        (refusal(is_epidemic=True, evidence=Evidence.RECORD), NextStep.HOLD),
+        (refusal(evidence=Evidence.RECORD), NextStep.REFUSE),
+        (refusal(evidence=Evidence.TIME), NextStep.REFUSE),
+        (refusal(evidence=Evidence.TABLE), NextStep.SET_ASIDE),
+        (refusal(evidence=Evidence.CAUSE_GONE), NextStep.DOUBT),
     ],
 )
-def test_what_is_done_follows_from_what_is_known(case: Case, step: Step) -> None:
+def test_what_is_done_follows_from_what_is_known(case: Case, step: NextStep) -> None:
     assert next_step(case) is step
 
 
 unknown_or = st.sampled_from([None, True, False])
 cases = st.builds(
     Case,
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(FailureKind),
     is_alone=st.booleans(),
     has_commits=st.booleans(),
     speaks_of_table=st.booleans(),
@@ -186,13 +198,13 @@ cases = st.builds(
 
 @given(cases)
 def test_there_is_an_answer_to_every_case(case: Case) -> None:
-    assert isinstance(next_step(case), Step)
+    assert isinstance(next_step(case), NextStep)
 
 
 def test_every_row_of_the_table_is_the_first_that_fits_somewhere() -> None:
     flags, unknowns = (False, True), (None, False, True)
     domain = product(
-        Kind,
+        FailureKind,
         flags,
         flags,
         flags,
@@ -218,31 +230,31 @@ def test_every_row_of_the_table_is_the_first_that_fits_somewhere() -> None:
 
 @given(cases)
 def test_no_failure_is_counted_without_evidence_against_the_record(case: Case) -> None:
-    if next_step(case) is not Step.REFUSE:
+    if next_step(case) is not NextStep.REFUSE:
         return
     assert case.is_alone
-    if case.kind is Kind.REFUSAL:
+    if case.kind is FailureKind.REFUSAL:
         assert case.evidence in {Evidence.RECORD, Evidence.TIME}
         assert not case.is_epidemic
         assert case.schema_stands is not False
     else:
-        assert case.kind is Kind.NO_ANSWER
+        assert case.kind is FailureKind.NO_ANSWER
         assert case.behind_canary >= UNANSWERED_MAX
 
 
 @given(cases)
 def test_only_what_is_more_than_a_row_is_split(case: Case) -> None:
-    assert not (next_step(case) is Step.SPLIT and case.is_alone)
+    assert not (next_step(case) is NextStep.SPLIT and case.is_alone)
 
 
 @given(cases)
 def test_nothing_is_asked_that_is_known(case: Case) -> None:
     match next_step(case):
-        case Step.ASK_SCHEMA:
+        case NextStep.ASK_SCHEMA:
             assert case.schema_stands is None
-        case Step.CROSS_EXAMINE:
+        case NextStep.CROSS_EXAMINE:
             assert case.evidence is None
-        case Step.TRY_CANARY:
+        case NextStep.TRY_CANARY:
             assert case.canary_accepted is None
 
 

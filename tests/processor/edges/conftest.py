@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import trustme
 
-from tests.support.stream_contract import FakeWorld, RealWorld, World
+from tests.support.stream_contract import FakeStreamHarness, RealStreamHarness, StreamHarness
 from tests.support.tls_relay import relay_to, tls_url
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture(params=["fake", "real", "tls"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarness]:
     """A stream that is connected: in memory, on a real server, and on a real server through TLS."""
     async with world_of(request) as world:
         await world.stream.connect()
@@ -62,31 +62,33 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def world_of(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def world_of(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarness]:
     """The world that the fixture's parameter names."""
     if request.param == "fake":
-        yield FakeWorld()
+        yield FakeStreamHarness()
         return
     server: RedisServer = request.getfixturevalue("redis_server")
     client: Redis = request.getfixturevalue("redis_client")
     name: str = request.getfixturevalue("stream_name")
     if request.param == "real":
-        yield RealWorld(server.url, client, name)
+        yield RealStreamHarness(server.url, client, name)
         return
     tls = request.getfixturevalue("server_tls")
     async with relay_to(server.port, tls=tls) as relay:
-        yield RealWorld(tls_url(relay, request.getfixturevalue("authority_file")), client, name)
+        yield RealStreamHarness(
+            tls_url(relay, request.getfixturevalue("authority_file")), client, name
+        )
 
 
 @pytest.fixture
-async def grouped(world: World) -> World:
+async def grouped(world: StreamHarness) -> StreamHarness:
     """A world whose stream and group are there, without an entry."""
     await world.stream.ensure_group()
     return world
 
 
 @pytest.fixture
-async def other(grouped: World) -> AsyncIterator[PositionStream]:
+async def other(grouped: StreamHarness) -> AsyncIterator[PositionStream]:
     """Another consumer of the same group."""
     stream = grouped.consumer("other")
     await stream.connect()

@@ -8,7 +8,7 @@ import pytest
 
 from processor.core.evidence import Evidence
 from processor.errors import PostgresError
-from tests.processor.edges.test_store_contract import FakeWorld, RealWorld
+from tests.processor.edges.test_store_contract import FakeStreamHarness, RealStreamHarness
 from tests.support.batches import NOON, batch_of, position, published, rows
 from tests.support.fakes.rows import DAY_US, POSTGRES_EPOCH_US
 
@@ -22,7 +22,7 @@ NOON_MS = round(NOON.timestamp() * 1_000)
 YEARS_AGO_S = -86_400 * 365 * 5
 
 
-class World(Protocol):
+class CanaryHarness(Protocol):
     """A store, and what its table may have against rows."""
 
     @property
@@ -33,7 +33,7 @@ class World(Protocol):
     def discard_device(self, device_id: str) -> None: ...
 
 
-class FakeTrouble(FakeWorld):
+class FakeTrouble(FakeStreamHarness):
     def refuse_all(self) -> None:
         self._table.refuses_all = "P0001"
 
@@ -45,7 +45,7 @@ class FakeTrouble(FakeWorld):
         self._table.discarded_devices.add(device_id)
 
 
-class RealTrouble(RealWorld):
+class RealTrouble(RealStreamHarness):
     def refuse_all(self) -> None:
         self._trigger("RAISE EXCEPTION 'a bug'")
 
@@ -65,9 +65,11 @@ class RealTrouble(RealWorld):
 
 
 @pytest.fixture(params=["fake", "real"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[CanaryHarness]:
     fake = request.param == "fake"
-    world: World = FakeTrouble() if fake else RealTrouble(request.getfixturevalue("database"))
+    world: CanaryHarness = (
+        FakeTrouble() if fake else RealTrouble(request.getfixturevalue("database"))
+    )
     yield world
     await world.store.aclose()
 
@@ -77,45 +79,47 @@ def accused(second: int = 0) -> Batch:
     return published(position(3, second))
 
 
-async def evidence(world: World, batch: Batch) -> Evidence:
+async def evidence(world: CanaryHarness, batch: Batch) -> Evidence:
     return await world.store.cross_examine(batch, entry_ms=NOON_MS)
 
 
-async def test_a_row_that_is_refused_beside_an_accepted_copy_is_to_blame(world: World) -> None:
+async def test_a_row_that_is_refused_beside_an_accepted_copy_is_to_blame(
+    world: CanaryHarness,
+) -> None:
     await world.store.copy_direct(batch_of([position(1, 0)]))
     world.refuse_device(position(3, 0)["device_id"])
     assert await evidence(world, accused()) is Evidence.RECORD
 
 
-async def test_a_table_that_refuses_copies_too_is_to_blame(world: World) -> None:
+async def test_a_table_that_refuses_copies_too_is_to_blame(world: CanaryHarness) -> None:
     await world.store.copy_direct(batch_of([position(1, 0), position(2, 0)]))
     world.refuse_all()
     assert await evidence(world, accused()) is Evidence.TABLE
 
 
-async def test_an_old_time_is_to_blame_where_copies_pass_at_their_own(world: World) -> None:
+async def test_an_old_time_is_to_blame_where_copies_pass_at_their_own(world: CanaryHarness) -> None:
     await world.store.copy_direct(batch_of([position(1, 0)]))
     world.refuse_what_is_older_than_a_year()
     assert await evidence(world, accused(YEARS_AGO_S)) is Evidence.TIME
 
 
-async def test_a_row_that_is_accepted_now_is_no_culprit(world: World) -> None:
+async def test_a_row_that_is_accepted_now_is_no_culprit(world: CanaryHarness) -> None:
     await world.store.copy_direct(batch_of([position(1, 0)]))
     assert await evidence(world, accused()) is Evidence.CAUSE_GONE
 
 
-async def test_an_empty_table_blames_no_device_that_it_refuses(world: World) -> None:
+async def test_an_empty_table_blames_no_device_that_it_refuses(world: CanaryHarness) -> None:
     world.refuse_device(position(3, 0)["device_id"])
     assert await evidence(world, accused()) is Evidence.TABLE
 
 
-async def test_a_cross_examination_leaves_no_row(world: World) -> None:
+async def test_a_cross_examination_leaves_no_row(world: CanaryHarness) -> None:
     await world.store.copy_direct(batch_of([position(1, 0)]))
     await evidence(world, accused())
     assert (await world.store.copy_direct(accused())).inserted == 1
 
 
-async def test_a_canary_is_accepted_by_a_table_that_takes_rows(world: World) -> None:
+async def test_a_canary_is_accepted_by_a_table_that_takes_rows(world: CanaryHarness) -> None:
     first = await world.store.try_canary()
     written = await world.store.copy_direct(rows(3))
     assert first.session == written.session
@@ -123,7 +127,7 @@ async def test_a_canary_is_accepted_by_a_table_that_takes_rows(world: World) -> 
     assert (await world.store.copy_staged(rows(3))).inserted == 0
 
 
-async def test_a_canary_is_refused_by_a_table_that_takes_none(world: World) -> None:
+async def test_a_canary_is_refused_by_a_table_that_takes_none(world: CanaryHarness) -> None:
     await world.store.copy_direct(batch_of([position(1, 0)]))
     world.refuse_all()
     with pytest.raises(PostgresError) as caught:
@@ -135,7 +139,7 @@ async def test_a_canary_is_refused_by_a_table_that_takes_none(world: World) -> N
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_rows_that_a_trigger_returns_nothing_for_are_told_where_the_way_can_tell(
-    world: World, way: str
+    world: CanaryHarness, way: str
 ) -> None:
     world.discard_device(position(3, 0)["device_id"])
     commit = await getattr(world.store, way)(rows(10))

@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from processor.core.attempts import Failure, Fate, Recorded, Stage
+from processor.core.attempts import Failure, FailureStage, Fate, Recorded
 from processor.edges.ports import FIRST_ID
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.fakes.faults import Moment
@@ -45,7 +45,7 @@ class Scene:
         await self.stream.ack(self.batch)
 
     async def record(self) -> None:
-        failure = Failure(self.entry_id, NOON_MS, Stage.DECODE, "bad_json", "not JSON")
+        failure = Failure(self.entry_id, NOON_MS, FailureStage.DECODE, "bad_json", "not JSON")
         await self.stream.record_failures([failure], attempts_max=ATTEMPTS_MAX)
 
     async def read(self) -> None:
@@ -153,10 +153,10 @@ async def test_entries_grow_idle_by_virtual_time(
 
 
 async def test_failures_and_dead_letters_are_dated_by_the_clock_that_is_given(scene: Scene) -> None:
-    failure = Failure(scene.entry_id, NOON_MS, Stage.DECODE, "bad_json", "not JSON")
+    failure = Failure(scene.entry_id, NOON_MS, FailureStage.DECODE, "bad_json", "not JSON")
     scene.redis.clock_ms = lambda: 0
     recorded = await scene.stream.record_failures([failure], attempts_max=1)
-    assert recorded == [Recorded(Fate.DEAD, 1)]
+    assert recorded == [Recorded(Fate.DEAD_LETTERED, 1)]
     [letter] = scene.redis.dead_letters
     assert letter["dlq_first_failed_at"] == "2026-05-01T12:00:00.000Z"
     assert letter["dlq_dead_at"] == "1970-01-01T00:00:00.000Z"

@@ -12,7 +12,7 @@ from tests.support.stream_contract import LONG_BLOCK_MS, ids_of
 
 if TYPE_CHECKING:
     from processor.edges.ports import Claim, PositionStream
-    from tests.support.stream_contract import World
+    from tests.support.stream_contract import StreamHarness
 
 THRESHOLD_MS = 60_000
 LOSSES = ["destroy_group", "delete_stream"]
@@ -20,7 +20,7 @@ LOSSES = ["destroy_group", "delete_stream"]
 MANY = 1_203
 
 
-async def delivered(world: World, count: int) -> list[str]:
+async def delivered(world: StreamHarness, count: int) -> list[str]:
     """So many entries, read once by the world's own consumer."""
     entry_ids = [world.add(number) for number in range(count)]
     await world.stream.read_new(count, LONG_BLOCK_MS)
@@ -36,7 +36,7 @@ async def whole_pass(stream: PositionStream, count: int) -> list[Claim]:
 
 
 async def test_own_pending_entries_are_listed_behind_an_id_and_listing_counts_as_nothing(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     entry_ids = await delivered(grouped, 5)
     await other.read_new(1, 1)
@@ -52,7 +52,7 @@ async def test_own_pending_entries_are_listed_behind_an_id_and_listing_counts_as
     assert await other.list_pending(FIRST_ID, 3) == []
 
 
-async def test_listing_renews_no_lease(grouped: World, other: PositionStream) -> None:
+async def test_listing_renews_no_lease(grouped: StreamHarness, other: PositionStream) -> None:
     [entry_id] = await delivered(grouped, 1)
     grouped.age(entry_id, THRESHOLD_MS)
     await grouped.stream.list_pending(FIRST_ID, 10)
@@ -60,7 +60,7 @@ async def test_listing_renews_no_lease(grouped: World, other: PositionStream) ->
     assert [entry.entry_id for entry in claim.entries] == [entry_id]
 
 
-async def test_pending_entries_come_with_their_recorded_failures(grouped: World) -> None:
+async def test_pending_entries_come_with_their_recorded_failures(grouped: StreamHarness) -> None:
     failed, unreadable, sound = await delivered(grouped, 3)
     grouped.put_attempts(
         failed, '{"n":2,"last_failed_at":"2026-05-01T12:00:00.500Z","code":"bad_json"}'
@@ -77,7 +77,7 @@ async def test_pending_entries_come_with_their_recorded_failures(grouped: World)
     assert {entry.entry_id: entry.attempts for entry in claim.entries} == attempts
 
 
-async def test_a_long_pending_list_is_listed_whole(grouped: World) -> None:
+async def test_a_long_pending_list_is_listed_whole(grouped: StreamHarness) -> None:
     entry_ids = await delivered(grouped, MANY)
     listed = await grouped.stream.list_pending(FIRST_ID, 10_000)
     assert [entry.entry_id for entry in listed] == entry_ids
@@ -86,7 +86,7 @@ async def test_a_long_pending_list_is_listed_whole(grouped: World) -> None:
 
 
 async def test_a_claim_takes_what_is_idle_from_whoever_had_it(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     theirs, fresh = grouped.add(1), grouped.add(2)
     await other.read_new(10, LONG_BLOCK_MS)
@@ -102,7 +102,7 @@ async def test_a_claim_takes_what_is_idle_from_whoever_had_it(
 
 
 async def test_a_claim_counts_no_delivery_and_renews_the_lease(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     [entry_id] = await delivered(grouped, 1)
     grouped.age(entry_id, THRESHOLD_MS)
@@ -113,7 +113,7 @@ async def test_a_claim_counts_no_delivery_and_renews_the_lease(
 
 
 async def test_a_claim_step_sees_ten_entries_for_each_it_may_take_and_a_pass_reaches_the_tail(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     entry_ids = await delivered(grouped, 105)
     tail = entry_ids[100:]
@@ -126,7 +126,7 @@ async def test_a_claim_step_sees_ten_entries_for_each_it_may_take_and_a_pass_rea
 
 
 async def test_a_claim_step_takes_no_more_than_asked_for(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     entry_ids = await delivered(grouped, 5)
     for entry_id in entry_ids:
@@ -140,7 +140,7 @@ async def test_a_claim_step_takes_no_more_than_asked_for(
 
 
 async def test_a_pass_claims_a_long_pending_list_whole(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     entry_ids = await delivered(grouped, MANY)
     for entry_id in entry_ids:
@@ -151,7 +151,7 @@ async def test_a_pass_claims_a_long_pending_list_whole(
 
 
 async def test_a_claim_names_what_was_deleted_once_however_fresh_and_it_is_pending_no_more(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     idle, fresh, kept = await delivered(grouped, 3)
     for entry_id in (idle, kept):
@@ -167,7 +167,7 @@ async def test_a_claim_names_what_was_deleted_once_however_fresh_and_it_is_pendi
 
 
 async def test_entries_that_are_delivered_again_come_whole_and_count_as_delivered(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     entry_ids = await delivered(grouped, 4)
     bad = grouped.add_malformed()
@@ -180,7 +180,9 @@ async def test_entries_that_are_delivered_again_come_whole_and_count_as_delivere
     assert [*grouped.pending().values()] == [1, 2, 2, 1, 2]
 
 
-async def test_delivering_again_renews_the_lease(grouped: World, other: PositionStream) -> None:
+async def test_delivering_again_renews_the_lease(
+    grouped: StreamHarness, other: PositionStream
+) -> None:
     [entry_id] = await delivered(grouped, 1)
     grouped.age(entry_id, THRESHOLD_MS)
     await grouped.stream.redeliver([entry_id])
@@ -188,7 +190,7 @@ async def test_delivering_again_renews_the_lease(grouped: World, other: Position
 
 
 async def test_what_is_not_ours_any_more_is_not_delivered_again(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     acked, claimed, deleted, kept = await delivered(grouped, 4)
     grouped.age(claimed, THRESHOLD_MS)
@@ -202,14 +204,14 @@ async def test_what_is_not_ours_any_more_is_not_delivered_again(
     assert [*(await grouped.stream.redeliver([deleted])).lost_ids] == []
 
 
-async def test_delivering_nothing_again_delivers_nothing(grouped: World) -> None:
+async def test_delivering_nothing_again_delivers_nothing(grouped: StreamHarness) -> None:
     for entry_ids in ([], ["1-1"]):
         again = await grouped.stream.redeliver(entry_ids)
         assert (again.delivery.entries, again.delivery.batch.records) == (0, 0)
         assert [*again.lost_ids] == []
 
 
-async def test_many_entries_are_delivered_again_at_once(grouped: World) -> None:
+async def test_many_entries_are_delivered_again_at_once(grouped: StreamHarness) -> None:
     entry_ids = await delivered(grouped, MANY)
     again = await grouped.stream.redeliver(entry_ids)
     assert ids_of(again.delivery) == entry_ids
@@ -217,7 +219,7 @@ async def test_many_entries_are_delivered_again_at_once(grouped: World) -> None:
 
 
 async def test_a_renewed_lease_keeps_an_entry_from_being_claimed_and_counts_no_delivery(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     renewed, left = await delivered(grouped, 2)
     for entry_id in (renewed, left):
@@ -229,7 +231,7 @@ async def test_a_renewed_lease_keeps_an_entry_from_being_claimed_and_counts_no_d
 
 
 async def test_who_was_frozen_takes_nothing_back_from_the_peer_that_took_over(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     taken, kept = await delivered(grouped, 2)
     grouped.age(taken, THRESHOLD_MS)
@@ -239,7 +241,9 @@ async def test_who_was_frozen_takes_nothing_back_from_the_peer_that_took_over(
     assert grouped.pending("other") == {taken: 1}
 
 
-async def test_a_lease_is_renewed_of_what_is_pending_and_in_the_stream(grouped: World) -> None:
+async def test_a_lease_is_renewed_of_what_is_pending_and_in_the_stream(
+    grouped: StreamHarness,
+) -> None:
     acked, deleted, kept = await delivered(grouped, 3)
     await grouped.stream.ack((await grouped.stream.redeliver([acked])).delivery.batch)
     grouped.delete(deleted)
@@ -248,13 +252,13 @@ async def test_a_lease_is_renewed_of_what_is_pending_and_in_the_stream(grouped: 
     assert grouped.pending() == {kept: 1}
 
 
-async def test_many_leases_are_renewed_at_once(grouped: World) -> None:
+async def test_many_leases_are_renewed_at_once(grouped: StreamHarness) -> None:
     entry_ids = await delivered(grouped, MANY)
     assert await grouped.stream.renew(entry_ids) == entry_ids
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-async def test_without_the_group_nothing_is_pending(grouped: World, loss: str) -> None:
+async def test_without_the_group_nothing_is_pending(grouped: StreamHarness, loss: str) -> None:
     [entry_id] = await delivered(grouped, 1)
     getattr(grouped, loss)()
     assert await grouped.stream.list_pending(FIRST_ID, 10) == []

@@ -12,7 +12,7 @@ from processor.edges.postgres.store import PostgresStore
 from processor.edges.retrying import Dependency
 from processor.journal.statistics import Build, Recorder
 from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import Devices
+from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.logs import Log
 from tests.support.batches import batch_of, position, rows
@@ -86,8 +86,8 @@ def geofence() -> GeofenceMembership:
 
 
 @pytest.fixture
-def devices(store: PostgresStore, recorder: Recorder, geofence: GeofenceMembership) -> Devices:
-    return Devices(
+def devices(store: PostgresStore, recorder: Recorder, geofence: GeofenceMembership) -> KnownDevices:
+    return KnownDevices(
         store,
         NewestPositions(DeviceStates(100)),
         postgres=Dependency("postgres", "Postgres", recorder, Log()),
@@ -100,7 +100,7 @@ def name_of(device: int) -> str:
 
 
 async def test_a_device_that_was_within_a_geofence_before_the_start_leaves_it_and_does_not_enter_it_again(
-    owner: psycopg.Connection[Any], devices: Devices, geofence: GeofenceMembership
+    owner: psycopg.Connection[Any], devices: KnownDevices, geofence: GeofenceMembership
 ) -> None:
     owner.execute(TIMING_RECORDS)
     visits = [(0, 10, 11), (0, 12, None), (1, 10, None), (2, 10, 11), (3, 9, 10)]
@@ -119,37 +119,37 @@ async def test_a_device_that_was_within_a_geofence_before_the_start_leaves_it_an
             position(4, 0, latitude=40.5),
         ]
     )
-    await devices.meet(batch)
+    await devices.prepare(batch)
     assert geofence.left == [name_of(1)]
     assert geofence.entered == [name_of(2), name_of(4)]
 
 
 async def test_a_feature_without_its_table_costs_only_itself(
-    store: PostgresStore, devices: Devices, recorder: Recorder
+    store: PostgresStore, devices: KnownDevices, recorder: Recorder
 ) -> None:
     await store.copy_direct(rows(10))
     batch = rows(10, first_second=1)
-    assert len(await devices.meet(batch)) == 0
+    assert len(await devices.prepare(batch)) == 0
     assert recorder.snapshot().rehydrations == {"restored": 10, "empty": 0, "failed": 10}
     assert (await store.copy_direct(batch)).inserted == 10
 
 
 async def test_a_locked_table_does_not_hold_up_writing_for_longer_than_the_looks_limit(
-    owner: psycopg.Connection[Any], store: PostgresStore, devices: Devices, recorder: Recorder
+    owner: psycopg.Connection[Any], store: PostgresStore, devices: KnownDevices, recorder: Recorder
 ) -> None:
     await store.connect()
     with owner.transaction():
         owner.execute("LOCK TABLE positions")
-        assert len(await devices.meet(rows(10))) == 10
+        assert len(await devices.prepare(rows(10))) == 10
     assert recorder.snapshot().rehydrations["failed"] >= 10
     assert (await store.copy_direct(rows(10))).inserted == 10
 
 
 async def test_faulty_rows_prove_nothing_and_a_newer_one_in_the_table_is_met_by_staging(
-    owner: psycopg.Connection[Any], store: PostgresStore, devices: Devices
+    owner: psycopg.Connection[Any], store: PostgresStore, devices: KnownDevices
 ) -> None:
     await store.copy_direct(batch_of([position(0, 0), position(0, 5)]))
     owner.execute("UPDATE positions SET faulty = true WHERE ts > '2026-05-01 12:00Z'")
     batch = batch_of([position(0, 0), position(0, 5), position(0, 9)])
-    assert len(await devices.meet(batch)) == 1
+    assert len(await devices.prepare(batch)) == 1
     assert (await store.copy_staged(batch)).inserted == 1

@@ -11,7 +11,7 @@ from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
 from dev.servers.ports import HOST
-from processor.core.attempts import Failure, Stage
+from processor.core.attempts import Failure, FailureStage
 from processor.edges.ports import FIRST_ID
 from telemetry.chassis.errors import RedisMoved, RedisUnavailable
 from tests.conftest import redis_key
@@ -143,7 +143,8 @@ CALLS: dict[str, Any] = {
     "redeliver": lambda stream, batch: stream.redeliver(batch.entry_ids),
     "release": lambda stream, batch: stream.release(batch.entry_ids),
     "record_failures": lambda stream, batch: stream.record_failures(
-        [Failure(batch.entry_ids[0], 1, Stage.DECODE, "bad_json", "not JSON")], attempts_max=3
+        [Failure(batch.entry_ids[0], 1, FailureStage.DECODE, "bad_json", "not JSON")],
+        attempts_max=3,
     ),
     "begin_trial": lambda stream, batch: stream.begin_trial(batch.entry_ids[0], attempts_max=3),
 }

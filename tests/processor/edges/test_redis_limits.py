@@ -11,7 +11,7 @@ import trio
 from redis import Redis
 
 from dev.servers import launch_redis
-from processor.core.attempts import Failure, Stage
+from processor.core.attempts import Failure, FailureStage
 from telemetry.chassis.errors import RedisRefused
 from tests.conftest import redis_key
 from tests.support.real_lives import RealStage, living, pending, publish, until
@@ -89,7 +89,7 @@ async def test_what_has_recorded_failures_is_acknowledged_though_memory_is_full(
     publish(client, NAME, 2)
     batch = (await stream.read_new(10, LONG_BLOCK_MS)).batch
     tried = batch.entry_ids[0]
-    failure = Failure(tried, 1, Stage.WRITE, "refused_by_server", "no")
+    failure = Failure(tried, 1, FailureStage.WRITE, "refused_by_server", "no")
     await stream.record_failures([failure], attempts_max=3)
     with full(client):
         with pytest.raises(RedisRefused, match="OOM"):

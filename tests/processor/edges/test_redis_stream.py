@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from processor.core.attempts import Failure, Fate, Recorded, Stage
+from processor.core.attempts import Failure, FailureStage, Fate, Recorded
 from processor.edges.ports import FIRST_ID
 from processor.edges.redis import scripts
 from processor.edges.redis.pending import PendingEntries
@@ -20,7 +20,7 @@ from telemetry._codec import ReplyParser
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.errors import RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.commands import RIGHTS
-from tests.support.stream_contract import GROUP, LONG_BLOCK_MS, RealWorld, ids_of, names_of
+from tests.support.stream_contract import GROUP, LONG_BLOCK_MS, RealStreamHarness, ids_of, names_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -40,15 +40,15 @@ moments = count(1)
 
 
 def failure_of(entry_id: str) -> Failure:
-    return Failure(entry_id, next(moments), Stage.DECODE, "bad_json", "not JSON")
+    return Failure(entry_id, next(moments), FailureStage.DECODE, "bad_json", "not JSON")
 
 
 @pytest.fixture
 async def real(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
-) -> AsyncIterator[RealWorld]:
+) -> AsyncIterator[RealStreamHarness]:
     """A connected stream with its group."""
-    world = RealWorld(redis_server.url, redis_client, stream_name)
+    world = RealStreamHarness(redis_server.url, redis_client, stream_name)
     await world.stream.connect()
     await world.stream.ensure_group()
     yield world
@@ -105,7 +105,7 @@ def account(redis_client: Redis, stream_name: str) -> Iterator[Account]:
     account.remove()
 
 
-async def read(world: RealWorld, count: int) -> list[str]:
+async def read(world: RealStreamHarness, count: int) -> list[str]:
     entry_ids = [world.add(number) for number in range(count)]
     await world.stream.read_new(count, LONG_BLOCK_MS)
     return entry_ids
@@ -124,7 +124,7 @@ def between_lease_and_delivery(monkeypatch: pytest.MonkeyPatch, act: Callable[[]
 
 
 async def test_a_dead_letter_that_redis_refuses_leaves_its_entry_pending_and_the_others_recorded(
-    real: RealWorld, redis_client: Redis, stream_name: str
+    real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.set(f"{stream_name}:dlq", "no stream")
     last, first = await read(real, 2)
@@ -140,13 +140,13 @@ async def test_a_dead_letter_that_redis_refuses_leaves_its_entry_pending_and_the
     }
     redis_client.delete(f"{stream_name}:dlq")
     assert await real.stream.record_failures([failure_of(last)], attempts_max=3) == [
-        Recorded(Fate.DEAD, 3)
+        Recorded(Fate.DEAD_LETTERED, 3)
     ]
     assert len(real.dead_letters()) == 1
 
 
 async def test_a_trials_dead_letter_that_redis_refuses_leaves_its_entry_pending(
-    real: RealWorld, redis_client: Redis, stream_name: str
+    real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.set(f"{stream_name}:dlq", "no stream")
     [entry_id] = await read(real, 1)
@@ -160,7 +160,7 @@ async def test_a_trials_dead_letter_that_redis_refuses_leaves_its_entry_pending(
 
 
 async def test_a_failure_on_trial_is_known_though_redis_refuses_its_dead_letter(
-    real: RealWorld, redis_client: Redis, stream_name: str
+    real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.set(f"{stream_name}:dlq", "no stream")
     [entry_id] = await read(real, 1)
@@ -173,14 +173,14 @@ async def test_a_failure_on_trial_is_known_though_redis_refuses_its_dead_letter(
 
 
 async def test_a_recorded_name_that_is_no_text_is_forgotten(
-    real: RealWorld, redis_client: Redis, stream_name: str
+    real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.hset(f"{stream_name}:{GROUP}:attempts", b"\xff", "?")
     assert (await real.stream.sweep_attempts()).forgotten == 1
 
 
 async def test_an_attempts_key_of_another_type_is_refused_by_its_code(
-    real: RealWorld, redis_client: Redis, stream_name: str
+    real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     [entry_id] = await read(real, 1)
     redis_client.set(names_of(stream_name, "own").attempts, "no hash")
@@ -204,7 +204,7 @@ async def test_an_attempts_key_of_another_type_is_refused_by_its_code(
 
 
 async def test_a_stream_key_of_another_type_is_refused_and_forgets_nothing(
-    real: RealWorld, redis_client: Redis, stream_name: str
+    real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     [entry_id] = await read(real, 1)
     real.put_attempts(entry_id, '{"n":1}')
@@ -225,7 +225,7 @@ async def test_a_stream_key_of_another_type_is_refused_and_forgets_nothing(
 
 
 async def test_the_highest_count_of_deliveries_that_there_is_makes_a_suspect(
-    real: RealWorld, redis_client: Redis, stream_name: str
+    real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     [entry_id] = await read(real, 1)
     redis_client.xclaim(stream_name, GROUP, "own", 0, [entry_id], retrycount=2**63 - 1, justid=True)
@@ -239,7 +239,7 @@ async def test_the_highest_count_of_deliveries_that_there_is_makes_a_suspect(
 
 
 async def test_no_script_is_given_more_ids_than_redis_handles_without_holding_others_up(
-    real: RealWorld,
+    real: RealStreamHarness,
 ) -> None:
     entry_ids = await read(real, IDS_MAX + 1)
     step = await real.stream.claim(FIRST_ID, 10_000, idle_ms=0)
@@ -249,7 +249,7 @@ async def test_no_script_is_given_more_ids_than_redis_handles_without_holding_ot
 
 @pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
 async def test_a_group_that_goes_while_entries_are_delivered_again_leaves_nothing_pending(
-    real: RealWorld, monkeypatch: pytest.MonkeyPatch, loss: str
+    real: RealStreamHarness, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
     [entry_id] = await read(real, 1)
     between_lease_and_delivery(monkeypatch, getattr(real, loss))
@@ -258,7 +258,7 @@ async def test_a_group_that_goes_while_entries_are_delivered_again_leaves_nothin
 
 
 async def test_entries_that_are_deleted_while_they_are_delivered_again_are_lost(
-    real: RealWorld, monkeypatch: pytest.MonkeyPatch
+    real: RealStreamHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, deleted = await read(real, 2)
     bad = real.add_malformed()
@@ -271,7 +271,7 @@ async def test_entries_that_are_deleted_while_they_are_delivered_again_are_lost(
 
 
 async def test_entries_that_others_settle_while_they_are_delivered_again_are_no_losses(
-    real: RealWorld, redis_client: Redis, stream_name: str, monkeypatch: pytest.MonkeyPatch
+    real: RealStreamHarness, redis_client: Redis, stream_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, settled = await read(real, 2)
     between_lease_and_delivery(monkeypatch, lambda: redis_client.xack(stream_name, GROUP, settled))
@@ -280,7 +280,7 @@ async def test_entries_that_others_settle_while_they_are_delivered_again_are_no_
 
 
 async def test_an_entry_with_more_fields_than_a_script_can_pass_on_is_a_dead_letter_that_says_so(
-    real: RealWorld,
+    real: RealStreamHarness,
 ) -> None:
     fields: dict[str, str | bytes] = {f"field-{number}": "value" for number in range(20_000)}
     whole: dict[str, str | bytes] = dict([*fields.items()][:FIELDS_KEPT])
@@ -288,7 +288,7 @@ async def test_an_entry_with_more_fields_than_a_script_can_pass_on_is_a_dead_let
         entry_id = real.add_fields(each)
         await real.stream.read_new(1, LONG_BLOCK_MS)
         recorded = await real.stream.record_failures([failure_of(entry_id)], attempts_max=1)
-        assert recorded == [Recorded(Fate.DEAD, 1)]
+        assert recorded == [Recorded(Fate.DEAD_LETTERED, 1)]
     cut, uncut = real.dead_letters()
     assert cut["dlq_error"] == "not JSON (of its 20000 fields only the first 3500 are kept here)"
     assert uncut["dlq_error"] == "not JSON"
@@ -308,7 +308,7 @@ async def test_the_documented_rights_suffice_for_everything(
 ) -> None:
     if protocol == "resp2":
         account.deny("hello")
-    world = RealWorld(redis_server.url, redis_client, stream_name)
+    world = RealStreamHarness(redis_server.url, redis_client, stream_name)
     async with connected_as(account.name, redis_server, stream_name) as stream:
         assert (await stream.ensure_group()).stream_was_missing
         good, tried, bad = world.add(1), world.add(2), world.add_malformed()
@@ -325,7 +325,7 @@ async def test_the_documented_rights_suffice_for_everything(
         assert (await stream.begin_trial(tried, attempts_max=2)).fate is Fate.LEFT_PENDING
         await stream.end_trial(tried)
         assert await stream.record_failures([failure_of(bad)], attempts_max=2) == [
-            Recorded(Fate.DEAD, 2)
+            Recorded(Fate.DEAD_LETTERED, 2)
         ]
         assert await stream.ack(delivery.batch, attempted=[tried]) == 2
         world.put_attempts(good, '{"n":1}')
@@ -338,7 +338,7 @@ async def test_the_documented_rights_suffice_for_everything(
 async def test_a_missing_right_is_refused_by_name_and_changes_nothing(
     redis_server: RedisServer, redis_client: Redis, stream_name: str, account: Account
 ) -> None:
-    world = RealWorld(redis_server.url, redis_client, stream_name)
+    world = RealStreamHarness(redis_server.url, redis_client, stream_name)
     async with connected_as(account.name, redis_server, stream_name) as stream:
         await stream.ensure_group()
         entry_id = world.add_malformed()
@@ -362,7 +362,7 @@ async def test_a_missing_right_is_refused_by_name_and_changes_nothing(
 
 
 async def test_an_exchange_about_pending_entries_that_is_cut_off_costs_no_other_connection(
-    real: RealWorld, redis_server: RedisServer
+    real: RealStreamHarness, redis_server: RedisServer
 ) -> None:
     entry_ids = await read(real, 3)
     stream: Any = real.stream
@@ -379,7 +379,9 @@ async def test_an_exchange_about_pending_entries_that_is_cut_off_costs_no_other_
     assert ids_of((await stream.redeliver(entry_ids)).delivery) == entry_ids
 
 
-async def test_several_tasks_may_ask_about_pending_entries_at_a_time(real: RealWorld) -> None:
+async def test_several_tasks_may_ask_about_pending_entries_at_a_time(
+    real: RealStreamHarness,
+) -> None:
     entry_ids = await read(real, 50)
     delivered: list[list[str]] = []
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.core.attempts import Failure, Stage
+from processor.core.attempts import Failure, FailureStage
 from processor.edges.ports import FIRST_ID
 from tests.support.stream_contract import LONG_BLOCK_MS
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from processor.edges.ports import PositionStream
-    from tests.support.stream_contract import World
+    from tests.support.stream_contract import StreamHarness
 
 # The longest that can be configured.
 THRESHOLD_MS = 3_600_000
@@ -22,7 +22,7 @@ THRESHOLD_MS = 3_600_000
 MANY = 1_203
 
 
-async def delivered(world: World, count: int) -> list[str]:
+async def delivered(world: StreamHarness, count: int) -> list[str]:
     entry_ids = [world.add(number) for number in range(count)]
     await world.stream.read_new(count, LONG_BLOCK_MS)
     return entry_ids
@@ -34,7 +34,7 @@ async def claimable(stream: PositionStream) -> list[str]:
 
 
 async def test_what_is_released_is_claimed_by_others_at_once(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     entry_ids = await delivered(grouped, 5)
     assert await claimable(other) == []
@@ -42,9 +42,9 @@ async def test_what_is_released_is_claimed_by_others_at_once(
     assert await claimable(other) == entry_ids[1:3]
 
 
-async def test_a_release_counts_as_no_delivery_and_no_failure(grouped: World) -> None:
+async def test_a_release_counts_as_no_delivery_and_no_failure(grouped: StreamHarness) -> None:
     [entry_id] = await delivered(grouped, 1)
-    failure = Failure(entry_id, 1, Stage.DECODE, "bad_json", "not JSON")
+    failure = Failure(entry_id, 1, FailureStage.DECODE, "bad_json", "not JSON")
     await grouped.stream.record_failures([failure], attempts_max=3)
     before = grouped.attempts()
     await grouped.stream.release([entry_id])
@@ -53,7 +53,7 @@ async def test_a_release_counts_as_no_delivery_and_no_failure(grouped: World) ->
 
 
 async def test_what_somebody_else_has_claimed_is_not_released(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     [entry_id] = await delivered(grouped, 1)
     grouped.age(entry_id, THRESHOLD_MS)
@@ -65,7 +65,7 @@ async def test_what_somebody_else_has_claimed_is_not_released(
     await third.aclose()
 
 
-async def test_what_was_settled_is_not_released(grouped: World) -> None:
+async def test_what_was_settled_is_not_released(grouped: StreamHarness) -> None:
     entry_ids = [grouped.add(number) for number in range(2)]
     delivery = await grouped.stream.read_new(2, LONG_BLOCK_MS)
     await grouped.stream.ack(delivery.batch)
@@ -74,7 +74,7 @@ async def test_what_was_settled_is_not_released(grouped: World) -> None:
 
 
 async def test_many_are_released_in_more_than_one_step(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     entry_ids = await delivered(grouped, MANY)
     assert await grouped.stream.release(entry_ids) == entry_ids
@@ -83,7 +83,7 @@ async def test_many_are_released_in_more_than_one_step(
 
 @pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
 async def test_without_the_group_nothing_is_released_and_nothing_is_left(
-    grouped: World, loss: str
+    grouped: StreamHarness, loss: str
 ) -> None:
     entry_ids = await delivered(grouped, 2)
     getattr(grouped, loss)()
@@ -91,14 +91,14 @@ async def test_without_the_group_nothing_is_released_and_nothing_is_left(
     assert await grouped.stream.leave_group() is True
 
 
-async def test_a_consumer_with_pending_entries_stays_in_the_group(grouped: World) -> None:
+async def test_a_consumer_with_pending_entries_stays_in_the_group(grouped: StreamHarness) -> None:
     entry_ids = await delivered(grouped, 2)
     assert await grouped.stream.leave_group() is False
     assert grouped.pending().keys() == set(entry_ids)
 
 
 async def test_a_consumer_without_pending_entries_leaves_the_group(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     [entry_id] = await delivered(grouped, 1)
     grouped.age(entry_id, THRESHOLD_MS)
@@ -109,7 +109,7 @@ async def test_a_consumer_without_pending_entries_leaves_the_group(
 
 @pytest.mark.parametrize("world", ["real"], indirect=True)
 async def test_redis_forgets_the_name_of_a_consumer_that_left(
-    grouped: World, other: PositionStream, redis_client: Redis, stream_name: str
+    grouped: StreamHarness, other: PositionStream, redis_client: Redis, stream_name: str
 ) -> None:
     def names() -> set[bytes]:
         consumers = redis_client.xinfo_consumers(stream_name, "processor")

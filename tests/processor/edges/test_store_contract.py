@@ -50,7 +50,7 @@ def keys_of(batch: Batch) -> Keys:
     return DeviceStates(1).unproven(batch)
 
 
-class World(Protocol):
+class StoreHarness(Protocol):
     """A store and the means to look behind it and to put obstacles in its way."""
 
     @property
@@ -62,7 +62,7 @@ class World(Protocol):
     def mark_faulty(self, device_id: str, second: int) -> None: ...
 
 
-class FakeWorld:
+class FakeStreamHarness:
     def __init__(self) -> None:
         self._table = FakeTable()
         self.store = FakeStore(self._table)
@@ -88,7 +88,7 @@ class FakeWorld:
         self._table.faulty.add((device_id, unix_us(second) - POSTGRES_EPOCH_US))
 
 
-class RealWorld:
+class RealStreamHarness:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.store = PostgresStore(database.processor_url, instance_id="processor-1")
@@ -127,21 +127,23 @@ class RealWorld:
 
 
 @pytest.fixture(params=["fake", "real"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    world: World = (
-        FakeWorld() if request.param == "fake" else RealWorld(request.getfixturevalue("database"))
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarness]:
+    world: StoreHarness = (
+        FakeStreamHarness()
+        if request.param == "fake"
+        else RealStreamHarness(request.getfixturevalue("database"))
     )
     yield world
     await world.store.aclose()
 
 
-async def test_a_direct_copy_commits_every_row_as_it_was_encoded(world: World) -> None:
+async def test_a_direct_copy_commits_every_row_as_it_was_encoded(world: StoreHarness) -> None:
     batch = rows(1_000)
     assert (await world.store.copy_direct(batch)).inserted == 1_000
     assert world.table() == rows_of(batch)
 
 
-async def test_a_direct_copy_with_one_known_key_is_refused_whole(world: World) -> None:
+async def test_a_direct_copy_with_one_known_key_is_refused_whole(world: StoreHarness) -> None:
     await world.store.copy_direct(rows(1))
     with pytest.raises(PostgresError) as caught:
         await world.store.copy_direct(rows(20))
@@ -150,14 +152,14 @@ async def test_a_direct_copy_with_one_known_key_is_refused_whole(world: World) -
     assert world.table() == rows_of(rows(1))
 
 
-async def test_a_staged_copy_inserts_what_is_new_and_counts_it(world: World) -> None:
+async def test_a_staged_copy_inserts_what_is_new_and_counts_it(world: StoreHarness) -> None:
     await world.store.copy_staged(rows(15))
     assert (await world.store.copy_staged(rows(40))).inserted == 25
     assert (await world.store.copy_staged(rows(40))).inserted == 0
     assert world.table() == rows_of(rows(40))
 
 
-async def test_of_one_key_the_first_write_stays(world: World) -> None:
+async def test_of_one_key_the_first_write_stays(world: StoreHarness) -> None:
     first = batch_of([position(0, 0, speed=1)])
     await world.store.copy_staged(first)
     await world.store.copy_staged(batch_of([position(0, 0, speed=2)]))
@@ -165,13 +167,13 @@ async def test_of_one_key_the_first_write_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
-async def test_an_empty_batch_is_no_error(world: World, way: str) -> None:
+async def test_an_empty_batch_is_no_error(world: StoreHarness, way: str) -> None:
     assert (await getattr(world.store, way)(batch_of([]))).inserted == 0
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
-    world: World, way: str
+    world: StoreHarness, way: str
 ) -> None:
     refused = position(3, 0)["device_id"]
     world.refuse_device(refused)
@@ -184,7 +186,9 @@ async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
-async def test_after_a_lost_connection_the_next_call_connects_anew(world: World, way: str) -> None:
+async def test_after_a_lost_connection_the_next_call_connects_anew(
+    world: StoreHarness, way: str
+) -> None:
     await world.store.copy_staged(rows(3))
     world.end_sessions()
     with pytest.raises(PostgresError) as caught:
@@ -194,7 +198,7 @@ async def test_after_a_lost_connection_the_next_call_connects_anew(world: World,
     assert len(world.table()) == 6
 
 
-async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(world: World) -> None:
+async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(world: StoreHarness) -> None:
     batch = rows(60)
     await world.store.copy_direct(rows(30, first_second=2))
     known = (await world.store.probe(keys_of(batch))).known
@@ -206,14 +210,14 @@ async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(world: World
     assert (await world.store.copy_direct(new)).inserted == 30
 
 
-async def test_a_probe_finds_keys_at_both_ends_of_their_span(world: World) -> None:
+async def test_a_probe_finds_keys_at_both_ends_of_their_span(world: StoreHarness) -> None:
     batch = batch_of([position(0, 0), position(1, -86_400 * 40), position(2, 86_000)])
     await world.store.copy_direct(batch)
     new, _ = batch.drop_known(keys_of(batch), (await world.store.probe(keys_of(batch))).known)
     assert new.rows == 0
 
 
-async def test_a_faulty_row_is_known_to_a_probe(world: World) -> None:
+async def test_a_faulty_row_is_known_to_a_probe(world: StoreHarness) -> None:
     batch = rows(1)
     await world.store.copy_direct(batch)
     world.mark_faulty(position(0, 0)["device_id"], 0)
@@ -221,7 +225,7 @@ async def test_a_faulty_row_is_known_to_a_probe(world: World) -> None:
     assert new.rows == 0
 
 
-async def test_a_probe_for_no_keys_finds_none(world: World) -> None:
+async def test_a_probe_for_no_keys_finds_none(world: StoreHarness) -> None:
     await world.store.copy_direct(rows(1))
     assert (await world.store.probe(keys_of(batch_of([])))).known == b""
 
@@ -229,7 +233,9 @@ async def test_a_probe_for_no_keys_finds_none(world: World) -> None:
 ENTRY_MS = int(NOON.timestamp() * 1_000)
 
 
-async def test_a_row_that_is_refused_where_others_are_taken_is_to_blame(world: World) -> None:
+async def test_a_row_that_is_refused_where_others_are_taken_is_to_blame(
+    world: StoreHarness,
+) -> None:
     refused = position(3, 0)
     await world.store.copy_direct(rows(3, first_second=-60))
     world.refuse_device(refused["device_id"])
@@ -238,14 +244,14 @@ async def test_a_row_that_is_refused_where_others_are_taken_is_to_blame(world: W
     assert world.table() == rows_of(rows(3, first_second=-60))
 
 
-async def test_a_row_that_is_taken_after_all_has_lost_its_cause(world: World) -> None:
+async def test_a_row_that_is_taken_after_all_has_lost_its_cause(world: StoreHarness) -> None:
     await world.store.copy_direct(rows(3, first_second=-60))
     evidence = await world.store.cross_examine(batch_of([position(3, 0)]), entry_ms=ENTRY_MS)
     assert evidence is Evidence.CAUSE_GONE
     assert world.table() == rows_of(rows(3, first_second=-60))
 
 
-async def test_a_canary_leaves_nothing_behind_and_is_a_commit(world: World) -> None:
+async def test_a_canary_leaves_nothing_behind_and_is_a_commit(world: StoreHarness) -> None:
     sighting = await world.store.probe(keys_of(rows(1)))
     commit = await world.store.try_canary()
     assert (commit.inserted, commit.session) == (0, sighting.session)
@@ -254,7 +260,7 @@ async def test_a_canary_leaves_nothing_behind_and_is_a_commit(world: World) -> N
 
 @pytest.mark.parametrize("way", ["confirm", "try_canary"])
 async def test_after_a_lost_connection_a_fence_is_on_another_session(
-    world: World, way: str
+    world: StoreHarness, way: str
 ) -> None:
     before = await getattr(world.store, way)()
     world.end_sessions()
@@ -263,7 +269,9 @@ async def test_after_a_lost_connection_a_fence_is_on_another_session(
     assert (await getattr(world.store, way)()).session > before.session
 
 
-async def newest(world: World, *devices: int, since_second: int | None = None) -> dict[object, int]:
+async def newest(
+    world: StoreHarness, *devices: int, since_second: int | None = None
+) -> dict[object, int]:
     """Seconds after noon of the newest position, by device."""
     since = None if since_second is None else NOON + timedelta(seconds=since_second)
     device_ids = [position(device, 0)["device_id"] for device in devices]
@@ -276,26 +284,26 @@ async def newest(world: World, *devices: int, since_second: int | None = None) -
 
 
 async def test_restoring_finds_the_newest_position_of_each_device_that_has_one(
-    world: World,
+    world: StoreHarness,
 ) -> None:
     await world.store.copy_direct(rows(30))
     assert await newest(world, 3, 7, 999) == {3: 2, 7: 2}
     assert await newest(world) == {}
 
 
-async def test_restoring_sees_no_faulty_rows(world: World) -> None:
+async def test_restoring_sees_no_faulty_rows(world: StoreHarness) -> None:
     await world.store.copy_direct(batch_of([position(0, 0), position(0, 1), position(1, 0)]))
     world.mark_faulty(position(0, 0)["device_id"], 1)
     world.mark_faulty(position(1, 0)["device_id"], 0)
     assert await newest(world, 0, 1) == {0: 0}
 
 
-async def test_restoring_looks_no_further_back_than_it_is_told(world: World) -> None:
+async def test_restoring_looks_no_further_back_than_it_is_told(world: StoreHarness) -> None:
     await world.store.copy_direct(batch_of([position(0, 0), position(1, 10), position(2, 11)]))
     assert await newest(world, 0, 1, 2, since_second=10) == {1: 10, 2: 11}
 
 
-async def ask(world: World, question: str) -> object:
+async def ask(world: StoreHarness, question: str) -> object:
     if question == "probe":
         return (await world.store.probe(keys_of(rows(1)))).known
     return await newest(world, 0)
@@ -303,7 +311,7 @@ async def ask(world: World, question: str) -> object:
 
 @pytest.mark.parametrize("question", ["probe", "restore"])
 async def test_after_a_lost_connection_the_next_question_connects_anew(
-    world: World, question: str
+    world: StoreHarness, question: str
 ) -> None:
     before = await ask(world, question)
     world.end_sessions()
@@ -313,7 +321,7 @@ async def test_after_a_lost_connection_the_next_question_connects_anew(
     assert await ask(world, question) == before
 
 
-async def test_connecting_twice_and_closing_twice_is_harmless(world: World) -> None:
+async def test_connecting_twice_and_closing_twice_is_harmless(world: StoreHarness) -> None:
     await world.store.connect()
     await world.store.connect()
     await world.store.aclose()
@@ -321,11 +329,11 @@ async def test_connecting_twice_and_closing_twice_is_harmless(world: World) -> N
     assert (await world.store.copy_direct(rows(1))).inserted == 1
 
 
-async def test_the_schema_fixture_passes_the_check_without_a_warning(world: World) -> None:
+async def test_the_schema_fixture_passes_the_check_without_a_warning(world: StoreHarness) -> None:
     assert await world.store.check_schema() == ()
 
 
-async def test_a_missing_table_is_one_difference(world: World) -> None:
+async def test_a_missing_table_is_one_difference(world: StoreHarness) -> None:
     world.drop_table()
     with pytest.raises(SchemaMismatch) as caught:
         await world.store.check_schema()

@@ -15,7 +15,7 @@ from tests.support.stream_contract import LONG_BLOCK_MS, ids_of
 if TYPE_CHECKING:
     from processor.edges.ports import PositionStream
     from telemetry._codec import Delivery
-    from tests.support.stream_contract import World
+    from tests.support.stream_contract import StreamHarness
 
 WAKE_BOUND_S = 10.0
 ALL_MISSING = Ensured(stream_was_missing=True, group_was_missing=True)
@@ -25,7 +25,7 @@ GROUP_GONE_CODES = {"NOGROUP", "UNBLOCKED"}
 
 
 async def test_the_group_is_created_with_the_stream_and_reads_from_its_beginning(
-    world: World,
+    world: StreamHarness,
 ) -> None:
     assert await world.stream.ensure_group() == ALL_MISSING
     entry_id = world.add(1)
@@ -33,14 +33,14 @@ async def test_the_group_is_created_with_the_stream_and_reads_from_its_beginning
 
 
 async def test_a_new_group_on_an_old_stream_begins_with_what_was_there_before(
-    world: World,
+    world: StreamHarness,
 ) -> None:
     entry_ids = [world.add(number) for number in range(3)]
     assert await world.stream.ensure_group() == GROUP_MISSING
     assert ids_of(await world.stream.read_new(10, LONG_BLOCK_MS)) == entry_ids
 
 
-async def test_ensuring_a_group_that_is_there_changes_nothing(grouped: World) -> None:
+async def test_ensuring_a_group_that_is_there_changes_nothing(grouped: StreamHarness) -> None:
     grouped.add(1)
     await grouped.stream.read_new(10, LONG_BLOCK_MS)
     before = grouped.pending()
@@ -49,7 +49,7 @@ async def test_ensuring_a_group_that_is_there_changes_nothing(grouped: World) ->
     assert await grouped.stream.lag() == (0, 1)
 
 
-async def test_new_entries_come_in_order_and_no_more_than_asked_for(grouped: World) -> None:
+async def test_new_entries_come_in_order_and_no_more_than_asked_for(grouped: StreamHarness) -> None:
     entry_ids = [grouped.add(number) for number in range(5)]
     first = await grouped.stream.read_new(3, LONG_BLOCK_MS)
     second = await grouped.stream.read_new(3, LONG_BLOCK_MS)
@@ -58,7 +58,7 @@ async def test_new_entries_come_in_order_and_no_more_than_asked_for(grouped: Wor
     assert grouped.pending() == dict.fromkeys(entry_ids, 1)
 
 
-async def test_a_delivery_is_decoded_and_tells_what_it_refused(grouped: World) -> None:
+async def test_a_delivery_is_decoded_and_tells_what_it_refused(grouped: StreamHarness) -> None:
     good, bad = grouped.add(1), grouped.add_malformed()
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
     assert delivery.entries == 2
@@ -69,7 +69,7 @@ async def test_a_delivery_is_decoded_and_tells_what_it_refused(grouped: World) -
 
 
 async def test_a_read_of_an_idle_stream_comes_back_empty_when_its_block_is_over(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     before = trio.current_time()
     delivery = await grouped.stream.read_new(10, 50)
@@ -77,7 +77,7 @@ async def test_a_read_of_an_idle_stream_comes_back_empty_when_its_block_is_over(
     assert 0.04 < trio.current_time() - before < WAKE_BOUND_S
 
 
-async def test_a_blocked_read_wakes_when_an_entry_is_published(grouped: World) -> None:
+async def test_a_blocked_read_wakes_when_an_entry_is_published(grouped: StreamHarness) -> None:
     delivered: list[Delivery] = []
 
     async def read() -> None:
@@ -92,7 +92,7 @@ async def test_a_blocked_read_wakes_when_an_entry_is_published(grouped: World) -
 
 
 async def test_what_one_consumer_was_given_no_other_is(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     first, second = grouped.add(1), grouped.add(2)
     assert ids_of(await grouped.stream.read_new(1, LONG_BLOCK_MS)) == [first]
@@ -102,7 +102,7 @@ async def test_what_one_consumer_was_given_no_other_is(
 
 
 async def test_an_ack_takes_every_record_off_repeats_included_and_counts_what_it_named(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     for number in (1, 2, 1, 3):
         grouped.add(number)
@@ -114,7 +114,7 @@ async def test_an_ack_takes_every_record_off_repeats_included_and_counts_what_it
     assert await grouped.stream.ack(delivery.batch) == 4
 
 
-async def test_an_ack_leaves_alone_what_is_not_in_the_batch(grouped: World) -> None:
+async def test_an_ack_leaves_alone_what_is_not_in_the_batch(grouped: StreamHarness) -> None:
     grouped.add(1)
     kept = grouped.add(2)
     delivery = await grouped.stream.read_new(1, LONG_BLOCK_MS)
@@ -123,19 +123,21 @@ async def test_an_ack_leaves_alone_what_is_not_in_the_batch(grouped: World) -> N
     assert grouped.pending() == {kept: 1}
 
 
-async def test_an_ack_asks_no_owner(grouped: World, other: PositionStream) -> None:
+async def test_an_ack_asks_no_owner(grouped: StreamHarness, other: PositionStream) -> None:
     grouped.add(1)
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
     assert await other.ack(delivery.batch) == 1
     assert grouped.pending() == {}
 
 
-async def test_acking_nothing_is_no_error(grouped: World) -> None:
+async def test_acking_nothing_is_no_error(grouped: StreamHarness) -> None:
     empty = await grouped.stream.read_new(1, 1)
     assert await grouped.stream.ack(empty.batch) == 0
 
 
-async def test_an_ack_takes_off_what_was_deleted_while_it_was_pending(grouped: World) -> None:
+async def test_an_ack_takes_off_what_was_deleted_while_it_was_pending(
+    grouped: StreamHarness,
+) -> None:
     entry_id = grouped.add(1)
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
     grouped.delete(entry_id)
@@ -144,7 +146,7 @@ async def test_an_ack_takes_off_what_was_deleted_while_it_was_pending(grouped: W
 
 
 async def test_an_ack_forgets_the_recorded_failures_of_the_ids_that_it_is_told(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     told, untold = grouped.add(1), grouped.add(2)
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
@@ -157,14 +159,14 @@ async def test_an_ack_forgets_the_recorded_failures_of_the_ids_that_it_is_told(
     assert await grouped.stream.ack(delivery.batch, attempted=[told]) == 2
 
 
-async def test_an_ack_to_a_group_that_is_gone_is_no_error(grouped: World) -> None:
+async def test_an_ack_to_a_group_that_is_gone_is_no_error(grouped: StreamHarness) -> None:
     grouped.add(1)
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
     grouped.destroy_group()
     assert await grouped.stream.ack(delivery.batch) == 1
 
 
-async def test_the_lag_is_what_the_group_was_not_given_yet(grouped: World) -> None:
+async def test_the_lag_is_what_the_group_was_not_given_yet(grouped: StreamHarness) -> None:
     assert await grouped.stream.lag() == (0, 0)
     for number in range(5):
         grouped.add(number)
@@ -177,7 +179,7 @@ async def test_the_lag_is_what_the_group_was_not_given_yet(grouped: World) -> No
 
 @pytest.mark.parametrize("loss", [None, "destroy_group", "delete_stream"])
 async def test_the_oldest_pending_entry_is_told_whoever_has_it(
-    grouped: World, other: PositionStream, loss: str | None
+    grouped: StreamHarness, other: PositionStream, loss: str | None
 ) -> None:
     assert await grouped.stream.oldest_pending() is None
     first, second = grouped.add(1), grouped.add(2)
@@ -192,7 +194,7 @@ async def test_the_oldest_pending_entry_is_told_whoever_has_it(
 
 
 async def test_the_lag_is_unknown_once_an_entry_ahead_of_the_group_was_deleted(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     entry_ids = [grouped.add(number) for number in range(3)]
     grouped.delete(entry_ids[1])
@@ -200,7 +202,7 @@ async def test_the_lag_is_unknown_once_an_entry_ahead_of_the_group_was_deleted(
 
 
 async def test_entries_that_were_trimmed_before_they_were_delivered_are_skipped_and_no_lag(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     entry_ids = [grouped.add(number) for number in range(10)]
     await grouped.stream.read_new(3, LONG_BLOCK_MS)
@@ -211,7 +213,7 @@ async def test_entries_that_were_trimmed_before_they_were_delivered_are_skipped_
 
 @pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
 async def test_without_a_group_every_reading_call_is_refused_and_ensuring_it_heals(
-    grouped: World, loss: str
+    grouped: StreamHarness, loss: str
 ) -> None:
     getattr(grouped, loss)()
     with pytest.raises(RedisRefused) as caught:
@@ -227,7 +229,7 @@ async def test_without_a_group_every_reading_call_is_refused_and_ensuring_it_hea
 
 @pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
 async def test_a_read_that_is_blocked_when_the_group_goes_is_refused_at_once(
-    grouped: World, loss: str
+    grouped: StreamHarness, loss: str
 ) -> None:
     refused: list[RedisRefused] = []
 
@@ -247,7 +249,9 @@ async def test_a_read_that_is_blocked_when_the_group_goes_is_refused_at_once(
     assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
 
 
-async def test_a_read_that_is_cancelled_before_it_begins_asks_for_nothing(grouped: World) -> None:
+async def test_a_read_that_is_cancelled_before_it_begins_asks_for_nothing(
+    grouped: StreamHarness,
+) -> None:
     grouped.add(1)
     with trio.CancelScope() as scope:
         scope.cancel()
@@ -257,7 +261,7 @@ async def test_a_read_that_is_cancelled_before_it_begins_asks_for_nothing(groupe
 
 
 async def test_a_cancelled_read_returns_and_its_caller_is_cancelled_at_the_next_checkpoint(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     returned: list[Delivery] = []
 
@@ -278,7 +282,7 @@ async def test_a_cancelled_read_returns_and_its_caller_is_cancelled_at_the_next_
 
 @pytest.mark.parametrize("first", ["entry", "cancellation"])
 async def test_what_was_delivered_before_a_cancelled_read_woke_is_returned(
-    grouped: World, first: str
+    grouped: StreamHarness, first: str
 ) -> None:
     returned: list[str] = []
 
@@ -297,7 +301,7 @@ async def test_what_was_delivered_before_a_cancelled_read_woke_is_returned(
 
 
 async def test_of_three_hundred_reads_cut_at_any_moment_none_loses_an_entry(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     chance = random.Random(20260501)
     added: list[str] = []
@@ -322,7 +326,7 @@ async def test_of_three_hundred_reads_cut_at_any_moment_none_loses_an_entry(
     assert longest_s < WAKE_BOUND_S
 
 
-async def test_a_closed_stream_connects_again(grouped: World) -> None:
+async def test_a_closed_stream_connects_again(grouped: StreamHarness) -> None:
     await grouped.stream.aclose()
     await grouped.stream.aclose()
     with pytest.raises(RedisUnavailable):
@@ -335,7 +339,7 @@ async def test_a_closed_stream_connects_again(grouped: World) -> None:
     assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
 
 
-async def test_before_connecting_every_call_says_so(world: World) -> None:
+async def test_before_connecting_every_call_says_so(world: StreamHarness) -> None:
     stream = world.consumer("other")
     with pytest.raises(RedisUnavailable, match="not connected"):
         await stream.ensure_group()

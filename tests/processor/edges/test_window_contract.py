@@ -15,7 +15,7 @@ from tests.support.stream_contract import LONG_BLOCK_MS, fields, ids_of
 
 if TYPE_CHECKING:
     from telemetry._codec import Delivery
-    from tests.support.stream_contract import World
+    from tests.support.stream_contract import StreamHarness
 
 BOUND_S = 10.0
 NOON_MS = NOON_US // 1000
@@ -33,7 +33,7 @@ def found(delivery: Delivery) -> tuple[list[str], list[tuple[str, str]]]:
 
 @pytest.mark.parametrize("entry_id", ODD_IDS)
 async def test_an_id_that_is_no_time_of_a_sound_record_costs_nothing_but_a_question(
-    grouped: World, entry_id: str
+    grouped: StreamHarness, entry_id: str
 ) -> None:
     grouped.add_fields(fields(1), entry_id)
     asked = grouped.times_told()
@@ -47,7 +47,7 @@ async def test_an_id_that_is_no_time_of_a_sound_record_costs_nothing_but_a_quest
 
 @pytest.mark.parametrize("entry_id", ODD_IDS)
 async def test_a_wrong_clock_of_a_device_is_refused_whatever_its_entrys_id_is(
-    grouped: World, entry_id: str
+    grouped: StreamHarness, entry_id: str
 ) -> None:
     grouped.add_fields(fields(1, timestamp="9999-12-31T23:59:59Z"), entry_id)
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
@@ -56,7 +56,7 @@ async def test_a_wrong_clock_of_a_device_is_refused_whatever_its_entrys_id_is(
     assert found(again.delivery) == ([], [(entry_id, "ts_out_of_window")])
 
 
-async def test_without_anything_outside_the_server_is_not_asked(grouped: World) -> None:
+async def test_without_anything_outside_the_server_is_not_asked(grouped: StreamHarness) -> None:
     entry_ids = [grouped.add(number) for number in range(5)]
     asked = grouped.times_told()
     assert found(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == (entry_ids, [])
@@ -66,7 +66,7 @@ async def test_without_anything_outside_the_server_is_not_asked(grouped: World) 
 
 
 async def test_records_of_a_wrong_clock_are_refused_among_sound_ones_in_the_order_of_the_stream(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     first = grouped.add(1)
     wrong = grouped.add_fields(fields(2, timestamp=WRONG_CLOCK))
@@ -83,7 +83,7 @@ async def test_records_of_a_wrong_clock_are_refused_among_sound_ones_in_the_orde
     assert grouped.pending().keys() == {first, wrong, malformed, wrong_too, last}
 
 
-async def test_what_is_outside_outlives_a_cancellation_too(grouped: World) -> None:
+async def test_what_is_outside_outlives_a_cancellation_too(grouped: StreamHarness) -> None:
     delivered: list[Delivery] = []
 
     async def read() -> None:

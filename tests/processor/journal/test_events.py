@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.core.attempts import Failure, Stage
+from processor.core.attempts import Failure, FailureStage
 from processor.core.ledger import Ledger
 from processor.journal import events
 
@@ -23,7 +23,7 @@ LEFT = (
 MALFORMED = Failure(
     entry_id="1-0",
     failed_at_ms=1,
-    stage=Stage.DECODE,
+    stage=FailureStage.DECODE,
     code="bad_type",
     error="bad_type in speed at byte 7",
     field="speed",
@@ -32,7 +32,7 @@ MALFORMED = Failure(
 REFUSED = Failure(
     entry_id="2-0",
     failed_at_ms=1,
-    stage=Stage.WRITE,
+    stage=FailureStage.WRITE,
     code="refused_by_server",
     error="db:5432: new row violates check constraint",
     device_id="356307042441013",

@@ -62,7 +62,7 @@ def busy_recorder() -> Recorder:
     recorder.write_timed(11.0)
     recorder.write_retried("40P01")
     recorder.write_retried(None)
-    recorder.in_hand(7, Ledger(read=49, acked=42))
+    recorder.in_flight(7, Ledger(read=49, acked=42))
     recorder.records_failed(1)
     recorder.records_acked(42)
     recorder.queue_seen(lag=9, pending_entries=8)

@@ -117,7 +117,7 @@ def test_records_are_counted_by_what_became_of_them() -> None:
     recorder.records_failed(2)
     recorder.records_written(inserted=6, duplicates=1)
     recorder.records_acked(7)
-    recorder.in_hand(2, Ledger(read=9, acked=7))
+    recorder.in_flight(2, Ledger(read=9, acked=7))
     now = recorder.snapshot()
     assert (now.in_flight_records, now.acks) == (2, 7)
     assert now.ledger == Ledger(read=9, acked=7)

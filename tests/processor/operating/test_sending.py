@@ -7,7 +7,7 @@ import pytest
 
 from processor.operating.publish.pacing import Pace
 from processor.operating.publish.sending import send
-from telemetry.stream.capture import Capture, Refused
+from telemetry.stream.capture import Capture, RefusedFrame
 from telemetry.stream.replay import Replayed
 from tests.support.vectors import COMMAND, DRIVE, EMPTY
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEVICE = "356307042441013"
 
 
-class World:
+class Sink:
     """A clock that only sleeping moves, and a stream that remembers when what came."""
 
     def __init__(self) -> None:
@@ -45,8 +45,8 @@ def frames(text: bytes) -> list[Replayed]:
     return [Replayed("f", DEVICE, one) for one in Capture(io.BytesIO(text), DEVICE)]
 
 
-def sent(replayed: list[Replayed], rate: float | None) -> World:
-    world = World()
+def sent(replayed: list[Replayed], rate: float | None) -> Sink:
+    world = Sink()
     send(replayed, world, Pace(rate), clock=world.clock, sleep=world.sleep)
     return world
 
@@ -58,7 +58,7 @@ def test_records_are_sent_in_order_in_full_batches_and_a_last_one() -> None:
     wire_order = [
         record.payload
         for one in drive
-        if not isinstance(one.outcome, Refused)
+        if not isinstance(one.outcome, RefusedFrame)
         for record in one.outcome.frame.records
     ]
     assert [entry.payload for entry in world.entries] == wire_order

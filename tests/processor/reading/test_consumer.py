@@ -7,21 +7,21 @@ from trio.testing import wait_all_tasks_blocked
 
 from tests.support.batches import position
 from tests.support.fakes.redis import parse_id
-from tests.support.redis_harness import WAIT_S_MAX, Desk
+from tests.support.redis_harness import WAIT_S_MAX, RedisHarness
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.edges.retrying import Dependency
     from processor.journal.statistics import Recorder
-    from processor.settling.in_flight import InHand
+    from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
     from tests.processor.conftest import Told
 
 
 async def test_own_pending_entries_come_first_and_in_pieces(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
 ) -> None:
     old = desk.publish(7)
     await desk.read()
@@ -38,7 +38,7 @@ async def test_own_pending_entries_come_first_and_in_pieces(
 
 
 async def test_nothing_new_is_read_before_the_own_pending_entries_are_looked_at(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     desk.publish(3)
     desk.stream.faults.before["list_pending"] += [desk.stream.unavailable()] * 3
@@ -60,8 +60,8 @@ async def test_nothing_new_is_read_before_the_own_pending_entries_are_looked_at(
     nursery.cancel_scope.cancel()
 
 
-async def test_after_a_lost_connection_what_is_in_hand_is_not_read_again(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder
+async def test_after_a_lost_connection_what_is_in_flight_is_not_read_again(
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder
 ) -> None:
     nursery.start_soon(desk.consumer().run)
     first = desk.publish(2)
@@ -74,12 +74,12 @@ async def test_after_a_lost_connection_what_is_in_hand_is_not_read_again(
     assert await desk.receive() == later
     assert recorder.snapshot().dependencies["redis"].ready
     assert recorder.snapshot().records_read == 3
-    assert len(desk.in_hand) == 3
+    assert len(desk.in_flight) == 3
     nursery.cancel_scope.cancel()
 
 
 async def test_a_delivery_whose_answer_was_lost_is_read_before_what_is_new(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     swallowed = desk.publish(2)
     desk.stream.faults.after["read_new"].append(desk.stream.unavailable())
@@ -91,7 +91,7 @@ async def test_a_delivery_whose_answer_was_lost_is_read_before_what_is_new(
 
 
 async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
-    clock: MockClock, nursery: trio.Nursery, busy_desk: Desk
+    clock: MockClock, nursery: trio.Nursery, busy_desk: RedisHarness
 ) -> None:
     read = busy_desk.publish(3)
     ended = trio.Event()
@@ -104,7 +104,7 @@ async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
 
     nursery.start_soon(run)
     await wait_all_tasks_blocked()
-    assert len(busy_desk.in_hand) == 3
+    assert len(busy_desk.in_flight) == 3
     scope.cancel()
     await wait_all_tasks_blocked()
     assert not ended.is_set()
@@ -113,7 +113,7 @@ async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
 
 
 async def test_a_delivery_that_was_on_its_way_at_the_stop_is_handed_over(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     scope = trio.CancelScope()
 
@@ -126,10 +126,10 @@ async def test_a_delivery_that_was_on_its_way_at_the_stop_is_handed_over(
     late = desk.publish(2)
     scope.cancel()
     assert await desk.receive() == late
-    assert len(desk.in_hand) == 2
+    assert len(desk.in_flight) == 2
 
 
-async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, desk: Desk) -> None:
+async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, desk: RedisHarness) -> None:
     with trio.move_on_after(10) as scope:
         await desk.consumer().run()
     assert scope.cancelled_caught
@@ -139,22 +139,24 @@ async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, desk: Desk) 
     assert desk.handed_over() == []
 
 
-async def test_it_ends_by_itself_when_the_writers_are_gone(clock: MockClock, desk: Desk) -> None:
+async def test_it_ends_by_itself_when_the_writers_are_gone(
+    clock: MockClock, desk: RedisHarness
+) -> None:
     desk.outlets[0].close()
     desk.publish(3)
     with trio.fail_after(10):
         await desk.consumer().run()
-    assert len(desk.in_hand) == len(desk.world.pending) == 3
+    assert len(desk.in_flight) == len(desk.world.pending) == 3
 
 
 async def test_a_device_always_goes_to_the_same_writer(
     clock: MockClock,
     nursery: trio.Nursery,
-    in_hand: InHand,
+    in_flight: InFlight,
     redis: Dependency,
     backoff: Backoff,
 ) -> None:
-    desk = Desk(in_hand, redis, backoff, writers=2)
+    desk = RedisHarness(in_flight, redis, backoff, writers=2)
     await desk.open()
     device_of = {
         desk.add(position(device, second)): device for second in range(4) for device in range(20)
@@ -175,7 +177,7 @@ async def test_a_device_always_goes_to_the_same_writer(
 
 
 async def test_a_group_that_is_gone_is_made_anew_and_told(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     ids = desk.publish(2)
     nursery.start_soon(desk.consumer().run)
@@ -186,12 +188,12 @@ async def test_a_group_that_is_gone_is_made_anew_and_told(
     assert recorder.snapshot().reads["error"] == 1
     assert recorder.snapshot().dependencies["redis"].ready
     # Delivered by two groups, and still two entries.
-    assert desk.in_hand.ledger.read == len(desk.in_hand) == 2
+    assert desk.in_flight.ledger.read == len(desk.in_flight) == 2
     nursery.cancel_scope.cancel()
 
 
 async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_told(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
 ) -> None:
     nursery.start_soon(desk.consumer().run)
     await wait_all_tasks_blocked()
@@ -205,7 +207,7 @@ async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_to
 
 
 async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     refusal = desk.stream.refused("NOPERM", "this user has no permissions to run 'xreadgroup'")
     desk.stream.read_failures += [refusal] * 6
@@ -223,7 +225,7 @@ async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
 
 
 async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fits(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
 ) -> None:
     desk.world.reply_entries_max = 1
     ids = desk.publish(12)
@@ -238,7 +240,7 @@ async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fi
 
 
 async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     counts = noted_counts(desk)
     desk.stream.faults.before["read_new"] += [desk.stream.unavailable()] * 3
@@ -246,12 +248,12 @@ async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count
     nursery.start_soon(desk.consumer().run)
     await trio.sleep(30)
     assert counts[:8] == [5, 2, 1, 1, 2, 4, 5, 5]
-    assert len(desk.in_hand) == 20
+    assert len(desk.in_flight) == 20
     nursery.cancel_scope.cancel()
 
 
 async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_one(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     counts = noted_counts(desk)
     desk.stream.faults.before["read_new"].append(desk.stream.unavailable())
@@ -264,7 +266,7 @@ async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_o
 
 
 async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_called_gone(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     nursery.start_soon(desk.consumer().run)
     first = desk.publish(2)
@@ -283,7 +285,7 @@ async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_ca
 
 
 async def test_a_read_that_a_replica_refuses_is_repeated_elsewhere(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
 ) -> None:
     desk.world.change_masters()
     ids = desk.publish(2)
@@ -294,7 +296,7 @@ async def test_a_read_that_a_replica_refuses_is_repeated_elsewhere(
 
 
 async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
 ) -> None:
     nursery.start_soon(desk.consumer().run)
     await wait_all_tasks_blocked()
@@ -308,7 +310,7 @@ async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
 
 
 async def test_a_full_memory_stops_no_reading_where_the_group_is_there(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     ids = desk.publish(2)
     desk.world.is_full = True
@@ -320,7 +322,7 @@ async def test_a_full_memory_stops_no_reading_where_the_group_is_there(
 
 
 async def test_a_lost_connection_is_made_anew_at_once_however_often(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     nursery.start_soon(desk.consumer().run)
     for second in range(5):
@@ -335,7 +337,7 @@ async def test_a_lost_connection_is_made_anew_at_once_however_often(
     nursery.cancel_scope.cancel()
 
 
-def noted_counts(desk: Desk) -> list[int]:
+def noted_counts(desk: RedisHarness) -> list[int]:
     """How much each read asks for, from now on."""
     counts: list[int] = []
     read = desk.stream.read_new

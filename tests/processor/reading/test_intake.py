@@ -7,9 +7,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from processor.core.attempts import Failure, Stage
+from processor.core.attempts import Failure, FailureStage
 from telemetry.chassis import clocks
-from tests.support.redis_harness import Desk
+from tests.support.redis_harness import RedisHarness
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     bad = desk.add({"device_id": "1"})
     good = desk.publish(2)
@@ -29,20 +29,20 @@ async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
     [failure] = desk.failed()
     assert failure == Failure(
         entry_id=bad,
-        stage=Stage.DECODE,
+        stage=FailureStage.DECODE,
         code="missing_field",
         error="missing_field in timestamp",
         field="timestamp",
         failed_at_ms=clocks.unix_ms(),
     )
-    assert len(desk.in_hand) == recorder.snapshot().records_read == 3
+    assert len(desk.in_flight) == recorder.snapshot().records_read == 3
     assert recorder.snapshot().decode_errors["missing_field"] == 1
     [line] = told.fields("batch consumed n=3")
     assert (line["first_id"], line["last_id"], line["redelivered"]) == (bad, good[-1], False)
 
 
 async def test_what_comes_in_is_handed_over_though_a_stop_was_asked_for_meanwhile(
-    clock: MockClock, nursery: trio.Nursery, busy_desk: Desk
+    clock: MockClock, nursery: trio.Nursery, busy_desk: RedisHarness
 ) -> None:
     busy_desk.add_malformed()
     good = busy_desk.publish(1)
@@ -64,8 +64,8 @@ async def test_what_comes_in_is_handed_over_though_a_stop_was_asked_for_meanwhil
     assert len(busy_desk.sent_failures()) == 1
 
 
-async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_hand(
-    clock: MockClock, nursery: trio.Nursery, busy_desk: Desk
+async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_flight(
+    clock: MockClock, nursery: trio.Nursery, busy_desk: RedisHarness
 ) -> None:
     waiting = busy_desk.publish(1)
     before = await busy_desk.read()
@@ -77,10 +77,10 @@ async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_ha
     await busy_desk.intake.admit(await busy_desk.read(), redelivered=False)
     await wait_all_tasks_blocked()
     assert busy_desk.taken() == []
-    assert busy_desk.in_hand.held_for(0) == [*waiting, *late]
+    assert busy_desk.in_flight.held_for(0) == [*waiting, *late]
 
 
-async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, desk: Desk) -> None:
+async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, desk: RedisHarness) -> None:
     desk.publish(1)
     desk.outlets[0].close()
     with pytest.raises(trio.BrokenResourceError):
@@ -88,16 +88,16 @@ async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, desk: Desk)
 
 
 async def test_lost_entries_are_counted_and_told_with_their_ids(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     desk.intake.write_off(["1-0", "2-0"])
-    assert recorder.snapshot().entries_lost == desk.in_hand.ledger.lost == 2
+    assert recorder.snapshot().entries_lost == desk.in_flight.ledger.lost == 2
     [line] = told.fields("entries lost")
     assert line["entry_ids"] == ["1-0", "2-0"]
 
 
-async def test_what_is_in_hand_is_not_written_off(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+async def test_what_is_in_flight_is_not_written_off(
+    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     ids = desk.publish(2)
     await desk.intake.admit(await desk.read(), redelivered=False)
@@ -106,7 +106,7 @@ async def test_what_is_in_hand_is_not_written_off(
     assert not told.lines("entries lost")
 
 
-async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, desk: Desk) -> None:
+async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, desk: RedisHarness) -> None:
     desk.publish(1)
     desk.add_malformed()
     await desk.intake.admit(await desk.read(), redelivered=False)

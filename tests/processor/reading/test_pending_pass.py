@@ -24,19 +24,21 @@ if TYPE_CHECKING:
     from processor.edges.ports import Redelivered
     from processor.journal.statistics import Recorder
     from tests.processor.conftest import Told
-    from tests.support.redis_harness import Desk
+    from tests.support.redis_harness import RedisHarness
 
 IDLE_S = IDLE_MS / 1000
 
 
-async def left_by_a_peer(desk: Desk, records: int, *, first_second: int = 0) -> list[str]:
+async def left_by_a_peer(desk: RedisHarness, records: int, *, first_second: int = 0) -> list[str]:
     """Entries that another consumer has read, and keeps."""
     ids = desk.publish(records, first_second=first_second)
     await (await desk.peer()).read_new(records, 1)
     return ids
 
 
-async def test_a_pass_takes_every_own_entry_page_by_page(clock: MockClock, desk: Desk) -> None:
+async def test_a_pass_takes_every_own_entry_page_by_page(
+    clock: MockClock, desk: RedisHarness
+) -> None:
     ids = desk.publish(12)
     await desk.read()
     await desk.redelivering.take_own()
@@ -44,8 +46,8 @@ async def test_a_pass_takes_every_own_entry_page_by_page(clock: MockClock, desk:
     assert all(entry.deliveries == 2 for entry in desk.world.pending.values())
 
 
-async def test_what_is_in_hand_is_never_taken_again(
-    clock: MockClock, desk: Desk, recorder: Recorder
+async def test_what_is_in_flight_is_never_taken_again(
+    clock: MockClock, desk: RedisHarness, recorder: Recorder
 ) -> None:
     held = desk.publish(3)
     await desk.intake.admit(await desk.read(), redelivered=False)
@@ -59,11 +61,11 @@ async def test_what_is_in_hand_is_never_taken_again(
     await desk.redelivering.claim()
     assert desk.handed_over() == []
     assert [desk.pending_entry(entry_id).deliveries for entry_id in held] == [1, 1, 1]
-    assert desk.in_hand.ledger.read == 5
+    assert desk.in_flight.ledger.read == 5
 
 
 async def test_a_young_failure_is_left_at_the_start_and_taken_when_it_is_claimed(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     young, old = desk.publish(2)
     await desk.read()
@@ -78,7 +80,7 @@ async def test_a_young_failure_is_left_at_the_start_and_taken_when_it_is_claimed
 
 
 async def test_a_failure_that_a_peers_fast_clock_dates_in_the_future_is_taken_when_it_is_claimed(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     [entry_id] = await left_by_a_peer(desk, 1)
     ahead_ms = clocks.unix_ms() + 10 * IDLE_MS
@@ -89,18 +91,18 @@ async def test_a_failure_that_a_peers_fast_clock_dates_in_the_future_is_taken_wh
 
 
 async def test_failures_of_what_is_taken_are_known_when_it_is_acknowledged(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     failed, _ = await left_by_a_peer(desk, 2)
     desk.record(failed, 1)
     await trio.sleep(IDLE_S)
     await desk.redelivering.claim()
     batch = desk.outlets[0].receive_nowait()
-    assert desk.in_hand.attempted(batch) == [failed]
+    assert desk.in_flight.attempted(batch) == [failed]
 
 
 async def test_only_what_was_idle_for_long_enough_is_claimed(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     old = await left_by_a_peer(desk, 3)
     await trio.sleep(IDLE_S - 1)
@@ -116,11 +118,11 @@ async def test_only_what_was_idle_for_long_enough_is_claimed(
 
 
 async def test_a_pass_reaches_a_stuck_tail_behind_many_fresh_entries(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     fresh = await left_by_a_peer(desk, 200)
     tail = await left_by_a_peer(desk, 3, first_second=1_000)
-    # The peer renews what it has in hand, but for the last three.
+    # The peer renews what it has in flight, but for the last three.
     await trio.sleep(IDLE_S)
     await (await desk.peer()).renew(fresh)
     await desk.redelivering.claim()
@@ -128,7 +130,7 @@ async def test_a_pass_reaches_a_stuck_tail_behind_many_fresh_entries(
 
 
 async def test_a_pass_goes_on_where_its_last_step_ended_and_ends_once_around(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     ids = await left_by_a_peer(desk, 12)
     cursors: list[str] = []
@@ -146,7 +148,7 @@ async def test_a_pass_goes_on_where_its_last_step_ended_and_ends_once_around(
 
 
 async def test_a_pass_that_fails_is_begun_anew_and_nothing_is_taken_twice(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     ids = await left_by_a_peer(desk, 12)
     await trio.sleep(IDLE_S)
@@ -163,11 +165,11 @@ async def test_a_pass_that_fails_is_begun_anew_and_nothing_is_taken_twice(
     await desk.stream.connect()
     await desk.redelivering.claim()
     assert desk.taken() == ids
-    assert desk.in_hand.ledger.read == 12
+    assert desk.in_flight.ledger.read == 12
 
 
 async def test_lost_entries_are_counted_once_and_told_with_their_ids(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     ids = await left_by_a_peer(desk, 4)
     for entry_id in ids[:2]:
@@ -176,13 +178,13 @@ async def test_lost_entries_are_counted_once_and_told_with_their_ids(
     await desk.redelivering.claim()
     await desk.redelivering.claim()
     assert desk.handed_over() == [ids[2:]]
-    assert recorder.snapshot().entries_lost == desk.in_hand.ledger.lost == 2
+    assert recorder.snapshot().entries_lost == desk.in_flight.ledger.lost == 2
     assert [line["entry_ids"] for line in told.fields("entries lost")] == [ids[:2]]
     assert desk.unaccounted == 0
 
 
 async def test_own_entries_that_are_lost_are_counted_and_told_too(
-    clock: MockClock, desk: Desk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
     ids = desk.publish(4)
     await desk.read()
@@ -196,26 +198,26 @@ async def test_own_entries_that_are_lost_are_counted_and_told_too(
 
 
 async def test_what_we_refused_and_a_peer_has_buried_is_theirs_after_a_sweep(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     buried, refused, untold = desk.publish(3)
-    desk.in_hand.take(await desk.read())
+    desk.in_flight.take(await desk.read())
     for entry_id in (buried, refused):
         desk.record(entry_id, 1)
-        desk.in_hand.left(entry_id, recorded=True)
+        desk.in_flight.left(entry_id, recorded=True)
     # Its failure could not be recorded: nothing is known of it.
-    desk.in_hand.left(untold, recorded=False)
+    desk.in_flight.left(untold, recorded=False)
     desk.world.acknowledge([parse_id(buried)])
     desk.world.attempts.pop(buried)
     await desk.redelivering.sweep()
-    ledger = desk.in_hand.ledger
+    ledger = desk.in_flight.ledger
     assert (ledger.read, ledger.taken_over, ledger.left_pending) == (3, 1, 2)
-    assert list(desk.in_hand.refused) == [refused]
+    assert list(desk.in_flight.refused) == [refused]
 
 
 @pytest.mark.parametrize("own", [True, False])
 async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
-    clock: MockClock, desk: Desk, *, own: bool
+    clock: MockClock, desk: RedisHarness, *, own: bool
 ) -> None:
     ids = desk.publish(12) if own else await left_by_a_peer(desk, 12)
     if own:
@@ -241,7 +243,7 @@ async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
 
 
 async def test_a_recorded_failure_that_is_no_trials_clears_an_entry_of_suspicion(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     [entry_id] = desk.publish(1)
     await desk.read()
@@ -254,7 +256,7 @@ async def test_a_recorded_failure_that_is_no_trials_clears_an_entry_of_suspicion
 
 
 async def test_two_passes_at_once_take_no_entry_twice(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     ids = desk.publish(8)
     await desk.read()
@@ -268,7 +270,7 @@ async def test_two_passes_at_once_take_no_entry_twice(
 
 
 async def test_deliveries_that_were_lost_on_their_way_to_us_make_no_suspect(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     [entry_id] = desk.publish(1)
     await desk.read()
@@ -285,7 +287,7 @@ async def test_deliveries_that_were_lost_on_their_way_to_us_make_no_suspect(
 
 
 async def test_an_own_entry_that_does_not_come_even_alone_holds_nothing_up(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     ids = desk.publish(4)
     await desk.read()
@@ -313,7 +315,7 @@ async def test_an_own_entry_that_does_not_come_even_alone_holds_nothing_up(
 
 
 async def test_what_a_pass_claimed_and_could_not_read_is_the_next_ones_first(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     ids = desk.publish(7)
     await (await desk.peer()).read_new(7, 1)
@@ -329,7 +331,7 @@ async def test_what_a_pass_claimed_and_could_not_read_is_the_next_ones_first(
 
 
 async def test_suspects_that_an_interrupted_pass_has_not_tried_are_tried_in_the_next_one(
-    clock: MockClock, desk: Desk
+    clock: MockClock, desk: RedisHarness
 ) -> None:
     ids = desk.publish(3)
     await (await desk.peer()).read_new(3, 1)

@@ -9,7 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 from processor.reading.reclaimer import Reclaimer
 from processor.watching.keep_alive import keep_connections_alive
 from tests.support.fakes.redis import parse_id
-from tests.support.redis_harness import IDLE_MS, Desk
+from tests.support.redis_harness import IDLE_MS, RedisHarness
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -22,20 +22,20 @@ INTERVAL_S = INTERVAL_MS / 1000
 IDLE_S = IDLE_MS / 1000
 
 
-async def left_by_a_peer(desk: Desk, records: int, *, first_second: int = 0) -> list[str]:
+async def left_by_a_peer(desk: RedisHarness, records: int, *, first_second: int = 0) -> list[str]:
     ids = desk.publish(records, first_second=first_second)
     await (await desk.peer()).read_new(records, 1)
     return ids
 
 
 @pytest.fixture
-def reclaimer(desk: Desk, backoff: Backoff) -> Reclaimer:
+def reclaimer(desk: RedisHarness, backoff: Backoff) -> Reclaimer:
     desk.redelivering.own_taken.set()
     return Reclaimer(desk.redis, desk.redelivering, interval_ms=INTERVAL_MS, backoff=backoff)
 
 
 async def test_it_claims_at_once_and_then_after_every_interval(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     first = await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)
@@ -52,7 +52,7 @@ async def test_it_claims_at_once_and_then_after_every_interval(
 
 
 async def test_failures_of_settled_entries_are_forgotten_after_each_whole_pass(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     [entry_id] = await left_by_a_peer(desk, 1)
     desk.record(entry_id, 1)
@@ -67,7 +67,7 @@ async def test_failures_of_settled_entries_are_forgotten_after_each_whole_pass(
 
 
 async def test_a_pass_that_failed_is_not_whole_and_nothing_is_forgotten_after_it(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     desk.record("99-0", 2)
     desk.stream.faults.before["claim"].append(desk.stream.refused("BUSY", "a script is running"))
@@ -80,7 +80,7 @@ async def test_a_pass_that_failed_is_not_whole_and_nothing_is_forgotten_after_it
 
 
 async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_pause(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
     ids = await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)
@@ -95,7 +95,7 @@ async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_p
 
 
 async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
     ids = await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)
@@ -111,7 +111,7 @@ async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
 async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_after_growing_pauses(
     clock: MockClock,
     nursery: trio.Nursery,
-    desk: Desk,
+    desk: RedisHarness,
     reclaimer: Reclaimer,
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
@@ -135,7 +135,7 @@ async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_
 
 
 async def test_behind_a_proxy_that_closes_what_is_idle_every_pass_claims(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     desk.world.idle_s_max = 10
     nursery.start_soon(reclaimer.run)
@@ -148,7 +148,7 @@ async def test_behind_a_proxy_that_closes_what_is_idle_every_pass_claims(
 
 
 async def test_with_something_said_every_few_seconds_such_a_proxy_closes_nothing(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
     desk.world.idle_s_max = 10
     nursery.start_soon(reclaimer.run)
@@ -159,7 +159,7 @@ async def test_with_something_said_every_few_seconds_such_a_proxy_closes_nothing
 
 
 async def test_what_was_claimed_and_lost_on_the_way_is_taken_at_once_and_in_halves(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     ids = await left_by_a_peer(desk, 5)
     await trio.sleep(IDLE_S)
@@ -175,7 +175,7 @@ async def test_what_was_claimed_and_lost_on_the_way_is_taken_at_once_and_in_halv
 
 
 async def test_one_entry_that_is_lost_again_and_again_holds_no_claim_up(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     await left_by_a_peer(desk, 1)
     await trio.sleep(IDLE_S)
@@ -191,7 +191,7 @@ async def test_one_entry_that_is_lost_again_and_again_holds_no_claim_up(
 
 
 async def test_it_waits_for_a_redis_that_is_away(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     ids = await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)
@@ -204,7 +204,7 @@ async def test_it_waits_for_a_redis_that_is_away(
 
 
 async def test_without_a_group_there_is_nothing_to_claim_and_nothing_to_complain_of(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
     desk.world.delete_stream()
     nursery.start_soon(reclaimer.run)
@@ -214,18 +214,18 @@ async def test_without_a_group_there_is_nothing_to_claim_and_nothing_to_complain
 
 
 async def test_what_was_claimed_is_handed_over_though_a_stop_was_asked_for(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     ids = await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)
     scope = trio.CancelScope()
-    take = desk.in_hand.take_again
+    take = desk.in_flight.take_again
 
     def stop(*arguments: object) -> None:
         take(*arguments)  # type: ignore[arg-type]
         scope.cancel()
 
-    desk.in_hand.take_again = stop  # type: ignore[assignment, method-assign]
+    desk.in_flight.take_again = stop  # type: ignore[assignment, method-assign]
 
     async def run() -> None:
         with scope:
@@ -238,7 +238,7 @@ async def test_what_was_claimed_is_handed_over_though_a_stop_was_asked_for(
 
 
 async def test_it_ends_by_itself_when_the_writers_are_gone(
-    clock: MockClock, desk: Desk, reclaimer: Reclaimer
+    clock: MockClock, desk: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     await left_by_a_peer(desk, 2)
     await trio.sleep(IDLE_S)

@@ -15,7 +15,7 @@ from processor.settling.failure_recorder import FailureRecorder
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.batches import batch_of, position
 from tests.support.fakes.redis import parse_id
-from tests.support.redis_harness import ATTEMPTS_MAX, Desk
+from tests.support.redis_harness import ATTEMPTS_MAX, RedisHarness
 from tests.support.stores import rows_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class TrialDesk:
     """Trials of what this consumer has been delivered, and the stages that hear of their outcomes."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: RedisHarness) -> None:
         self.desk = desk
 
     async def suspects(self, records: int = 1, *, speed: int = 63) -> list[str]:
@@ -52,10 +52,12 @@ class TrialDesk:
         """Let the stages do what they were given."""
         desk = self.desk
         recorder = FailureRecorder(
-            desk.redis, desk.failures.clone(), attempts_max=ATTEMPTS_MAX, in_hand=desk.in_hand
+            desk.redis, desk.failures.clone(), attempts_max=ATTEMPTS_MAX, in_flight=desk.in_flight
         )
         async with trio.open_nursery() as stages:
-            stages.start_soon(Acker(desk.redis, desk.receipts.clone(), in_hand=desk.in_hand).run)
+            stages.start_soon(
+                Acker(desk.redis, desk.receipts.clone(), in_flight=desk.in_flight).run
+            )
             stages.start_soon(recorder.run)
             await wait_all_tasks_blocked()
             stages.cancel_scope.cancel()
@@ -66,12 +68,12 @@ class PanicError(BaseException):
 
 
 @pytest.fixture
-def trials(desk: Desk) -> TrialDesk:
+def trials(desk: RedisHarness) -> TrialDesk:
     return TrialDesk(desk)
 
 
 async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten(
-    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, told: Told
 ) -> None:
     [entry_id] = await trials.suspects()
     await trials.run([entry_id])
@@ -80,12 +82,12 @@ async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten
     assert not desk.world.pending
     assert not desk.world.attempts
     assert [line["entry_id"] for line in told.fields("crash suspect is tried alone")] == [entry_id]
-    ledger = desk.in_hand.ledger
+    ledger = desk.in_flight.ledger
     assert (ledger.read, ledger.acked, desk.unaccounted) == (1, 1, 0)
 
 
 async def test_a_trial_counts_like_any_other_read_and_write(
-    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, recorder: Recorder
 ) -> None:
     [good, known] = await trials.suspects(2)
     await trials.run([good])
@@ -105,7 +107,7 @@ async def test_a_trial_counts_like_any_other_read_and_write(
 
 
 async def test_the_trial_is_recorded_before_the_entry_is_delivered_decoded_and_written(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     [entry_id] = await trials.suspects()
     recorded: list[int] = []
@@ -122,7 +124,7 @@ async def test_the_trial_is_recorded_before_the_entry_is_delivered_decoded_and_w
 
 
 async def test_nothing_is_tried_while_postgres_does_not_answer(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     ids = await trials.suspects(3)
     desk.store.table.reachable = False
@@ -132,7 +134,7 @@ async def test_nothing_is_tried_while_postgres_does_not_answer(
 
 
 async def test_the_rest_is_left_to_a_later_pass_when_postgres_goes_meanwhile(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     ids = await trials.suspects(3)
 
@@ -149,18 +151,18 @@ async def test_the_rest_is_left_to_a_later_pass_when_postgres_goes_meanwhile(
 
 @pytest.mark.parametrize("sqlstate", ["25006", "40P01", "53100", "57P03"])
 async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
-    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, sqlstate: str
 ) -> None:
     [entry_id] = await trials.suspects()
     desk.record(entry_id, 1, NO_ANSWER)
     desk.store.failures.append(desk.store.error("gone", sqlstate=sqlstate))
     await trials.run([entry_id])
     assert desk.failures_of(entry_id) == 1
-    assert (desk.in_hand.ledger.left_pending, len(desk.in_hand), desk.unaccounted) == (1, 0, 0)
+    assert (desk.in_flight.ledger.left_pending, len(desk.in_flight), desk.unaccounted) == (1, 0, 0)
 
 
 async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
-    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, recorder: Recorder, told: Told
 ) -> None:
     recorder.dependency_ready("postgres")
     [entry_id] = await trials.suspects()
@@ -180,7 +182,7 @@ async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
 
 @pytest.mark.parametrize("sqlstate", [None, "57P01", "57014"])
 async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
-    clock: MockClock, desk: Desk, trials: TrialDesk, sqlstate: str | None
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, sqlstate: str | None
 ) -> None:
     [entry_id] = await trials.suspects()
     usable = sqlstate == "57014"
@@ -188,12 +190,12 @@ async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
     await trials.run([entry_id])
     assert desk.store.canaries == 1
     assert desk.store.writes == [("staged", 1)] * 2
-    assert (desk.in_hand.ledger.acked, desk.unaccounted) == (1, 0)
+    assert (desk.in_flight.ledger.acked, desk.unaccounted) == (1, 0)
     assert not desk.world.attempts
 
 
 async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
-    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, told: Told
 ) -> None:
     [entry_id] = await trials.suspects()
     desk.store.table.killers = {position(0, 0)["device_id"]}
@@ -206,7 +208,7 @@ async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
 
 
 async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     [entry_id] = await trials.suspects()
     desk.store.table.killers = {position(0, 0)["device_id"]}
@@ -219,7 +221,7 @@ async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
 
 @pytest.mark.parametrize("sqlstate", ["23514", "P0001", "54000", "0A000", "42883"])
 async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none_and_is_said(
-    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told, sqlstate: str
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, told: Told, sqlstate: str
 ) -> None:
     desk.store.table.rows.update(rows_of(batch_of([position(90, 0)])))
     [entry_id] = await trials.suspects()
@@ -228,25 +230,25 @@ async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none_
     assert desk.store.verdicts == [Evidence.TABLE]
     assert [line["sqlstate"] for line in told.fields("records left pending")] == [sqlstate]
     assert not desk.world.attempts
-    assert (desk.in_hand.ledger.left_pending, desk.unaccounted) == (1, 0)
+    assert (desk.in_flight.ledger.left_pending, desk.unaccounted) == (1, 0)
 
 
 async def test_without_a_session_of_their_own_suspects_are_tried_on_a_writers_and_it_is_said(
-    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, told: Told
 ) -> None:
     ids = await trials.suspects(3)
     await desk.writers.connect()
     desk.store.table.sessions_max = 1
     await trials.run(ids)
     assert desk.writers.writes == [("staged", 1)] * 3
-    assert desk.in_hand.ledger.acked == 3
+    assert desk.in_flight.ledger.acked == 3
     # Once a minute, not once a suspect.
     [line] = told.fields("no session for the trials of crash suspects, a writer's session is used")
     assert "too many connections for role" in line["error"]
 
 
 async def test_a_trial_never_comes_between_the_steps_of_a_writer(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, trials: TrialDesk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     [entry_id] = await trials.suspects()
     await desk.writers.connect()
@@ -261,7 +263,7 @@ async def test_a_trial_never_comes_between_the_steps_of_a_writer(
 
 
 async def test_suspects_wait_for_a_later_pass_while_no_writer_comes_to_an_end_and_it_is_said(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, trials: TrialDesk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, trials: TrialDesk, told: Told
 ) -> None:
     ids = await trials.suspects(3)
     await desk.writers.connect()
@@ -276,7 +278,7 @@ async def test_suspects_wait_for_a_later_pass_while_no_writer_comes_to_an_end_an
 
 
 async def test_the_session_of_the_trials_is_open_while_there_are_suspects(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     open_at: list[int] = []
     desk.store.before_write = lambda: open_at.append(len(desk.store.table.sessions))
@@ -286,7 +288,7 @@ async def test_the_session_of_the_trials_is_open_while_there_are_suspects(
 
 
 async def test_a_cancelled_trial_is_taken_back(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     [entry_id] = await trials.suspects()
     with trio.move_on_after(10) as scope:
@@ -300,11 +302,11 @@ async def test_a_cancelled_trial_is_taken_back(
     assert desk.failures_of(entry_id) == 1
     await trials.settle()
     assert desk.failures_of(entry_id) == 0
-    assert (desk.in_hand.ledger.left_pending, desk.unaccounted) == (1, 0)
+    assert (desk.in_flight.ledger.left_pending, desk.unaccounted) == (1, 0)
 
 
 async def test_a_trial_that_loses_redis_is_taken_back(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     [entry_id] = await trials.suspects()
     desk.stream.faults.before["redeliver"].append(desk.stream.unavailable())
@@ -319,7 +321,7 @@ async def test_a_trial_that_loses_redis_is_taken_back(
 
 @pytest.mark.parametrize("place", ["meet", "write"])
 async def test_a_trial_in_which_the_process_dies_counts(
-    clock: MockClock, desk: Desk, trials: TrialDesk, place: str
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, place: str
 ) -> None:
     [entry_id] = await trials.suspects()
 
@@ -329,7 +331,7 @@ async def test_a_trial_in_which_the_process_dies_counts(
     if place == "write":
         desk.store.before_write = die
     else:
-        desk.trials._own.devices.meet = die  # type: ignore[method-assign, assignment]
+        desk.trials._own.devices.prepare = die  # type: ignore[method-assign, assignment]
     with pytest.raises(PanicError):
         await desk.trials.run([entry_id])
     await trials.settle()
@@ -339,7 +341,7 @@ async def test_a_trial_in_which_the_process_dies_counts(
 
 
 async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
-    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, recorder: Recorder, told: Told
 ) -> None:
     [entry_id] = await trials.suspects()
 
@@ -360,11 +362,11 @@ async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
     assert not desk.world.pending
     assert told.fields("dead letter")[0]["stage"] == "crash"
     assert recorder.snapshot().dead_letters["no_answer"] == 1
-    assert desk.in_hand.ledger.dead_lettered == 1
+    assert desk.in_flight.ledger.dead_lettered == 1
 
 
 async def test_a_refusal_on_trial_takes_the_trials_place(
-    clock: MockClock, desk: Desk, trials: TrialDesk, told: Told
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, told: Told
 ) -> None:
     desk.store.speed_max = 200
     [entry_id] = await trials.suspects(speed=250)
@@ -376,7 +378,7 @@ async def test_a_refusal_on_trial_takes_the_trials_place(
 
 
 async def test_a_suspect_that_is_no_position_is_refused_like_any_other(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     bad = desk.add_malformed()
     await desk.read()
@@ -388,7 +390,7 @@ async def test_a_suspect_that_is_no_position_is_refused_like_any_other(
 
 
 async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     desk.store.speed_max = 0
     desk.store.table.differences = ("column tenant is NOT NULL",)
@@ -399,7 +401,7 @@ async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
 
 
 async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_left_to_it(
-    clock: MockClock, desk: Desk, trials: TrialDesk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk, recorder: Recorder, told: Told
 ) -> None:
     trimmed, taken = await trials.suspects(2)
     desk.world.delete(trimmed)
@@ -413,7 +415,7 @@ async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_lef
 
 
 async def test_a_suspect_that_is_trimmed_in_its_trial_is_lost_and_in_no_other_class(
-    clock: MockClock, desk: Desk, trials: TrialDesk
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
 ) -> None:
     [entry_id] = await trials.suspects()
     redeliver = desk.stream.redeliver
@@ -424,12 +426,14 @@ async def test_a_suspect_that_is_trimmed_in_its_trial_is_lost_and_in_no_other_cl
 
     desk.stream.redeliver = trim  # type: ignore[method-assign]
     await trials.run([entry_id])
-    ledger = desk.in_hand.ledger
+    ledger = desk.in_flight.ledger
     assert (ledger.read, ledger.lost, ledger.left_pending, desk.unaccounted) == (1, 1, 0, 0)
     assert not desk.world.attempts
 
 
-async def test_each_suspect_is_tried_alone(clock: MockClock, desk: Desk, trials: TrialDesk) -> None:
+async def test_each_suspect_is_tried_alone(
+    clock: MockClock, desk: RedisHarness, trials: TrialDesk
+) -> None:
     ids = await trials.suspects(3)
     recorded: list[int] = []
     desk.store.before_write = lambda: recorded.append(len(desk.world.attempts))

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from telemetry._codec import Batch
     from tests.processor.conftest import Told
     from tests.support.fakes.table import FakeTable
-    from tests.support.service_harness import Stage
+    from tests.support.service_harness import ServiceHarness
 
 
 async def test_everything_published_ends_in_the_table_or_in_the_dead_letters(
-    clock: MockClock, stage: Stage, told: Told
+    clock: MockClock, stage: ServiceHarness, told: Told
 ) -> None:
     stage.table.refused_devices[position(3, 0)["device_id"]] = "23514"
     stage.publish(70)
@@ -54,7 +54,7 @@ async def test_everything_published_ends_in_the_table_or_in_the_dead_letters(
 
 
 async def test_what_a_dead_instance_left_is_claimed_and_settled(
-    clock: MockClock, stage: Stage
+    clock: MockClock, stage: ServiceHarness
 ) -> None:
     stage.publish(25)
     dead = FakeStream(stage.stream.redis, consumer="processor-2")
@@ -71,7 +71,7 @@ async def test_what_a_dead_instance_left_is_claimed_and_settled(
 
 
 async def test_an_outage_of_postgres_that_outlasts_the_claim_threshold_moves_nothing(
-    clock: MockClock, stage: Stage, told: Told
+    clock: MockClock, stage: ServiceHarness, told: Told
 ) -> None:
     stage.publish(35)
 
@@ -122,7 +122,7 @@ class HastyStore(SpyStore):
 
 
 async def test_every_acknowledged_entry_is_in_the_table_whatever_fails(
-    clock: MockClock, stage: Stage
+    clock: MockClock, stage: ServiceHarness
 ) -> None:
     stage.stream = Witness(stage.table)
     stage.publish(200)
@@ -141,7 +141,7 @@ async def test_every_acknowledged_entry_is_in_the_table_whatever_fails(
 
 
 async def test_the_witness_notices_an_acknowledgement_before_the_commit(
-    clock: MockClock, stage: Stage
+    clock: MockClock, stage: ServiceHarness
 ) -> None:
     stage.stream = Witness(stage.table)
     stage.store = HastyStore(stage.table)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from processor.edges.retrying import Dependency
     from processor.journal.statistics import Recorder
     from tests.processor.conftest import Told
-    from tests.support.redis_harness import Desk
+    from tests.support.redis_harness import RedisHarness
 
 
 async def test_the_first_signal_requests_the_stop_and_the_second_insists(
@@ -108,7 +108,7 @@ async def test_a_mistake_of_the_program_is_not_retried(
 
 
 async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
-    clock: MockClock, desk: Desk, told: Told
+    clock: MockClock, desk: RedisHarness, told: Told
 ) -> None:
     desk.world.go_away()
     desk.world.come_back()
@@ -119,7 +119,7 @@ async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
 
 
 async def test_what_redis_refuses_is_asked_again_with_growing_pauses_on_the_same_connection(
-    clock: MockClock, desk: Desk, told: Told
+    clock: MockClock, desk: RedisHarness, told: Told
 ) -> None:
     busy = desk.stream.refused("BUSY", "Redis is busy running a script.")
     desk.stream.faults.before["sweep_attempts"] += [busy] * 5
@@ -136,7 +136,7 @@ async def test_what_redis_refuses_is_asked_again_with_growing_pauses_on_the_same
 
 @pytest.mark.parametrize("refusable", [False, True])
 async def test_what_a_replica_refuses_is_asked_again_on_new_connections_even_where_a_refusal_is_an_answer(
-    clock: MockClock, desk: Desk, told: Told, refusable: bool
+    clock: MockClock, desk: RedisHarness, told: Told, refusable: bool
 ) -> None:
     desk.world.change_masters()
     swept = await desk.redis.until_answered(
@@ -148,7 +148,7 @@ async def test_what_a_replica_refuses_is_asked_again_on_new_connections_even_whe
 
 
 async def test_while_the_name_still_leads_to_a_replica_the_pauses_grow(
-    clock: MockClock, desk: Desk, told: Told
+    clock: MockClock, desk: RedisHarness, told: Told
 ) -> None:
     loading = desk.stream.refused("LOADING", "Redis is loading the dataset in memory")
     desk.stream.faults.before["sweep_attempts"] += [loading] * 5

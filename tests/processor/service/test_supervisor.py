@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from processor.errors import LedgerImbalance
-from processor.settling.in_flight import InHand
+from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.exit_codes import ExitCode
 from tests.support.fakes.pending import RELEASED_IDLE_S
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from processor.edges.ports import Commit
     from telemetry._codec import Batch
     from tests.processor.conftest import Told
-    from tests.support.service_harness import Stage
+    from tests.support.service_harness import ServiceHarness
 
 
 @pytest.mark.parametrize("writers", [1, 3])
 async def test_a_life_reads_writes_acknowledges_and_drains(
-    clock: MockClock, stage: Stage, told: Told, writers: int
+    clock: MockClock, stage: ServiceHarness, told: Told, writers: int
 ) -> None:
     stage.publish(35)
 
@@ -54,7 +54,7 @@ async def test_a_life_reads_writes_acknowledges_and_drains(
 
 
 async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
-    clock: MockClock, stage: Stage, told: Told
+    clock: MockClock, stage: ServiceHarness, told: Told
 ) -> None:
     stage.publish(7)
     stage.table.answers = trio.Event()
@@ -74,12 +74,12 @@ async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
 
 
 async def test_a_ledger_that_does_not_balance_ends_the_life_with_an_error(
-    clock: MockClock, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    clock: MockClock, stage: ServiceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forgotten(self: InHand, batch: Batch) -> None:
+    def forgotten(self: InFlight, batch: Batch) -> None:
         self.held.settle(batch)
 
-    monkeypatch.setattr(InHand, "acked", forgotten)
+    monkeypatch.setattr(InFlight, "acked", forgotten)
     stage.publish(3)
 
     async def script() -> None:
@@ -90,7 +90,9 @@ async def test_a_ledger_that_does_not_balance_ends_the_life_with_an_error(
         await stage.live(script)
 
 
-async def test_a_second_signal_ends_the_drain_at_once(clock: MockClock, stage: Stage) -> None:
+async def test_a_second_signal_ends_the_drain_at_once(
+    clock: MockClock, stage: ServiceHarness
+) -> None:
     stage.publish(7)
     stage.table.answers = trio.Event()
     asked = 0.0
@@ -108,8 +110,8 @@ async def test_a_second_signal_ends_the_drain_at_once(clock: MockClock, stage: S
     assert stage.armed == 1
 
 
-async def test_what_is_in_hand_is_free_before_a_hanging_write_is_cut(
-    clock: MockClock, stage: Stage
+async def test_what_is_in_flight_is_free_before_a_hanging_write_is_cut(
+    clock: MockClock, stage: ServiceHarness
 ) -> None:
     freed_at = cut_at = math.inf
 
@@ -142,7 +144,7 @@ async def test_what_is_in_hand_is_free_before_a_hanging_write_is_cut(
 
 
 async def test_a_second_signal_ends_the_hand_over_soon_too(
-    clock: MockClock, stage: Stage, told: Told
+    clock: MockClock, stage: ServiceHarness, told: Told
 ) -> None:
     asked = 0.0
 
@@ -160,7 +162,7 @@ async def test_a_second_signal_ends_the_hand_over_soon_too(
 
 
 async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
-    clock: MockClock, stage: Stage, told: Told
+    clock: MockClock, stage: ServiceHarness, told: Told
 ) -> None:
     stage.publish(3_000)
     stage.table.answers = trio.Event()
@@ -178,7 +180,7 @@ async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
 
 
 async def test_a_drain_waits_for_acknowledgements_too(
-    clock: MockClock, stage: Stage, told: Told
+    clock: MockClock, stage: ServiceHarness, told: Told
 ) -> None:
     stage.publish(7)
 
@@ -199,7 +201,7 @@ async def test_a_drain_waits_for_acknowledgements_too(
     assert (ledger["read"], ledger["acked"]) == (7, 7)
 
 
-async def test_the_drain_records_failures_too(clock: MockClock, stage: Stage) -> None:
+async def test_the_drain_records_failures_too(clock: MockClock, stage: ServiceHarness) -> None:
     malformed = stage.add_malformed()
 
     async def script() -> None:
@@ -213,7 +215,9 @@ async def test_the_drain_records_failures_too(clock: MockClock, stage: Stage) ->
     assert list(stage.stream.redis.attempts) == [malformed]
 
 
-async def test_a_stop_before_ready_is_clean(clock: MockClock, stage: Stage, told: Told) -> None:
+async def test_a_stop_before_ready_is_clean(
+    clock: MockClock, stage: ServiceHarness, told: Told
+) -> None:
     stage.table.reachable = False
 
     async def script() -> None:
@@ -226,14 +230,16 @@ async def test_a_stop_before_ready_is_clean(clock: MockClock, stage: Stage, told
 
 
 async def test_a_server_that_stays_away_ends_the_start(
-    clock: MockClock, stage: Stage, told: Told
+    clock: MockClock, stage: ServiceHarness, told: Told
 ) -> None:
     stage.stream.redis.reachable = False
     assert await stage.live(nothing) is ExitCode.UNREACHABLE
     assert in_words(told)[-3:] == ["Redis unreachable", "Redis unreachable", "cannot start:"]
 
 
-async def test_another_schema_ends_the_start(clock: MockClock, stage: Stage, told: Told) -> None:
+async def test_another_schema_ends_the_start(
+    clock: MockClock, stage: ServiceHarness, told: Told
+) -> None:
     stage.table.differences = ("column speed (real) is missing",)
     assert await stage.live(nothing) is ExitCode.SCHEMA
     [line] = told.fields("cannot start:")
@@ -254,19 +260,19 @@ CRASHES = {
 
 @pytest.mark.parametrize("place", CRASHES)
 async def test_a_crash_anywhere_unwinds_everything_and_comes_out(
-    clock: MockClock, stage: Stage, place: str
+    clock: MockClock, stage: ServiceHarness, place: str
 ) -> None:
     async def crash(*_: object, **__: object) -> int:
         await trio.lowlevel.checkpoint()
         raise ZeroDivisionError(place)
 
-    async def keep_in_hand(batch: Batch) -> Commit:
+    async def keep_in_flight(batch: Batch) -> Commit:
         await trio.sleep_forever()
 
     edge = {"writer": stage.store, "trials": stage.trials}.get(place, stage.stream)
     setattr(edge, CRASHES[place], crash)
     if place == "leases":
-        stage.store.copy_direct = keep_in_hand  # type: ignore[method-assign]
+        stage.store.copy_direct = keep_in_flight  # type: ignore[method-assign]
     stage.publish(7)
     stage.add_malformed()
     if place == "trials":

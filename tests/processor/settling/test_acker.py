@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from processor.journal.statistics import Recorder
     from telemetry._codec import Batch
     from tests.processor.conftest import Told
-    from tests.support.redis_harness import Desk
+    from tests.support.redis_harness import RedisHarness
 
 
 class AckDesk:
     """An acker, and what it is given."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: RedisHarness) -> None:
         self.desk = desk
         self.receipts, outlet = trio.open_memory_channel[Receipt](CAPACITY)
-        self.acker = Acker(desk.redis, outlet, in_hand=desk.in_hand)
+        self.acker = Acker(desk.redis, outlet, in_flight=desk.in_flight)
 
     async def deliver(self, records: int) -> Batch:
         """Publish records and read them."""
@@ -37,7 +37,7 @@ class AckDesk:
     async def read(self, attempted: Collection[str] = ()) -> Batch:
         """Read what was published."""
         delivery = await self.desk.read()
-        self.desk.in_hand.take_again(delivery, attempted)
+        self.desk.in_flight.take_again(delivery, attempted)
         return delivery.batch
 
     async def settle(self, *batches: Batch) -> None:
@@ -53,44 +53,44 @@ class AckDesk:
 
 
 @pytest.fixture
-def acks(desk: Desk) -> AckDesk:
+def acks(desk: RedisHarness) -> AckDesk:
     return AckDesk(desk)
 
 
 async def test_nothing_is_acknowledged_without_a_receipt(
-    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder
+    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder
 ) -> None:
     first, second = (await acks.deliver(10)).split()
     await acks.settle(second)
-    assert acks.pending == len(desk.in_hand) == first.records == 5
+    assert acks.pending == len(desk.in_flight) == first.records == 5
     assert recorder.snapshot().acks == 5
     assert recorder.snapshot().in_flight_records == 5
-    assert desk.in_hand.ledger.acked == 5
+    assert desk.in_flight.ledger.acked == 5
 
 
 async def test_an_acknowledgement_without_an_answer_is_repeated_and_counts_once(
-    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder
+    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder
 ) -> None:
     batch = await acks.deliver(10)
     desk.stream.lost_answers.append(desk.stream.unavailable())
     desk.stream.ack_failures += [desk.stream.unavailable(), desk.stream.unavailable()]
     await acks.settle(batch)
-    assert acks.pending == len(desk.in_hand) == 0
-    assert recorder.snapshot().acks == desk.in_hand.ledger.acked == 10
+    assert acks.pending == len(desk.in_flight) == 0
+    assert recorder.snapshot().acks == desk.in_flight.ledger.acked == 10
 
 
 async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
-    clock: MockClock, desk: Desk, acks: AckDesk
+    clock: MockClock, desk: RedisHarness, acks: AckDesk
 ) -> None:
     batch = await acks.deliver(4)
     await (await desk.peer()).ack(batch)
     await acks.settle(batch)
-    assert desk.in_hand.ledger.acked == 4
-    assert len(desk.in_hand) == 0
+    assert desk.in_flight.ledger.acked == 4
+    assert len(desk.in_flight) == 0
 
 
 async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeated(
-    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder
+    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder
 ) -> None:
     named: list[int] = []
     ack = desk.stream.ack
@@ -104,20 +104,20 @@ async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeate
     desk.stream.ack = note  # type: ignore[method-assign]
     desk.world.ack_records_max = 4
     batch = await acks.deliver(10)
-    desk.in_hand.committed(batch)
+    desk.in_flight.committed(batch)
     await acks.settle(batch)
     assert named == [10, 6, 2, 2]
-    assert acks.pending == len(desk.in_hand) == 0
-    assert not desk.in_hand.unacknowledged
-    assert recorder.snapshot().acks == desk.in_hand.ledger.acked == 10
+    assert acks.pending == len(desk.in_flight) == 0
+    assert not desk.in_flight.unacknowledged
+    assert recorder.snapshot().acks == desk.in_flight.ledger.acked == 10
 
 
 async def test_a_life_that_ends_amid_a_batch_knows_which_part_of_it_was_answered(
-    clock: MockClock, desk: Desk, acks: AckDesk
+    clock: MockClock, desk: RedisHarness, acks: AckDesk
 ) -> None:
     desk.world.ack_records_max = 4
     batch = await acks.deliver(10)
-    desk.in_hand.committed(batch)
+    desk.in_flight.committed(batch)
     ack = desk.stream.ack
 
     async def freeze_after(batch: Batch, *, attempted: Collection[str] = ()) -> int:
@@ -129,13 +129,13 @@ async def test_a_life_that_ends_amid_a_batch_knows_which_part_of_it_was_answered
     with trio.move_on_after(10) as scope:
         await acks.settle(batch)
     assert scope.cancelled_caught
-    assert desk.in_hand.ledger.acked == 4
-    assert [left.entry_ids for left in desk.in_hand.unacknowledged] == [batch.entry_ids[4:]]
-    assert len(desk.in_hand) == acks.pending == 6
+    assert desk.in_flight.ledger.acked == 4
+    assert [left.entry_ids for left in desk.in_flight.unacknowledged] == [batch.entry_ids[4:]]
+    assert len(desk.in_flight) == acks.pending == 6
 
 
 async def test_recorded_failures_go_with_the_part_that_acknowledges_their_entries(
-    clock: MockClock, desk: Desk, acks: AckDesk
+    clock: MockClock, desk: RedisHarness, acks: AckDesk
 ) -> None:
     entry_ids = desk.publish(10)
     attempted = [entry_ids[1], entry_ids[8]]
@@ -145,13 +145,13 @@ async def test_recorded_failures_go_with_the_part_that_acknowledges_their_entrie
     batch = await acks.read(attempted)
     await acks.settle(batch)
     assert [desk.failures_of(each) for each in attempted] == [0, 0]
-    assert desk.in_hand.attempted(batch) == []
+    assert desk.in_flight.attempted(batch) == []
 
 
 async def test_a_redis_that_is_away_is_waited_for(
     clock: MockClock,
     nursery: trio.Nursery,
-    desk: Desk,
+    desk: RedisHarness,
     acks: AckDesk,
     recorder: Recorder,
     told: Told,
@@ -172,7 +172,7 @@ async def test_a_redis_that_is_away_is_waited_for(
 
 
 async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
-    clock: MockClock, desk: Desk, acks: AckDesk, recorder: Recorder, told: Told
+    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder, told: Told
 ) -> None:
     batch = await acks.deliver(10)
     refusal = ("READONLY", "You can't write against a read only replica.")
@@ -188,18 +188,18 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
 
 
 async def test_a_cancelled_acker_leaves_what_it_has_not_named_pending(
-    clock: MockClock, desk: Desk, acks: AckDesk
+    clock: MockClock, desk: RedisHarness, acks: AckDesk
 ) -> None:
     batch = await acks.deliver(10)
     desk.world.answers = trio.Event()
     with trio.move_on_after(10) as scope:
         await acks.settle(batch)
     assert scope.cancelled_caught
-    assert acks.pending == len(desk.in_hand) == 10
+    assert acks.pending == len(desk.in_flight) == 10
 
 
 async def test_recorded_failures_are_forgotten_with_the_acknowledgement_of_their_entries_alone(
-    clock: MockClock, desk: Desk, acks: AckDesk
+    clock: MockClock, desk: RedisHarness, acks: AckDesk
 ) -> None:
     asked: list[list[str]] = []
     ack = desk.stream.ack
@@ -220,7 +220,7 @@ async def test_recorded_failures_are_forgotten_with_the_acknowledgement_of_their
 
 
 async def test_the_failures_of_an_entry_that_is_not_acknowledged_are_kept(
-    clock: MockClock, desk: Desk, acks: AckDesk
+    clock: MockClock, desk: RedisHarness, acks: AckDesk
 ) -> None:
     _, kept, _, acked = desk.publish(4)
     desk.record(kept, 1)
@@ -228,4 +228,4 @@ async def test_the_failures_of_an_entry_that_is_not_acknowledged_are_kept(
     _, second = (await acks.read(attempted=[kept, acked])).split()
     await acks.settle(second)
     assert [desk.failures_of(each) for each in (kept, acked)] == [1, 0]
-    assert desk.in_hand.attempted(second) == []
+    assert desk.in_flight.attempted(second) == []

@@ -1,4 +1,4 @@
-"""What is in hand against a model that knows each entry's class, whatever Redis delivers again, and when."""
+"""What is in flight against a model that knows each entry's class, whatever Redis delivers again, and when."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from processor.core import classing
 from processor.core.classing import FINAL, LEFT, Class
 from processor.journal.statistics import Build, Recorder
-from processor.settling import in_flight as in_hand
-from processor.settling.in_flight import InHand
+from processor.settling import in_flight
+from processor.settling.in_flight import InFlight
 from telemetry._codec import Delivery, ReplyParser
 from tests.support.batches import position
 from tests.support.fakes.redis import NOON_US
@@ -51,15 +51,15 @@ def delivered(chosen: Sequence[int]) -> Delivery:
     return delivery.judged(NOON_US)
 
 
-class InHandMachine(RuleBasedStateMachine):
+class InFlightMachine(RuleBasedStateMachine):
     """The events of one life, in any order; the group's last delivery may go back at any time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._clock = patch.object(in_hand, "now_ms", lambda: 0)
+        self._clock = patch.object(in_flight, "now_ms", lambda: 0)
         self._clock.start()
         build = Build(version="1", stream="s", group="g", consumer="c")
-        self.in_hand = InHand(Recorder(build))
+        self.in_flight = InFlight(Recorder(build))
         self.next = 1
         self.held: set[int] = set()
         # The class of all that was read; None while it is open.
@@ -74,7 +74,7 @@ class InHandMachine(RuleBasedStateMachine):
         first = min(self.next + of_others, ENTRIES + 1)
         self.next = min(first + ours, ENTRIES + 1)
         if chosen := range(first, self.next):
-            self.in_hand.take(delivered(chosen))
+            self.in_flight.take(delivered(chosen))
             self._read(chosen)
 
     @rule(number=numbers)
@@ -87,65 +87,65 @@ class InHandMachine(RuleBasedStateMachine):
 
     @rule(chosen=some)
     def redeliver(self, chosen: list[int]) -> None:
-        self.in_hand.take_again(delivered(chosen), [id_of(chosen[0])])
+        self.in_flight.take_again(delivered(chosen), [id_of(chosen[0])])
         self._read(chosen)
 
     @rule(chosen=some)
     def acknowledge(self, chosen: list[int]) -> None:
-        """What was read: what is in hand, what was acknowledged before, what was refused meanwhile."""
+        """What was read: what is in flight, what was acknowledged before, what was refused meanwhile."""
         if sound := [n for n in chosen if n in self.classes and not is_refused(n)]:
             batch = delivered(sound).batch
-            self.in_hand.committed(batch)
-            assert self.in_hand.unacknowledged == (batch,)
-            self.in_hand.acked(batch)
+            self.in_flight.committed(batch)
+            assert self.in_flight.unacknowledged == (batch,)
+            self.in_flight.acked(batch)
             self.held.difference_update(sound)
             # What was released stays so: nothing is acknowledged behind that in one life.
             self.classes |= {n: Class.ACKED for n in sound if self.classes[n] is not Class.RELEASED}
 
     @rule(number=numbers, recorded=st.booleans())
     def refuse(self, number: int, recorded: bool) -> None:
-        self.in_hand.left(id_of(number), recorded=recorded)
+        self.in_flight.left(id_of(number), recorded=recorded)
         self._news(number, Class.REFUSED if recorded else Class.SET_ASIDE)
 
     @rule(number=numbers)
     def bury(self, number: int) -> None:
-        self.in_hand.dead(id_of(number))
+        self.in_flight.dead_lettered(id_of(number))
         self._news(number, Class.DEAD_LETTERED)
 
     @rule(number=numbers)
     def settle_by_a_peer(self, number: int) -> None:
-        self.in_hand.gone(id_of(number))
+        self.in_flight.taken_over(id_of(number))
         self._news(number, Class.TAKEN_OVER)
 
     @rule(chosen=some)
     def trim(self, chosen: list[int]) -> None:
-        """Redis strikes pending entries off; what is in hand is settled in the normal way."""
-        told = self.in_hand.lost([*map(id_of, chosen)])
+        """Redis strikes pending entries off; what is in flight is settled in the normal way."""
+        told = self.in_flight.lost([*map(id_of, chosen)])
         losses = [n for n in chosen if n not in self.held and self._news(n, Class.LOST)]
         assert told == [*map(id_of, losses)]
 
     @rule(number=numbers)
     def lose(self, number: int) -> None:
-        self.in_hand.lost_in_hand(id_of(number))
+        self.in_flight.lost_in_flight(id_of(number))
         self._news(number, Class.LOST)
 
     @rule(number=numbers)
     def try_alone(self, number: int) -> None:
-        self.in_hand.tried(id_of(number))
-        self.in_hand.left(id_of(number), recorded=False)
+        self.in_flight.tried(id_of(number))
+        self.in_flight.left(id_of(number), recorded=False)
         self._news(number, Class.SET_ASIDE)
-        assert not self.in_hand.on_trial
+        assert not self.in_flight.on_trial
 
     @rule(chosen=some)
     def release(self, chosen: list[int]) -> None:
-        self.in_hand.released([*map(id_of, chosen)])
+        self.in_flight.released([*map(id_of, chosen)])
         for number in chosen:
             self._news(number, Class.RELEASED)
 
     @rule(chosen=some)
     def find_pending(self, chosen: list[int]) -> None:
-        """All else that was in hand or left was taken over."""
-        self.in_hand.still_ours({*map(id_of, chosen)})
+        """All else that was in flight or left was taken over."""
+        self.in_flight.still_ours({*map(id_of, chosen)})
         left = {n for n, it in self.classes.items() if it in LEFT}
         for number in (self.held | left).difference(chosen):
             self._news(number, Class.TAKEN_OVER)
@@ -179,14 +179,14 @@ class InHandMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_balances(self) -> None:
-        ledger = self.in_hand.ledger
-        assert ledger.unaccounted == self.in_hand.undecided
-        assert ledger.closed(self.in_hand.undecided).unaccounted == 0
+        ledger = self.in_flight.ledger
+        assert ledger.unaccounted == self.in_flight.undecided
+        assert ledger.closed(self.in_flight.undecided).unaccounted == 0
         assert min(vars_of(ledger).values()) >= 0
 
     @invariant()
     def each_entry_counts_once_in_its_class(self) -> None:
-        counts, ledger = Counter(self.classes.values()), self.in_hand.ledger
+        counts, ledger = Counter(self.classes.values()), self.in_flight.ledger
         assert vars_of(ledger) == {
             "read": len(self.classes),
             "acked": counts[Class.ACKED],
@@ -197,21 +197,21 @@ class InHandMachine(RuleBasedStateMachine):
             "left_pending": counts[Class.REFUSED] + counts[Class.SET_ASIDE],
             "released_unread": len(self.released_unread),
         }
-        assert self.in_hand.undecided == counts[None]
+        assert self.in_flight.undecided == counts[None]
 
     @invariant()
-    def what_is_in_hand_is_known_by_id(self) -> None:
-        assert self.in_hand.held_for(0) == [*map(id_of, sorted(self.held))]
+    def what_is_in_flight_is_known_by_id(self) -> None:
+        assert self.in_flight.held_for(0) == [*map(id_of, sorted(self.held))]
         refused = {n for n, it in self.classes.items() if it is Class.REFUSED}
-        assert set(self.in_hand.refused) == {*map(id_of, refused)}
+        assert set(self.in_flight.refused) == {*map(id_of, refused)}
 
 
-class ForgetfulMachine(InHandMachine):
+class ForgetfulMachine(InFlightMachine):
     """The same with room for next to nothing: an entry may count twice then, and the ledger balances."""
 
     def __init__(self) -> None:
         self._limits = (
-            patch.object(in_hand, "STRETCHES_MAX", 2),
+            patch.object(in_flight, "STRETCHES_MAX", 2),
             patch.object(classing, "KNOWN_MAX", 1),
         )
         for limit in self._limits:
@@ -225,17 +225,17 @@ class ForgetfulMachine(InHandMachine):
 
     @rule(chosen=some)
     def trim(self, chosen: list[int]) -> None:
-        self.in_hand.lost([*map(id_of, chosen)])
+        self.in_flight.lost([*map(id_of, chosen)])
         for number in set(chosen) - self.held:
             self._news(number, Class.LOST)
 
     @invariant()
     def each_entry_counts_once_in_its_class(self) -> None:
-        assert self.in_hand.ledger.read >= len(self.held)
+        assert self.in_flight.ledger.read >= len(self.held)
 
     @invariant()
-    def what_is_in_hand_is_known_by_id(self) -> None:
-        assert self.in_hand.held_for(0) == [*map(id_of, sorted(self.held))]
+    def what_is_in_flight_is_known_by_id(self) -> None:
+        assert self.in_flight.held_for(0) == [*map(id_of, sorted(self.held))]
 
 
 def vars_of(ledger: Any) -> dict[str, int]:
@@ -249,7 +249,7 @@ SETTINGS = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestInHand = InHandMachine.TestCase
-TestInHand.settings = SETTINGS
-TestInHandWithoutRoom = ForgetfulMachine.TestCase
-TestInHandWithoutRoom.settings = SETTINGS
+TestInFlight = InFlightMachine.TestCase
+TestInFlight.settings = SETTINGS
+TestInFlightWithoutRoom = ForgetfulMachine.TestCase
+TestInFlightWithoutRoom.settings = SETTINGS

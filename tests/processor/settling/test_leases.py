@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from tests.processor.conftest import Told
-    from tests.support.redis_harness import Desk
+    from tests.support.redis_harness import RedisHarness
 
 THIRD_S = IDLE_MS / 1000 / 3
 
@@ -24,7 +24,7 @@ THIRD_S = IDLE_MS / 1000 / 3
 class Renewals:
     """What was asked for, and when."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: RedisHarness) -> None:
         self.asked: list[tuple[float, list[str]]] = []
         self._began = trio.current_time()
         self._renew = desk.stream.renew
@@ -35,18 +35,18 @@ class Renewals:
         return await self._renew(entry_ids)
 
 
-def start(nursery: trio.Nursery, desk: Desk) -> None:
-    nursery.start_soon(renew_leases, desk.redis, desk.in_hand, IDLE_MS)
+def start(nursery: trio.Nursery, desk: RedisHarness) -> None:
+    nursery.start_soon(renew_leases, desk.redis, desk.in_flight, IDLE_MS)
 
 
-async def take(desk: Desk, records: int, *, first_second: int = 0) -> list[str]:
+async def take(desk: RedisHarness, records: int, *, first_second: int = 0) -> list[str]:
     ids = desk.publish(records, first_second=first_second)
-    desk.in_hand.take(await desk.read())
+    desk.in_flight.take(await desk.read())
     return ids
 
 
-async def test_every_third_of_the_threshold_what_has_been_in_hand_for_that_long_is_renewed(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+async def test_every_third_of_the_threshold_what_has_been_in_flight_for_that_long_is_renewed(
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     start(nursery, desk)
     renewals = Renewals(desk)
@@ -59,8 +59,8 @@ async def test_every_third_of_the_threshold_what_has_been_in_hand_for_that_long_
     nursery.cancel_scope.cancel()
 
 
-async def test_while_an_entry_is_in_hand_no_peer_can_claim_it(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+async def test_while_an_entry_is_in_flight_no_peer_can_claim_it(
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     start(nursery, desk)
     await take(desk, 5)
@@ -73,16 +73,16 @@ async def test_while_an_entry_is_in_hand_no_peer_can_claim_it(
 
 
 async def test_what_is_settled_or_left_pending_is_not_renewed(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     start(nursery, desk)
     renewals = Renewals(desk)
     acked = await take(desk, 2)
     desk.world.acknowledge(map(parse_id, acked))
-    desk.in_hand.gone(acked[0])
-    desk.in_hand.gone(acked[1])
+    desk.in_flight.taken_over(acked[0])
+    desk.in_flight.taken_over(acked[1])
     [refused] = await take(desk, 1, first_second=100)
-    desk.in_hand.left(refused, recorded=True)
+    desk.in_flight.left(refused, recorded=True)
     await trio.sleep(2 * IDLE_MS / 1000)
     assert renewals.asked == []
     assert desk.pending_entry(refused).idle_ms >= IDLE_MS
@@ -90,7 +90,7 @@ async def test_what_is_settled_or_left_pending_is_not_renewed(
 
 
 async def test_entries_that_a_peer_has_taken_over_are_not_taken_back_but_told(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
 ) -> None:
     ids = await take(desk, 3)
     peer = await desk.peer()
@@ -110,16 +110,16 @@ async def test_entries_that_a_peer_has_taken_over_are_not_taken_back_but_told(
 
 
 async def test_what_is_acknowledged_while_the_leases_are_renewed_was_not_taken_over(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk, told: Told
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
 ) -> None:
     desk.publish(2)
     delivery = await desk.read()
-    desk.in_hand.take(delivery)
+    desk.in_flight.take(delivery)
 
     async def settle(call: str, moment: Moment) -> None:
         if (call, moment) == ("renew", Moment.BEFORE):
             await desk.stream.ack(delivery.batch)
-            desk.in_hand.acked(delivery.batch)
+            desk.in_flight.acked(delivery.batch)
 
     desk.stream.faults.intercept = settle
     start(nursery, desk)
@@ -130,7 +130,7 @@ async def test_what_is_acknowledged_while_the_leases_are_renewed_was_not_taken_o
 
 
 async def test_a_connection_that_is_lost_is_made_anew_though_nobody_else_needs_it(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     start(nursery, desk)
     [entry_id] = await take(desk, 1)
@@ -142,7 +142,7 @@ async def test_a_connection_that_is_lost_is_made_anew_though_nobody_else_needs_i
 
 
 async def test_a_refusal_is_answered_with_another_renewal_in_its_time(
-    clock: MockClock, nursery: trio.Nursery, desk: Desk
+    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
 ) -> None:
     start(nursery, desk)
     [entry_id] = await take(desk, 1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from telemetry._codec import Batch
-    from tests.support.commit_harness import CommitDesk
+    from tests.support.commit_harness import CommitHarness
     from tests.support.fakes.table import FakeTable
 
 ROWS = 48
@@ -78,7 +78,7 @@ class Adversary(SpyStore):
 
 @pytest.mark.parametrize("seed", range(60))
 async def test_whatever_a_server_answers_a_batch_comes_to_an_end_with_pauses_on_the_way(
-    clock: MockClock, commits: CommitDesk, seed: int
+    clock: MockClock, commits: CommitHarness, seed: int
 ) -> None:
     chance = random.Random(seed)
     store = Adversary(chance, commits.store.table)

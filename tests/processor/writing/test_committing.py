@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.core.attempts import Stage
+from processor.core.attempts import FailureStage
 from telemetry.chassis import clocks
 from tests.support.batches import batch_of, position, rows
 from tests.support.commit_harness import lost, refused_ids
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from processor.journal.statistics import Recorder
     from tests.processor.conftest import Told
-    from tests.support.commit_harness import CommitDesk
+    from tests.support.commit_harness import CommitHarness
 
 
 async def test_a_committed_batch_gives_one_receipt(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, recorder: Recorder
 ) -> None:
     batch = batch_of([position(1, 0), position(1, 0), position(2, 0)])
     assert await commits.commit(batch) == []
@@ -33,7 +33,7 @@ async def test_a_committed_batch_gives_one_receipt(
 
 
 async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing_pauses(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
 ) -> None:
     for sqlstate in (None, "57P01", "40P01", "53300", "42501"):
         lost(commits.store, sqlstate)
@@ -60,7 +60,7 @@ async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing
 
 
 async def test_a_lost_race_is_staged_at_once(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, recorder: Recorder
 ) -> None:
     await commits.commit(rows(10))
     began = trio.current_time()
@@ -77,7 +77,7 @@ async def test_a_lost_race_is_staged_at_once(
 
 
 async def test_a_commit_whose_answer_was_lost_is_found_by_the_second_try(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     batch = rows(5)
     await commits.store.copy_direct(batch)
@@ -87,7 +87,7 @@ async def test_a_commit_whose_answer_was_lost_is_found_by_the_second_try(
 
 @pytest.mark.parametrize("bad", [{0}, {63}, {17}, {0, 1, 2, 40}, set(range(0, 64, 2))])
 async def test_refused_rows_stand_alone_in_the_end_and_their_neighbours_are_committed(
-    clock: MockClock, commits: CommitDesk, bad: set[int]
+    clock: MockClock, commits: CommitHarness, bad: set[int]
 ) -> None:
     commits.store.speed_max = 200
     batch = batch_of(position(n, 0, speed=250 if n in bad else 50) for n in range(64))
@@ -95,12 +95,12 @@ async def test_refused_rows_stand_alone_in_the_end_and_their_neighbours_are_comm
     assert refused_ids(refusals) == sorted(f"{n + 1}-0" for n in bad)
     assert commits.receipted_ids == sorted(f"{n + 1}-0" for n in range(64) if n not in bad)
     assert {(each.stage, each.code, each.sqlstate) for each in refusals} == {
-        (Stage.WRITE, "refused_by_server", "23514")
+        (FailureStage.WRITE, "refused_by_server", "23514")
     }
 
 
 async def test_a_refusal_tells_whose_record_it_was_and_when_and_why(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.store.speed_max = 200
     await trio.sleep(30)
@@ -112,7 +112,7 @@ async def test_a_refusal_tells_whose_record_it_was_and_when_and_why(
 
 
 async def test_pauses_begin_anew_once_something_was_committed(
-    clock: MockClock, commits: CommitDesk, told: Told
+    clock: MockClock, commits: CommitHarness, told: Told
 ) -> None:
     slow = commits.store.error("canceling statement due to statement timeout", sqlstate="57014")
     commits.store.failures += [slow] * 3
@@ -127,7 +127,7 @@ async def test_pauses_begin_anew_once_something_was_committed(
 
 
 async def test_a_server_that_has_become_read_only_is_asked_on_a_new_session(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.store.failures.append(commits.store.error("read-only transaction", sqlstate="25006"))
     await commits.commit(rows(1))
@@ -136,7 +136,7 @@ async def test_a_server_that_has_become_read_only_is_asked_on_a_new_session(
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001", "55P03"])
 async def test_a_transaction_in_the_way_says_nothing_against_the_server_but_in_a_row_it_does(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, sqlstate: str
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, sqlstate: str
 ) -> None:
     recorder.dependency_ready("postgres")
     commits.store.failures += [commits.store.error("in the way", sqlstate=sqlstate)] * 3
@@ -150,7 +150,7 @@ async def test_a_transaction_in_the_way_says_nothing_against_the_server_but_in_a
 
 
 async def test_the_repeat_of_a_refused_row_takes_its_place(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.store.speed_max = 200
     batch = batch_of(
@@ -163,7 +163,7 @@ async def test_the_repeat_of_a_refused_row_takes_its_place(
 
 
 async def test_a_cancelled_batch_has_receipts_for_what_was_committed_alone(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.store.speed_max = 200
     batch = batch_of(position(n, 0, speed=250 if n == 4 else 50) for n in range(8))
@@ -185,7 +185,7 @@ async def test_a_cancelled_batch_has_receipts_for_what_was_committed_alone(
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_each_record_ends_in_one_receipt_or_one_refusal_whatever_happens(
-    clock: MockClock, commits: CommitDesk, seed: int
+    clock: MockClock, commits: CommitHarness, seed: int
 ) -> None:
     chance = random.Random(seed)
     commits.store.speed_max = 200
@@ -209,7 +209,7 @@ async def test_each_record_ends_in_one_receipt_or_one_refusal_whatever_happens(
 
 
 async def test_a_refusal_after_an_outage_is_an_answer_too(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, recorder: Recorder
 ) -> None:
     lost(commits.store)
     commits.store.speed_max = 0
@@ -218,7 +218,7 @@ async def test_a_refusal_after_an_outage_is_an_answer_too(
 
 
 async def test_rows_that_a_trigger_discards_are_receipted_and_counted_apart(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
 ) -> None:
     commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
     batch = batch_of([position(1, 0), position(1, 0), position(1, 1), position(2, 0)])
@@ -235,7 +235,7 @@ async def test_rows_that_a_trigger_discards_are_receipted_and_counted_apart(
 
 
 async def test_a_trigger_that_discards_rows_is_said_once_a_minute(
-    clock: MockClock, commits: CommitDesk, told: Told
+    clock: MockClock, commits: CommitHarness, told: Told
 ) -> None:
     commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
     for second in range(0, 180, 5):

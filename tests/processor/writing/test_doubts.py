@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from processor.journal.statistics import Recorder
     from telemetry._codec import Batch
     from tests.processor.conftest import Told
-    from tests.support.commit_harness import CommitDesk
+    from tests.support.commit_harness import CommitHarness
     from tests.support.fakes.rows import Key, Row
 
 NOON_MS = round(NOON.timestamp() * 1_000)
@@ -42,7 +42,7 @@ def once(holds: Callable[[], bool], do: Callable[[], None]) -> Callable[[], None
     return look
 
 
-def stored(commits: CommitDesk, *positions: dict[str, Any]) -> None:
+def stored(commits: CommitHarness, *positions: dict[str, Any]) -> None:
     """Rows of former days, which copies are made of."""
     commits.store.table.rows.update(rows_of(batch_of(positions)))
 
@@ -52,7 +52,7 @@ REFUSALS = ["23514", "42883", "P0001", "54000", "0A000", "XX000", "44000", "2201
 
 @pytest.mark.parametrize("sqlstate", REFUSALS)
 async def test_a_row_that_is_refused_beside_accepted_copies_is_the_records_whatever_the_sqlstate(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, sqlstate: str
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, sqlstate: str
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refused_devices[BAD] = sqlstate
@@ -67,7 +67,7 @@ async def test_a_row_that_is_refused_beside_accepted_copies_is_the_records_whate
 
 @pytest.mark.parametrize("sqlstate", REFUSALS)
 async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told, sqlstate: str
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told, sqlstate: str
 ) -> None:
     stored(commits, position(90, 0), position(91, 0))
     commits.store.table.refuses_all = sqlstate
@@ -91,7 +91,7 @@ async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
 
 
 async def test_a_large_batch_is_not_tried_row_by_row_at_each_back_off(
-    clock: MockClock, commits: CommitDesk, told: Told
+    clock: MockClock, commits: CommitHarness, told: Told
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refuses_all = "54000"
@@ -108,7 +108,7 @@ async def test_a_large_batch_is_not_tried_row_by_row_at_each_back_off(
 
 
 async def test_a_missing_partition_leaves_its_rows_pending_without_an_attempt_and_commits_the_others(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
 ) -> None:
     tomorrow = [position(n, 86_400) for n in range(3)]
     stored(commits, position(90, 0))
@@ -124,7 +124,7 @@ async def test_a_missing_partition_leaves_its_rows_pending_without_an_attempt_an
 
 
 async def test_what_is_left_pending_is_said_once_a_minute(
-    clock: MockClock, commits: CommitDesk, told: Told
+    clock: MockClock, commits: CommitHarness, told: Told
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refused_days = {day(86_400): "23514"}
@@ -141,7 +141,7 @@ def day(second: int) -> int:
 
 
 async def test_an_old_row_is_to_blame_for_its_own_time(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     # No partition will ever come for it.
     long_ago = -86_400 * 365 * 5
@@ -153,7 +153,7 @@ async def test_an_old_row_is_to_blame_for_its_own_time(
 
 
 async def test_what_an_empty_table_could_not_tell_is_asked_again_behind_the_first_commit(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     # The first row, so that nothing has been committed when it stands alone.
     commits.store.table.refused_devices[BAD] = "23503"
@@ -164,7 +164,7 @@ async def test_what_an_empty_table_could_not_tell_is_asked_again_behind_the_firs
 
 
 async def test_a_device_that_an_empty_table_refuses_waits_for_anybodys_row(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, recorder: Recorder
 ) -> None:
     commits.store.table.refused_devices[BAD] = "23503"
     nursery.start_soon(commits.commit, batch_of(position(0, second) for second in range(5)))
@@ -176,7 +176,7 @@ async def test_a_device_that_an_empty_table_refuses_waits_for_anybodys_row(
 
 
 async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refuses_commits = "54000"
@@ -196,7 +196,7 @@ async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
 
 
 async def test_a_row_that_cannot_be_committed_holds_none_of_its_neighbours_up(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, recorder: Recorder
 ) -> None:
     stored(commits, position(90, 0))
     table, commit = commits.store.table, commits.store._commit
@@ -222,7 +222,7 @@ async def test_a_row_that_cannot_be_committed_holds_none_of_its_neighbours_up(
 
 
 async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_all_the_same(
-    clock: MockClock, commits: CommitDesk, told: Told
+    clock: MockClock, commits: CommitHarness, told: Told
 ) -> None:
     stored(commits, position(90, 0))
     table, examine = commits.store.table, commits.store.cross_examine
@@ -245,7 +245,7 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
 
 
 async def test_most_rows_refused_alike_are_held_and_not_counted(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
 ) -> None:
     # A table of devices that was restored with a few of them: the newest rows are those of the few.
     stored(commits, *(position(n, -60) for n in range(3)))
@@ -265,7 +265,7 @@ async def test_most_rows_refused_alike_are_held_and_not_counted(
 
 
 async def test_one_broken_device_fills_a_batch_and_holds_nobody_up(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refused_devices[BAD] = "22003"
@@ -275,7 +275,7 @@ async def test_one_broken_device_fills_a_batch_and_holds_nobody_up(
 
 
 async def test_a_verdict_holds_for_refusals_alike_and_no_others(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     stored(commits, position(90, 0))
     table = commits.store.table
@@ -293,7 +293,7 @@ async def test_a_verdict_holds_for_refusals_alike_and_no_others(
 
 
 async def test_a_cross_examination_without_an_answer_decides_nothing(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refused_devices[BAD] = "23514"
@@ -303,7 +303,7 @@ async def test_a_cross_examination_without_an_answer_decides_nothing(
 
 
 async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refused_devices[BAD] = "23514"
@@ -318,8 +318,8 @@ async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(
     assert (refusal.entry_id, refusal.code) == ("1-0", "no_answer")
 
 
-async def test_a_batch_refused_whole_by_another_schema_stays_in_hand(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+async def test_a_batch_refused_whole_by_another_schema_stays_in_flight(
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
 ) -> None:
     commits.store.speed_max = 0
     commits.store.table.differences = ("column tenant is NOT NULL",)
@@ -340,7 +340,7 @@ async def test_a_batch_refused_whole_by_another_schema_stays_in_hand(
 
 
 async def test_a_schema_check_that_cannot_be_made_decides_nothing(
-    clock: MockClock, commits: CommitDesk, told: Told
+    clock: MockClock, commits: CommitHarness, told: Told
 ) -> None:
     commits.store.speed_max = 0
     check = commits.store.check_schema
@@ -358,7 +358,7 @@ async def test_a_schema_check_that_cannot_be_made_decides_nothing(
 
 
 async def test_a_lone_row_that_the_table_refuses_waits_for_what_comes_behind_it(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
 ) -> None:
     commits.store.table.refused_devices[BAD] = "XX000"
     commits.store.before_write = once(
@@ -376,7 +376,7 @@ async def test_a_lone_row_that_the_table_refuses_waits_for_what_comes_behind_it(
 
 @pytest.mark.parametrize("sqlstate", ["42P01", "42703", "42P10", "42501", "42883"])
 async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_the_difference(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, told: Told, sqlstate: str
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told, sqlstate: str
 ) -> None:
     difference = "column speed (real) is missing"
     commits.store.table.refuses_all = sqlstate
@@ -398,7 +398,7 @@ async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_t
 
 
 async def test_a_triggers_bug_for_one_vehicle_costs_nobody_else_a_row(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     # 42883: the class of a table that is another one, which the schema check denies.
     stored(commits, position(90, 0))

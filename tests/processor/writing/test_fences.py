@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from processor.journal.statistics import Recorder
     from telemetry._codec import Batch
-    from tests.support.commit_harness import CommitDesk
+    from tests.support.commit_harness import CommitHarness
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def batch() -> Batch:
     return rows(30)
 
 
-async def stored(commits: CommitDesk, batch: Batch) -> None:
+async def stored(commits: CommitHarness, batch: Batch) -> None:
     await commits.store.copy_staged(batch)
     commits.store.writes.clear()
 
@@ -39,7 +39,7 @@ def test_a_sight_is_no_receipt_behind_a_commit_of_another_session(batch: Batch) 
 
 
 async def test_the_batchs_own_commit_is_the_fence_and_costs_no_statement(
-    clock: MockClock, commits: CommitDesk, batch: Batch
+    clock: MockClock, commits: CommitHarness, batch: Batch
 ) -> None:
     await stored(commits, rows(10))
     assert await commits.commit(batch, unproven_of(batch)) == []
@@ -49,7 +49,7 @@ async def test_the_batchs_own_commit_is_the_fence_and_costs_no_statement(
 
 
 async def test_where_nothing_is_left_to_write_an_empty_commit_is_the_fence(
-    clock: MockClock, commits: CommitDesk, batch: Batch
+    clock: MockClock, commits: CommitHarness, batch: Batch
 ) -> None:
     await stored(commits, batch)
     assert await commits.commit(batch, unproven_of(batch)) == []
@@ -58,7 +58,7 @@ async def test_where_nothing_is_left_to_write_an_empty_commit_is_the_fence(
 
 
 async def test_nothing_seen_is_receipted_while_no_standby_confirms_a_commit(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk, batch: Batch
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, batch: Batch
 ) -> None:
     await stored(commits, batch)
     commits.store.table.standby_leaves()
@@ -71,7 +71,7 @@ async def test_nothing_seen_is_receipted_while_no_standby_confirms_a_commit(
 
 
 async def test_rows_that_were_seen_and_did_not_survive_the_promotion_are_written(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk, batch: Batch
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, batch: Batch
 ) -> None:
     table = commits.store.table
     await commits.store.connect()
@@ -92,7 +92,7 @@ async def test_rows_that_were_seen_and_did_not_survive_the_promotion_are_written
 
 @pytest.mark.parametrize("known", [10, 30])
 async def test_what_a_lost_session_has_seen_is_written_like_anything_else(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, batch: Batch, known: int
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, batch: Batch, known: int
 ) -> None:
     await stored(commits, rows(known))
 
@@ -110,7 +110,7 @@ async def test_what_a_lost_session_has_seen_is_written_like_anything_else(
 
 
 async def test_what_was_seen_is_proven_though_everything_else_is_refused(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     await stored(commits, rows(10))
     commits.store.speed_max = 200
@@ -122,7 +122,7 @@ async def test_what_was_seen_is_proven_though_everything_else_is_refused(
 
 
 async def test_what_was_seen_is_proven_before_everything_else_is_held(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk, batch: Batch
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, batch: Batch
 ) -> None:
     await stored(commits, rows(10))
     commits.store.table.refuses_all = "54000"

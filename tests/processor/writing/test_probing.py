@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.journal.statistics import Recorder
-    from tests.support.commit_harness import CommitDesk
+    from tests.support.commit_harness import CommitHarness
 
 
 async def test_known_rows_are_not_written_and_their_records_are_receipted_as_duplicates(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, recorder: Recorder
 ) -> None:
     await commits.store.copy_staged(batch_of([position(1, 0), position(3, 0)]))
     commits.store.writes.clear()
@@ -38,7 +38,7 @@ async def test_known_rows_are_not_written_and_their_records_are_receipted_as_dup
 
 
 async def test_of_rows_that_are_all_known_nothing_is_written(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     batch = rows(30)
     await commits.store.copy_staged(batch)
@@ -49,13 +49,13 @@ async def test_of_rows_that_are_all_known_nothing_is_written(
 
 
 async def test_rows_that_are_all_proven_are_written_without_a_probe(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     assert await commits.commit(rows(30)) == []
     assert (commits.store.probes, commits.store.writes) == ([], [("direct", 30)])
 
 
-async def test_only_what_is_unproven_is_probed(clock: MockClock, commits: CommitDesk) -> None:
+async def test_only_what_is_unproven_is_probed(clock: MockClock, commits: CommitHarness) -> None:
     states = DeviceStates(10)
     proven, unproven = position(1, 60), position(2, 60)
     states.restore([proven["device_id"]], [])
@@ -66,7 +66,7 @@ async def test_only_what_is_unproven_is_probed(clock: MockClock, commits: Commit
 
 @pytest.mark.parametrize(("days", "way"), [(8, "direct"), (9, "staged")])
 async def test_keys_of_more_days_than_a_probe_is_worth_are_staged_unasked(
-    clock: MockClock, commits: CommitDesk, days: int, way: str
+    clock: MockClock, commits: CommitHarness, days: int, way: str
 ) -> None:
     batch = batch_of(position(1, -86_400 * day) for day in range(days))
     assert await commits.commit(batch, unproven_of(batch)) == []
@@ -76,7 +76,7 @@ async def test_keys_of_more_days_than_a_probe_is_worth_are_staged_unasked(
 
 @pytest.mark.parametrize("usable", [True, False])
 async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, *, usable: bool
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, *, usable: bool
 ) -> None:
     batch = rows(20)
     await commits.store.copy_staged(rows(5))
@@ -96,7 +96,7 @@ async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
 
 
 async def test_a_row_that_a_peer_commits_behind_the_probe_is_a_lost_race_and_staged(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, recorder: Recorder
 ) -> None:
     batch = rows(20)
     commits.store.after_probe = lambda: commits.store.table.rows.update(rows_of(rows(3)))

@@ -9,7 +9,7 @@ import trio
 
 from processor.writing import rehydration
 from processor.writing.newest_positions import NEWEST_POSITIONS, NewestPositions
-from processor.writing.rehydration import PAUSE_S, Devices
+from processor.writing.rehydration import PAUSE_S, KnownDevices
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
 from tests.support.batches import NOON, batch_of, position, rows
@@ -47,7 +47,7 @@ class Bench:
     def __init__(self, postgres: Dependency, *others: Doors) -> None:
         self.store = AskedStore()
         self.states = DeviceStates(10_000)
-        self.devices = Devices(
+        self.devices = KnownDevices(
             self.store,
             NewestPositions(self.states),
             postgres=postgres,
@@ -60,7 +60,7 @@ class Bench:
 
     async def take_in(self, batch: Batch) -> int:
         """What a writer does before it writes; how many keys it would have to probe."""
-        return len(await self.devices.meet(batch))
+        return len(await self.devices.prepare(batch))
 
     def fail_next(self, failures: int = 1) -> None:
         self.store.restore_failures = deque(
@@ -103,7 +103,7 @@ def bench(postgres: Dependency) -> Bench:
 
 
 def counts(recorder: Recorder) -> tuple[int, int, int]:
-    """Devices restored, empty, failed."""
+    """KnownDevices restored, empty, failed."""
     found = recorder.snapshot().rehydrations
     return found["restored"], found["empty"], found["failed"]
 

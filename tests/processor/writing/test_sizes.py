@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from processor.edges.ports import Commit
     from processor.journal.statistics import Recorder
     from tests.processor.conftest import Told
-    from tests.support.commit_harness import CommitDesk
+    from tests.support.commit_harness import CommitHarness
     from tests.support.fakes.rows import Key, Row
 
 KILLER = position(3, 0)["device_id"]
 
 
-def sizes(commits: CommitDesk) -> list[int]:
+def sizes(commits: CommitHarness) -> list[int]:
     return [size for _, size in commits.store.writes]
 
 
 async def test_a_batch_that_the_server_never_bears_is_halved_behind_canaries_until_it_goes_through(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, recorder: Recorder
 ) -> None:
     commits.store.table.rows_max = 50
     assert await commits.commit(rows(400)) == []
@@ -42,7 +42,7 @@ async def test_a_batch_that_the_server_never_bears_is_halved_behind_canaries_unt
 
 
 async def test_the_size_that_went_through_is_kept_for_later_batches_and_grows_again(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.store.table.rows_max = 50
     await commits.commit(rows(400))
@@ -57,7 +57,7 @@ async def test_the_size_that_went_through_is_kept_for_later_batches_and_grows_ag
 
 @pytest.mark.parametrize("sqlstate", [None, "57014", "53200", "53400", "57P01", "57P02", "08006"])
 async def test_what_a_smaller_batch_may_escape_is_halved_after_the_third_time(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder, sqlstate: str | None
+    clock: MockClock, commits: CommitHarness, recorder: Recorder, sqlstate: str | None
 ) -> None:
     usable = sqlstate is not None and sqlstate[:2] in {"57", "53"} and "P" not in sqlstate
     commits.store.failures += [
@@ -73,7 +73,7 @@ async def test_what_a_smaller_batch_may_escape_is_halved_after_the_third_time(
     "sqlstate", ["53100", "53300", "25006", "28P01", "3D000", "40001", "55P03", "57P03", "58030"]
 )
 async def test_what_never_blames_a_batch_is_written_whole_for_as_long_as_it_takes(
-    clock: MockClock, commits: CommitDesk, sqlstate: str
+    clock: MockClock, commits: CommitHarness, sqlstate: str
 ) -> None:
     commits.store.failures += [commits.store.error("no", sqlstate=sqlstate) for _ in range(20)]
     assert await commits.commit(rows(16)) == []
@@ -82,7 +82,7 @@ async def test_what_never_blames_a_batch_is_written_whole_for_as_long_as_it_take
 
 
 async def test_an_outage_in_which_nobody_can_connect_halves_nothing(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness
 ) -> None:
     commits.store.table.reachable = False
     nursery.start_soon(commits.commit, rows(16))
@@ -95,7 +95,7 @@ async def test_an_outage_in_which_nobody_can_connect_halves_nothing(
 
 
 async def test_a_standby_that_is_away_halves_nothing_however_often_the_commit_is_given_up(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     for _ in range(10):
         error = commits.store.error("no standby", usable=False)
@@ -107,7 +107,7 @@ async def test_a_standby_that_is_away_halves_nothing_however_often_the_commit_is
 
 @pytest.mark.parametrize("refusal", ["23514", None])
 async def test_a_canary_that_is_not_accepted_blames_no_batch(
-    clock: MockClock, commits: CommitDesk, refusal: str | None
+    clock: MockClock, commits: CommitHarness, refusal: str | None
 ) -> None:
     commits.store.failures += [commits.store.error("lost", usable=False) for _ in range(9)]
     usable = refusal is not None
@@ -120,7 +120,7 @@ async def test_a_canary_that_is_not_accepted_blames_no_batch(
 
 
 async def test_a_failure_to_connect_is_none_of_the_batchs(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness
 ) -> None:
     def go_away() -> None:
         if len(sizes(commits)) == 3:
@@ -140,7 +140,7 @@ async def test_a_failure_to_connect_is_none_of_the_batchs(
 
 
 async def test_a_canary_waits_for_a_server_that_starts_again(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     # A row that crashes the server must not be tried again only because that takes its time.
     try_canary = commits.store.try_canary
@@ -157,7 +157,7 @@ async def test_a_canary_waits_for_a_server_that_starts_again(
 
 
 async def test_a_row_that_ends_every_session_is_found_and_its_neighbours_are_committed(
-    clock: MockClock, commits: CommitDesk, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, recorder: Recorder
 ) -> None:
     commits.store.table.killers = {KILLER}
     [refusal] = await commits.commit(rows(64, devices=64))
@@ -169,7 +169,7 @@ async def test_a_row_that_ends_every_session_is_found_and_its_neighbours_are_com
     assert recorder.snapshot().position_writes["failed"] == 1
 
 
-async def test_two_such_rows_are_found_both(clock: MockClock, commits: CommitDesk) -> None:
+async def test_two_such_rows_are_found_both(clock: MockClock, commits: CommitHarness) -> None:
     commits.store.table.killers = {KILLER, position(40, 0)["device_id"]}
     refusals = await commits.commit(rows(64, devices=64))
     assert refused_ids(refusals) == ["4-0", "41-0"]
@@ -177,7 +177,7 @@ async def test_two_such_rows_are_found_both(clock: MockClock, commits: CommitDes
 
 
 async def test_a_row_that_takes_too_long_keeps_its_session_and_is_found_all_the_same(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     refuse = commits.store.refuse
 
@@ -193,7 +193,7 @@ async def test_a_row_that_takes_too_long_keeps_its_session_and_is_found_all_the_
 
 
 async def test_a_sound_row_that_is_lost_now_and_then_is_never_counted(
-    clock: MockClock, commits: CommitDesk
+    clock: MockClock, commits: CommitHarness
 ) -> None:
     # Two losses of three, for ever so long: never three in a row behind canaries.
     def flap() -> None:
@@ -207,7 +207,7 @@ async def test_a_sound_row_that_is_lost_now_and_then_is_never_counted(
 
 
 async def test_a_sound_row_on_another_session_than_its_canarys_is_not_convicted(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitDesk, told: Told
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, told: Told
 ) -> None:
     # Each time, the canary's session is gone before the row is written.
     def end_the_session() -> None:

@@ -8,11 +8,11 @@ from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import Failure
 from processor.core.batching import Batching
-from processor.settling.failure_recorder import Failures
-from processor.settling.in_flight import InHand
+from processor.settling.failure_recorder import Verdicts
+from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import Devices
+from processor.writing.rehydration import KnownDevices
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from tests.support.batches import batch_of, position, rows
@@ -36,18 +36,18 @@ class Bench:
     def __init__(self, postgres: Dependency, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.turn = trio.Lock()
-        self.in_hand = InHand(postgres.recorder)
+        self.in_flight = InFlight(postgres.recorder)
         self.inlet, outlet = trio.open_memory_channel[Batch](50)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)
-        failures, self.failures = trio.open_memory_channel[Failures](50)
+        failures, self.failures = trio.open_memory_channel[Verdicts](50)
         self.states = DeviceStates(100)
         self.writer = Writer(
             self.store,
             outlet,
-            Receipts(receipts, self.in_hand),
+            Receipts(receipts, self.in_flight),
             failures,
             batching=Batching(rows_max=ROWS_MAX, linger_s=LINGER_S),
-            devices=Devices(self.store, NewestPositions(self.states), postgres=postgres),
+            devices=KnownDevices(self.store, NewestPositions(self.states), postgres=postgres),
             turn=self.turn,
             postgres=postgres,
             backoff=backoff,
@@ -265,14 +265,14 @@ async def test_a_row_that_the_table_refuses_among_others_is_let_go_of_without_an
     batch = batch_of([position(1, 0), position(1, 50_000)])
     [tomorrow] = {day_of(key) for key in rows_of(batch_of([position(1, 50_000)]))}
     bench.store.table.refused_days[tomorrow] = "23514"
-    bench.in_hand.held.take(batch, 0)
+    bench.in_flight.held.take(batch, 0)
     bench.put(batch)
     bench.inlet.close()
     await bench.writer.run()
     assert [failures async for failures in bench.failures] == []
-    assert bench.in_hand.ledger.left_pending == 1
-    assert list(bench.in_hand.refused) == []
-    assert bench.in_hand.absent(["1-0", "2-0"]) == ["2-0"]
+    assert bench.in_flight.ledger.left_pending == 1
+    assert list(bench.in_flight.refused) == []
+    assert bench.in_flight.absent(["1-0", "2-0"]) == ["2-0"]
 
 
 async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_batch(

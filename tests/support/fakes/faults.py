@@ -36,7 +36,7 @@ class Faults:
         self.after: defaultdict[str, deque[RedisError]] = defaultdict(deque)
         self.intercept: Interception | None = None
 
-    async def meet(self, call: str, moment: Moment) -> None:
+    async def prepare(self, call: str, moment: Moment) -> None:
         """Raise what is in store for this moment of the call."""
         if self.intercept is not None:
             await self.intercept(call, moment)

@@ -15,7 +15,7 @@ from processor.edges.ports import Claim, Ensured, Redelivered, Swept
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.refusals import points_elsewhere
 from tests.support.fakes import pending
-from tests.support.fakes.failures import Ledger
+from tests.support.fakes.attempts import FakeAttempts
 from tests.support.fakes.faults import Faults, Moment
 from tests.support.fakes.redis import FakeGroup, FakePending, FakeRedis, format_id, parse_id
 from tests.support.fakes.replies import deliver
@@ -77,13 +77,13 @@ class FakeStream:
         self.ack_failures = self.faults.before["ack"]
         self.lost_answers = self.faults.after["ack"]
         self._consumer = consumer
-        self._ledger = Ledger(self.redis, instance_id)
+        self._ledger = FakeAttempts(self.redis, instance_id)
         self._connections: dict[Role, Connection] = {}
 
     async def connect(self) -> None:
         """Make the connections that are missing, unless the server is away."""
         await trio.lowlevel.checkpoint()
-        await self.faults.meet("connect", Moment.BEFORE)
+        await self.faults.prepare("connect", Moment.BEFORE)
         if not self.redis.reachable:
             raise self.unavailable("cannot connect: Connection refused")
         for role in ROLES:
@@ -91,7 +91,7 @@ class FakeStream:
                 self._connections[role] = Connection(
                     self.redis.life, self.redis.term, trio.current_time()
                 )
-        await self.faults.meet("connect", Moment.AFTER)
+        await self.faults.prepare("connect", Moment.AFTER)
 
     async def keep_alive(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -215,13 +215,13 @@ class FakeStream:
         await self.redis.answers.wait()
         try:
             self._check_alive(role)
-            await self.faults.meet(call, Moment.BEFORE)
+            await self.faults.prepare(call, Moment.BEFORE)
             self._check_alive(role)
             if call not in LOOKS:
                 self._check_master(role)
             self._connections[role].idle_since_s = math.inf
             yield
-            await self.faults.meet(call, Moment.AFTER)
+            await self.faults.prepare(call, Moment.AFTER)
         except RedisUnavailable:
             self._connections.pop(role, None)
             raise
@@ -283,10 +283,10 @@ class FakeStream:
         if not delivery.outside:
             return delivery
         with trio.CancelScope(shield=True):
-            await self.faults.meet("time", Moment.BEFORE)
+            await self.faults.prepare("time", Moment.BEFORE)
             await trio.lowlevel.checkpoint()
             self.redis.times_told += 1
-            await self.faults.meet("time", Moment.AFTER)
+            await self.faults.prepare("time", Moment.AFTER)
         return delivery.judged(self.redis.clock_ms() * 1000)
 
     def _deliver_new(self, count: int) -> Delivery:

@@ -62,11 +62,11 @@ def test_incomplete_is_one_value_that_calls_itself_by_name() -> None:
     [
         (batch([position()]), "records"),
         (_codec.DeviceStates(1).unproven(batch([position()])), "device_ids"),
-        (_codec.InHand(), "held"),
+        (_codec.InFlightIds(), "held"),
         (delivery(read_reply([position()])), "batch"),
         (delivery(read_reply([b"{"])).rejections[0], "code"),
     ],
-    ids=["Batch", "Keys", "InHand", "Delivery", "Rejection"],
+    ids=["Batch", "Keys", "InFlightIds", "Delivery", "Rejection"],
 )
 def test_values_cannot_be_changed(value: object, attribute: str) -> None:
     with pytest.raises(AttributeError):

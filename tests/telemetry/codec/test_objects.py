@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
-from telemetry._codec import Batch, DeviceStates, InHand
+from telemetry._codec import Batch, DeviceStates, InFlightIds
 from tests.support.wire import any_time_parser, position, read_reply
 
 # Larger than any COPY stream here, so that both sizes come in one piece.
@@ -31,12 +31,12 @@ class Work:
         rest, taken = merged.take_out(0)
         kept: list[object] = [parser, delivery, batch, left, right, merged, rest, taken]
         kept += merged.partition(2)
-        states, in_hand = DeviceStates(100), InHand()
-        in_hand.take(batch, 0)
+        states, in_flight = DeviceStates(100), InFlightIds()
+        in_flight.take(batch, 0)
         states.update(batch, 0)
         keys = states.unproven(merged)
-        kept += [states, in_hand, keys, *merged.drop_known(keys, bytes(4))]
-        in_hand.settle(batch)
+        kept += [states, in_flight, keys, *merged.drop_known(keys, bytes(4))]
+        in_flight.settle(batch)
         kept += merged.copy_chunks(PIECE_BYTES)
         kept.append(merged.ack_command("telemetry:teltonika", "processor"))
         return kept

@@ -15,8 +15,8 @@ from telemetry._codec import (
     Batch,
     Delivery,
     DeviceStates,
-    InHand,
-    ReadIds,
+    InFlightIds,
+    ReadRanges,
     ReplyParser,
 )
 from tests.support.wire import (
@@ -114,14 +114,14 @@ def outside() -> Delivery:
     return expect(Delivery, parser.next_read())
 
 
-def holding_all() -> InHand:
-    in_hand = InHand()
-    in_hand.take(ROWS, 0)
-    return in_hand
+def holding_all() -> InFlightIds:
+    in_flight = InFlightIds()
+    in_flight.take(ROWS, 0)
+    return in_flight
 
 
-def holding_read() -> ReadIds:
-    read = ReadIds(10_000)
+def holding_read() -> ReadRanges:
+    read = ReadRanges(10_000)
     read.note_new(DELIVERY)
     return read
 
@@ -143,15 +143,15 @@ CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "ids_among": lambda: partial(ROWS.ids_among, IDS),
     "unproven": lambda: partial(STATES.unproven, ROWS),
     "restore": lambda: partial(STATES.restore, [row[0] for row in TABLE_ROWS], TABLE_ROWS),
-    "take": lambda: partial(InHand().take, ROWS, 0),
-    "take_ids": lambda: partial(InHand().take_ids, IDS, 0),
+    "take": lambda: partial(InFlightIds().take, ROWS, 0),
+    "take_ids": lambda: partial(InFlightIds().take_ids, IDS, 0),
     "settle": lambda: partial(holding_all().settle, ROWS),
     "settle_ids": lambda: partial(holding_all().settle_ids, IDS),
-    "absent": lambda: partial(InHand().absent, IDS),
+    "absent": lambda: partial(InFlightIds().absent, IDS),
     "held_since": lambda: partial(holding_all().held_since, 0),
     "note_new": lambda: partial(holding_read().note_new, DELIVERY),
-    "note_again": lambda: partial(ReadIds(10_000).note_again, DELIVERY),
-    "note_ids": lambda: partial(ReadIds(10_000).note_ids, IDS),
+    "note_again": lambda: partial(ReadRanges(10_000).note_again, DELIVERY),
+    "note_ids": lambda: partial(ReadRanges(10_000).note_ids, IDS),
     "among": lambda: partial(holding_read().among, IDS),
     "cold": lambda: partial(STATES.cold, ROWS),
     "update": lambda: partial(STATES.update, ROWS, 0),
@@ -249,17 +249,17 @@ def test_ten_threads_on_the_states_lose_no_record() -> None:
 
 
 def test_ten_threads_take_and_settle_each_entry_once() -> None:
-    in_hand = InHand()
+    in_flight = InFlightIds()
     taken: list[int] = []
     settled: list[int] = []
 
     def take_all(number: int) -> None:
-        taken.append(in_hand.take(ROWS, number))
+        taken.append(in_flight.take(ROWS, number))
 
     def settle_all(_: int) -> None:
-        settled.append(in_hand.settle(ROWS))
+        settled.append(in_flight.settle(ROWS))
 
     in_threads(take_all)
-    assert (sum(taken), len(in_hand)) == (5000, 5000)
+    assert (sum(taken), len(in_flight)) == (5000, 5000)
     in_threads(settle_all)
-    assert (sum(settled), len(in_hand)) == (5000, 0)
+    assert (sum(settled), len(in_flight)) == (5000, 0)

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import io
 
-from telemetry.stream.capture import Accepted, Capture, Outcome, Refused, decode_line
+from telemetry.stream.capture import Accepted, Capture, Outcome, RefusedFrame, decode_line
 from tests.support.vectors import COMMAND, EMPTY, GOOD, WRONG_CRC
 
 DEVICE = "356307042441013"
 
 
 def verdicts(outcomes: list[Outcome]) -> list[tuple[int, str]]:
-    return [(one.line, one.code if isinstance(one, Refused) else "ok") for one in outcomes]
+    return [(one.line, one.code if isinstance(one, RefusedFrame) else "ok") for one in outcomes]
 
 
 def line(text: str | bytes) -> list[Outcome]:
@@ -22,12 +22,12 @@ def capture(data: bytes) -> list[Outcome]:
 
 def test_a_line_that_is_not_hex_has_a_bad_preamble() -> None:
     for text in ("hello", "0x00", GOOD + "g", "00\xe9", b"\xff\xfe"):
-        assert line(text) == [Refused(7, "bad_preamble", 0)]
+        assert line(text) == [RefusedFrame(7, "bad_preamble", 0)]
 
 
 def test_a_line_that_ends_within_a_byte_was_truncated() -> None:
-    assert line(GOOD[:-1]) == [Refused(7, "truncated", 65)]
-    assert line("0") == [Refused(7, "truncated", 0)]
+    assert line(GOOD[:-1]) == [RefusedFrame(7, "truncated", 65)]
+    assert line("0") == [RefusedFrame(7, "truncated", 0)]
 
 
 def test_case_spaces_and_line_ends_do_not_matter() -> None:
@@ -46,7 +46,7 @@ def test_a_line_may_hold_several_frames_up_to_the_first_refused_one() -> None:
 def test_bytes_after_a_frame_are_a_truncated_one_at_their_place_in_the_line() -> None:
     frame, rest = line(GOOD + "0000")
     assert isinstance(frame, Accepted)
-    assert rest == Refused(7, "truncated", 68)
+    assert rest == RefusedFrame(7, "truncated", 68)
 
 
 def test_lines_are_counted_from_the_first_even_where_the_form_is_guessed_from_it() -> None:
@@ -58,7 +58,7 @@ def test_raw_frames_are_numbered_and_go_on_after_a_refused_one() -> None:
     good, wrong = bytes.fromhex(GOOD), bytes.fromhex(WRONG_CRC)
     outcomes = capture(good + wrong + b"noise" + good + good[:20])
     assert verdicts(outcomes) == [(1, "ok"), (2, "crc_fail"), (3, "ok"), (4, "truncated")]
-    refused = [one.offset for one in outcomes if isinstance(one, Refused)]
+    refused = [one.offset for one in outcomes if isinstance(one, RefusedFrame)]
     assert refused == [66 + 62, 66 + 66 + 5 + 66 + 20]
 
 

@@ -1,4 +1,4 @@
-"""The three connections of one consumer: one reads, one settles what is in hand, one takes over pending entries."""
+"""The three connections of one consumer: one reads, one settles what is in flight, one takes over pending entries."""
 
 from __future__ import annotations
 

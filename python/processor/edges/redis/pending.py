@@ -97,7 +97,7 @@ class PendingEntries:
         return Redelivered(delivery, lost)
 
     async def renew(self, entry_ids: Sequence[str]) -> list[str]:
-        """Renew the leases of what is still ours, on the connection of what is in hand."""
+        """Renew the leases of what is still ours, on the connection of what is in flight."""
         leased, _ = await self._lease(self._connections.control, entry_ids)
         return leased
 

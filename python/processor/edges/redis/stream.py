@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from processor.core.attempts import Failure, PendingEntry, Recorded
 from processor.edges.ports import Claim, Ensured, Redelivered, Swept
 from processor.edges.redis.acks import Acks
+from processor.edges.redis.attempts_log import AttemptsLog
 from processor.edges.redis.connections import Connections, ask
-from processor.edges.redis.failures import Failures
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
 from processor.edges.redis.replies import as_list, as_mapping, as_text
@@ -39,7 +39,7 @@ class RedisPositionStream:
         self._connections = Connections(target, client_name=client_name, new_parser=new_parser)
         self._acks = Acks(self._connections, names)
         self._pending = PendingEntries(self._connections, names, new_parser=new_parser)
-        self._failures = Failures(self._connections, names, instance_id=instance_id)
+        self._failures = AttemptsLog(self._connections, names, instance_id=instance_id)
 
     @property
     def where(self) -> str:

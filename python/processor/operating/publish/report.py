@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from telemetry.stream.capture import Accepted, Refused
+from telemetry.stream.capture import Accepted, RefusedFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ def json_lines(replayed: Replayed, *, name_file: bool) -> Iterator[str]:
     outcome = replayed.outcome
     start = f'{{"file":{json.dumps(replayed.file)},' if name_file else "{"
     start += f'"line":{outcome.line},'
-    if isinstance(outcome, Refused):
+    if isinstance(outcome, RefusedFrame):
         yield f'{start}"error":"{outcome.code}","offset":{outcome.offset}}}'
         return
     frame = outcome.frame

@@ -13,7 +13,7 @@ from telemetry.chassis.crash.task_tree import task_tree
 
 if TYPE_CHECKING:
     from processor.journal.statistics import Statistics
-    from telemetry._codec import DeviceStates, InHand
+    from telemetry._codec import DeviceStates, InFlightIds
 
 ENTRIES_MAX = 1_000
 DEVICES_MAX = 100
@@ -22,7 +22,7 @@ HELD_MS_STEPS = (600_000, 60_000, 10_000, 1_000, 100, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class InFlight:
+class InFlightSample:
     """Entries that were read and not decided."""
 
     entries: int
@@ -31,7 +31,7 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class DeviceSample:
     """The device states."""
 
     held: int
@@ -48,8 +48,8 @@ class BlackBox:
     """
 
     statistics: Callable[[], Statistics] | None = None
-    in_flight: Callable[[], InFlight] | None = None
-    device_states: Callable[[], Devices] | None = None
+    in_flight: Callable[[], InFlightSample] | None = None
+    device_states: Callable[[], DeviceSample] | None = None
     ledger: Callable[[], object] | None = None
     """Classes of entries to counts, as the final log line has them."""
 
@@ -75,18 +75,18 @@ def section(provider: Callable[[], object] | None, clean: Clean = str) -> object
         return {"unavailable": clean(f"{type(fault).__name__}: {fault}")}
 
 
-def in_flight(in_hand: InHand, now_ms: int) -> InFlight:
-    """What is in hand; `now_ms` is of the clock that the entries were taken with."""
+def sample_in_flight(in_flight: InFlightIds, now_ms: int) -> InFlightSample:
+    """What is in flight; `now_ms` is of the clock that the entries were taken with."""
     oldest: dict[str, int] = {}
     for held_ms in HELD_MS_STEPS:
-        for entry_id in in_hand.held_since(now_ms - held_ms):
+        for entry_id in in_flight.held_since(now_ms - held_ms):
             if len(oldest) == ENTRIES_MAX:
                 break
             oldest.setdefault(entry_id, held_ms)
-    return InFlight(len(in_hand), oldest)
+    return InFlightSample(len(in_flight), oldest)
 
 
-def devices(states: DeviceStates) -> Devices:
+def sample_devices(states: DeviceStates) -> DeviceSample:
     """How many there are, and the states of those that were heard of last."""
     sample: dict[str, dict[str, float]] = {}
     for device_id in states.recent(DEVICES_MAX):
@@ -99,4 +99,4 @@ def devices(states: DeviceStates) -> Devices:
                 "last_seen_ms": state.last_seen_ms,
                 "session_records": state.session_records,
             }
-    return Devices(len(states), states.evictions, sample)
+    return DeviceSample(len(states), states.evictions, sample)

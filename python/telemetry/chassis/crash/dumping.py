@@ -25,7 +25,7 @@ DUMP_BUDGET_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class DumpOutcome:
     """What has become of a dump."""
 
     path: str | None
@@ -33,7 +33,7 @@ class Left:
     """Why there is none, or none where it was to be: a sentence for each directory."""
 
 
-def leave_dump(error: BaseException, box: BlackBox, config: Config) -> Left:
+def leave_dump(error: BaseException, box: BlackBox, config: Config) -> DumpOutcome:
     """Write the dump to PANIC_DUMP_DIR; if that cannot be, to the directory for temporary files.
 
     A missing directory is not made: it is a volume that is not mounted, as a rule.
@@ -42,7 +42,7 @@ def leave_dump(error: BaseException, box: BlackBox, config: Config) -> Left:
     made = _within(DUMP_BUDGET_S / 2, lambda: document(error, box, config))
     data = made.value
     if data is None:
-        return Left(None, f"the dump could not be put together: {made.failure}")
+        return DumpOutcome(None, f"the dump could not be put together: {made.failure}")
     name = file_name(config.instance_id, datetime.now(UTC))
 
     def write_to(directory: Path) -> str:
@@ -54,13 +54,13 @@ def leave_dump(error: BaseException, box: BlackBox, config: Config) -> Left:
     # The half of what is left, so that the second directory has a chance when the first one hangs.
     first = _within((deadline - time.monotonic()) / 2, lambda: write_to(wanted))
     if first.value is not None:
-        return Left(first.value, None)
+        return DumpOutcome(first.value, None)
     # Looking for that directory touches disks as well.
     second = _within(deadline - time.monotonic(), lambda: write_to(Path(tempfile.gettempdir())))
     failures = [f"{wanted}: {first.failure}"]
     if second.value is None:
         failures.append(f"temporary directory: {second.failure}")
-    return Left(second.value, "; ".join(failures))
+    return DumpOutcome(second.value, "; ".join(failures))
 
 
 @dataclass(slots=True)

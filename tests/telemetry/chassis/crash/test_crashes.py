@@ -1,4 +1,4 @@
-"""Crashes of real processes: exit code 1, a fatal line, and a dump that says what was in hand; never a password."""
+"""Crashes of real processes: exit code 1, a fatal line, and a dump that says what was in flight; never a password."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_crash_ends_with_1_a_fatal_line_and_a_dump_without_a_password(
     assert not [secret for secret in SECRETS if secret in text + end.output]
 
 
-def test_a_dump_tells_what_was_in_hand_and_where_the_tasks_stood(dump_dir: Path) -> None:
+def test_a_dump_tells_what_was_in_flight_and_where_the_tasks_stood(dump_dir: Path) -> None:
     told = crashed(dump_dir, "error").sections()
     assert told["in_flight"] == {"entries": 2, "oldest": dict.fromkeys(ENTRY_IDS, 1_000)}
     assert told["ledger"] == {"read": 2, "left_pending": 2}

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from processor.journal.statistics import Build, Recorder
-from telemetry._codec import DeviceStates, InHand
-from telemetry.chassis.crash.black_box import ENTRIES_MAX, BlackBox, devices, in_flight
+from telemetry._codec import DeviceStates, InFlightIds
+from telemetry.chassis.crash.black_box import (
+    ENTRIES_MAX,
+    BlackBox,
+    sample_devices,
+    sample_in_flight,
+)
 from telemetry.chassis.crash.form import DUMP_BYTES_MAX
 from telemetry.chassis.crash.report import document
 from telemetry.chassis.logs import configure
@@ -46,12 +51,12 @@ def sections(error: BaseException, box: BlackBox, config: Config) -> dict[str, A
 
 def test_a_dump_has_every_section(config: Config) -> None:
     recorder = Recorder(Build(version="1", stream="s", group="g", consumer="c"))
-    in_hand = InHand()
-    in_hand.take_ids(["1-0"], 0)
-    in_hand.take_ids(["2-0"], 59_000)
+    ids = InFlightIds()
+    ids.take_ids(["1-0"], 0)
+    ids.take_ids(["2-0"], 59_000)
     box = BlackBox(
         statistics=recorder.snapshot,
-        in_flight=lambda: in_flight(in_hand, 60_000),
+        in_flight=lambda: sample_in_flight(ids, 60_000),
         ledger=lambda: {"read": 3},
     )
     told = sections(crash(), box, config)
@@ -74,17 +79,17 @@ def test_the_device_states_are_told_by_their_size_and_a_sample() -> None:
     states = DeviceStates(10)
     batch = batch_of([position(1, 1), position(2, 2)])
     states.update(batch, 77)
-    told = devices(states)
+    told = sample_devices(states)
     assert (told.held, told.evictions) == (2, 0)
     assert sorted(told.sample) == batch.device_ids
     assert told.sample[batch.device_ids[0]]["last_seen_ms"] == 77
 
 
 def test_many_entries_in_flight_are_counted_and_the_longest_held_are_named() -> None:
-    in_hand = InHand()
-    in_hand.take_ids([f"{n}-0" for n in range(10_000, 10_000 + ENTRIES_MAX)], 90)
-    in_hand.take_ids(["99999-0"], 0)
-    told = in_flight(in_hand, 100)
+    ids = InFlightIds()
+    ids.take_ids([f"{n}-0" for n in range(10_000, 10_000 + ENTRIES_MAX)], 90)
+    ids.take_ids(["99999-0"], 0)
+    told = sample_in_flight(ids, 100)
     assert told.entries == ENTRIES_MAX + 1
     assert len(told.oldest) == ENTRIES_MAX
     assert next(iter(told.oldest.items())) == ("99999-0", 100)

@@ -1,4 +1,4 @@
-"""Failures, trials and dead letters on a Redis server, each recorded in one step."""
+"""AttemptsLog, trials and dead letters on a Redis server, each recorded in one step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from telemetry._codec import Reply
 
 
-class Failures:
+class AttemptsLog:
     """The attempts hash and the dead-letter stream, for one instance."""
 
     def __init__(self, connections: Connections, names: StreamNames, *, instance_id: str) -> None:

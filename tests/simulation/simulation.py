@@ -118,7 +118,7 @@ def _config(env: tuple[tuple[str, str], ...]) -> Config:
 
 
 @dataclass
-class World:
+class Simulation:
     """Made inside a Trio run, in the nursery that its lives run in."""
 
     nursery: trio.Nursery
@@ -173,7 +173,7 @@ class World:
         self.redis.delete(entry_id)
 
     def set_group_back(self) -> None:
-        """The group delivers once more what it had delivered last, some of it in hand, refused or settled."""
+        """The group delivers once more what it had delivered last, some of it in flight, refused or settled."""
         before = self.redis.group and self.redis.group.last_delivered
         self.redis.set_group_back(SET_BACK_ENTRIES)
         self.set_back += 1

@@ -1,4 +1,4 @@
-//! `InHand`: the entries between their delivery and their acknowledgement.
+//! `InFlightIds`: the entries between their delivery and their acknowledgement.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,23 +8,23 @@ use pyo3::pybacked::PyBackedStr;
 use crate::batch::Batch;
 use crate::entry_ids::{parse_ids, to_texts};
 
-/// Ids of the entries that are in hand, each with the time at which it came.
+/// Ids of the entries that are in flight, each with the time at which it came.
 #[pyclass(frozen, module = "telemetry._codec")]
-pub(crate) struct InHand(Mutex<codec::in_hand::InHand>);
+pub(crate) struct InFlightIds(Mutex<codec::in_flight::InFlightIds>);
 
-impl InHand {
+impl InFlightIds {
     /// Only ever called without the GIL, so that no thread waits for the lock while it holds the GIL.
-    fn lock(&self) -> MutexGuard<'_, codec::in_hand::InHand> {
+    fn lock(&self) -> MutexGuard<'_, codec::in_flight::InFlightIds> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 extracts a sequence into a Vec only")]
-impl InHand {
+impl InFlightIds {
     #[new]
     fn new() -> Self {
-        Self(Mutex::new(codec::in_hand::InHand::new()))
+        Self(Mutex::new(codec::in_flight::InFlightIds::new()))
     }
 
     fn take(&self, py: Python<'_>, batch: &Batch, now_ms: i64) -> usize {

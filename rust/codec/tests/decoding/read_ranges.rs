@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use codec::StreamId;
-use codec::read_ids::ReadIds;
+use codec::read_ranges::ReadRanges;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -39,8 +39,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Plays the steps on a group's last delivery; after each, `check` sees both.
-fn play(steps: Vec<Step>, stretches_max: usize, check: impl Fn(&ReadIds, &BTreeSet<u64>, &[StreamId], &[StreamId])) {
-    let (mut read, mut model, mut next) = (ReadIds::new(stretches_max), BTreeSet::new(), 0);
+fn play(steps: Vec<Step>, stretches_max: usize, check: impl Fn(&ReadRanges, &BTreeSet<u64>, &[StreamId], &[StreamId])) {
+    let (mut read, mut model, mut next) = (ReadRanges::new(stretches_max), BTreeSet::new(), 0);
     for step in steps {
         let (delivered, again) = match step {
             Step::SetBack(number) => {
@@ -98,7 +98,7 @@ proptest! {
 
 #[test]
 fn nothing_is_known_between_the_stretches_of_two_reads() {
-    let mut read = ReadIds::new(10);
+    let mut read = ReadRanges::new(10);
     assert!(read.note_stretch(id(0), id(3), ids(&[0, 1, 2, 3])).is_empty());
     assert!(read.note_stretch(id(6), id(7), ids(&[6, 7])).is_empty());
     assert_eq!(read.note_stretch(id(2), id(6), ids(&[2, 4, 5, 6])), ids(&[2, 6]));

@@ -10,13 +10,13 @@ use crate::StreamId;
 /// pending entry that is delivered again is a stretch of its own. Beyond a fixed number of stretches the lowest
 /// are forgotten, whose entries are the first to be trimmed from the stream: exact for everything behind them.
 #[derive(Debug)]
-pub struct ReadIds {
+pub struct ReadRanges {
     /// First ids to last ids; none touches another.
     stretches: BTreeMap<StreamId, StreamId>,
     stretches_max: usize,
 }
 
-impl ReadIds {
+impl ReadRanges {
     /// Knows nothing yet.
     #[must_use]
     pub fn new(stretches_max: usize) -> Self {

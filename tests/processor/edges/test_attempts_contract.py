@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, Stage, format_time
+from processor.core.attempts import NO_ANSWER, Failure, FailureStage, Fate, Recorded, format_time
 from processor.edges.ports import FIRST_ID
 from tests.support.stream_contract import INSTANCE_ID, LONG_BLOCK_MS, fields
 
 if TYPE_CHECKING:
     from processor.edges.ports import PositionStream
-    from tests.support.stream_contract import World
+    from tests.support.stream_contract import StreamHarness
 
 THRESHOLD_MS = 60_000
 ATTEMPTS_MAX = 3
 LONG_AGO = "2026-05-01T12:00:00.000Z"
-GONE, LOST = Recorded(Fate.GONE), Recorded(Fate.LOST)
+GONE, LOST = Recorded(Fate.TAKEN_OVER), Recorded(Fate.LOST)
 
 
 # Each failure of its own moment, as a rule.
@@ -38,7 +38,7 @@ def failure_of(
     return Failure(
         entry_id,
         moment() if failed_at_ms is None else failed_at_ms,
-        Stage.WRITE,
+        FailureStage.WRITE,
         "refused_by_server",
         'the server said "no"',
         sqlstate="22P05",
@@ -50,7 +50,7 @@ def left(failures: int) -> Recorded:
     return Recorded(Fate.LEFT_PENDING, failures)
 
 
-async def delivered(world: World, count: int = 1) -> list[str]:
+async def delivered(world: StreamHarness, count: int = 1) -> list[str]:
     """So many entries, read once by the world's own consumer."""
     entry_ids = [world.add(number) for number in range(count)]
     await world.stream.read_new(count, LONG_BLOCK_MS)
@@ -58,7 +58,7 @@ async def delivered(world: World, count: int = 1) -> list[str]:
 
 
 async def record(
-    world: World, *failures: Failure, attempts_max: int = ATTEMPTS_MAX
+    world: StreamHarness, *failures: Failure, attempts_max: int = ATTEMPTS_MAX
 ) -> list[Recorded]:
     return await world.stream.record_failures(failures, attempts_max=attempts_max)
 
@@ -72,14 +72,14 @@ def is_recent(text: str) -> bool:
     )
 
 
-def put_attempts(world: World, entry_id: str, n: int, code: str) -> None:
+def put_attempts(world: StreamHarness, entry_id: str, n: int, code: str) -> None:
     world.put_attempts(
         entry_id,
         f'{{"n":{n},"first_failed_at":"{LONG_AGO}","last_failed_at":"{LONG_AGO}","code":"{code}"}}',
     )
 
 
-async def test_a_failure_that_is_recorded_twice_counts_once(grouped: World) -> None:
+async def test_a_failure_that_is_recorded_twice_counts_once(grouped: StreamHarness) -> None:
     [entry_id] = await delivered(grouped)
     failure = failure_of(entry_id)
     # The first answer was lost on its way.
@@ -88,7 +88,7 @@ async def test_a_failure_that_is_recorded_twice_counts_once(grouped: World) -> N
     assert await record(grouped, later) == [left(2)]
 
 
-async def test_a_failure_is_counted_and_its_entry_stays_pending(grouped: World) -> None:
+async def test_a_failure_is_counted_and_its_entry_stays_pending(grouped: StreamHarness) -> None:
     failed, sound = await delivered(grouped, 2)
     assert await record(grouped, failure_of(failed)) == [left(1)]
     [(entry_id, attempts)] = grouped.attempts().items()
@@ -99,7 +99,7 @@ async def test_a_failure_is_counted_and_its_entry_stays_pending(grouped: World) 
     assert grouped.dead_letters() == []
 
 
-async def test_a_further_failure_keeps_the_time_of_the_first(grouped: World) -> None:
+async def test_a_further_failure_keeps_the_time_of_the_first(grouped: StreamHarness) -> None:
     [entry_id] = await delivered(grouped)
     put_attempts(grouped, entry_id, 1, "bad_json")
     assert await record(grouped, failure_of(entry_id)) == [left(2)]
@@ -109,7 +109,9 @@ async def test_a_further_failure_keeps_the_time_of_the_first(grouped: World) -> 
     assert attempts["code"] == "refused_by_server"
 
 
-async def test_what_was_recorded_and_cannot_be_read_counts_as_no_failure(grouped: World) -> None:
+async def test_what_was_recorded_and_cannot_be_read_counts_as_no_failure(
+    grouped: StreamHarness,
+) -> None:
     for text in ("?", "[1]", "3", '{"n":null}', ""):
         entry_id = grouped.add(1)
         await grouped.stream.read_new(1, LONG_BLOCK_MS)
@@ -117,11 +119,13 @@ async def test_what_was_recorded_and_cannot_be_read_counts_as_no_failure(grouped
         assert await record(grouped, failure_of(entry_id)) == [left(1)], text
 
 
-async def test_the_last_failure_makes_a_dead_letter_with_all_that_is_known(grouped: World) -> None:
+async def test_the_last_failure_makes_a_dead_letter_with_all_that_is_known(
+    grouped: StreamHarness,
+) -> None:
     [entry_id] = await delivered(grouped)
     await grouped.stream.redeliver([entry_id])
     put_attempts(grouped, entry_id, 2, "bad_json")
-    assert await record(grouped, failure_of(entry_id)) == [Recorded(Fate.DEAD, 3)]
+    assert await record(grouped, failure_of(entry_id)) == [Recorded(Fate.DEAD_LETTERED, 3)]
     [letter] = grouped.dead_letters()
     assert is_recent(letter.pop("dlq_dead_at"))
     assert letter == {
@@ -140,12 +144,12 @@ async def test_the_last_failure_makes_a_dead_letter_with_all_that_is_known(group
     assert (grouped.pending(), grouped.attempts()) == ({}, {})
 
 
-async def test_where_one_failure_is_allowed_the_first_is_the_last(grouped: World) -> None:
+async def test_where_one_failure_is_allowed_the_first_is_the_last(grouped: StreamHarness) -> None:
     [entry_id] = await delivered(grouped)
     failure = Failure(
-        entry_id, moment(), Stage.DECODE, "bad_json", "not JSON", field="payload", offset=0
+        entry_id, moment(), FailureStage.DECODE, "bad_json", "not JSON", field="payload", offset=0
     )
-    assert await record(grouped, failure, attempts_max=1) == [Recorded(Fate.DEAD, 1)]
+    assert await record(grouped, failure, attempts_max=1) == [Recorded(Fate.DEAD_LETTERED, 1)]
     [letter] = grouped.dead_letters()
     assert (letter["dlq_stage"], letter["dlq_sqlstate"]) == ("decode", "")
     assert is_recent(letter["dlq_first_failed_at"])
@@ -153,7 +157,7 @@ async def test_where_one_failure_is_allowed_the_first_is_the_last(grouped: World
 
 
 async def test_a_dead_letter_keeps_unknown_and_broken_fields_and_takes_the_replays_over(
-    grouped: World,
+    grouped: StreamHarness,
 ) -> None:
     original: dict[str, str | bytes] = {
         "payload": b"\xff\x00",
@@ -171,18 +175,20 @@ async def test_a_dead_letter_keeps_unknown_and_broken_fields_and_takes_the_repla
 
 
 async def test_the_last_failure_recorded_twice_leaves_one_dead_letter(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     [entry_id] = await delivered(grouped)
     failure = failure_of(entry_id)
     twice = [failure, failure]
-    assert await record(grouped, *twice, attempts_max=1) == [Recorded(Fate.DEAD, 1), GONE]
+    assert await record(grouped, *twice, attempts_max=1) == [Recorded(Fate.DEAD_LETTERED, 1), GONE]
     assert await other.record_failures([failure], attempts_max=1) == [GONE]
     assert len(grouped.dead_letters()) == 1
     assert grouped.attempts() == {}
 
 
-async def test_failures_of_one_call_have_each_their_own_fate_in_their_order(grouped: World) -> None:
+async def test_failures_of_one_call_have_each_their_own_fate_in_their_order(
+    grouped: StreamHarness,
+) -> None:
     first, last, acked, deleted = await delivered(grouped, 4)
     await grouped.stream.ack((await grouped.stream.redeliver([acked])).delivery.batch)
     grouped.delete(deleted)
@@ -190,20 +196,22 @@ async def test_failures_of_one_call_have_each_their_own_fate_in_their_order(grou
     put_attempts(grouped, acked, 1, "bad_json")
     put_attempts(grouped, deleted, 2, "bad_json")
     recorded = await record(grouped, *map(failure_of, (deleted, last, first, acked)))
-    assert recorded == [LOST, Recorded(Fate.DEAD, 3), left(1), GONE]
+    assert recorded == [LOST, Recorded(Fate.DEAD_LETTERED, 3), left(1), GONE]
     assert grouped.pending() == {first: 1}
     assert [*grouped.attempts()] == [first]
     assert [letter["dlq_source_id"] for letter in grouped.dead_letters()] == [last]
 
 
-async def test_many_failures_are_recorded_at_once_and_none_is_no_error(grouped: World) -> None:
+async def test_many_failures_are_recorded_at_once_and_none_is_no_error(
+    grouped: StreamHarness,
+) -> None:
     entry_ids = await delivered(grouped, 250)
     assert await record(grouped, *map(failure_of, entry_ids)) == [left(1)] * 250
     assert await record(grouped) == []
     assert grouped.attempts().keys() == {*entry_ids}
 
 
-async def test_a_failure_that_ended_a_trial_is_counted_by_the_trial(grouped: World) -> None:
+async def test_a_failure_that_ended_a_trial_is_counted_by_the_trial(grouped: StreamHarness) -> None:
     tried, untried = await delivered(grouped, 2)
     assert await grouped.stream.begin_trial(tried, attempts_max=ATTEMPTS_MAX) == left(1)
     failures = [failure_of(tried, on_trial=True), failure_of(untried, on_trial=True)]
@@ -211,7 +219,7 @@ async def test_a_failure_that_ended_a_trial_is_counted_by_the_trial(grouped: Wor
     assert {attempts["code"] for attempts in grouped.attempts().values()} == {"refused_by_server"}
 
 
-async def test_a_trial_is_recorded_in_advance_and_taken_back(grouped: World) -> None:
+async def test_a_trial_is_recorded_in_advance_and_taken_back(grouped: StreamHarness) -> None:
     [entry_id] = await delivered(grouped)
     assert await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX) == left(1)
     assert grouped.attempts()[entry_id]["code"] == NO_ANSWER
@@ -222,7 +230,9 @@ async def test_a_trial_is_recorded_in_advance_and_taken_back(grouped: World) -> 
     assert (grouped.pending(), grouped.attempts()) == ({entry_id: 1}, {})
 
 
-async def test_of_two_trials_the_one_that_was_survived_is_taken_back(grouped: World) -> None:
+async def test_of_two_trials_the_one_that_was_survived_is_taken_back(
+    grouped: StreamHarness,
+) -> None:
     [entry_id] = await delivered(grouped)
     put_attempts(grouped, entry_id, 1, NO_ANSWER)
     assert await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX) == left(2)
@@ -231,7 +241,9 @@ async def test_of_two_trials_the_one_that_was_survived_is_taken_back(grouped: Wo
     assert (attempts["n"], attempts["first_failed_at"]) == (1, LONG_AGO)
 
 
-async def test_a_trial_that_ended_in_a_failure_of_its_own_is_not_taken_back(grouped: World) -> None:
+async def test_a_trial_that_ended_in_a_failure_of_its_own_is_not_taken_back(
+    grouped: StreamHarness,
+) -> None:
     [entry_id] = await delivered(grouped)
     await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX)
     await record(grouped, failure_of(entry_id, on_trial=True))
@@ -240,7 +252,7 @@ async def test_a_trial_that_ended_in_a_failure_of_its_own_is_not_taken_back(grou
 
 
 async def test_a_trial_renews_the_lease_and_counts_no_delivery(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     [entry_id] = await delivered(grouped)
     grouped.age(entry_id, THRESHOLD_MS)
@@ -249,13 +261,15 @@ async def test_a_trial_renews_the_lease_and_counts_no_delivery(
     assert grouped.pending() == {entry_id: 1}
 
 
-async def test_an_entry_whose_trials_nobody_survived_becomes_a_dead_letter(grouped: World) -> None:
+async def test_an_entry_whose_trials_nobody_survived_becomes_a_dead_letter(
+    grouped: StreamHarness,
+) -> None:
     [entry_id] = await delivered(grouped)
     for trial in range(1, ATTEMPTS_MAX + 1):
         begun = await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX)
         assert begun == left(trial)
     begun = await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX)
-    assert begun == Recorded(Fate.DEAD, ATTEMPTS_MAX)
+    assert begun == Recorded(Fate.DEAD_LETTERED, ATTEMPTS_MAX)
     [letter] = grouped.dead_letters()
     assert (letter["dlq_stage"], letter["dlq_code"]) == ("crash", NO_ANSWER)
     assert (letter["dlq_attempts"], letter["dlq_sqlstate"]) == ("3", "")
@@ -265,7 +279,7 @@ async def test_an_entry_whose_trials_nobody_survived_becomes_a_dead_letter(group
 
 
 async def test_there_is_no_trial_of_what_is_not_ours_or_not_there(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     acked, claimed, deleted = await delivered(grouped, 3)
     await grouped.stream.ack((await grouped.stream.redeliver([acked])).delivery.batch)
@@ -286,7 +300,7 @@ async def test_there_is_no_trial_of_what_is_not_ours_or_not_there(
 
 
 async def test_sweeping_forgets_what_is_not_pending_and_nothing_else(
-    grouped: World, other: PositionStream
+    grouped: StreamHarness, other: PositionStream
 ) -> None:
     acked, kept = await delivered(grouped, 2)
     theirs = grouped.add(3)
@@ -299,7 +313,7 @@ async def test_sweeping_forgets_what_is_not_pending_and_nothing_else(
     assert (await grouped.stream.sweep_attempts()).forgotten == 0
 
 
-async def test_sweeping_forgets_many_and_what_is_no_id(grouped: World) -> None:
+async def test_sweeping_forgets_many_and_what_is_no_id(grouped: StreamHarness) -> None:
     for number in range(1, 1_204):
         grouped.put_attempts(f"{number}-1", '{"n":1}')
     grouped.put_attempts("not-an-id", '{"n":1}')
@@ -309,7 +323,7 @@ async def test_sweeping_forgets_many_and_what_is_no_id(grouped: World) -> None:
 
 @pytest.mark.parametrize("loss", ["destroy_group", "delete_stream"])
 async def test_without_the_group_nothing_can_fail_and_everything_is_forgotten(
-    grouped: World, loss: str
+    grouped: StreamHarness, loss: str
 ) -> None:
     failed, swept = await delivered(grouped, 2)
     for entry_id in (failed, swept):

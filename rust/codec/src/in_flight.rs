@@ -1,4 +1,4 @@
-//! The entries that are in hand, from their delivery until they are settled, by id.
+//! The entries that are in flight, from their delivery until they are settled, by id.
 
 use hashbrown::HashMap;
 
@@ -6,11 +6,11 @@ use crate::StreamId;
 
 /// Ids of entries, each with the time at which it came: milliseconds of whatever clock the caller keeps to.
 #[derive(Debug, Default)]
-pub struct InHand {
+pub struct InFlightIds {
     came_ms: HashMap<StreamId, i64>,
 }
 
-impl InHand {
+impl InFlightIds {
     /// Holds nothing yet.
     #[must_use]
     pub fn new() -> Self {

@@ -1,9 +1,9 @@
-//! Entries in hand against a model that is a sorted map.
+//! Entries in flight against a model that is a sorted map.
 
 use std::collections::BTreeMap;
 
 use codec::StreamId;
-use codec::in_hand::InHand;
+use codec::in_flight::InFlightIds;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -42,24 +42,24 @@ fn settle(model: &mut BTreeMap<StreamId, i64>, ids: &[StreamId]) -> usize {
 
 proptest! {
     #[test]
-    fn what_is_in_hand_is_what_was_taken_first_and_not_settled(
+    fn what_is_in_flight_is_what_was_taken_first_and_not_settled(
         steps in vec(step(), 0..12), asked in ids(), before_ms in -6..6i64,
     ) {
-        let (mut in_hand, mut model) = (InHand::new(), BTreeMap::new());
+        let (mut in_flight, mut model) = (InFlightIds::new(), BTreeMap::new());
         for step in steps {
             let (done, expected) = match step {
-                Step::Take(ids, now_ms) => (in_hand.take(ids.clone(), now_ms), take(&mut model, &ids, now_ms)),
-                Step::Settle(ids) => (in_hand.settle(ids.clone()), settle(&mut model, &ids)),
+                Step::Take(ids, now_ms) => (in_flight.take(ids.clone(), now_ms), take(&mut model, &ids, now_ms)),
+                Step::Settle(ids) => (in_flight.settle(ids.clone()), settle(&mut model, &ids)),
             };
             assert_eq!(done, expected);
-            assert_eq!((in_hand.len(), in_hand.is_empty()), (model.len(), model.is_empty()));
+            assert_eq!((in_flight.len(), in_flight.is_empty()), (model.len(), model.is_empty()));
 
             let mut absent = asked.clone();
             absent.retain(|id| !model.contains_key(id));
-            assert_eq!(in_hand.absent(asked.clone()), absent);
+            assert_eq!(in_flight.absent(asked.clone()), absent);
             let old: Vec<StreamId> =
                 model.iter().filter(|(_, came_ms)| **came_ms <= before_ms).map(|(id, _)| *id).collect();
-            assert_eq!(in_hand.held_since(before_ms), old);
+            assert_eq!(in_flight.held_since(before_ms), old);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `ReadIds`: every entry that one life has read.
+//! `ReadRanges`: every entry that one life has read.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,21 +10,21 @@ use crate::entry_ids::{parse_ids, to_texts};
 
 /// Ids that were ever read.
 #[pyclass(frozen, module = "telemetry._codec")]
-pub(crate) struct ReadIds(Mutex<codec::read_ids::ReadIds>);
+pub(crate) struct ReadRanges(Mutex<codec::read_ranges::ReadRanges>);
 
-impl ReadIds {
+impl ReadRanges {
     /// Only ever called without the GIL, so that no thread waits for the lock while it holds the GIL.
-    fn lock(&self) -> MutexGuard<'_, codec::read_ids::ReadIds> {
+    fn lock(&self) -> MutexGuard<'_, codec::read_ranges::ReadRanges> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[pymethods]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 extracts a sequence into a Vec only")]
-impl ReadIds {
+impl ReadRanges {
     #[new]
     fn new(stretches_max: usize) -> Self {
-        Self(Mutex::new(codec::read_ids::ReadIds::new(stretches_max)))
+        Self(Mutex::new(codec::read_ranges::ReadRanges::new(stretches_max)))
     }
 
     fn note_new(&self, py: Python<'_>, delivery: &Delivery) -> Vec<String> {

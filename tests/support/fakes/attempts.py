@@ -15,7 +15,7 @@ REPLAYS: Final = "dlq_replays"
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class FakeAttempts:
     """The record of failures as one instance keeps it."""
 
     redis: FakeRedis
@@ -42,7 +42,7 @@ class Ledger:
             self.redis.attempts.pop(entry_id, None)
             return Recorded(Fate.LOST)
         if not leased:
-            return Recorded(Fate.GONE)
+            return Recorded(Fate.TAKEN_OVER)
         trial = unanswered(entry_id, self.redis.clock_ms())
         failures = self._failures(entry_id)
         if failures >= attempts_max:
@@ -70,7 +70,7 @@ class Ledger:
         key = parse_id(entry_id)
         if key not in self.redis.pending:
             self.redis.attempts.pop(entry_id, None)
-            return Recorded(Fate.GONE)
+            return Recorded(Fate.TAKEN_OVER)
         if key not in self.redis.entries:
             self._settle(entry_id)
             return Recorded(Fate.LOST)
@@ -110,7 +110,7 @@ class Ledger:
             }
         )
         self._settle(failure.entry_id)
-        return Recorded(Fate.DEAD, failures)
+        return Recorded(Fate.DEAD_LETTERED, failures)
 
     def _settle(self, entry_id: str) -> None:
         self.redis.acknowledge([parse_id(entry_id)])

@@ -10,14 +10,14 @@ import trio
 from telemetry.chassis.exit_codes import ExitCode
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
-from tests.simulation.world import World
+from tests.simulation.simulation import Simulation
 from tests.support.fakes.redis import parse_id
 
 
-async def kill_in_an_acknowledgement(*, arrives: bool) -> World:
+async def kill_in_an_acknowledgement(*, arrives: bool) -> Simulation:
     """Kill a life while its only acknowledgement is on the way to Redis."""
     async with trio.open_nursery() as nursery:
-        world = World(nursery, Checkpoints())
+        world = Simulation(nursery, Checkpoints())
         life = world.start("processor-1")
         await trio.sleep(1)
         world.postgres_slows_down()
@@ -44,9 +44,9 @@ def test_what_a_killed_life_had_sent_arrives_or_not_and_nothing_follows_it(arriv
     assert world.lives[0].code is None
 
 
-async def stop_after(seconds: float) -> World:
+async def stop_after(seconds: float) -> Simulation:
     async with trio.open_nursery() as nursery:
-        world = World(nursery, Checkpoints())
+        world = Simulation(nursery, Checkpoints())
         world.publish(0)
         life = world.start("processor-1")
         await trio.sleep(seconds)
