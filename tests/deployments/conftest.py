@@ -9,7 +9,7 @@ from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
 from tests.drills.conftest import drills
-from tests.processes.conftest import run, world
+from tests.processes.conftest import run, servers
 from tests.support.servers import Servers
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dev.servers import Database, PostgresServer, RedisBinary, RedisServer, Relay
 
-__all__ = ["drills", "run", "world"]
+__all__ = ["drills", "run", "servers"]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def own_redis(redis_binary: RedisBinary) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def own_world(own_redis: RedisServer, stream_name: str, database: Database) -> Iterator[Servers]:
+def own_servers(own_redis: RedisServer, stream_name: str, database: Database) -> Iterator[Servers]:
     """A stream in `own_redis`, and a table of the run's PostgreSQL."""
     with Redis.from_url(own_redis.url) as client:
         yield Servers(client, stream_name, database)

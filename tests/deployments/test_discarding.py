@@ -39,39 +39,39 @@ def warnings_of(service: Service) -> list[Line]:
 
 
 def test_rows_that_a_trigger_discards_are_acknowledged_and_counted_as_discarded(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.own(*discarding(f"NEW.device_id = '{VEHICLE}'"))
+    servers.own(*discarding(f"NEW.device_id = '{VEHICLE}'"))
     service = run(**QUICK_CLAIMS).ready()
-    world.publish_at_once(live(ENTRIES))
+    servers.publish_at_once(live(ENTRIES))
     seen = service.until_metrics(acks_total=ENTRIES)
     assert (seen[INSERTED], seen[DUPLICATE], seen[DISCARDED], seen[FAILED]) == (90, 0, 10, 0)
-    world.assert_promise_kept(rows=90)
+    servers.assert_promise_kept(rows=90)
     assert len(warnings_of(service)) == 1
     service.until_ready_again()
     assert service.stop() == 0
     assert service.ledger == {"read": ENTRIES, "acked": ENTRIES}
 
 
-def test_a_trigger_that_discards_every_row_is_no_failure(run: Run, world: Servers) -> None:
-    world.own(*discarding("true"))
+def test_a_trigger_that_discards_every_row_is_no_failure(run: Run, servers: Servers) -> None:
+    servers.own(*discarding("true"))
     service = run(**QUICK_CLAIMS).ready()
-    world.publish_at_once(live(ENTRIES))
+    servers.publish_at_once(live(ENTRIES))
     seen = service.until_metrics(acks_total=ENTRIES)
     assert (seen[INSERTED], seen[DUPLICATE], seen[DISCARDED]) == (0, 0, ENTRIES)
-    world.publish_at_once(live(ENTRIES, first_second=1_000))
+    servers.publish_at_once(live(ENTRIES, first_second=1_000))
     service.until_metrics(acks_total=2 * ENTRIES)
     # At most once a minute.
     assert len(warnings_of(service)) == 1
-    world.assert_promise_kept(rows=0)
+    servers.assert_promise_kept(rows=0)
 
 
-def test_duplicates_beside_discarded_rows_are_told_apart(run: Run, world: Servers) -> None:
+def test_duplicates_beside_discarded_rows_are_told_apart(run: Run, servers: Servers) -> None:
     service = run(**QUICK_CLAIMS).ready()
-    world.publish_at_once(live(ENTRIES))
+    servers.publish_at_once(live(ENTRIES))
     service.until_metrics(acks_total=ENTRIES)
-    world.own(*discarding(f"NEW.device_id = '{VEHICLE}'"))
-    world.publish_at_once([*live(ENTRIES), *live(ENTRIES, first_second=1_000)])
+    servers.own(*discarding(f"NEW.device_id = '{VEHICLE}'"))
+    servers.publish_at_once([*live(ENTRIES), *live(ENTRIES, first_second=1_000)])
     seen = service.until_metrics(acks_total=3 * ENTRIES)
     assert (seen[INSERTED], seen[DUPLICATE], seen[DISCARDED]) == (ENTRIES + 90, ENTRIES, 10)
-    world.assert_promise_kept(rows=ENTRIES + 90)
+    servers.assert_promise_kept(rows=ENTRIES + 90)

@@ -61,14 +61,14 @@ def twins(redis_binary: RedisBinary, stream_name: str, database: Database) -> It
         yield Twins(master, replica, link, before, after)
 
 
-def assert_goes_on(service: Service, world: Servers, *, rows: int, more: int = 200) -> None:
+def assert_goes_on(service: Service, servers: Servers, *, rows: int, more: int = 200) -> None:
     """What is published now is written and acknowledged, and nothing is wrong in the ledger."""
-    world.publish_at_once(live(more, first_second=50_000))
+    servers.publish_at_once(live(more, first_second=50_000))
     try:
-        world.until_settled()
+        servers.until_settled()
     except AssertionError as error:
         raise AssertionError(f"{error}\n{service.report()}") from None
-    world.assert_promise_kept(rows=rows + more)
+    servers.assert_promise_kept(rows=rows + more)
     service.until_ready_again()
     assert not service.logged("consumer group is gone")
     assert service.stop() == 0
@@ -157,18 +157,18 @@ def test_a_cluster_that_is_down_for_a_while_is_waited_for(
         Redis.from_url(server.url) as client,
     ):
         # All keys of the service in one slot.
-        world = Servers(client, "telemetry:{own}", database)
+        servers = Servers(client, "telemetry:{own}", database)
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         until(lambda: state_of(client) == "ok", "the cluster is up")
-        service = run(REDIS_URL=server.url, REDIS_TELEMETRY_STREAM=world.stream, **QUICK).ready()
-        world.publish_at_once(live(200))
+        service = run(REDIS_URL=server.url, REDIS_TELEMETRY_STREAM=servers.stream, **QUICK).ready()
+        servers.publish_at_once(live(200))
         service.until_metrics(acks_total=200)
         client.execute_command("CLUSTER", "DELSLOTS", "0")
         until(lambda: state_of(client) == "fail", "the cluster is down")
         service.until_not_ready("redis")
         client.execute_command("CLUSTER", "ADDSLOTS", "0")
         until(lambda: state_of(client) == "ok", "the cluster is up")
-        assert_goes_on(service, world, rows=200)
+        assert_goes_on(service, servers, rows=200)
 
 
 def state_of(cluster: Redis) -> str:
@@ -178,9 +178,9 @@ def state_of(cluster: Redis) -> str:
 
 @pytest.mark.parametrize("back_to", ["0", "the middle"])
 def test_a_group_that_is_set_back_with_refused_entries_pending_keeps_its_ledger(
-    run: Run, world: Servers, back_to: str
+    run: Run, servers: Servers, back_to: str
 ) -> None:
-    world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
+    servers.own("ALTER TABLE positions ADD CHECK (speed < 200)")
     entries = live(50)
     entries[10] = {**entries[10], "payload": "no json"}
     entries[20] = {
@@ -188,44 +188,48 @@ def test_a_group_that_is_set_back_with_refused_entries_pending_keeps_its_ledger(
         "payload": str(entries[20]["payload"]).replace('"speed": 63', '"speed": 250'),
     }
     service = run(DLQ_MAX_ATTEMPTS="1000", BATCH_BLOCK_MS="100").ready()
-    ids = world.publish_at_once(entries)
-    world.until_pending([ids[10], ids[20]])
+    ids = servers.publish_at_once(entries)
+    servers.until_pending([ids[10], ids[20]])
     for _ in range(2):
         reads = service.metrics()["consumer_records_total"]
-        world.redis.xgroup_setid(world.stream, GROUP, ids[5] if back_to == "the middle" else "0")
+        servers.redis.xgroup_setid(
+            servers.stream, GROUP, ids[5] if back_to == "the middle" else "0"
+        )
         until(lambda: service.metrics()["consumer_records_total"] >= reads + 44, "read again")  # noqa: B023
-        world.until_pending([ids[10], ids[20]])
-    world.publish_at_once(live(50, first_second=1_000))
+        servers.until_pending([ids[10], ids[20]])
+    servers.publish_at_once(live(50, first_second=1_000))
     service.until_metrics(in_flight_records=0)
-    world.until_pending([ids[10], ids[20]])
-    assert world.rows() == 98
+    servers.until_pending([ids[10], ids[20]])
+    assert servers.rows() == 98
     assert service.stop() == 0
     assert service.ledger == {"read": 100, "acked": 98, "left_pending": 2}
 
 
 def test_a_group_that_is_set_back_while_entries_are_in_flight_keeps_its_ledger(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     service = run(BATCH_BLOCK_MS="100").ready()
-    with world.inserts_held():
-        world.publish_at_once(live(50))
-        world.until_writers_wait()
-        world.redis.xgroup_setid(world.stream, GROUP, "0")
+    with servers.inserts_held():
+        servers.publish_at_once(live(50))
+        servers.until_writers_wait()
+        servers.redis.xgroup_setid(servers.stream, GROUP, "0")
         until(lambda: service.metrics()["consumer_records_total"] >= 100, "they are read again")
-    world.until_settled()
-    world.assert_promise_kept(rows=50)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=50)
     assert service.stop() == 0
     assert service.ledger == {"read": 50, "acked": 50}
 
 
-def test_a_group_that_is_set_forward_loses_nothing_that_was_read(run: Run, world: Servers) -> None:
+def test_a_group_that_is_set_forward_loses_nothing_that_was_read(
+    run: Run, servers: Servers
+) -> None:
     service = run(**QUICK).ready()
-    world.publish_at_once(live(50))
+    servers.publish_at_once(live(50))
     service.until_metrics(acks_total=50)
-    world.redis.xgroup_setid(world.stream, GROUP, "$")
-    world.publish_at_once(live(50, first_second=1_000))
+    servers.redis.xgroup_setid(servers.stream, GROUP, "$")
+    servers.publish_at_once(live(50, first_second=1_000))
     service.until_metrics(acks_total=100)
-    world.assert_promise_kept(rows=100)
+    servers.assert_promise_kept(rows=100)
     assert service.stop() == 0
 
 
@@ -236,38 +240,38 @@ def fill(client: Redis) -> None:
 
 
 def test_a_redis_whose_memory_is_used_up_is_started_on_read_and_connected_to_again(
-    run: Run, own_redis: RedisServer, own_world: Servers
+    run: Run, own_redis: RedisServer, own_servers: Servers
 ) -> None:
-    own_world.create_group()
-    own_world.publish_at_once(live(100))
-    fill(own_world.redis)
+    own_servers.create_group()
+    own_servers.publish_at_once(live(100))
+    fill(own_servers.redis)
     service = run(REDIS_URL=own_redis.url, **QUICK).ready()
     service.until_metrics(acks_total=100)
-    own_world.redis.config_set("maxmemory", "0")
-    own_world.publish_at_once(live(100, first_second=1_000))
+    own_servers.redis.config_set("maxmemory", "0")
+    own_servers.publish_at_once(live(100, first_second=1_000))
     service.until_metrics(acks_total=200)
-    with own_world.inserts_held():
-        own_world.publish_at_once(live(100, first_second=2_000))
-        fill(own_world.redis)
-        own_world.redis.client_kill_filter(_type="normal", skipme=True)
+    with own_servers.inserts_held():
+        own_servers.publish_at_once(live(100, first_second=2_000))
+        fill(own_servers.redis)
+        own_servers.redis.client_kill_filter(_type="normal", skipme=True)
     service.until_metrics(acks_total=300)
-    own_world.assert_promise_kept(rows=300)
+    own_servers.assert_promise_kept(rows=300)
     service.until_ready_again()
     assert service.stop() == 0
 
 
 def test_a_group_that_is_missing_while_memory_is_used_up_is_waited_for(
-    run: Run, own_redis: RedisServer, own_world: Servers
+    run: Run, own_redis: RedisServer, own_servers: Servers
 ) -> None:
-    own_world.create_group()
+    own_servers.create_group()
     service = run(REDIS_URL=own_redis.url, **QUICK).ready()
-    own_world.publish_at_once(live(100))
+    own_servers.publish_at_once(live(100))
     service.until_metrics(acks_total=100)
-    fill(own_world.redis)
-    own_world.redis.xgroup_destroy(own_world.stream, GROUP)
+    fill(own_servers.redis)
+    own_servers.redis.xgroup_destroy(own_servers.stream, GROUP)
     service.until_not_ready("redis", saying="OOM")
-    own_world.redis.config_set("maxmemory", "0")
+    own_servers.redis.config_set("maxmemory", "0")
     service.until_ready_again()
-    own_world.until_settled()
-    own_world.assert_promise_kept(rows=100)
+    own_servers.until_settled()
+    own_servers.assert_promise_kept(rows=100)
     assert service.stop() == 0

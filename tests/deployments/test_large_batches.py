@@ -36,56 +36,56 @@ LOSE_SESSION = (
 )
 
 
-def sizes(world: Servers) -> list[int]:
+def sizes(servers: Servers) -> list[int]:
     """Rows of each transaction that wrote some, the smallest first."""
-    with world.owner() as owner:
+    with servers.owner() as owner:
         found = owner.execute("SELECT count(*) FROM positions GROUP BY xmin::text ORDER BY 1")
         return [count for (count,) in found.fetchall()]
 
 
 def test_a_server_that_loses_its_session_over_large_batches_gets_smaller_ones_until_it_is_mended(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     service = run(**QUICK_CLAIMS, WRITE_BATCH_SIZE=str(ENTRIES), BATCH_SIZE=str(ENTRIES)).ready()
-    world.publish_at_once(live(20))
+    servers.publish_at_once(live(20))
     service.until_metrics(acks_total=20)
-    world.own(*LOSE_SESSION)
-    world.publish_at_once(live(ENTRIES, first_second=1_000))
-    world.until_settled()
-    world.assert_promise_kept(rows=20 + ENTRIES)
-    assert ROWS_MAX // 4 < max(sizes(world)) <= ROWS_MAX
-    world.own("DROP TRIGGER lose_session ON positions")
+    servers.own(*LOSE_SESSION)
+    servers.publish_at_once(live(ENTRIES, first_second=1_000))
+    servers.until_settled()
+    servers.assert_promise_kept(rows=20 + ENTRIES)
+    assert ROWS_MAX // 4 < max(sizes(servers)) <= ROWS_MAX
+    servers.own("DROP TRIGGER lose_session ON positions")
     # Each success doubles what is tried next: the size of the start is reached again.
     for load in range(1, 10):
-        world.publish_at_once(live(ENTRIES, first_second=1_000 * (load + 1)))
-        world.until_settled()
-    world.assert_promise_kept(rows=20 + 10 * ENTRIES)
-    assert max(sizes(world)) == ENTRIES
+        servers.publish_at_once(live(ENTRIES, first_second=1_000 * (load + 1)))
+        servers.until_settled()
+    servers.assert_promise_kept(rows=20 + 10 * ENTRIES)
+    assert max(sizes(servers)) == ENTRIES
     assert service.stop() == 0
 
 
 def test_a_link_that_is_too_slow_for_a_whole_batch_gets_smaller_ones(
-    run: Run, world: Servers, postgres_link: Relay
+    run: Run, servers: Servers, postgres_link: Relay
 ) -> None:
-    url = world.database.processor_url.replace(
+    url = servers.database.processor_url.replace(
         f":{postgres_link.target_port}/", f":{postgres_link.port}/"
     )
     entries = 6_000
     service = run(POSTGRES_URL=url, WRITE_BATCH_SIZE=str(entries), BATCH_SIZE=str(entries)).ready()
-    world.publish_at_once(live(20))
+    servers.publish_at_once(live(20))
     service.until_metrics(acks_total=20)
     # All rows need twice the 30 s that a statement has.
     postgres_link.up.bytes_per_s = entries * ROW_BYTES // 60
-    world.publish_at_once(live(entries, first_second=1_000))
-    with world.owner() as owner:
+    servers.publish_at_once(live(entries, first_second=1_000))
+    with servers.owner() as owner:
         until(
             lambda: owner.execute("SELECT count(*) > 20 FROM positions").fetchone() == (True,),
             "a part of the batch is written",
             within_s=200,
         )
     postgres_link.up.bytes_per_s = None
-    world.until_settled()
-    world.assert_promise_kept(rows=20 + entries)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=20 + entries)
     assert service.stop() == 0
 
 

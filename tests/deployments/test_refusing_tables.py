@@ -127,9 +127,9 @@ OBSTACLES = {
 }
 
 
-def written_before(run: Run, world: Servers) -> Service:
+def written_before(run: Run, servers: Servers) -> Service:
     service = run(**QUICK_CLAIMS).ready()
-    world.publish_at_once(live(BEFORE))
+    servers.publish_at_once(live(BEFORE))
     service.until_metrics(acks_total=BEFORE)
     return service
 
@@ -139,149 +139,153 @@ def reason_of(service: Service) -> str:
     return str(service.readyz()[1]["reasons"].get("postgres", ""))
 
 
-def assert_held(service: Service, world: Servers, told: str) -> None:
+def assert_held(service: Service, servers: Servers, told: str) -> None:
     """Three thresholds go by: nothing counts, nothing is buried, and the service says why it holds all."""
     until(
-        lambda: told in reason_of(service) or world.attempts() or world.dead_letters(),
+        lambda: told in reason_of(service) or servers.attempts() or servers.dead_letters(),
         f"it says that it holds all, and why\n{service.report()}",
     )
-    assert (world.attempts(), world.dead_letters()) == ({}, [])
-    world.until_claim_passes(PASSES)
+    assert (servers.attempts(), servers.dead_letters()) == ({}, [])
+    servers.until_claim_passes(PASSES)
     until(lambda: told in reason_of(service), f"it still says so: {reason_of(service)}")
     assert service.readyz()[0] == 503
-    assert (world.attempts(), world.dead_letters()) == ({}, [])
+    assert (servers.attempts(), servers.dead_letters()) == ({}, [])
     assert service.metrics()['position_writes_total{status="failed"}'] == 0
     assert service.get("/healthz")[0] == 200
 
 
-def assert_all_written(service: Service, world: Servers, rows: int) -> None:
-    world.until_settled()
+def assert_all_written(service: Service, servers: Servers, rows: int) -> None:
+    servers.until_settled()
     service.until_ready_again()
-    world.assert_promise_kept(rows=rows)
+    servers.assert_promise_kept(rows=rows)
     assert service.stop() == 0
     assert service.ledger == {"read": BEFORE + ENTRIES, "acked": BEFORE + ENTRIES}
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
 def test_a_table_that_refuses_every_row_costs_none_and_work_goes_on_when_it_is_mended(
-    run: Run, world: Servers, obstacle: str
+    run: Run, servers: Servers, obstacle: str
 ) -> None:
     case = OBSTACLES[obstacle]
-    world.own(*case.before)
-    service = written_before(run, world)
-    world.own(*case.wrong)
-    before = world.rows()
-    world.publish_at_once(live(ENTRIES, first_second=1_000))
-    assert_held(service, world, case.told)
-    assert world.rows() == before
-    world.own(*case.right)
-    assert_all_written(service, world, before + ENTRIES)
+    servers.own(*case.before)
+    service = written_before(run, servers)
+    servers.own(*case.wrong)
+    before = servers.rows()
+    servers.publish_at_once(live(ENTRIES, first_second=1_000))
+    assert_held(service, servers, case.told)
+    assert servers.rows() == before
+    servers.own(*case.right)
+    assert_all_written(service, servers, before + ENTRIES)
 
 
 @pytest.mark.parametrize(
     "obstacle", ["a trigger raises for all", "the table of devices was emptied"]
 )
 def test_a_table_that_refuses_every_row_from_the_start_and_is_empty_costs_none(
-    run: Run, world: Servers, obstacle: str
+    run: Run, servers: Servers, obstacle: str
 ) -> None:
     case = OBSTACLES[obstacle]
-    world.own(*case.wrong)
+    servers.own(*case.wrong)
     service = run(**QUICK_CLAIMS).ready()
-    world.publish_at_once(live(BEFORE + ENTRIES))
-    assert_held(service, world, case.told)
+    servers.publish_at_once(live(BEFORE + ENTRIES))
+    assert_held(service, servers, case.told)
     known = [f"INSERT INTO devices VALUES ('{each['device_id']!s}')" for each in live(10)]
-    world.own(*(known if "devices" in obstacle else case.right))
-    assert_all_written(service, world, BEFORE + ENTRIES)
+    servers.own(*(known if "devices" in obstacle else case.right))
+    assert_all_written(service, servers, BEFORE + ENTRIES)
 
 
 def test_a_trickle_into_a_table_that_refuses_every_row_loses_nothing(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    service = written_before(run, world)
-    world.own(*trigger("P0001"))
+    service = written_before(run, servers)
+    servers.own(*trigger("P0001"))
     for second in range(10):
-        world.publish_at_once(live(ENTRIES // 10, devices=1, first_second=1_000 + 100 * second))
-        world.until_claim_passes(1)
-    assert_held(service, world, "none at all")
-    world.own(*NO_TRIGGER)
-    assert_all_written(service, world, BEFORE + ENTRIES)
+        servers.publish_at_once(live(ENTRIES // 10, devices=1, first_second=1_000 + 100 * second))
+        servers.until_claim_passes(1)
+    assert_held(service, servers, "none at all")
+    servers.own(*NO_TRIGGER)
+    assert_all_written(service, servers, BEFORE + ENTRIES)
 
 
-def test_a_redeployment_amid_the_refusals_changes_nothing(run: Run, world: Servers) -> None:
-    first = written_before(run, world)
-    world.own(*trigger("P0001"))
-    world.publish_at_once(live(ENTRIES, first_second=1_000))
-    assert_held(first, world, "none at all")
+def test_a_redeployment_amid_the_refusals_changes_nothing(run: Run, servers: Servers) -> None:
+    first = written_before(run, servers)
+    servers.own(*trigger("P0001"))
+    servers.publish_at_once(live(ENTRIES, first_second=1_000))
+    assert_held(first, servers, "none at all")
     assert first.stop() in {0, 3}
     second = run(INSTANCE_ID="processor-2", **QUICK_CLAIMS).ready()
-    assert_held(second, world, "none at all")
-    world.own(*NO_TRIGGER)
-    world.until_settled()
-    world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    assert_held(second, servers, "none at all")
+    servers.own(*NO_TRIGGER)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=BEFORE + ENTRIES)
 
 
 def test_rows_of_tomorrow_wait_for_their_partition_while_those_of_today_are_written(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
-    service = written_before(run, world)
+    servers.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
+    service = written_before(run, servers)
     mixed = [
         each
         for pair in zip(live(ENTRIES), live(ENTRIES, first_second=1_000), strict=True)
         for each in pair
     ]
-    ids = world.publish_at_once(mixed[2 * BEFORE :])
+    ids = servers.publish_at_once(mixed[2 * BEFORE :])
     later = ids[1::2]
     service.until_metrics(acks_total=ENTRIES)
-    world.until_claim_passes(PASSES)
-    assert world.pending_ids() == later
-    assert (world.attempts(), world.dead_letters()) == ({}, [])
-    world.own(partition("present", MIDDLE, "MAXVALUE"))
-    world.until_settled()
-    world.assert_promise_kept(rows=2 * ENTRIES - BEFORE)
+    servers.until_claim_passes(PASSES)
+    assert servers.pending_ids() == later
+    assert (servers.attempts(), servers.dead_letters()) == ({}, [])
+    servers.own(partition("present", MIDDLE, "MAXVALUE"))
+    servers.until_settled()
+    servers.assert_promise_kept(rows=2 * ENTRIES - BEFORE)
     assert service.stop() == 0
 
 
-def test_rows_of_tomorrow_that_fill_a_batch_hold_up_none_of_today(run: Run, world: Servers) -> None:
-    world.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
+def test_rows_of_tomorrow_that_fill_a_batch_hold_up_none_of_today(
+    run: Run, servers: Servers
+) -> None:
+    servers.own(*PARTITIONED, partition("past", "MINVALUE", MIDDLE))
     service = run(WRITE_BATCH_SIZE="50", BATCH_SIZE="50", **QUICK_CLAIMS).ready()
-    world.publish_at_once(live(BEFORE))
+    servers.publish_at_once(live(BEFORE))
     service.until_metrics(acks_total=BEFORE)
-    later = world.publish_at_once(live(200, first_second=1_000))
+    later = servers.publish_at_once(live(200, first_second=1_000))
     service.until_not_ready("postgres")
-    world.publish_at_once(live(ENTRIES)[BEFORE:])
-    until(lambda: world.rows() == ENTRIES, "those of today are written")
-    assert (world.attempts(), world.dead_letters()) == ({}, [])
-    assert set(world.pending_ids()) >= set(later)
-    world.own(partition("present", MIDDLE, "MAXVALUE"))
-    world.until_settled()
-    world.assert_promise_kept(rows=ENTRIES + 200)
+    servers.publish_at_once(live(ENTRIES)[BEFORE:])
+    until(lambda: servers.rows() == ENTRIES, "those of today are written")
+    assert (servers.attempts(), servers.dead_letters()) == ({}, [])
+    assert set(servers.pending_ids()) >= set(later)
+    servers.own(partition("present", MIDDLE, "MAXVALUE"))
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES + 200)
     assert service.stop() == 0
 
 
-def test_a_row_that_no_partition_will_ever_take_is_a_dead_letter(run: Run, world: Servers) -> None:
-    world.own(*PARTITIONED, partition("past", f"'{iso(START)}'", "MAXVALUE"))
-    service = written_before(run, world)
+def test_a_row_that_no_partition_will_ever_take_is_a_dead_letter(
+    run: Run, servers: Servers
+) -> None:
+    servers.own(*PARTITIONED, partition("past", f"'{iso(START)}'", "MAXVALUE"))
+    service = written_before(run, servers)
     old = live_entry(3, 0, timestamp=iso(START - timedelta(days=700)))
-    [poison] = world.publish_at_once([old])
-    world.publish_at_once(live(ENTRIES, first_second=1_000))
-    world.until_settled()
-    world.assert_promise_kept(rows=BEFORE + ENTRIES, poison=[poison])
+    [poison] = servers.publish_at_once([old])
+    servers.publish_at_once(live(ENTRIES, first_second=1_000))
+    servers.until_settled()
+    servers.assert_promise_kept(rows=BEFORE + ENTRIES, poison=[poison])
     assert service.stop() == 0
 
 
-def test_a_fault_of_most_devices_is_the_tables(run: Run, world: Servers) -> None:
-    service = written_before(run, world)
-    world.own(*NO_DEVICES, "INSERT INTO devices SELECT DISTINCT device_id FROM positions LIMIT 3")
-    world.publish_at_once(live(ENTRIES, devices=100, first_second=1_000))
-    assert_held(service, world, "known")
-    world.own(
+def test_a_fault_of_most_devices_is_the_tables(run: Run, servers: Servers) -> None:
+    service = written_before(run, servers)
+    servers.own(*NO_DEVICES, "INSERT INTO devices SELECT DISTINCT device_id FROM positions LIMIT 3")
+    servers.publish_at_once(live(ENTRIES, devices=100, first_second=1_000))
+    assert_held(service, servers, "known")
+    servers.own(
         "INSERT INTO devices VALUES "
         + ", ".join(f"('{each['device_id']!s}')" for each in live(100, devices=100))
         + " ON CONFLICT DO NOTHING"
     )
-    world.until_settled()
-    world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=BEFORE + ENTRIES)
     assert service.stop() == 0
 
 
@@ -308,18 +312,18 @@ def test_a_server_whose_transaction_ids_are_used_up_costs_no_row(
     run: Run, postgres_binaries: PostgresBinaries, redis_client: Redis, stream_name: str
 ) -> None:
     with launch_postgres(postgres_binaries) as server:
-        world = Servers(redis_client, stream_name, create_database(server, "telemetry"))
-        service = run(**QUICK_CLAIMS, POSTGRES_URL=world.database.processor_url).ready()
-        world.publish_at_once(live(BEFORE))
+        servers = Servers(redis_client, stream_name, create_database(server, "telemetry"))
+        service = run(**QUICK_CLAIMS, POSTGRES_URL=servers.database.processor_url).ready()
+        servers.publish_at_once(live(BEFORE))
         service.until_metrics(acks_total=BEFORE)
         with psycopg.connect(server.admin_url) as owner:
             [next_xid] = owner.execute("SELECT txid_current()").fetchone() or (0,)
         server.process.stop()
         reset_xid(server, next_xid + LAST_XID)
         server.process.start()
-        world.publish_at_once(live(ENTRIES, first_second=1_000))
-        assert_held(service, world, "wraparound")
+        servers.publish_at_once(live(ENTRIES, first_second=1_000))
+        assert_held(service, servers, "wraparound")
         server.process.stop()
         reset_xid(server, next_xid + 1)
         server.process.start()
-        assert_all_written(service, world, BEFORE + ENTRIES)
+        assert_all_written(service, servers, BEFORE + ENTRIES)

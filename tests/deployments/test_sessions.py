@@ -37,15 +37,15 @@ SPY = (
 )
 
 
-def seen(world: Servers, name: str) -> set[str]:
+def seen(servers: Servers, name: str) -> set[str]:
     """What this setting was whenever rows were written."""
-    with world.owner() as owner:
+    with servers.owner() as owner:
         found = owner.execute("SELECT setting FROM seen WHERE name = %s", [name]).fetchall()
     return {setting for (setting,) in found}
 
 
-def assert_text_is_stored_right(world: Servers, count: int, *, device: str = DEVICE) -> None:
-    with world.owner() as owner:
+def assert_text_is_stored_right(servers: Servers, count: int, *, device: str = DEVICE) -> None:
+    with servers.owner() as owner:
         # The database's own setting is meant for the service, and would have its way here, too.
         owner.execute("SET client_encoding = 'UTF8'")
         found = owner.execute(
@@ -54,7 +54,7 @@ def assert_text_is_stored_right(world: Servers, count: int, *, device: str = DEV
     assert found == [(device, TEXT)] * count
 
 
-def publish_text(world: Servers, *, first_second: int = 0, device: str = DEVICE) -> None:
+def publish_text(servers: Servers, *, first_second: int = 0, device: str = DEVICE) -> None:
     """Rows with text by both paths: a COPY, then a batch that repeats some of them, which is staged."""
     rows = [
         live_entry(1, first_second + n, device_id=device, attributes={"10358": TEXT})
@@ -64,10 +64,10 @@ def publish_text(world: Servers, *, first_second: int = 0, device: str = DEVICE)
         # As bytes of UTF-8, as a producer in another language writes it: an escape has nothing to spoil.
         value = json.loads(str(fields["payload"]))
         fields["payload"] = json.dumps(value, ensure_ascii=False)
-    world.publish_at_once(rows)
-    world.until_settled()
-    world.publish_at_once([*rows[:5], *live(5, first_second=first_second + 100)])
-    world.until_settled()
+    servers.publish_at_once(rows)
+    servers.until_settled()
+    servers.publish_at_once([*rows[:5], *live(5, first_second=first_second + 100)])
+    servers.until_settled()
 
 
 @pytest.fixture
@@ -85,43 +85,43 @@ ENCODINGS = ["LATIN1", "WIN1252", "SQL_ASCII", "EUC_JP"]
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("whose", ["role", "database"])
 def test_another_client_encoding_of_role_or_database_changes_no_letter(
-    run: Run, world: Servers, role: str, whose: str, encoding: str
+    run: Run, servers: Servers, role: str, whose: str, encoding: str
 ) -> None:
-    name = {"role": role, "database": world.database.name}[whose]
-    world.own(f"ALTER {whose} {name} SET client_encoding = '{encoding}'")
+    name = {"role": role, "database": servers.database.name}[whose]
+    servers.own(f"ALTER {whose} {name} SET client_encoding = '{encoding}'")
     service = run(**QUICK_CLAIMS).ready()
-    publish_text(world, device=IMEI)
-    assert_text_is_stored_right(world, 10, device=IMEI)
-    world.assert_promise_kept(rows=15)
+    publish_text(servers, device=IMEI)
+    assert_text_is_stored_right(servers, 10, device=IMEI)
+    servers.assert_promise_kept(rows=15)
     assert service.stop() == 0
 
 
 def test_another_client_encoding_changes_no_letter_of_a_devices_name(
-    run: Run, world: Servers, role: str
+    run: Run, servers: Servers, role: str
 ) -> None:
-    world.own(f"ALTER ROLE {role} SET client_encoding = 'LATIN1'")
+    servers.own(f"ALTER ROLE {role} SET client_encoding = 'LATIN1'")
     service = run(**QUICK_CLAIMS).ready()
-    publish_text(world)
-    assert_text_is_stored_right(world, 10)
+    publish_text(servers)
+    assert_text_is_stored_right(servers, 10)
     assert service.stop() == 0
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
 def test_another_client_encoding_of_the_environment_changes_no_letter(
-    run: Run, world: Servers, encoding: str
+    run: Run, servers: Servers, encoding: str
 ) -> None:
     service = run(**QUICK_CLAIMS, PGCLIENTENCODING=encoding).ready()
-    publish_text(world, device=IMEI)
-    assert_text_is_stored_right(world, 10, device=IMEI)
-    world.assert_promise_kept(rows=15)
+    publish_text(servers, device=IMEI)
+    assert_text_is_stored_right(servers, 10, device=IMEI)
+    servers.assert_promise_kept(rows=15)
     assert service.stop() == 0
 
 
-def test_another_client_encoding_in_the_url_changes_no_letter(run: Run, world: Servers) -> None:
-    url = f"{world.database.processor_url}?client_encoding=LATIN1"
+def test_another_client_encoding_in_the_url_changes_no_letter(run: Run, servers: Servers) -> None:
+    url = f"{servers.database.processor_url}?client_encoding=LATIN1"
     service = run(**QUICK_CLAIMS, POSTGRES_URL=url).ready()
-    publish_text(world)
-    assert_text_is_stored_right(world, 10)
+    publish_text(servers)
+    assert_text_is_stored_right(servers, 10)
     assert service.stop() == 0
 
 
@@ -147,10 +147,10 @@ ROLE_SETTINGS = {
 
 @pytest.mark.parametrize("setting", ROLE_SETTINGS)
 def test_a_setting_of_the_role_changes_nothing(
-    run: Run, world: Servers, role: str, setting: str
+    run: Run, servers: Servers, role: str, setting: str
 ) -> None:
     value, unwanted = ROLE_SETTINGS[setting]
-    world.own(
+    servers.own(
         "CREATE SCHEMA shadow",
         "CREATE TABLE shadow.positions (LIKE public.positions INCLUDING ALL)",
         "GRANT ALL ON SCHEMA shadow TO processor",
@@ -159,10 +159,10 @@ def test_a_setting_of_the_role_changes_nothing(
         f"ALTER ROLE {role} SET {setting} = {value}",
     )
     service = run(**QUICK_CLAIMS).ready()
-    publish_text(world)
-    assert_text_is_stored_right(world, 10)
-    world.assert_promise_kept(rows=15)
-    assert unwanted not in seen(world, setting)
+    publish_text(servers)
+    assert_text_is_stored_right(servers, 10)
+    servers.assert_promise_kept(rows=15)
+    assert unwanted not in seen(servers, setting)
     assert service.metrics()['position_writes_total{status="failed"}'] == 0
     service.until_ready_again()
     assert service.stop() == 0
@@ -173,33 +173,33 @@ IGNORING = {"ignore_startup_parameters": "options,extra_float_digits"}
 
 @pytest.mark.parametrize("settings", [{}, IGNORING], ids=["refuses options", "ignores options"])
 def test_behind_a_pooler_in_session_mode_rows_are_committed_durably(
-    run: Run, world: Servers, role: str, postgres_server: PostgresServer, settings: dict[str, str]
+    run: Run, servers: Servers, role: str, postgres_server: PostgresServer, settings: dict[str, str]
 ) -> None:
-    world.own(*SPY, f"ALTER ROLE {role} SET synchronous_commit = off")
+    servers.own(*SPY, f"ALTER ROLE {role} SET synchronous_commit = off")
     with launch_pgbouncer(postgres_server, pool_mode="session", settings=settings) as pooler:
-        url = pooler.database(world.database.name).processor_url
+        url = pooler.database(servers.database.name).processor_url
         service = run(**QUICK_CLAIMS, POSTGRES_URL=url).ready()
-        publish_text(world)
-        assert_text_is_stored_right(world, 10)
+        publish_text(servers)
+        assert_text_is_stored_right(servers, 10)
         # The pooler gives the service other servers from now on.
         with psycopg.connect(pooler.console_url, autocommit=True) as console:
             console.execute("RECONNECT")
-        world.end_sessions()
-        publish_text(world, first_second=1_000)
-        world.assert_promise_kept(rows=30)
-        assert seen(world, "synchronous_commit") == {"on"}
-        assert seen(world, "client_encoding") == {"UTF8"}
+        servers.end_sessions()
+        publish_text(servers, first_second=1_000)
+        servers.assert_promise_kept(rows=30)
+        assert seen(servers, "synchronous_commit") == {"on"}
+        assert seen(servers, "client_encoding") == {"UTF8"}
         service.until_ready_again()
         assert service.stop() == 0
 
 
 @pytest.mark.parametrize("pool_mode", ["transaction", "statement"])
 def test_a_pooler_that_changes_servers_between_transactions_is_refused_at_the_start(
-    run: Run, world: Servers, postgres_server: PostgresServer, pool_mode: str
+    run: Run, servers: Servers, postgres_server: PostgresServer, pool_mode: str
 ) -> None:
     settings = {**IGNORING, "default_pool_size": "4"}
     with launch_pgbouncer(postgres_server, pool_mode=pool_mode, settings=settings) as pooler:
-        url = pooler.database(world.database.name).processor_url
+        url = pooler.database(servers.database.name).processor_url
         service = run(POSTGRES_URL=url, CONNECT_ATTEMPTS="2", CONNECT_BACKOFF_MAX_MS="100")
         assert service.wait() in {4, 78}
         last: str = service.lines[-1]["msg"]
@@ -209,18 +209,18 @@ def test_a_pooler_that_changes_servers_between_transactions_is_refused_at_the_st
 
 @pytest.mark.parametrize(("writers", "sessions"), [(1, 2), (1, 3), (2, 3)])
 def test_a_role_with_no_session_to_spare_has_its_crash_suspects_decided(
-    run: Run, world: Servers, role: str, writers: int, sessions: int
+    run: Run, servers: Servers, role: str, writers: int, sessions: int
 ) -> None:
-    world.own(f"ALTER ROLE {role} CONNECTION LIMIT {sessions}")
+    servers.own(f"ALTER ROLE {role} CONNECTION LIMIT {sessions}")
     service = run(**QUICK_CLAIMS, WRITERS=str(writers)).ready()
-    world.publish(live(100))
-    world.until_settled()
+    servers.publish(live(100))
+    servers.until_settled()
     # Every session that the service may have is in use by now.
-    until(lambda: len(world.sessions_of_the_processor()) > writers, "its sessions")
-    world.publish_abandoned(live(10, first_second=1_000), deliveries=6)
-    world.publish(live(100, first_second=2_000))
-    world.until_settled()
-    world.assert_promise_kept(rows=210)
+    until(lambda: len(servers.sessions_of_the_processor()) > writers, "its sessions")
+    servers.publish_abandoned(live(10, first_second=1_000), deliveries=6)
+    servers.publish(live(100, first_second=2_000))
+    servers.until_settled()
+    servers.assert_promise_kept(rows=210)
     assert service.logged("crash suspect")
     service.until_ready_again()
     assert service.stop() == 0

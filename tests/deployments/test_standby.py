@@ -57,7 +57,7 @@ class Pair:
     primary: PostgresServer
     standby: PostgresServer
     link: Relay
-    world: Servers
+    servers: Servers
 
     def cut_standby_off(self) -> None:
         """Let nothing more reach the standby, and its primary hear nothing of it."""
@@ -68,7 +68,7 @@ class Pair:
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the primary, as its owner."""
-        with psycopg.connect(self.world.database.admin_url, autocommit=True) as owner:
+        with psycopg.connect(self.servers.database.admin_url, autocommit=True) as owner:
             return owner.execute(query.encode()).fetchall()
 
     def waiting(self) -> set[int]:
@@ -79,7 +79,7 @@ class Pair:
         """Have the primary die and the standby, as it is, take its place."""
         self.primary.process.kill()
         promote(self.standby)
-        return self.standby.database(self.world.database.name)
+        return self.standby.database(self.servers.database.name)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def start(run: Run, pair: Pair) -> Callable[..., Service]:
     """Starts the service on the pair's primary, or where `on` says."""
 
     def start(*, on: Database | None = None, **env: str) -> Service:
-        database = on or pair.world.database
+        database = on or pair.servers.database
         return run(**{"POSTGRES_URL": database.processor_url, **QUICK, **env})
 
     return start
@@ -112,37 +112,37 @@ def start(run: Run, pair: Pair) -> Callable[..., Service]:
 def with_unconfirmed_rows(pair: Pair, start: Callable[..., Service], **env: str) -> Service:
     """A service that has written some rows, and waits with ENTRIES more for a standby that is cut off."""
     service = start(**env).ready()
-    pair.world.publish_at_once(live(BEFORE))
+    pair.servers.publish_at_once(live(BEFORE))
     service.until_metrics(acks_total=BEFORE)
     pair.cut_standby_off()
-    pair.world.publish_at_once(live(ENTRIES, first_second=1_000))
+    pair.servers.publish_at_once(live(ENTRIES, first_second=1_000))
     until(pair.waiting, "the service's COPY waits for the standby")
     return service
 
 
-def acknowledged(world: Servers) -> int:
-    [group] = world.redis.xinfo_groups(world.stream)
-    return int(group["entries-read"]) - world.pending()
+def acknowledged(servers: Servers) -> int:
+    [group] = servers.redis.xinfo_groups(servers.stream)
+    return int(group["entries-read"]) - servers.pending()
 
 
 def assert_nothing_lost(pair: Pair, start: Callable[..., Service]) -> None:
     """Lose the primary: what was acknowledged is on the standby, and the next life brings the rest there."""
     heir = pair.lose_primary()
-    world = Servers(pair.world.redis, pair.world.stream, heir)
-    acked, kept = acknowledged(world), world.rows()
+    servers = Servers(pair.servers.redis, pair.servers.stream, heir)
+    acked, kept = acknowledged(servers), servers.rows()
     assert acked <= kept, f"{acked} entries are acknowledged, {kept} rows are on the new primary"
     last = start(
         on=heir, INSTANCE_ID="processor-3", CLAIM_THRESHOLD_MS="300", CLAIM_INTERVAL_MS="100"
     )
-    world.until_settled()
-    world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=BEFORE + ENTRIES)
     assert last.stop() == 0
 
 
 def until_next_life_waits(pair: Pair, next_life: Service, before: set[int]) -> None:
     """Wait until the next life, too, waits for the standby, or has wrongly gone on without it."""
     until(
-        lambda: pair.waiting() - before or acknowledged(pair.world) > BEFORE,
+        lambda: pair.waiting() - before or acknowledged(pair.servers) > BEFORE,
         f"the next life waits\n{next_life.report()}",
     )
 
@@ -256,9 +256,9 @@ def test_a_life_that_follows_to_the_promoted_standby_brings_there_what_was_uncon
     url = f"postgresql://{credentials}@{both}?target_session_attrs=read-write"
     service = with_unconfirmed_rows(pair, start, POSTGRES_URL=url)
     heir = pair.lose_primary()
-    world = Servers(pair.world.redis, pair.world.stream, heir)
-    world.until_settled()
-    world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    servers = Servers(pair.servers.redis, pair.servers.stream, heir)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=BEFORE + ENTRIES)
     service.until_ready_again()
     assert service.stop() == 0
 
@@ -275,14 +275,14 @@ def test_behind_its_deadline_a_write_is_left_waiting_for_the_standby_and_the_ser
     assert service.readyz()[0] == 503
     assert service.get("/healthz")[0] == 200
     assert not visible(pair)
-    assert acknowledged(pair.world) == BEFORE
+    assert acknowledged(pair.servers) == BEFORE
     # However long it takes, it does not fill the server with sessions that it has given up.
     sessions = "SELECT FROM pg_stat_activity WHERE usename = 'processor'"
     assert len(pair.ask(sessions)) <= SESSIONS_MAX
     pair.bring_standby_back()
-    pair.world.until_settled()
+    pair.servers.until_settled()
     service.until_ready_again()
-    pair.world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    pair.servers.assert_promise_kept(rows=BEFORE + ENTRIES)
     assert service.stop() == 0
 
 
@@ -291,9 +291,9 @@ def test_a_standby_that_its_owner_dispenses_with_is_waited_for_no_longer(
 ) -> None:
     service = with_unconfirmed_rows(pair, start)
     dispense_with_standby(pair.primary)
-    pair.world.until_settled()
+    pair.servers.until_settled()
     service.until_ready_again()
-    pair.world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    pair.servers.assert_promise_kept(rows=BEFORE + ENTRIES)
     assert service.stop() == 0
 
 
@@ -307,6 +307,6 @@ def test_a_deployment_while_the_standby_is_away_becomes_ready_when_it_is_back(
     until_next_life_waits(pair, second, before)
     pair.bring_standby_back()
     second.ready().until_ready_again()
-    pair.world.until_settled()
-    pair.world.assert_promise_kept(rows=BEFORE + ENTRIES)
+    pair.servers.until_settled()
+    pair.servers.assert_promise_kept(rows=BEFORE + ENTRIES)
     assert second.stop() == 0

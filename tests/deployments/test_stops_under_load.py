@@ -47,11 +47,11 @@ def starved_machine() -> Iterator[None]:
 
 
 def test_a_stop_with_a_frozen_postgres_on_a_starved_machine_releases_everything_in_time(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS=str(BUDGET_MS), BATCH_SIZE=str(ENTRIES)).ready()
-    with world.inserts_held():
-        ids = world.publish_at_once(live(ENTRIES, devices=100))
+    with servers.inserts_held():
+        ids = servers.publish_at_once(live(ENTRIES, devices=100))
         until(lambda: service.metrics()["in_flight_records"] == ENTRIES, "all is in flight")
         postgres_server.process.freeze()
         with starved_machine():
@@ -61,18 +61,18 @@ def test_a_stop_with_a_frozen_postgres_on_a_starved_machine_releases_everything_
         postgres_server.process.thaw()
     assert took_s < BUDGET_MS / 1_000 + EXIT_S
     assert (service.lines[-1]["released"], service.lines[-1]["left"]) == (ENTRIES, 0)
-    left = world.pending_entries()
+    left = servers.pending_entries()
     assert list(left) == ids
     assert [entry_id for entry_id, each in left.items() if each.idle_ms < RELEASED_IDLE_MS] == []
     heir = run(INSTANCE_ID="processor-2").ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=ENTRIES)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES)
     assert heir.stop() == 0
 
 
-def test_an_idle_stop_on_a_starved_machine_is_a_clean_exit(run: Run, world: Servers) -> None:
+def test_an_idle_stop_on_a_starved_machine_is_a_clean_exit(run: Run, servers: Servers) -> None:
     service = run(DRAIN_BUDGET_MS=str(BUDGET_MS)).ready()
-    world.publish_at_once(live(1_000))
+    servers.publish_at_once(live(1_000))
     service.until_metrics(acks_total=1_000)
     with starved_machine():
         asked = time.monotonic()

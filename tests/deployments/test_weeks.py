@@ -41,44 +41,44 @@ def weeks(count: int, *, days: int = 30) -> list[Fields]:
 
 
 def test_a_replay_of_weeks_after_a_kill_is_found_in_the_table_whole(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     entries = [*weeks(ENTRIES), live_entry(7, 0, timestamp=iso(START - timedelta(days=330)))]
     # Nobody has analysed the table, and nobody will.
-    world.own("ALTER TABLE positions SET (autovacuum_enabled = off)")
-    world.publish(entries)
+    servers.own("ALTER TABLE positions SET (autovacuum_enabled = off)")
+    servers.publish(entries)
     first = run(**QUICK_CLAIMS).ready()
-    world.until_rows(ENTRIES // 2)
+    servers.until_rows(ENTRIES // 2)
     first.kill()
     second = run(**QUICK_CLAIMS).ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=len(entries))
+    servers.until_settled()
+    servers.assert_promise_kept(rows=len(entries))
     second.kill()
-    world.redis.xgroup_setid(world.stream, GROUP, "0")
-    world.publish(live(ENTRIES, devices=DEVICES, first_second=10_000))
+    servers.redis.xgroup_setid(servers.stream, GROUP, "0")
+    servers.publish(live(ENTRIES, devices=DEVICES, first_second=10_000))
     third = run(**QUICK_CLAIMS).ready()
     seen = third.until_metrics(acks_total=len(entries) + ENTRIES)
     assert (seen[INSERTED], seen[DUPLICATE]) == (ENTRIES, len(entries))
-    world.assert_promise_kept(rows=len(entries) + ENTRIES)
+    servers.assert_promise_kept(rows=len(entries) + ENTRIES)
     assert third.stop() == 0
 
 
 def test_weeks_that_are_half_known_are_completed_and_nothing_is_changed(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     entries = weeks(ENTRIES)
     first = run(**QUICK_CLAIMS).ready()
-    world.publish(entries[::2])
+    servers.publish(entries[::2])
     first.until_metrics(acks_total=ENTRIES // 2)
     first.kill()
-    with world.owner() as owner:
+    with servers.owner() as owner:
         owner.execute("UPDATE positions SET faulty = true")
     second = run(**QUICK_CLAIMS).ready()
-    world.publish(entries)
+    servers.publish(entries)
     seen = second.until_metrics(acks_total=ENTRIES)
     assert (seen[INSERTED], seen[DUPLICATE]) == (ENTRIES // 2, ENTRIES // 2)
-    world.assert_promise_kept(rows=ENTRIES)
-    with world.owner() as owner:
+    servers.assert_promise_kept(rows=ENTRIES)
+    with servers.owner() as owner:
         assert owner.execute("SELECT count(*) FROM positions WHERE faulty").fetchone() == (
             ENTRIES // 2,
         )

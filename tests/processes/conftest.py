@@ -1,4 +1,4 @@
-"""Fixtures of the process tests: the servers as a world, and processors that live in it."""
+"""Fixtures of the process tests: the servers as a servers, and processors that live in it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """Starts a processor on the test's world; keywords are environment variables."""
+    """Starts a processor on the test's servers; keywords are environment variables."""
 
     def __call__(self, **env: str) -> Service: ...
 
 
 @pytest.fixture
-def world(redis_client: Redis, stream_name: str, database: Database) -> Servers:
+def servers(redis_client: Redis, stream_name: str, database: Database) -> Servers:
     return Servers(redis_client, stream_name, database)
 
 
 @pytest.fixture
 def run(
-    world: Servers, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
+    servers: Servers, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
 ) -> Iterator[Run]:
     """Whatever a test does with them: none is left, none has shown a password, none a traceback."""
     services: list[Service] = []
@@ -44,8 +44,8 @@ def run(
             **base_environment(tmp_path),
             "CONTROL_SOCKET": str(tmp_path / f"control-{number}.sock"),
             "REDIS_URL": redis_server.url,
-            "POSTGRES_URL": world.database.processor_url,
-            "REDIS_TELEMETRY_STREAM": world.stream,
+            "POSTGRES_URL": servers.database.processor_url,
+            "REDIS_TELEMETRY_STREAM": servers.stream,
             **env,
         }
         service = Service(settings, tmp_path / f"stderr-{number}")

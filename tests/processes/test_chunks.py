@@ -25,32 +25,32 @@ def of_many_days() -> list[Fields]:
 
 
 def test_lives_that_end_amid_chunks_that_open_and_are_compressed_write_every_row_once(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     has_chunks = postgres_server.binaries.timescaledb is not None
-    world.publish(of_many_days())
+    servers.publish(of_many_days())
     killed = run(**SMALL).ready()
-    world.until_rows(ENTRIES // 4)
+    servers.until_rows(ENTRIES // 4)
     killed.kill()
-    with world.owner() as owner:
+    with servers.owner() as owner:
         assert compress(owner, postgres_server) == (DAYS if has_chunks else 0)
 
     stopped = run(**SMALL).ready()
-    world.until_rows(ENTRIES // 2)
+    servers.until_rows(ENTRIES // 2)
     assert stopped.stop(SIGTERM) == 0
     assert stopped.ledger["acked"] == stopped.ledger["read"]
 
     survivor = run(**SMALL).ready()
-    world.until_settled()
-    assert world.rows() == ENTRIES
+    servers.until_settled()
+    assert servers.rows() == ENTRIES
 
     before = survivor.metrics()
-    world.publish(of_many_days())
+    servers.publish(of_many_days())
     seen = survivor.until_metrics(acks_total=before["acks_total"] + ENTRIES)
     duplicates = 'position_writes_total{status="duplicate"}'
     assert seen[duplicates] - before[duplicates] == ENTRIES
     assert seen['position_writes_total{status="failed"}'] == 0
-    assert world.rows() == ENTRIES
-    with world.owner() as owner:
+    assert servers.rows() == ENTRIES
+    with servers.owner() as owner:
         assert tables_in_use(owner) == (DAYS if has_chunks else 1)
     assert survivor.stop() == 0

@@ -23,92 +23,94 @@ STUCK = 100
 INSERTED = 'position_writes_total{status="inserted"}'
 
 
-def test_what_a_dead_consumer_left_is_claimed_at_the_start(run: Run, world: Servers) -> None:
-    world.create_group()
-    world.publish_abandoned(drive(ENTRIES))
+def test_what_a_dead_consumer_left_is_claimed_at_the_start(run: Run, servers: Servers) -> None:
+    servers.create_group()
+    servers.publish_abandoned(drive(ENTRIES))
     service = run(**AT_START_ONLY).ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=ENTRIES)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES)
     assert service.stop() == 0
     assert service.ledger == {"read": ENTRIES, "acked": ENTRIES}
 
 
-def test_what_a_consumer_leaves_later_is_claimed_in_a_later_pass(run: Run, world: Servers) -> None:
+def test_what_a_consumer_leaves_later_is_claimed_in_a_later_pass(
+    run: Run, servers: Servers
+) -> None:
     service = run(**QUICK_CLAIMS).ready()
-    world.until_claim_passes(2)
-    world.publish_abandoned(drive(ENTRIES))
+    servers.until_claim_passes(2)
+    servers.publish_abandoned(drive(ENTRIES))
     service.until_metrics(acks_total=ENTRIES)
-    world.assert_promise_kept(rows=ENTRIES)
+    servers.assert_promise_kept(rows=ENTRIES)
 
 
 def test_a_tail_that_is_stuck_behind_thousands_of_fresh_entries_is_reached_within_one_pass(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.create_group()
-    ids = world.publish(drive(PENDING))
-    world.deliver_to("busy", PENDING)
+    servers.create_group()
+    ids = servers.publish(drive(PENDING))
+    servers.deliver_to("busy", PENDING)
     fresh, stuck = ids[:-STUCK], ids[-STUCK:]
-    world.abandon("dead", stuck)
+    servers.abandon("dead", stuck)
 
     # A step of the pass looks at ten times as many entries as it may claim.
     service = run(BATCH_SIZE=str(STUCK), **AT_START_ONLY).ready()
     service.until_metrics(acks_total=STUCK)
-    assert world.rows() == STUCK
-    left = world.pending_entries()
+    assert servers.rows() == STUCK
+    left = servers.pending_entries()
     assert list(left) == fresh
     assert {(each.consumer, each.deliveries) for each in left.values()} == {("busy", 1)}
 
-    world.abandon("busy", fresh)
+    servers.abandon("busy", fresh)
     run(INSTANCE_ID="processor-2", **AT_START_ONLY).ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=PENDING)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=PENDING)
 
 
 def test_entries_pending_under_another_name_are_left_to_it_until_the_threshold(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.create_group()
-    others = world.publish(drive(5))
-    world.deliver_to("processor-2", 5)
+    servers.create_group()
+    others = servers.publish(drive(5))
+    servers.deliver_to("processor-2", 5)
     service = run(CLAIM_INTERVAL_MS="20").ready()
-    world.publish(drive(5, first_second=1_000))
+    servers.publish(drive(5, first_second=1_000))
     service.until_metrics(acks_total=5)
-    world.until_claim_passes(10)
-    assert world.pending_ids() == others
-    assert {each.deliveries for each in world.pending_entries().values()} == {1}
+    servers.until_claim_passes(10)
+    assert servers.pending_ids() == others
+    assert {each.deliveries for each in servers.pending_entries().values()} == {1}
 
 
-def test_abandoned_entries_that_were_trimmed_are_told_as_lost(run: Run, world: Servers) -> None:
-    world.create_group()
-    ids = world.publish_abandoned(drive(20))
-    world.redis.xtrim(world.stream, minid=ids[5], approximate=False)
+def test_abandoned_entries_that_were_trimmed_are_told_as_lost(run: Run, servers: Servers) -> None:
+    servers.create_group()
+    ids = servers.publish_abandoned(drive(20))
+    servers.redis.xtrim(servers.stream, minid=ids[5], approximate=False)
     service = run(**QUICK_CLAIMS).ready()
     service.until_metrics(acks_total=15)
     line = service.wait_for("entries lost")
     assert (line["level"], line["n"]) == ("error", 5)
     assert all(entry_id in json.dumps(line) for entry_id in ids[:5])
     assert not any(entry_id in json.dumps(line) for entry_id in ids[5:])
-    world.assert_promise_kept(rows=15)
+    servers.assert_promise_kept(rows=15)
     assert service.stop() == 0
     assert len(service.logged("entries lost")) == 1
     assert service.ledger == {"read": 20, "acked": 15, "lost": 5}
 
 
 def test_a_peer_that_was_killed_at_work_is_succeeded_by_the_living(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     killed = run(**QUICK_CLAIMS).ready()
-    with world.inserts_held():
-        world.publish_at_once(drive(ENTRIES))
-        world.until_writers_wait()
+    with servers.inserts_held():
+        servers.publish_at_once(drive(ENTRIES))
+        servers.until_writers_wait()
         killed.kill()
         survivor = run(INSTANCE_ID="processor-2", **QUICK_CLAIMS).ready()
     survivor.until_metrics(acks_total=ENTRIES)
-    world.assert_promise_kept(rows=ENTRIES)
+    servers.assert_promise_kept(rows=ENTRIES)
 
 
 def test_instances_that_wait_for_a_frozen_postgres_keep_their_leases(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     # The leases must outlast what a busy machine keeps a process from running.
     patient = {**QUICK_CLAIMS, "CLAIM_THRESHOLD_MS": "1500"}
@@ -116,39 +118,39 @@ def test_instances_that_wait_for_a_frozen_postgres_keep_their_leases(
     for service in services:
         service.ready()
     postgres_server.process.freeze()
-    ids = world.publish(drive(ENTRIES // 5))
-    world.until_pending(ids)
-    owners = world.pending_entries()
+    ids = servers.publish(drive(ENTRIES // 5))
+    servers.until_pending(ids)
+    owners = servers.pending_entries()
     # A pass of each every 100 ms: twice the threshold.
-    world.until_claim_passes(60)
-    held = world.pending_entries()
+    servers.until_claim_passes(60)
+    held = servers.pending_entries()
     assert {entry_id: each.consumer for entry_id, each in held.items()} == {
         entry_id: each.consumer for entry_id, each in owners.items()
     }
     assert {each.deliveries for each in held.values()} == {1}
     postgres_server.process.thaw()
-    world.until_settled()
-    world.assert_promise_kept(rows=ENTRIES // 5)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES // 5)
     assert sum(service.metrics()["acks_total"] for service in services) == ENTRIES // 5
 
 
 def test_an_instance_that_was_frozen_takes_nothing_back_from_who_has_taken_over(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     frozen = run(**QUICK_CLAIMS).ready()
-    with world.inserts_held():
-        ids = world.publish_at_once(drive(ENTRIES))
-        world.until_writers_wait()
+    with servers.inserts_held():
+        ids = servers.publish_at_once(drive(ENTRIES))
+        servers.until_writers_wait()
         frozen.send(SIGSTOP)
         heir = run(INSTANCE_ID="processor-2", **QUICK_CLAIMS).ready()
-        until(lambda: owners(world) == {"processor-2"}, "the living has claimed all")
+        until(lambda: owners(servers) == {"processor-2"}, "the living has claimed all")
         frozen.send(SIGCONT)
         # Many times the third of the threshold, at which leases are renewed.
-        world.until_claim_passes(20)
-        assert owners(world) == {"processor-2"}
-        assert world.pending_ids() == ids
-    world.until_settled()
-    world.assert_promise_kept(rows=ENTRIES)
+        servers.until_claim_passes(20)
+        assert owners(servers) == {"processor-2"}
+        assert servers.pending_ids() == ids
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES)
     until(lambda: frozen.metrics()["in_flight_records"] == 0, "it has nothing in flight")
     assert frozen.metrics()[INSERTED] + heir.metrics()[INSERTED] == ENTRIES
     assert frozen.stop() == 0
@@ -156,5 +158,5 @@ def test_an_instance_that_was_frozen_takes_nothing_back_from_who_has_taken_over(
     assert ledger.pop("read") == ENTRIES == sum(ledger.values())
 
 
-def owners(world: Servers) -> set[str]:
-    return {each.consumer for each in world.pending_entries().values()}
+def owners(servers: Servers) -> set[str]:
+    return {each.consumer for each in servers.pending_entries().values()}

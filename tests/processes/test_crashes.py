@@ -33,7 +33,7 @@ PostgresStore.copy_direct = crash
 
 @pytest.fixture
 def crashing(
-    world: Servers, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
+    servers: Servers, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
 ) -> Iterator[Service]:
     """A processor whose first write raises an error that nobody expects."""
     (tmp_path / "sitecustomize.py").write_text(SITECUSTOMIZE)
@@ -41,8 +41,8 @@ def crashing(
         **base_environment(tmp_path),
         "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
         "REDIS_URL": redis_server.url,
-        "POSTGRES_URL": world.database.processor_url,
-        "REDIS_TELEMETRY_STREAM": world.stream,
+        "POSTGRES_URL": servers.database.processor_url,
+        "REDIS_TELEMETRY_STREAM": servers.stream,
     }
     service = Service(settings, tmp_path / "stderr-crash")
     yield service
@@ -51,10 +51,10 @@ def crashing(
 
 
 def test_a_crash_leaves_a_dump_and_what_was_in_flight_to_the_next_life(
-    crashing: Service, run: Run, world: Servers, postgres_server: PostgresServer
+    crashing: Service, run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     crashing.ready()
-    ids = world.publish_at_once(drive(100))
+    ids = servers.publish_at_once(drive(100))
     assert crashing.wait() == 1
     last = crashing.lines[-1]
     assert (last["level"], last["panic_dump_failure"]) == ("fatal", None)
@@ -69,10 +69,10 @@ def test_a_crash_leaves_a_dump_and_what_was_in_flight_to_the_next_life(
         "processor.settling.acker.Acker.run",
         "processor.reading.consumer.Consumer.run",
     } <= standing
-    assert world.pending_ids() == ids
+    assert servers.pending_ids() == ids
 
     heir = run(PYTHONPATH=os.pathsep.join(sys.path)).ready()
     heir.until_metrics(acks_total=100)
-    assert world.rows() == 100
-    assert world.pending() == 0
+    assert servers.rows() == 100
+    assert servers.pending() == 0
     assert heir.stop() == 0

@@ -45,11 +45,11 @@ def poisonous(stage: str, more: Fields | None = None) -> Fields:
     return {**entry(3, -1, **changes), **(more or {})}
 
 
-def among_thousands(world: Servers, poison: Fields) -> str:
+def among_thousands(servers: Servers, poison: Fields) -> str:
     """Publish it amid what one read delivers; its id."""
-    world.own(CHECK)
+    servers.own(CHECK)
     entries = drive(ENTRIES - 1, devices=50)
-    return world.publish_at_once([*entries[:POISON_AT], poison, *entries[POISON_AT:]])[POISON_AT]
+    return servers.publish_at_once([*entries[:POISON_AT], poison, *entries[POISON_AT:]])[POISON_AT]
 
 
 def lines_about(service: Service, entry_id: str) -> list[dict[str, object]]:
@@ -58,15 +58,15 @@ def lines_about(service: Service, entry_id: str) -> list[dict[str, object]]:
 
 @STAGES
 def test_one_among_five_thousand_is_a_dead_letter_with_all_that_is_known_of_it(
-    run: Run, world: Servers, stage: str
+    run: Run, servers: Servers, stage: str
 ) -> None:
     original = poisonous(stage, {"note": b"\xff\x00 kept", "empty": ""})
-    poison = among_thousands(world, original)
+    poison = among_thousands(servers, original)
     service = run(**QUICK_CLAIMS).ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=ENTRIES - 1, poison=[poison])
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES - 1, poison=[poison])
 
-    [letter] = world.dead_letters()
+    [letter] = servers.dead_letters()
     said = {name: letter.pop(name) for name in DLQ_FIELDS}
     assert letter == {
         str(name).encode(): value if isinstance(value, bytes) else str(value).encode()
@@ -104,31 +104,31 @@ def test_one_among_five_thousand_is_a_dead_letter_with_all_that_is_known_of_it(
 
 @STAGES
 def test_its_neighbours_do_not_wait_for_its_end_and_its_count_survives_restarts(
-    run: Run, world: Servers, stage: str
+    run: Run, servers: Servers, stage: str
 ) -> None:
-    poison = among_thousands(world, poisonous(stage))
+    poison = among_thousands(servers, poisonous(stage))
     # As configured by default: it would be tried again in a minute.
     first = run().ready()
     first.until_metrics(acks_total=ENTRIES - 1, in_flight_records=0)
-    assert world.pending_ids() == [poison]
-    assert world.rows() == ENTRIES - 1
-    recorded = world.attempts()[poison]
+    assert servers.pending_ids() == [poison]
+    assert servers.rows() == ENTRIES - 1
+    recorded = servers.attempts()[poison]
     assert (recorded["n"], recorded["code"].encode()) == (1, POISON[stage][1])
     assert first.stop() == 0
     assert first.ledger == {"read": ENTRIES, "acked": ENTRIES - 1, "left_pending": 1}
-    assert world.attempts() == {poison: recorded}
-    assert world.dead_letters() == []
+    assert servers.attempts() == {poison: recorded}
+    assert servers.dead_letters() == []
 
     # By its former name it is left alone for now.
     second = run(CLAIM_INTERVAL_MS="50").ready()
-    world.until_claim_passes(5)
-    assert world.attempts() == {poison: recorded}
+    servers.until_claim_passes(5)
+    assert servers.attempts() == {poison: recorded}
     second.kill()
 
     third = run(INSTANCE_ID="processor-3", **QUICK_CLAIMS).ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=ENTRIES - 1, poison=[poison])
-    [letter] = world.dead_letters()
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES - 1, poison=[poison])
+    [letter] = servers.dead_letters()
     assert letter[b"dlq_attempts"] == b"3"
     assert letter[b"dlq_instance"] == b"processor-3"
     first_failed = letter[b"dlq_first_failed_at"].decode()
@@ -137,56 +137,56 @@ def test_its_neighbours_do_not_wait_for_its_end_and_its_count_survives_restarts(
 
 
 def test_two_instances_that_refuse_the_same_entries_in_turn_write_one_dead_letter_each(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     bad = [poisonous(stage) for _ in range(100) for stage in POISON]
-    world.own(CHECK)
+    servers.own(CHECK)
     for n in (1, 2):
         run(INSTANCE_ID=f"processor-{n}", **QUICK_CLAIMS).ready()
     good = drive(200)
-    ids = world.publish([each for pair in zip(bad, good, strict=True) for each in pair])
-    world.until_settled()
-    world.assert_promise_kept(rows=200, poison=ids[::2])
-    assert {letter[b"dlq_attempts"] for letter in world.dead_letters()} == {b"3"}
+    ids = servers.publish([each for pair in zip(bad, good, strict=True) for each in pair])
+    servers.until_settled()
+    servers.assert_promise_kept(rows=200, poison=ids[::2])
+    assert {letter[b"dlq_attempts"] for letter in servers.dead_letters()} == {b"3"}
 
 
 def test_a_record_that_is_accepted_in_the_end_leaves_no_trace_of_its_failures(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.own("ALTER TABLE positions ADD CONSTRAINT slow CHECK (speed < 200)")
-    [late, _] = world.publish_at_once([entry(1, 0, speed=250), entry(2, 0)])
+    servers.own("ALTER TABLE positions ADD CONSTRAINT slow CHECK (speed < 200)")
+    [late, _] = servers.publish_at_once([entry(1, 0, speed=250), entry(2, 0)])
     service = run(**QUICK_CLAIMS, DLQ_MAX_ATTEMPTS="1000000").ready()
     service.wait_for("record refused")
-    assert late in world.attempts()
-    world.own("ALTER TABLE positions DROP CONSTRAINT slow")
-    world.until_settled()
-    world.assert_promise_kept(rows=2)
+    assert late in servers.attempts()
+    servers.own("ALTER TABLE positions DROP CONSTRAINT slow")
+    servers.until_settled()
+    servers.assert_promise_kept(rows=2)
 
 
-def test_a_replayed_entry_takes_the_count_of_its_replays_along(run: Run, world: Servers) -> None:
-    [poison] = world.publish([poisonous("decode", {"dlq_replays": "2"})])
+def test_a_replayed_entry_takes_the_count_of_its_replays_along(run: Run, servers: Servers) -> None:
+    [poison] = servers.publish([poisonous("decode", {"dlq_replays": "2"})])
     run(DLQ_MAX_ATTEMPTS="1").ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=0, poison=[poison])
-    [letter] = world.dead_letters()
+    servers.until_settled()
+    servers.assert_promise_kept(rows=0, poison=[poison])
+    [letter] = servers.dead_letters()
     assert letter[b"dlq_replays"] == b"2"
     assert letter.keys() == {b"ts", b"device_id", b"codec", b"payload", *DLQ_FIELDS}
 
 
-def test_dead_letters_go_where_they_are_configured_to_go(run: Run, world: Servers) -> None:
-    elsewhere = f"{world.stream}:graveyard"
-    world.publish([poisonous("decode")])
+def test_dead_letters_go_where_they_are_configured_to_go(run: Run, servers: Servers) -> None:
+    elsewhere = f"{servers.stream}:graveyard"
+    servers.publish([poisonous("decode")])
     run(DLQ_MAX_ATTEMPTS="1", REDIS_DLQ_STREAM=elsewhere).ready()
-    world.until_settled()
-    assert world.dead_letters() == []
-    assert world.redis.xlen(elsewhere) == 1
+    servers.until_settled()
+    assert servers.dead_letters() == []
+    assert servers.redis.xlen(elsewhere) == 1
 
 
-def test_dead_letters_are_counted_by_their_code(run: Run, world: Servers) -> None:
-    world.own(CHECK)
-    world.publish([poisonous("decode"), *drive(10), poisonous("write")])
+def test_dead_letters_are_counted_by_their_code(run: Run, servers: Servers) -> None:
+    servers.own(CHECK)
+    servers.publish([poisonous("decode"), *drive(10), poisonous("write")])
     service = run(DLQ_MAX_ATTEMPTS="1").ready()
-    world.until_settled()
+    servers.until_settled()
     seen = service.until_metrics(**{'dead_letters_total{code="unstorable_text"}': 1})
     assert seen['dead_letters_total{code="refused_by_server"}'] == 1
     assert seen['decode_errors_total{code="unstorable_text"}'] == 1

@@ -88,12 +88,12 @@ def test_an_unreachable_server_is_tried_with_pauses_and_then_named(
     ],
 )
 def test_a_postgres_that_does_not_let_us_in_is_told_in_its_own_words(
-    run: Run, world: Servers, postgres_server: PostgresServer, changed: str, words: str
+    run: Run, servers: Servers, postgres_server: PostgresServer, changed: str, words: str
 ) -> None:
     parts = {
         "user": "processor",
         "password": postgres_server.processor_password,
-        "database": world.database.name,
+        "database": servers.database.name,
         changed: SECRET,
     }
     place = f"127.0.0.1:{postgres_server.port}"
@@ -132,9 +132,9 @@ def test_a_redis_that_does_not_let_us_in_is_named(run: Run, redis_server: RedisS
     ],
 )
 def test_a_table_that_is_not_the_contracts_is_told_by_its_differences(
-    run: Run, world: Servers, statement: str, difference: str
+    run: Run, servers: Servers, statement: str, difference: str
 ) -> None:
-    world.own(statement)
+    servers.own(statement)
     service = run()
     assert service.wait() == 5
     last = service.lines[-1]
@@ -145,9 +145,9 @@ def test_a_table_that_is_not_the_contracts_is_told_by_its_differences(
 
 
 def test_a_timescaledb_that_drops_rows_of_a_compressed_table_is_told_with_what_to_do(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
-    pretend_timescaledb(postgres_server, world.database, "2.17.2", compressed=True)
+    pretend_timescaledb(postgres_server, servers.database, "2.17.2", compressed=True)
     service = run()
     assert service.wait() == 5
     [difference] = service.lines[-1]["differences"]
@@ -156,8 +156,8 @@ def test_a_timescaledb_that_drops_rows_of_a_compressed_table_is_told_with_what_t
     assert difference in service.lines[-1]["msg"]
 
 
-def test_a_missing_index_of_readers_is_a_warning(run: Run, world: Servers) -> None:
-    world.own("DROP INDEX positions_ts")
+def test_a_missing_index_of_readers_is_a_warning(run: Run, servers: Servers) -> None:
+    servers.own("DROP INDEX positions_ts")
     service = run().ready()
     [warning] = service.logged("schema: index positions_ts")
     assert warning["level"] == "warn"

@@ -31,9 +31,9 @@ LEDGER = (
 
 
 def test_a_life_is_told_in_the_running_systems_words(
-    run: Run, world: Servers, redis_server: RedisServer, postgres_server: PostgresServer
+    run: Run, servers: Servers, redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
-    world.create_group()
+    servers.create_group()
     service = run(INSTANCE_ID="p-7").ready()
     assert service.stop() == 0
 
@@ -44,10 +44,10 @@ def test_a_life_is_told_in_the_running_systems_words(
     assert redis["msg"] == f"Redis connected host=127.0.0.1 port={redis_server.port}"
     assert (redis["host"], redis["port"]) == ("127.0.0.1", redis_server.port)
     assert consumer["msg"] == (
-        f"consumer started on stream {world.stream} group processor consumer p-7"
+        f"consumer started on stream {servers.stream} group processor consumer p-7"
     )
     assert (consumer["stream"], consumer["group"], consumer["consumer"]) == (
-        world.stream,
+        servers.stream,
         GROUP,
         "p-7",
     )
@@ -60,8 +60,8 @@ def test_a_life_is_told_in_the_running_systems_words(
     assert service.stderr == ""
 
 
-def test_every_line_begins_with_time_level_service_and_instance(run: Run, world: Servers) -> None:
-    world.create_group()
+def test_every_line_begins_with_time_level_service_and_instance(run: Run, servers: Servers) -> None:
+    servers.create_group()
     service = run(INSTANCE_ID="p-7").ready()
     service.stop()
     for line in service.lines:
@@ -70,14 +70,14 @@ def test_every_line_begins_with_time_level_service_and_instance(run: Run, world:
         assert (line["level"], line["service"], line["instance_id"]) == ("info", "processor", "p-7")
 
 
-def test_batches_are_told_at_debug_only(run: Run, world: Servers) -> None:
-    world.publish_at_once(drive(3))
+def test_batches_are_told_at_debug_only(run: Run, servers: Servers) -> None:
+    servers.publish_at_once(drive(3))
     quiet = run().ready()
     quiet.until_metrics(acks_total=3)
     quiet.stop()
     assert not quiet.logged("batch")
 
-    first, *_, last = world.publish_at_once([*drive(2), entry(11, 0)])
+    first, *_, last = servers.publish_at_once([*drive(2), entry(11, 0)])
     talking = run(LOG_LEVEL="debug").ready()
     consumed = talking.wait_for("batch consumed")
     written = talking.wait_for("batch written")
@@ -91,15 +91,17 @@ def test_batches_are_told_at_debug_only(run: Run, world: Servers) -> None:
     assert written["duration_ms"] > 0
 
 
-def test_entries_from_before_and_after_the_start_become_rows_once(run: Run, world: Servers) -> None:
-    world.publish(drive(1_000))
+def test_entries_from_before_and_after_the_start_become_rows_once(
+    run: Run, servers: Servers
+) -> None:
+    servers.publish(drive(1_000))
     service = run().ready()
-    world.publish(drive(500, first_second=1_000))
+    servers.publish(drive(500, first_second=1_000))
     seen = service.until_metrics(
         acks_total=1_500, consumer_lag=0, pending_entries=0, in_flight_records=0
     )
-    assert world.rows() == 1_500
-    assert world.pending() == 0
+    assert servers.rows() == 1_500
+    assert servers.pending() == 0
     assert seen["consumer_records_total"] == 1_500
     assert seen['position_writes_total{status="inserted"}'] == 1_500
     assert seen['position_writes_total{status="duplicate"}'] == 0
@@ -122,77 +124,79 @@ def test_reads_that_find_nothing_are_counted_as_empty(run: Run) -> None:
 
 
 def test_duplicates_are_counted_within_a_batch_across_batches_and_against_the_table(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.publish_at_once([*drive(100), *drive(30), entry(0, 0)])
+    servers.publish_at_once([*drive(100), *drive(30), entry(0, 0)])
     service = run().ready()
     within = service.until_metrics(acks_total=131)
     assert within['position_writes_total{status="inserted"}'] == 100
     assert within['position_writes_total{status="duplicate"}'] == 31
 
-    world.publish_at_once([*drive(40), *drive(60, first_second=1_000)])
+    servers.publish_at_once([*drive(40), *drive(60, first_second=1_000)])
     across = service.until_metrics(acks_total=231)
     assert across['position_writes_total{status="inserted"}'] == 160
     assert across['position_writes_total{status="duplicate"}'] == 71
     assert across['position_writes_total{status="failed"}'] == 0
-    assert world.rows() == 160
-    assert world.pending() == 0
+    assert servers.rows() == 160
+    assert servers.pending() == 0
 
 
-def test_the_first_write_of_a_position_wins(run: Run, world: Servers) -> None:
-    world.publish_at_once([entry(1, 0, speed=10), entry(1, 0, speed=20)])
+def test_the_first_write_of_a_position_wins(run: Run, servers: Servers) -> None:
+    servers.publish_at_once([entry(1, 0, speed=10), entry(1, 0, speed=20)])
     service = run().ready()
     service.until_metrics(acks_total=2)
-    world.publish([entry(1, 0, speed=30)])
+    servers.publish([entry(1, 0, speed=30)])
     service.until_metrics(acks_total=3)
-    with world.owner() as connection:
+    with servers.owner() as connection:
         assert connection.execute("SELECT speed, faulty FROM positions").fetchall() == [
             (10.0, False)
         ]
 
 
-def test_the_device_states_are_bounded_and_evictions_counted(run: Run, world: Servers) -> None:
-    world.publish_at_once(drive(25, devices=25))
+def test_the_device_states_are_bounded_and_evictions_counted(run: Run, servers: Servers) -> None:
+    servers.publish_at_once(drive(25, devices=25))
     service = run(DEVICE_STATE_LRU_CAP="10").ready()
     seen = service.until_metrics(acks_total=25)
     assert seen["device_state_size"] == 10
     assert seen["device_state_evictions_total"] == 15
 
 
-def test_a_misnamed_stream_is_warned_of_and_created(run: Run, world: Servers) -> None:
+def test_a_misnamed_stream_is_warned_of_and_created(run: Run, servers: Servers) -> None:
     service = run().ready()
-    [warning] = service.logged(f"stream {world.stream} did not exist")
+    [warning] = service.logged(f"stream {servers.stream} did not exist")
     assert warning["level"] == "warn"
-    assert warning["stream"] == world.stream
+    assert warning["stream"] == servers.stream
     assert "REDIS_TELEMETRY_STREAM" in warning["msg"]
-    assert [group["name"] for group in world.redis.xinfo_groups(world.stream)] == [GROUP.encode()]
+    assert [group["name"] for group in servers.redis.xinfo_groups(servers.stream)] == [
+        GROUP.encode()
+    ]
     status, state = service.readyz()
     assert (status, state["status"], state["reasons"]) == (200, "ready", {})
 
 
 def test_an_existing_stream_without_the_group_is_read_from_its_beginning_without_a_warning(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.publish(drive(5))
+    servers.publish(drive(5))
     service = run().ready()
     service.until_metrics(acks_total=5)
     assert not service.logged("stream ")
 
 
 def test_both_servers_are_reached_over_unix_sockets(
-    run: Run, world: Servers, redis_server: RedisServer, postgres_server: PostgresServer
+    run: Run, servers: Servers, redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
-    world.publish(drive(50))
+    servers.publish(drive(50))
     by_socket = f"postgresql://processor:{postgres_server.processor_password}@"
     service = run(
         REDIS_URL=redis_server.unix_url,
         POSTGRES_URL=(
-            f"{by_socket}/{world.database.name}"
+            f"{by_socket}/{servers.database.name}"
             f"?host={postgres_server.socket_dir}&port={postgres_server.port}"
         ),
     ).ready()
     service.until_metrics(acks_total=50)
-    assert world.rows() == 50
+    assert servers.rows() == 50
     [redis] = service.logged("Redis connected")
     assert redis["msg"] == f"Redis connected host={redis_server.unix_socket}"
     [postgres] = service.logged("Postgres connected")

@@ -16,24 +16,24 @@ MIB = 1024 * 1024
 
 
 def test_two_writers_share_the_devices_and_never_race(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     fresh = drive(18_000, devices=100)
     again = fresh[:: len(fresh) // 2_000]
     entries = [*fresh, *again]
-    world.publish(entries)
+    servers.publish(entries)
     # The schema check has nothing against a further column with a default.
-    world.own("ALTER TABLE positions ADD COLUMN session integer DEFAULT pg_backend_pid()")
+    servers.own("ALTER TABLE positions ADD COLUMN session integer DEFAULT pg_backend_pid()")
     told_before = len(postgres_server.process.log.read_text())
     service = run(WRITERS="2", BATCH_SIZE="500", WRITE_BATCH_SIZE="1000").ready()
     # Two writers, and the one that asks whether the server answers.
-    until(lambda: len(world.sessions_of_the_processor()) == 3, "three sessions")
+    until(lambda: len(servers.sessions_of_the_processor()) == 3, "three sessions")
     seen = service.until_metrics(acks_total=len(entries), in_flight_records=0)
-    assert world.rows() == len(fresh)
-    assert world.pending() == 0
+    assert servers.rows() == len(fresh)
+    assert servers.pending() == 0
     assert seen['position_writes_total{status="inserted"}'] == len(fresh)
     assert seen['position_writes_total{status="duplicate"}'] == len(again)
-    with world.owner() as connection:
+    with servers.owner() as connection:
         sessions = connection.execute(
             "SELECT device_id, array_agg(DISTINCT session) FROM positions GROUP BY device_id"
         ).fetchall()
@@ -46,17 +46,17 @@ def test_two_writers_share_the_devices_and_never_race(
 
 
 def test_memory_stays_bounded_while_postgres_is_away_and_the_stream_grows(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(BATCH_SIZE="1000", WRITE_BATCH_SIZE="2000", WRITE_LINGER_MS="0").ready()
     postgres_server.process.freeze()
-    world.publish(drive(1))
+    servers.publish(drive(1))
     service.until_metrics(in_flight_records=1)
-    world.grow(50_000)
+    servers.grow(50_000)
     # The one in the writer's hand, two reads that fill its next batch, and the one that waits for it.
     stopped = service.until_metrics(in_flight_records=3_001)
     before = service.rss_bytes()
-    world.grow(150_000)
+    servers.grow(150_000)
     seen = service.until_metrics(consumer_lag=200_001 - 3_001)
     assert seen["in_flight_records"] == 3_001
     assert seen["consumer_records_total"] == stopped["consumer_records_total"]
@@ -64,5 +64,5 @@ def test_memory_stays_bounded_while_postgres_is_away_and_the_stream_grows(
 
     postgres_server.process.thaw()
     service.until_metrics(acks_total=200_001)
-    assert world.rows() == 200_001
+    assert servers.rows() == 200_001
     assert service.stop() == 0

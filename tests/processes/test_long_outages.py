@@ -32,29 +32,29 @@ GROWTH_BYTES_MAX = 64 * 1024 * 1024
 
 @pytest.mark.parametrize("outage", ["stop", "freeze"])
 def test_an_outage_of_hundreds_of_claim_passes_adds_no_attempt_to_anything(
-    run: Run, world: Servers, postgres_server: PostgresServer, outage: str
+    run: Run, servers: Servers, postgres_server: PostgresServer, outage: str
 ) -> None:
     service = run(**COMPRESSED).ready()
-    world.publish(drive(HALF, devices=50))
-    world.until_rows(HALF // 2)
+    servers.publish(drive(HALF, devices=50))
+    servers.until_rows(HALF // 2)
     before = service.rss_bytes()
     getattr(postgres_server.process, outage)()
     service.until_not_ready("postgres")
-    world.publish(drive(HALF, devices=50, first_second=10_000))
+    servers.publish(drive(HALF, devices=50, first_second=10_000))
     # Where the writer is full nothing more is claimed: renewals count as well.
-    seen = world.calls("xautoclaim", "xclaim")
-    until(lambda: world.calls("xautoclaim", "xclaim") > seen + PASSES, f"{PASSES} passes")
-    held = world.pending_entries()
+    seen = servers.calls("xautoclaim", "xclaim")
+    until(lambda: servers.calls("xautoclaim", "xclaim") > seen + PASSES, f"{PASSES} passes")
+    held = servers.pending_entries()
     assert held
     assert {each.deliveries for each in held.values()} == {1}
-    assert world.attempts() == {}
-    assert world.dead_letters() == []
+    assert servers.attempts() == {}
+    assert servers.dead_letters() == []
     assert service.rss_bytes() - before < GROWTH_BYTES_MAX
-    assert world.undelivered()
+    assert servers.undelivered()
 
     postgres_server.process.restore()
-    world.until_settled()
-    world.assert_promise_kept(rows=2 * HALF)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=2 * HALF)
     assert service.metrics()['position_writes_total{status="failed"}'] == 0
     assert not service.logged("record refused")
     assert service.stop() == 0
@@ -62,61 +62,61 @@ def test_an_outage_of_hundreds_of_claim_passes_adds_no_attempt_to_anything(
 
 
 def test_a_table_that_is_missing_at_run_time_is_named_until_it_is_there_again(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(**COMPRESSED).ready()
-    world.publish(drive(100))
+    servers.publish(drive(100))
     service.until_metrics(acks_total=100)
-    world.own("DROP TABLE positions")
-    ids = world.publish_at_once([*drive(100, first_second=1_000), entry(1, -1, speed="fast")])
+    servers.own("DROP TABLE positions")
+    ids = servers.publish_at_once([*drive(100, first_second=1_000), entry(1, -1, speed="fast")])
     service.wait_for("batch failed and is written again")
     assert "table public.positions is missing" in service.until_not_ready("postgres")
-    world.until_claim_passes(20)
-    assert world.pending_entries()[ids[0]].deliveries == 1
+    servers.until_claim_passes(20)
+    assert servers.pending_entries()[ids[0]].deliveries == 1
 
-    apply_schema(world.database.admin_url, processor_password=postgres_server.processor_password)
+    apply_schema(servers.database.admin_url, processor_password=postgres_server.processor_password)
     service.until_ready_again()
-    world.until_settled()
-    world.assert_promise_kept(rows=100, poison=[ids[-1]])
+    servers.until_settled()
+    servers.assert_promise_kept(rows=100, poison=[ids[-1]])
 
 
 @pytest.mark.parametrize("privilege", ["INSERT", "SELECT"])
 def test_a_privilege_that_is_revoked_at_run_time_is_named_until_it_is_granted_again(
-    run: Run, world: Servers, privilege: str
+    run: Run, servers: Servers, privilege: str
 ) -> None:
     service = run(**COMPRESSED).ready()
-    world.publish(drive(100))
+    servers.publish(drive(100))
     service.until_metrics(acks_total=100)
-    world.own(f"REVOKE {privilege} ON positions FROM processor")
+    servers.own(f"REVOKE {privilege} ON positions FROM processor")
     # What is proven new needs no SELECT: it is the repeats that do.
-    world.publish_at_once([*drive(100), *drive(100, first_second=1_000)])
+    servers.publish_at_once([*drive(100), *drive(100, first_second=1_000)])
     reason = service.until_not_ready("postgres")
     assert f"privilege {privilege} on table public.positions is missing" in reason
-    world.until_claim_passes(20)
-    assert world.attempts() == {}
+    servers.until_claim_passes(20)
+    assert servers.attempts() == {}
 
-    world.own(f"GRANT {privilege} ON positions TO processor")
+    servers.own(f"GRANT {privilege} ON positions TO processor")
     service.until_ready_again()
-    world.until_settled()
-    world.assert_promise_kept(rows=200)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=200)
     assert service.stop() == 0
 
 
 def test_a_redis_that_was_emptied_under_load_is_read_on_with_an_alarm(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     service = run(**COMPRESSED).ready()
-    world.publish(drive(HALF, devices=50))
-    world.until_rows(HALF // 10)
-    world.redis.flushall()
+    servers.publish(drive(HALF, devices=50))
+    servers.until_rows(HALF // 10)
+    servers.redis.flushall()
     service.wait_for("consumer group is gone")
-    until(lambda: world.redis.exists(world.stream), "the stream")
-    world.publish(drive(1_000, first_second=50_000))
-    world.until_settled()
+    until(lambda: servers.redis.exists(servers.stream), "the stream")
+    servers.publish(drive(1_000, first_second=50_000))
+    servers.until_settled()
     until(lambda: service.metrics()["in_flight_records"] == 0, "nothing is in flight")
-    with world.owner() as owner:
+    with servers.owner() as owner:
         late = "SELECT count(*) FROM positions WHERE ts >= timestamptz '2026-05-01 12:00Z' + interval '50000 s'"
         assert owner.execute(late).fetchone() == (1_000,)
-    assert world.attempts() == {}
-    assert world.dead_letters() == []
+    assert servers.attempts() == {}
+    assert servers.dead_letters() == []
     assert service.stop() == 0

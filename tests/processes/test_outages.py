@@ -26,24 +26,24 @@ SMALL = {
 }
 
 
-def under_load(run: Run, world: Servers) -> Service:
+def under_load(run: Run, servers: Servers) -> Service:
     """A service that has written some of ENTRIES and has more to do."""
-    world.publish(drive(ENTRIES // 2))
+    servers.publish(drive(ENTRIES // 2))
     service = run(**SMALL).ready()
-    world.until_rows(1)
+    servers.until_rows(1)
     return service
 
 
-def until_all_is_written(service: Service, world: Servers, *, more: int = 0) -> None:
+def until_all_is_written(service: Service, servers: Servers, *, more: int = 0) -> None:
     """Publish the rest, wait until it is settled, and compare everything that can be counted.
 
     `more` entries beside ENTRIES have been published meanwhile.
     """
-    world.publish(drive(ENTRIES // 2, first_second=ENTRIES))
+    servers.publish(drive(ENTRIES // 2, first_second=ENTRIES))
     entries = ENTRIES + more
-    world.until_settled()
+    servers.until_settled()
     service.until_ready_again()
-    assert world.rows() == entries
+    assert servers.rows() == entries
     seen = service.until_metrics(acks_total=entries, in_flight_records=0, pending_entries=0)
     # A commit whose answer was lost is found in the table by the second try: then its rows count
     # as duplicates. Each record counts once in any case.
@@ -55,23 +55,23 @@ def until_all_is_written(service: Service, world: Servers, *, more: int = 0) -> 
 
 
 def test_a_frozen_postgres_is_waited_for(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
-    service = under_load(run, world)
+    service = under_load(run, servers)
     postgres_server.process.freeze()
     # Whatever of the load was written already: there is enough to run into the writer.
-    world.publish(drive(1_000, first_second=3 * ENTRIES))
+    servers.publish(drive(1_000, first_second=3 * ENTRIES))
     until(lambda: service.metrics()["in_flight_records"] >= 600, "reading has run into the writer")
-    assert world.redis.ping()
+    assert servers.redis.ping()
     postgres_server.process.thaw()
-    until_all_is_written(service, world, more=1_000)
+    until_all_is_written(service, servers, more=1_000)
     assert not service.logged("batch failed")
 
 
 def test_a_stopped_postgres_makes_it_unready_until_it_is_back(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
-    service = under_load(run, world)
+    service = under_load(run, servers)
     postgres_server.process.stop()
     assert f"{postgres_server.host}:{postgres_server.port}" in service.until_not_ready("postgres")
     line = service.wait_for("batch failed and is written again")
@@ -79,27 +79,27 @@ def test_a_stopped_postgres_makes_it_unready_until_it_is_back(
     assert service.get("/healthz")[0] == 200
     assert service.metrics()['dependency_ready{dependency="postgres"}'] == 0
     postgres_server.process.start()
-    until_all_is_written(service, world)
+    until_all_is_written(service, servers)
 
 
 def test_a_killed_postgres_is_written_to_again_when_it_is_back(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
-    service = under_load(run, world)
+    service = under_load(run, servers)
     postgres_server.process.kill()
     service.until_not_ready("postgres")
     postgres_server.process.start()
-    until_all_is_written(service, world)
+    until_all_is_written(service, servers)
 
 
-def test_terminated_sessions_cost_a_reconnection_each(run: Run, world: Servers) -> None:
-    service = under_load(run, world)
+def test_terminated_sessions_cost_a_reconnection_each(run: Run, servers: Servers) -> None:
+    service = under_load(run, servers)
     for hour in range(1, 4):
-        for pid in world.sessions_of_the_processor():
-            world.own(f"SELECT pg_terminate_backend({pid})")
-        world.publish(drive(100, first_second=100_000 + 3_600 * hour))
-        until(world.sessions_of_the_processor, "a new session")
-    until_all_is_written(service, world, more=300)
+        for pid in servers.sessions_of_the_processor():
+            servers.own(f"SELECT pg_terminate_backend({pid})")
+        servers.publish(drive(100, first_second=100_000 + 3_600 * hour))
+        until(servers.sessions_of_the_processor, "a new session")
+    until_all_is_written(service, servers, more=300)
 
 
 def restart(redis_server: RedisServer) -> None:
@@ -113,50 +113,52 @@ def kill_and_start(redis_server: RedisServer) -> None:
 
 @pytest.mark.parametrize("outage", [restart, kill_and_start])
 def test_a_redis_that_comes_back_with_its_data_is_read_on(
-    run: Run, world: Servers, redis_server: RedisServer, outage: Callable[[RedisServer], None]
+    run: Run, servers: Servers, redis_server: RedisServer, outage: Callable[[RedisServer], None]
 ) -> None:
-    service = under_load(run, world)
+    service = under_load(run, servers)
     outage(redis_server)
-    until_all_is_written(service, world)
+    until_all_is_written(service, servers)
     assert not service.logged("consumer group is gone")
 
 
 def test_a_redis_that_is_away_makes_it_unready_until_it_is_back(
-    run: Run, world: Servers, redis_server: RedisServer
+    run: Run, servers: Servers, redis_server: RedisServer
 ) -> None:
-    service = under_load(run, world)
+    service = under_load(run, servers)
     redis_server.process.stop()
     assert f"{redis_server.host}:{redis_server.port}" in service.until_not_ready("redis")
     service.wait_for("Redis unreachable")
     assert service.metrics()['dependency_ready{dependency="redis"}'] == 0
     redis_server.process.start()
-    until_all_is_written(service, world)
+    until_all_is_written(service, servers)
 
 
 def test_a_frozen_redis_is_given_up_and_connected_to_again_when_it_thaws(
-    run: Run, world: Servers, redis_server: RedisServer
+    run: Run, servers: Servers, redis_server: RedisServer
 ) -> None:
-    service = under_load(run, world)
+    service = under_load(run, servers)
     redis_server.process.freeze()
     assert "no answer in time" in service.until_not_ready("redis")
     assert service.get("/healthz")[0] == 200
     redis_server.process.thaw()
-    until_all_is_written(service, world)
+    until_all_is_written(service, servers)
 
 
 def test_killed_redis_connections_are_made_anew_and_what_they_swallowed_is_read_again(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    service = under_load(run, world)
+    service = under_load(run, servers)
     for _ in range(3):
-        until(lambda: world.connections().keys() == {"claims", "control", "reader"}, "connections")
-        for client_id in world.connections().values():
-            world.redis.client_kill_filter(_id=client_id)
-    until_all_is_written(service, world)
+        until(
+            lambda: servers.connections().keys() == {"claims", "control", "reader"}, "connections"
+        )
+        for client_id in servers.connections().values():
+            servers.redis.client_kill_filter(_id=client_id)
+    until_all_is_written(service, servers)
 
 
 def test_an_idle_service_notices_that_postgres_is_gone_or_frozen(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run().ready()
     postgres_server.process.freeze()
@@ -167,17 +169,17 @@ def test_an_idle_service_notices_that_postgres_is_gone_or_frozen(
     service.until_not_ready("postgres")
     postgres_server.process.restore()
     service.until_ready_again()
-    world.publish(drive(10))
-    world.until_settled()
-    assert world.rows() == 10
+    servers.publish(drive(10))
+    servers.until_settled()
+    assert servers.rows() == 10
 
 
 def test_a_session_that_became_read_only_is_given_up_for_a_new_one(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     service = run(CONNECT_BACKOFF_MAX_MS="200").ready()
     # As a server does to the sessions that it has from before a failover.
-    world.own(
+    servers.own(
         "CREATE TABLE failover AS SELECT clock_timestamp() AS happened_at",
         "GRANT SELECT ON failover TO processor",
         "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -186,17 +188,17 @@ def test_a_session_that_became_read_only_is_given_up_for_a_new_one(
         " THEN RAISE EXCEPTION 'read-only' USING ERRCODE = '25006'; END IF; RETURN new; END $$",
         "CREATE TRIGGER act BEFORE INSERT ON positions FOR EACH ROW EXECUTE FUNCTION act()",
     )
-    world.publish(drive(10))
+    servers.publish(drive(10))
     assert service.wait_for("batch failed")["sqlstate"] == "25006"
-    world.until_settled()
-    assert world.rows() == 10
+    servers.until_settled()
+    assert servers.rows() == 10
 
 
 def test_entries_that_are_read_twice_in_one_life_count_once_in_its_ledger(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     bad = [{**each, "payload": "no json"} for each in drive(5)]
-    world.publish([*drive(50), *bad])
+    servers.publish([*drive(50), *bad])
     service = run(
         CLAIM_THRESHOLD_MS="300", CLAIM_INTERVAL_MS="100", DLQ_MAX_ATTEMPTS="1000"
     ).ready()
@@ -207,27 +209,27 @@ def test_entries_that_are_read_twice_in_one_life_count_once_in_its_ledger(
     assert service.ledger == {"read": 55, "acked": 50, "left_pending": 5}
 
 
-def test_a_destroyed_group_is_made_anew_and_told(run: Run, world: Servers) -> None:
+def test_a_destroyed_group_is_made_anew_and_told(run: Run, servers: Servers) -> None:
     service = run().ready()
-    world.publish(drive(100))
+    servers.publish(drive(100))
     service.until_metrics(acks_total=100)
-    world.redis.xgroup_destroy(world.stream, "processor")
+    servers.redis.xgroup_destroy(servers.stream, "processor")
     line = service.wait_for("consumer group is gone")
     assert line["level"] == "error"
     service.until_metrics(acks_total=200)
-    assert world.rows() == 100
+    assert servers.rows() == 100
     service.until_ready_again()
     assert service.stop() == 0
     assert service.ledger == {"read": 100, "acked": 100}
 
 
-def test_a_deleted_stream_is_made_anew_and_told(run: Run, world: Servers) -> None:
+def test_a_deleted_stream_is_made_anew_and_told(run: Run, servers: Servers) -> None:
     service = run().ready()
-    world.publish(drive(100))
+    servers.publish(drive(100))
     service.until_metrics(acks_total=100)
-    world.redis.delete(world.stream)
+    servers.redis.delete(servers.stream)
     service.wait_for("consumer group is gone")
-    until(lambda: world.redis.exists(world.stream), "the stream")
-    world.publish(drive(100, first_second=1_000))
+    until(lambda: servers.redis.exists(servers.stream), "the stream")
+    servers.publish(drive(100, first_second=1_000))
     service.until_metrics(acks_total=200)
-    assert world.rows() == 200
+    assert servers.rows() == 200

@@ -44,12 +44,12 @@ MALFORMED: dict[str, tuple[Fields, str | None]] = {
 
 
 def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neighbours_are_written(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     assert tuple(MALFORMED) == DECODE_CODES
     entries = [neighbour for bad, _ in MALFORMED.values() for neighbour in (bad, None)]
     good = iter(drive(len(MALFORMED)))
-    ids = world.publish_at_once([each or next(good) for each in entries])
+    ids = servers.publish_at_once([each or next(good) for each in entries])
     bad_ids, good_ids = ids[::2], ids[1::2]
 
     service = run(MAX_PAYLOAD_BYTES=str(PAYLOAD_BYTES_MAX)).ready()
@@ -59,8 +59,8 @@ def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neig
     } == dict.fromkeys(DECODE_CODES, 1)
     assert seen["consumer_records_total"] == len(ids)
     assert seen['position_writes_total{status="failed"}'] == 0
-    assert world.rows() == len(good_ids)
-    assert world.pending_ids() == bad_ids
+    assert servers.rows() == len(good_ids)
+    assert servers.pending_ids() == bad_ids
 
     assert service.stop() == 0
     assert service.ledger == {"read": 26, "acked": 13, "left_pending": 13}
@@ -74,12 +74,12 @@ def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neig
 
 
 def test_pending_entries_that_were_trimmed_are_told_as_lost_and_acknowledged(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.create_group()
-    ids = world.publish(drive(20))
-    world.redis.xreadgroup(GROUP, "processor-1", {world.stream: ">"}, count=20)
-    world.redis.xtrim(world.stream, minid=ids[5], approximate=False)
+    servers.create_group()
+    ids = servers.publish(drive(20))
+    servers.redis.xreadgroup(GROUP, "processor-1", {servers.stream: ">"}, count=20)
+    servers.redis.xtrim(servers.stream, minid=ids[5], approximate=False)
 
     service = run().ready()
     line = service.wait_for("entries lost")
@@ -87,8 +87,8 @@ def test_pending_entries_that_were_trimmed_are_told_as_lost_and_acknowledged(
     assert (line["first_id"], line["last_id"]) == (ids[0], ids[4])
     seen = service.until_metrics(acks_total=15, in_flight_records=0)
     assert seen['position_writes_total{status="inserted"}'] == 15
-    assert world.pending() == 0
-    assert world.rows() == 15
+    assert servers.pending() == 0
+    assert servers.rows() == 15
     assert service.stop() == 0
     assert len(service.logged("entries lost")) == 1
     assert service.ledger == {"read": 20, "acked": 15, "lost": 5}

@@ -43,16 +43,16 @@ OF_THE_DEVICE = f"NEW.device_id = '{REFUSED_DEVICE}'"
     ],
 )
 def test_a_refused_row_is_told_and_left_pending_and_its_neighbours_are_committed(
-    run: Run, world: Servers, obstacle: tuple[str, ...], sqlstate: str
+    run: Run, servers: Servers, obstacle: tuple[str, ...], sqlstate: str
 ) -> None:
-    world.own(*obstacle)
-    ids = world.publish_at_once(drive(200, devices=200))
+    servers.own(*obstacle)
+    ids = servers.publish_at_once(drive(200, devices=200))
     service = run().ready()
     seen = service.until_metrics(acks_total=199, in_flight_records=0)
     assert seen['position_writes_total{status="inserted"}'] == 199
     assert seen['position_writes_total{status="failed"}'] == 1
-    assert world.pending_ids() == [ids[5]]
-    assert world.rows() == 199
+    assert servers.pending_ids() == [ids[5]]
+    assert servers.rows() == 199
     [line] = service.logged("record refused")
     assert (line["level"], line["entry_id"], line["sqlstate"], line["code"]) == (
         "warn",
@@ -61,7 +61,7 @@ def test_a_refused_row_is_told_and_left_pending_and_its_neighbours_are_committed
         "refused_by_server",
     )
     service.until_ready_again()
-    world.publish(drive(50, devices=5, first_second=1_000))
+    servers.publish(drive(50, devices=5, first_second=1_000))
     service.until_metrics(acks_total=249)
     assert service.stop() == 0
     assert service.ledger == {"read": 250, "acked": 249, "left_pending": 1}
@@ -69,30 +69,30 @@ def test_a_refused_row_is_told_and_left_pending_and_its_neighbours_are_committed
 
 @pytest.mark.parametrize("sqlstate", ["23514", "0A000"])
 def test_a_refused_row_that_comes_first_in_its_batch_holds_up_nobody(
-    run: Run, world: Servers, sqlstate: str
+    run: Run, servers: Servers, sqlstate: str
 ) -> None:
     first = position(0, 0)["device_id"]
-    world.own(*trigger(sqlstate, f"NEW.device_id = '{first}'"))
-    ids = world.publish_at_once(drive(64, devices=64))
+    servers.own(*trigger(sqlstate, f"NEW.device_id = '{first}'"))
+    ids = servers.publish_at_once(drive(64, devices=64))
     service = run().ready()
     service.until_metrics(acks_total=63, in_flight_records=0)
-    assert world.pending_ids() == [ids[0]]
+    assert servers.pending_ids() == [ids[0]]
     assert len(service.logged("record refused")) == 1
 
 
-def test_several_refused_rows_are_each_found(run: Run, world: Servers) -> None:
-    world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
+def test_several_refused_rows_are_each_found(run: Run, servers: Servers) -> None:
+    servers.own("ALTER TABLE positions ADD CHECK (speed < 200)")
     bad = {3, 4, 77, 100, 199}
-    ids = world.publish_at_once([entry(n, 0, speed=250 if n in bad else 50) for n in range(200)])
+    ids = servers.publish_at_once([entry(n, 0, speed=250 if n in bad else 50) for n in range(200)])
     service = run().ready()
     seen = service.until_metrics(acks_total=195, in_flight_records=0)
     assert seen['position_writes_total{status="failed"}'] == 5
-    assert world.pending_ids() == [ids[n] for n in sorted(bad)]
+    assert servers.pending_ids() == [ids[n] for n in sorted(bad)]
 
 
-def test_the_repeat_of_a_refused_row_is_tried_in_its_place(run: Run, world: Servers) -> None:
-    world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
-    ids = world.publish_at_once(
+def test_the_repeat_of_a_refused_row_is_tried_in_its_place(run: Run, servers: Servers) -> None:
+    servers.own("ALTER TABLE positions ADD CHECK (speed < 200)")
+    ids = servers.publish_at_once(
         [
             entry(1, 0, speed=250),
             entry(1, 0, speed=251),
@@ -103,42 +103,42 @@ def test_the_repeat_of_a_refused_row_is_tried_in_its_place(run: Run, world: Serv
     )
     service = run().ready()
     seen = service.until_metrics(acks_total=3, in_flight_records=0)
-    assert world.pending_ids() == ids[:2]
+    assert servers.pending_ids() == ids[:2]
     assert seen['position_writes_total{status="inserted"}'] == 2
     assert seen['position_writes_total{status="duplicate"}'] == 1
     assert seen['position_writes_total{status="failed"}'] == 2
-    with world.owner() as connection:
+    with servers.owner() as connection:
         speeds = connection.execute("SELECT speed FROM positions ORDER BY device_id").fetchall()
     assert speeds == [(60.0,), (63.0,)]
 
 
 def test_a_refused_row_among_duplicates_is_found_on_the_staged_path(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
-    world.publish_at_once(drive(50, devices=50))
+    servers.publish_at_once(drive(50, devices=50))
     service = run().ready()
     service.until_metrics(acks_total=50)
-    world.own("ALTER TABLE positions ADD CHECK (speed < 200)")
-    ids = world.publish_at_once([*drive(50, devices=50), *drive(20, first_second=900),
+    servers.own("ALTER TABLE positions ADD CHECK (speed < 200)")
+    ids = servers.publish_at_once([*drive(50, devices=50), *drive(20, first_second=900),
                                  entry(5, 5_000, speed=250)])  # fmt: skip
     seen = service.until_metrics(acks_total=120, in_flight_records=0)
     assert seen['position_writes_total{status="inserted"}'] == 70
     assert seen['position_writes_total{status="duplicate"}'] == 50
     assert seen['position_writes_total{status="failed"}'] == 1
-    assert world.pending_ids() == [ids[-1]]
+    assert servers.pending_ids() == [ids[-1]]
 
 
 def test_a_batch_refused_whole_for_its_rows_sake_is_left_pending_once_the_schema_is_checked(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     service = run().ready()
     # Somebody's row, by which the others are judged.
-    world.publish([entry(6, 0)])
+    servers.publish([entry(6, 0)])
     service.until_metrics(acks_total=1)
-    world.own(CHECK)
-    ids = world.publish_at_once([entry(5, second) for second in range(10)])
+    servers.own(CHECK)
+    ids = servers.publish_at_once([entry(5, second) for second in range(10)])
     service.until_metrics(**{'position_writes_total{status="failed"}': 10})
-    assert world.pending_ids() == ids
+    assert servers.pending_ids() == ids
     service.until_ready_again()
 
 
@@ -168,26 +168,26 @@ OWNERS_MISTAKES = {
 
 @pytest.mark.parametrize("mistake", OWNERS_MISTAKES)
 def test_an_owners_mistake_costs_no_record_and_work_goes_on_when_it_is_undone(
-    run: Run, world: Servers, mistake: str
+    run: Run, servers: Servers, mistake: str
 ) -> None:
     wrong, right, reason = OWNERS_MISTAKES[mistake]
-    world.publish_at_once(drive(10))
+    servers.publish_at_once(drive(10))
     # A short pause, so that the test need not wait for the next try.
     service = run(CONNECT_BACKOFF_MAX_MS="100").ready()
     service.until_metrics(acks_total=10)
     # A column NOT NULL can be added to an empty table only.
-    world.own("TRUNCATE positions", wrong)
-    ids = world.publish_at_once(drive(100, first_second=1_000))
+    servers.own("TRUNCATE positions", wrong)
+    ids = servers.publish_at_once(drive(100, first_second=1_000))
     assert reason in service.until_not_ready("postgres")
     service.wait_for("batch failed and is written again", count=2)
     seen = service.metrics()
     assert seen['position_writes_total{status="failed"}'] == 0
     assert seen["in_flight_records"] == 100
-    assert world.pending_ids() == ids
+    assert servers.pending_ids() == ids
 
-    world.own(right)
+    servers.own(right)
     service.until_metrics(acks_total=110, in_flight_records=0)
     service.until_ready_again()
-    assert world.rows() == 100
+    assert servers.rows() == 100
     assert not service.logged("record refused")
     assert service.stop() == 0

@@ -47,31 +47,31 @@ def starved_machine() -> Iterator[None]:
             burners.terminate()
 
 
-def idle_ms_of_pending(world: Servers) -> Iterator[int]:
+def idle_ms_of_pending(servers: Servers) -> Iterator[int]:
     start = "-"
-    while page := _pending_behind(world, start):
+    while page := _pending_behind(servers, start):
         yield from (each["time_since_delivered"] for each in page)
         start = f"({page[-1]['message_id'].decode()}"
 
 
-def _pending_behind(world: Servers, start: str) -> Any:
-    return world.redis.xpending_range(world.stream, GROUP, start, "+", PAGE)
+def _pending_behind(servers: Servers, start: str) -> Any:
+    return servers.redis.xpending_range(servers.stream, GROUP, start, "+", PAGE)
 
 
 def test_a_stop_with_much_in_flight_and_a_frozen_postgres_hands_all_of_it_over_in_time(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
-    world.create_group()
+    servers.create_group()
     service = run(
         DRAIN_BUDGET_MS=str(BUDGET_MS),
         BATCH_SIZE=str(READ_ENTRIES),
         WRITE_BATCH_SIZE=str(2 * READ_ENTRIES),
     ).ready()
-    world.grow(1_000)
+    servers.grow(1_000)
     service.until_metrics(acks_total=1_000)
     postgres_server.process.freeze()
     # A COPY is under way in the end, not a look at a new device.
-    world.grow(IN_HAND)
+    servers.grow(IN_HAND)
     until(lambda: service.metrics()["in_flight_records"] == IN_HAND, "all is in flight")
     with starved_machine():
         asked = time.monotonic()
@@ -80,6 +80,6 @@ def test_a_stop_with_much_in_flight_and_a_frozen_postgres_hands_all_of_it_over_i
     assert code == 3
     assert took_s < BUDGET_MS / 1000 + RELEASE_AND_EXIT_S + TOLERANCE_S
     assert service.ledger == {"read": IN_HAND + 1_000, "acked": 1_000, "released": IN_HAND}
-    idle_ms = [*idle_ms_of_pending(world)]
+    idle_ms = [*idle_ms_of_pending(servers)]
     assert len(idle_ms) == IN_HAND
     assert min(idle_ms) >= RELEASED_IDLE_MS

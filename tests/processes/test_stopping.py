@@ -40,17 +40,17 @@ def test_an_idle_service_stops_at_once_and_not_after_its_blocked_read(
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
 def test_under_load_everything_that_was_read_is_written_and_acknowledged(
-    run: Run, world: Servers, number: Signals
+    run: Run, servers: Servers, number: Signals
 ) -> None:
-    world.publish(drive(30_000))
+    servers.publish(drive(30_000))
     service = run(BATCH_SIZE="500", WRITE_BATCH_SIZE="1000").ready()
-    world.until_rows(1)
+    servers.until_rows(1)
     assert service.stop(number) == 0
 
-    assert 0 < world.rows() < 30_000
-    assert service.ledger == {"read": world.rows(), "acked": world.rows()}
-    assert world.pending() == 0
-    assert world.undelivered() == 30_000 - world.rows()
+    assert 0 < servers.rows() < 30_000
+    assert service.ledger == {"read": servers.rows(), "acked": servers.rows()}
+    assert servers.pending() == 0
+    assert servers.undelivered() == 30_000 - servers.rows()
     assert [line["level"] for line in service.lines[-2:]] == ["info", "info"]
     assert service.lines[-1]["signal"] == number.name
 
@@ -69,15 +69,15 @@ def test_a_stop_request_after_the_clean_exit_does_not_change_the_exit_code(run: 
     assert service.stop() == 0
 
 
-def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, world: Servers) -> None:
-    world.publish(drive(10_000))
+def test_what_a_life_leaves_undelivered_is_the_next_ones(run: Run, servers: Servers) -> None:
+    servers.publish(drive(10_000))
     first = run(BATCH_SIZE="200", WRITE_BATCH_SIZE="200").ready()
-    world.until_rows(1)
+    servers.until_rows(1)
     assert first.stop() == 0
     second = run().ready()
-    world.until_settled()
+    servers.until_settled()
     assert second.stop() == 0
-    assert world.rows() == 10_000
+    assert servers.rows() == 10_000
     assert first.ledger["acked"] + second.ledger["acked"] == 10_000
 
 
@@ -113,44 +113,44 @@ def test_a_stop_while_a_frozen_server_is_being_connected_to_is_a_clean_exit(
 
 
 def test_a_group_that_was_set_back_counts_each_entry_once_and_is_a_clean_exit(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     service = run().ready()
     poison: Fields = {"codec": "8E", "payload": "{"}
-    world.publish([*drive(20), *[poison] * 3])
+    servers.publish([*drive(20), *[poison] * 3])
     service.until_metrics(acks_total=20, in_flight_records=0)
     # As a replica that was promoted behind its master does, without a word to anybody.
-    world.redis.xgroup_setid(world.stream, GROUP, "0")
+    servers.redis.xgroup_setid(servers.stream, GROUP, "0")
     service.until_metrics(acks_total=40, consumer_records_total=46, in_flight_records=0)
     assert service.stop() == 0
     assert service.ledger == {"read": 23, "acked": 20, "left_pending": 3}
-    assert world.rows() == 20
+    assert servers.rows() == 20
 
 
 def test_what_a_former_life_was_given_and_nobody_read_is_released_and_counted_apart(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     service = run(CLAIM_INTERVAL_MS="60000").ready()
     service.until_metrics(**{'consumer_reads_total{result="empty"}': 1})
-    ids = world.publish_abandoned(drive(30), consumer="processor-1")
+    ids = servers.publish_abandoned(drive(30), consumer="processor-1")
     assert service.stop() == 0
     assert service.ledger == {"released_unread": 30}
-    assert_claimable_at_once(world, ids)
+    assert_claimable_at_once(servers, ids)
 
 
-def assert_claimable_at_once(world: Servers, ids: list[str]) -> None:
+def assert_claimable_at_once(servers: Servers, ids: list[str]) -> None:
     """They are pending, and seem to have been idle for longer than any threshold."""
-    left = world.pending_entries()
+    left = servers.pending_entries()
     assert list(left) == ids
     assert all(each.idle_ms >= CLAIM_THRESHOLD_MS_MAX for each in left.values())
 
 
 def test_a_second_signal_ends_the_drain_at_once(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="25000").ready()
     postgres_server.process.freeze()
-    ids = world.publish_at_once(drive(100))
+    ids = servers.publish_at_once(drive(100))
     service.until_metrics(in_flight_records=100)
     service.send(SIGTERM)
     service.wait_for("shutdown: starting")
@@ -159,51 +159,51 @@ def test_a_second_signal_ends_the_drain_at_once(
     assert time.monotonic() - asked < 1.0 + EXIT_S
     assert service.messages[-1] == "shutdown: timed out released=100 left=0"
     assert service.lines[-1]["level"] == "error"
-    assert_claimable_at_once(world, ids)
+    assert_claimable_at_once(servers, ids)
 
 
 def test_a_drain_that_exceeds_its_budget_releases_the_rest_to_any_other_instance(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="1500").ready()
     postgres_server.process.freeze()
-    ids = world.publish_at_once(drive(100))
+    ids = servers.publish_at_once(drive(100))
     service.until_metrics(in_flight_records=100)
     asked = time.monotonic()
     assert service.stop() == 3
     assert 1.5 <= time.monotonic() - asked < 1.5 + 1.0 + EXIT_S
     assert service.messages[-1] == "shutdown: timed out released=100 left=0"
     assert (service.lines[-1]["released"], service.lines[-1]["left"]) == (100, 0)
-    assert_claimable_at_once(world, ids)
+    assert_claimable_at_once(servers, ids)
 
     postgres_server.process.thaw()
     heir = run(INSTANCE_ID="processor-2").ready()
     heir.until_metrics(acks_total=100)
-    assert world.pending() == 0
-    assert world.rows() == 100
+    assert servers.pending() == 0
+    assert servers.rows() == 100
 
 
 def test_the_drain_waits_for_a_server_that_comes_back_within_the_budget(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="25000").ready()
     postgres_server.process.freeze()
-    world.publish_at_once(drive(100))
+    servers.publish_at_once(drive(100))
     service.until_metrics(in_flight_records=100)
     service.send(SIGTERM)
     service.wait_for("shutdown: starting")
     postgres_server.process.thaw()
     assert service.wait() == 0
-    assert world.rows() == 100
-    assert world.pending() == 0
+    assert servers.rows() == 100
+    assert servers.pending() == 0
 
 
 def test_a_draining_service_is_alive_and_not_ready(
-    run: Run, world: Servers, postgres_server: PostgresServer
+    run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     service = run(DRAIN_BUDGET_MS="25000").ready()
     postgres_server.process.freeze()
-    world.publish_at_once(drive(1))
+    servers.publish_at_once(drive(1))
     service.until_metrics(in_flight_records=1)
     service.send(SIGTERM)
     assert service.until_not_ready("lifecycle") == "draining"

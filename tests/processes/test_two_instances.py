@@ -21,32 +21,32 @@ STATUSES = ("inserted", "duplicate", "failed")
 
 
 def test_two_lives_of_one_name_at_once_leave_all_that_neither_has_written(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     lives = [run(DRAIN_BUDGET_MS="500", **SMALL).ready() for _ in range(2)]
-    with world.inserts_held():
-        world.publish(drive(ROWS, devices=50))
-        world.until_writers_wait(2)
+    with servers.inserts_held():
+        servers.publish(drive(ROWS, devices=50))
+        servers.until_writers_wait(2)
         # It hands over what is pending under its name, the other's entries with it.
         assert lives[0].stop() == ExitCode.TIMED_OUT
         lives[1].kill()
-        world.end_sessions()
+        servers.end_sessions()
     run(**SMALL).ready()
-    world.until_settled()
-    world.assert_promise_kept(rows=ROWS)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ROWS)
 
 
 def test_two_instances_write_shuffled_repeats_of_ten_thousand_rows_once_each(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     entries = drive(ROWS, devices=50) * REPEATS
     random.Random(20260501).shuffle(entries)
     services = [run(INSTANCE_ID=f"processor-{n}", WRITERS="2", **SMALL) for n in (1, 2)]
     for service in services:
         service.ready()
-    world.publish(entries)
-    world.until_settled()
-    world.assert_promise_kept(rows=ROWS)
+    servers.publish(entries)
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ROWS)
 
     counts = dict.fromkeys(STATUSES, 0.0)
     for service in services:

@@ -61,31 +61,33 @@ def published_now(records: int = RECORDS, *, ago: timedelta = timedelta()) -> li
     return [{"codec": "8E", "payload": json.dumps(value)} for value in values]
 
 
-def test_ids_that_are_no_times_of_their_records_cost_none_of_them(run: Run, world: Servers) -> None:
+def test_ids_that_are_no_times_of_their_records_cost_none_of_them(
+    run: Run, servers: Servers
+) -> None:
     days_ago_ms = round((datetime.now(UTC) - timedelta(days=DAYS_WRONG)).timestamp() * 1000)
     ids = [*(f"1-{n}" for n in range(1, 50)), *(f"{days_ago_ms}-{n}" for n in range(51))]
     for entry_id, fields in zip(ids, published_now(), strict=True):
-        world.redis.xadd(world.stream, fields, id=entry_id)
+        servers.redis.xadd(servers.stream, fields, id=entry_id)
     service = run(**AT_ONCE).ready()
-    world.until_settled()
+    servers.until_settled()
     assert service.stop() == 0
-    world.assert_promise_kept(rows=RECORDS)
+    servers.assert_promise_kept(rows=RECORDS)
 
 
 def test_a_device_with_a_wrong_clock_ends_as_a_dead_letter_among_sound_ones(
-    run: Run, world: Servers
+    run: Run, servers: Servers
 ) -> None:
     sound = published_now()
     [wrong] = published_now(1, ago=timedelta(days=4_000))
-    world.publish(sound[:50])
-    [wrong_id] = world.publish([wrong])
-    world.publish(sound[50:])
+    servers.publish(sound[:50])
+    [wrong_id] = servers.publish([wrong])
+    servers.publish(sound[50:])
     service = run(**QUICK_CLAIMS).ready()
     service.wait_for("dead letter")
-    world.until_settled()
+    servers.until_settled()
     assert service.stop() == 0
-    world.assert_promise_kept(rows=RECORDS, poison=[wrong_id])
-    [letter] = world.dead_letters()
+    servers.assert_promise_kept(rows=RECORDS, poison=[wrong_id])
+    [letter] = servers.dead_letters()
     assert (letter[b"dlq_code"], letter[b"dlq_stage"]) == (b"ts_out_of_window", b"decode")
 
 
@@ -110,17 +112,17 @@ def test_what_was_refused_by_the_wrong_clock_of_redis_is_written_once_that_is_se
         redis_with_a_clock(pytestconfig.stash[redis_key], tmp_path) as (server, clock_file),
         Redis.from_url(server.url) as client,
     ):
-        world = Servers(client, "telemetry:clock", database)
-        world.publish(published_now())
+        servers = Servers(client, "telemetry:clock", database)
+        servers.publish(published_now())
         service = run(
             **QUICK_CLAIMS,
             DLQ_MAX_ATTEMPTS="1000000",
             REDIS_URL=server.url,
-            REDIS_TELEMETRY_STREAM=world.stream,
+            REDIS_TELEMETRY_STREAM=servers.stream,
         ).ready()
         service.wait_for("record refused", count=RECORDS)
         assert {line["code"] for line in service.logged("record refused")} == {"ts_out_of_window"}
         clock_file.write_text("0")
-        world.until_settled()
+        servers.until_settled()
         assert service.stop() == 0
-        world.assert_promise_kept(rows=RECORDS)
+        servers.assert_promise_kept(rows=RECORDS)

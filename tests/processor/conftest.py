@@ -90,18 +90,18 @@ def in_flight(recorder: Recorder) -> InFlight:
 
 
 @pytest.fixture
-async def desk(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
-    desk = RedisHarness(in_flight, redis, backoff)
-    await desk.open()
-    return desk
+async def harness(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
+    harness = RedisHarness(in_flight, redis, backoff)
+    await harness.open()
+    return harness
 
 
 @pytest.fixture
-async def busy_desk(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
-    """A desk where whoever hands a batch over waits until it is received."""
-    desk = RedisHarness(in_flight, redis, backoff, capacity=0)
-    await desk.open()
-    return desk
+async def busy_harness(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
+    """A harness where whoever hands a batch over waits until it is received."""
+    harness = RedisHarness(in_flight, redis, backoff, capacity=0)
+    await harness.open()
+    return harness
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ current_life: ContextVar[Life | None] = ContextVar("current_life", default=None)
 
 
 class Checkpoints(trio.abc.Instrument):
-    """The steps of one life's tasks, and its calls to the world: before each, and behind its effect."""
+    """The steps of one life's tasks, and its calls to the simulation: before each, and behind its effect."""
 
     def __init__(self) -> None:
         self.passed = 0

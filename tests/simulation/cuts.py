@@ -102,41 +102,41 @@ def cuts_of(scenario: str, seed: int = 0) -> Iterator[Cut]:
 async def _play(cut: Cut, checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
     scenario = SCENARIOS[cut.scenario]
     async with trio.open_nursery() as nursery:
-        world = Simulation(nursery, checkpoints, scenario.env, doubles)
-        scenario.prepare(world)
-        subject = world.start(SUBJECT)
+        simulation = Simulation(nursery, checkpoints, scenario.env, doubles)
+        scenario.prepare(simulation)
+        subject = simulation.start(SUBJECT)
         checkpoints.watch(subject)
         for peer in scenario.peers:
-            world.start(peer)
+            simulation.start(peer)
         played = trio.Event()
-        nursery.start_soon(_direct, scenario, world, played)
+        nursery.start_soon(_direct, scenario, simulation, played)
         await subject.ended.wait()
-        await finish(world, cut.successor, played)
+        await finish(simulation, cut.successor, played)
         nursery.cancel_scope.cancel()
-    return violations(world)
+    return violations(simulation)
 
 
-async def _direct(scenario: Scenario, world: Simulation, played: trio.Event) -> None:
-    await scenario.script(world)
-    if world.subject.asked_at is None:
-        world.subject.stop()
+async def _direct(scenario: Scenario, simulation: Simulation, played: trio.Event) -> None:
+    await scenario.script(simulation)
+    if simulation.subject.asked_at is None:
+        simulation.subject.stop()
     played.set()
 
 
-async def finish(world: Simulation, successor: str, played: trio.Event) -> None:
+async def finish(simulation: Simulation, successor: str, played: trio.Event) -> None:
     """Let the survivors settle everything, and stop them."""
-    if not world.living:
-        world.start(successor)
+    if not simulation.living:
+        simulation.start(successor)
     await played.wait()
-    world.heal()
-    if world.lacks_evidence:
-        world.publish(LATER)
+    simulation.heal()
+    if simulation.lacks_evidence:
+        simulation.publish(LATER)
     with trio.move_on_after(FINISHING_S):
-        while not world.is_settled:
-            if not world.living:
-                world.start(successor)
+        while not simulation.is_settled:
+            if not simulation.living:
+                simulation.start(successor)
             await trio.sleep(LOOK_EVERY_S)
-    for life in world.living:
+    for life in simulation.living:
         life.stop()
         await life.ended.wait()
-    world.is_finished = True
+    simulation.is_finished = True

@@ -1,4 +1,4 @@
-"""One life of one instance: the whole service under `supervise`, on the fakes of a shared world."""
+"""One life of one instance: the whole service under `supervise`, on the fakes of a shared simulation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logging.getLogger("simulation").setLevel(logging.CRITICAL + 1)
 class Life:
     """From the start of a process to its end, in whatever way it ends."""
 
-    def __init__(self, world: Simulation, name: str, config: Config) -> None:
+    def __init__(self, simulation: Simulation, name: str, config: Config) -> None:
         self.name = name
         self.config = config
         self.asked_at: float | None = None
@@ -58,11 +58,11 @@ class Life:
         self.acked: set[str] = set()
         self.buried: set[str] = set()
         self.tried: set[str] = set()
-        self._world = world
+        self._simulation = simulation
         self._scope = trio.CancelScope()
-        self._wire = Wire(lambda: world.checkpoints.prepare(self), self._hear)
+        self._wire = Wire(lambda: simulation.checkpoints.prepare(self), self._hear)
         self._signals, self._receiver = trio.open_memory_channel[int](10)
-        self._stream = world.doubles.stream(world.redis, consumer=name, instance_id=name)
+        self._stream = simulation.doubles.stream(simulation.redis, consumer=name, instance_id=name)
         self._stores: list[FakeStore] = []
         self._pipeline: Pipeline | None = None
 
@@ -115,7 +115,7 @@ class Life:
             self._stream._connections.clear()
         self._scope.cancel()
         # The server sees that the connections are gone.
-        self._world.table.sessions.difference_update(self._stores)
+        self._simulation.table.sessions.difference_update(self._stores)
         self._end()
 
     def adopt(self, pipeline: Pipeline) -> None:
@@ -125,17 +125,17 @@ class Life:
     def _end(self) -> None:
         self.ended_at = trio.current_time()
         if self.asked_at is not None:
-            self.drained_in_peace = self._world.has_been_well_since(self.asked_at)
-            self.redis_answered = self._world.redis_has_been_well_since(self.asked_at)
+            self.drained_in_peace = self._simulation.has_been_well_since(self.asked_at)
+            self.redis_answered = self._simulation.redis_has_been_well_since(self.asked_at)
             if self.redis_answered:
-                self.stranded = self._world.stranded_of(self.name)
+                self.stranded = self._simulation.stranded_of(self.name)
         self.ended.set()
 
     def _edges(self) -> Edges:
-        wire, world = self._wire, self._world
+        wire, simulation = self._wire, self._simulation
 
         def delay() -> float:
-            return world.postgres_delay_s
+            return simulation.postgres_delay_s
 
         def attached(store: FakeStore) -> FakeStore:
             self._stores.append(store)
@@ -143,9 +143,12 @@ class Life:
 
         return Edges(
             stream=wire.attach(self._stream),
-            stores=[attached(world.doubles.store(world.table)) for _ in range(self.config.writers)],
-            probe=PostgresProbe(attached(FakeStore(world.table))),
-            trials=attached(world.doubles.store(world.table)),
+            stores=[
+                attached(simulation.doubles.store(simulation.table))
+                for _ in range(self.config.writers)
+            ],
+            probe=PostgresProbe(attached(FakeStore(simulation.table))),
+            trials=attached(simulation.doubles.store(simulation.table)),
         )
 
     def _hear(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:
@@ -156,13 +159,13 @@ class Life:
                 self.read.update([*ids_of(answer.delivery), *answer.lost_ids])
             case "claim":
                 self.read.update(answer.lost_ids)
-                self._world.watch_claim(self, [entry.entry_id for entry in answer.entries])
+                self._simulation.watch_claim(self, [entry.entry_id for entry in answer.entries])
             case "release":
                 self.released.update(answer)
             case "ack":
                 self.acked.update(arguments[0].piece(0, answer).entry_ids)
             case "record_failures":
-                self._world.watch_failures([failure.entry_id for failure in arguments[0]])
+                self._simulation.watch_failures([failure.entry_id for failure in arguments[0]])
                 self.buried.update(
                     failure.entry_id
                     for failure, recorded in zip(arguments[0], answer, strict=True)

@@ -36,9 +36,9 @@ class Publish:
     records: int
     device: int = 1
 
-    async def happen(self, world: Simulation) -> None:
+    async def happen(self, simulation: Simulation) -> None:
         for second in range(self.first_second, self.first_second + self.records):
-            world.publish(second, device=self.device)
+            simulation.publish(second, device=self.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class PublishOdd:
 
     is_deadly: bool
 
-    async def happen(self, world: Simulation) -> None:
+    async def happen(self, simulation: Simulation) -> None:
         device = KILLER_DEVICE if self.is_deadly else DISCARDED_DEVICE
-        world.publish(len(world.published), device=device)
+        simulation.publish(len(simulation.published), device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class PublishPoison:
 
     by_server: bool
 
-    async def happen(self, world: Simulation) -> None:
+    async def happen(self, simulation: Simulation) -> None:
         if self.by_server:
-            world.publish(len(world.published), device=REFUSED_DEVICE)
+            simulation.publish(len(simulation.published), device=REFUSED_DEVICE)
         else:
-            world.publish_malformed()
+            simulation.publish_malformed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ class Inherit:
     entries: int
     deliveries: int
 
-    async def happen(self, world: Simulation) -> None:
+    async def happen(self, simulation: Simulation) -> None:
         for _ in range(self.entries):
-            world.publish(len(world.published))
-        world.deliver_to_the_dead(deliveries=self.deliveries)
+            simulation.publish(len(simulation.published))
+        simulation.deliver_to_the_dead(deliveries=self.deliveries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ class Trim:
 
     entries: int
 
-    async def happen(self, world: Simulation) -> None:
-        kept = [each for each in world.published if each not in world.trimmed]
+    async def happen(self, simulation: Simulation) -> None:
+        kept = [each for each in simulation.published if each not in simulation.trimmed]
         for entry_id in kept[: self.entries]:
-            world.trim(entry_id)
+            simulation.trim(entry_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class Start:
 
     name: str
 
-    async def happen(self, world: Simulation) -> None:
-        if not _living(world, self.name):
-            world.start(self.name)
+    async def happen(self, simulation: Simulation) -> None:
+        if not _living(simulation, self.name):
+            simulation.start(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class Stop:
     name: str
     checkpoints: int = 0
 
-    async def happen(self, world: Simulation) -> None:
-        _strike(world, self.name, self.checkpoints, lambda life: life.stop())
+    async def happen(self, simulation: Simulation) -> None:
+        _strike(simulation, self.name, self.checkpoints, lambda life: life.stop())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,10 @@ class Kill:
     checkpoints: int = 0
     arrives: bool = False
 
-    async def happen(self, world: Simulation) -> None:
-        _strike(world, self.name, self.checkpoints, lambda life: life.kill(arrives=self.arrives))
+    async def happen(self, simulation: Simulation) -> None:
+        _strike(
+            simulation, self.name, self.checkpoints, lambda life: life.kill(arrives=self.arrives)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ class Change:
 
     what: str
 
-    async def happen(self, world: Simulation) -> None:
-        getattr(world, self.what)()
+    async def happen(self, simulation: Simulation) -> None:
+        getattr(simulation, self.what)()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,8 @@ class Trouble:
 
     what: str
 
-    async def happen(self, world: Simulation) -> None:
-        TROUBLES[self.what](world)
+    async def happen(self, simulation: Simulation) -> None:
+        TROUBLES[self.what](simulation)
 
 
 TROUBLES: Mapping[str, Callable[[Simulation], None]] = {
@@ -180,8 +182,8 @@ class Pause:
 
     milliseconds: int
 
-    async def happen(self, world: Simulation) -> None:
-        del world
+    async def happen(self, simulation: Simulation) -> None:
+        del simulation
         await trio.sleep(self.milliseconds / 1000)
 
 
@@ -203,28 +205,30 @@ def carry_out(plan: Sequence[Step], *, seed: int, doubles: Doubles | None = None
 
 async def _play(plan: Sequence[Step], checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
     async with trio.open_nursery() as nursery:
-        world = Simulation(nursery, checkpoints, doubles=doubles)
+        simulation = Simulation(nursery, checkpoints, doubles=doubles)
         for step in plan:
-            await step.happen(world)
+            await step.happen(simulation)
             await trio.lowlevel.checkpoint()
-        world.heal()
+        simulation.heal()
         played = trio.Event()
         played.set()
-        await finish(world, NAMES[0], played)
+        await finish(simulation, NAMES[0], played)
         nursery.cancel_scope.cancel()
-    return violations(world)
+    return violations(simulation)
 
 
-def _living(world: Simulation, name: str) -> Life | None:
-    return next((life for life in world.living if life.name == name), None)
+def _living(simulation: Simulation, name: str) -> Life | None:
+    return next((life for life in simulation.living if life.name == name), None)
 
 
-def _strike(world: Simulation, name: str, checkpoints: int, strike: Callable[[Life], None]) -> None:
-    life = _living(world, name)
+def _strike(
+    simulation: Simulation, name: str, checkpoints: int, strike: Callable[[Life], None]
+) -> None:
+    life = _living(simulation, name)
     if life is None:
         return
     if checkpoints == 0:
         strike(life)
     else:
-        world.checkpoints.watch(life)
-        world.checkpoints.strike_at(world.checkpoints.passed + checkpoints, strike)
+        simulation.checkpoints.watch(life)
+        simulation.checkpoints.strike_at(simulation.checkpoints.passed + checkpoints, strike)

@@ -17,74 +17,77 @@ if TYPE_CHECKING:
 SUSPICION = (FailureStage.CRASH.value, NO_ANSWER)
 
 
-def violations(world: Simulation) -> list[str]:
+def violations(simulation: Simulation) -> list[str]:
     """Everything that breaks the promise, one sentence each; callable at any moment of a run.
 
     Every position published is in the table exactly once, every poisonous entry in one dead letter
     with its reason, or else the entry is still waiting. A world that is finished has nothing waiting.
     """
-    found = list(world.wrongs)
-    for entry_id, published in world.published.items():
-        found += _of_entry(world, entry_id, published)
-    found += _of_failures(world)
-    for life in world.lives:
+    found = list(simulation.wrongs)
+    for entry_id, published in simulation.published.items():
+        found += _of_entry(simulation, entry_id, published)
+    found += _of_failures(simulation)
+    for life in simulation.lives:
         found += _of_life(life)
-    published_keys = {each.key for each in world.published.values()}
-    found += [f"nobody published the row {key}" for key in world.table.rows.keys() - published_keys]
+    published_keys = {each.key for each in simulation.published.values()}
+    found += [
+        f"nobody published the row {key}" for key in simulation.table.rows.keys() - published_keys
+    ]
     return found
 
 
-def _of_entry(world: Simulation, entry_id: str, published: Published) -> Iterator[str]:
-    letters = world.dead_letters_of(entry_id)
+def _of_entry(simulation: Simulation, entry_id: str, published: Published) -> Iterator[str]:
+    letters = simulation.dead_letters_of(entry_id)
     # What is delivered again after it was buried is refused again.
-    if len(letters) > 1 + world.set_back:
+    if len(letters) > 1 + simulation.set_back:
         yield f"{entry_id} has {len(letters)} dead letters"
     for letter in letters:
-        yield from _of_dead_letter(world, entry_id, published, letter)
-    waits = world.is_waiting(entry_id)
-    if waits and world.is_finished:
+        yield from _of_dead_letter(simulation, entry_id, published, letter)
+    waits = simulation.is_waiting(entry_id)
+    if waits and simulation.is_finished:
         yield f"{entry_id} is still waiting, and everybody has finished"
-    if waits and letters and not world.set_back:
+    if waits and letters and not simulation.set_back:
         yield f"{entry_id} has a dead letter and is still pending"
-    is_decided = published.is_discarded or published.key in world.table.rows
-    if not (waits or letters or entry_id in world.trimmed or is_decided):
+    is_decided = published.is_discarded or published.key in simulation.table.rows
+    if not (waits or letters or entry_id in simulation.trimmed or is_decided):
         yield f"{entry_id} is lost: not in the table, no dead letter, not pending"
 
 
 def _of_dead_letter(
-    world: Simulation, entry_id: str, published: Published, letter: dict[str, str | bytes]
+    simulation: Simulation, entry_id: str, published: Published, letter: dict[str, str | bytes]
 ) -> Iterator[str]:
     reason = (letter["dlq_stage"], letter["dlq_code"])
     reasons = {(published.stage, published.code)}
-    if published.code == NO_ANSWER and any(life.is_killed for life in world.lives):
+    if published.code == NO_ANSWER and any(life.is_killed for life in simulation.lives):
         # What was refused without an answer is tried alone from then on: who is killed in that trial counts.
         reasons.add(SUSPICION)
     is_guilty = published.key is None and reason in reasons
-    if not is_guilty and not (reason == SUSPICION and _may_have_killed(world)):
+    if not is_guilty and not (reason == SUSPICION and _may_have_killed(simulation)):
         yield f"{entry_id} is a dead letter for the wrong reason: {reason}"
     if any(letter.get(name) != value for name, value in published.fields.items()):
         yield f"the dead letter of {entry_id} does not hold its fields"
 
 
-def _may_have_killed(world: Simulation) -> bool:
+def _may_have_killed(simulation: Simulation) -> bool:
     """Whether so many lives were killed that an entry which was on trial each time looks guilty."""
-    killed = [life for life in world.lives if life.is_killed]
+    killed = [life for life in simulation.lives if life.is_killed]
     return bool(killed) and len(killed) >= killed[0].config.dlq_max_attempts
 
 
-def _of_failures(world: Simulation) -> Iterator[str]:
-    for entry_id, recorded in world.redis.attempts.items():
-        if world.is_finished:
+def _of_failures(simulation: Simulation) -> Iterator[str]:
+    for entry_id, recorded in simulation.redis.attempts.items():
+        if simulation.is_finished:
             yield f"a failure of {entry_id} is remembered, and everybody has finished"
-        is_sound = world.published[entry_id].key is not None
-        if is_sound and not (NO_ANSWER in recorded and _may_be_on_trial(world, entry_id)):
+        is_sound = simulation.published[entry_id].key is not None
+        if is_sound and not (NO_ANSWER in recorded and _may_be_on_trial(simulation, entry_id)):
             yield f"a failure of {entry_id} was recorded, and nothing is wrong with it: {recorded}"
 
 
-def _may_be_on_trial(world: Simulation, entry_id: str) -> bool:
+def _may_be_on_trial(simulation: Simulation, entry_id: str) -> bool:
     """Whether a life tries the entry alone just now, or may have died of it."""
     return any(
-        life.is_killed or (entry_id in life.tried and not life.has_ended) for life in world.lives
+        life.is_killed or (entry_id in life.tried and not life.has_ended)
+        for life in simulation.lives
     )
 
 

@@ -26,279 +26,279 @@ REFUSALS_S = 1.0
 TOMORROW = 50_000
 
 
-def an_empty_stream(world: Simulation) -> None:
+def an_empty_stream(simulation: Simulation) -> None:
     """Nothing is published, and the group does not exist."""
-    del world
+    del simulation
 
 
-def some_entries(world: Simulation) -> None:
+def some_entries(simulation: Simulation) -> None:
     """A few positions of several devices."""
     for second in range(6):
-        world.publish(second, device=second % 3)
+        simulation.publish(second, device=second % 3)
 
 
-def a_backlog(world: Simulation) -> None:
+def a_backlog(simulation: Simulation) -> None:
     """More than several reads and batches hold."""
     for second in range(24):
-        world.publish(second, device=second % 3)
+        simulation.publish(second, device=second % 3)
 
 
-def duplicates(world: Simulation) -> None:
+def duplicates(simulation: Simulation) -> None:
     """Every key twice, in one read and in different ones."""
     for second in (0, 1, 1, 2, 0, 3, 4, 5, 4, 3, 2, 5):
-        world.publish(second)
+        simulation.publish(second)
 
 
-def poison(world: Simulation) -> None:
+def poison(simulation: Simulation) -> None:
     """What the codec refuses and what the server refuses, among good neighbours."""
     for second in range(3):
-        world.publish(second)
-    world.publish_malformed()
-    world.publish(0, device=REFUSED_DEVICE)
-    world.publish(3)
+        simulation.publish(second)
+    simulation.publish_malformed()
+    simulation.publish(0, device=REFUSED_DEVICE)
+    simulation.publish(3)
 
 
-def ids_that_are_no_times(world: Simulation) -> None:
+def ids_that_are_no_times(simulation: Simulation) -> None:
     """A producer that counts: Redis is asked for its time behind each delivery."""
     for number in range(1, 9):
-        world.publish(number, device=number % 3, entry_id=(number, 0))
+        simulation.publish(number, device=number % 3, entry_id=(number, 0))
 
 
-def entries_of_the_dead(world: Simulation) -> None:
+def entries_of_the_dead(simulation: Simulation) -> None:
     """Entries that a consumer took long ago, two of which were trimmed meanwhile."""
-    entry_ids = [world.publish(second) for second in range(7)]
-    world.deliver_to_the_dead()
-    world.trim(entry_ids[1])
-    world.trim(entry_ids[4])
-    world.publish(7)
+    entry_ids = [simulation.publish(second) for second in range(7)]
+    simulation.deliver_to_the_dead()
+    simulation.trim(entry_ids[1])
+    simulation.trim(entry_ids[4])
+    simulation.publish(7)
 
 
-def cold_devices(world: Simulation) -> None:
+def cold_devices(simulation: Simulation) -> None:
     """Devices that nobody has met, on a PostgreSQL that takes its time to say what it knows of them."""
-    world.postgres_slows_down()
+    simulation.postgres_slows_down()
     for second in range(8):
-        world.publish(second, device=second)
+        simulation.publish(second, device=second)
 
 
-def crash_suspects(world: Simulation) -> None:
+def crash_suspects(simulation: Simulation) -> None:
     """Entries that were delivered too often without an answer, one of them malformed."""
-    world.publish(0)
-    world.publish_malformed()
-    world.publish(1)
-    world.deliver_to_the_dead(deliveries=6)
-    world.publish(2)
+    simulation.publish(0)
+    simulation.publish_malformed()
+    simulation.publish(1)
+    simulation.deliver_to_the_dead(deliveries=6)
+    simulation.publish(2)
 
 
-def a_killer(world: Simulation) -> None:
+def a_killer(simulation: Simulation) -> None:
     """A row that ends every session which writes it, among good neighbours."""
     for second in range(3):
-        world.publish(second, device=second)
-    world.publish(0, device=KILLER_DEVICE)
-    world.publish(3)
+        simulation.publish(second, device=second)
+    simulation.publish(0, device=KILLER_DEVICE)
+    simulation.publish(3)
 
 
-def rows_to_discard(world: Simulation) -> None:
+def rows_to_discard(simulation: Simulation) -> None:
     """Rows that a trigger returns nothing for, some of them repeated, among others."""
     for second in (0, 1, 1, 2):
-        world.publish(second, device=DISCARDED_DEVICE)
-        world.publish(second)
+        simulation.publish(second, device=DISCARDED_DEVICE)
+        simulation.publish(second)
 
 
-def suspects_without_a_session(world: Simulation) -> None:
+def suspects_without_a_session(simulation: Simulation) -> None:
     """Crash suspects, where the role has no session left for their trials."""
-    crash_suspects(world)
-    world.sessions_are_few()
+    crash_suspects(simulation)
+    simulation.sessions_are_few()
 
 
-def a_large_backlog_for_a_small_server(world: Simulation) -> None:
+def a_large_backlog_for_a_small_server(simulation: Simulation) -> None:
     """A batch of more rows than the server bears."""
-    world.postgres_bears_little()
+    simulation.postgres_bears_little()
     for second in range(8):
-        world.publish(second, device=second % 3)
+        simulation.publish(second, device=second % 3)
 
 
-async def nothing_more(world: Simulation) -> None:
+async def nothing_more(simulation: Simulation) -> None:
     """Wait until what was prepared is settled."""
-    del world
+    del simulation
     await trio.sleep(SETTLING_S)
 
 
-async def a_steady_flow(world: Simulation) -> None:
+async def a_steady_flow(simulation: Simulation) -> None:
     """One position every tenth of a second."""
     for second in range(5):
-        world.publish(second)
+        simulation.publish(second)
         await trio.sleep(0.1)
 
 
-async def a_busy_flow(world: Simulation) -> None:
+async def a_busy_flow(simulation: Simulation) -> None:
     """Positions come while everything else is under way, rather than while all wait."""
     await trio.sleep(SETTLING_S)
     for second in range(24):
-        world.publish(second)
+        simulation.publish(second)
         for _ in range(STEPS_BETWEEN):
             await trio.lowlevel.checkpoint()
 
 
-async def new_devices_meanwhile(world: Simulation) -> None:
+async def new_devices_meanwhile(simulation: Simulation) -> None:
     """Others come while the first ones are looked up."""
     for second in range(4):
-        world.publish(20 + second, device=second)
+        simulation.publish(20 + second, device=second)
         await trio.sleep(0.3)
     await trio.sleep(2)
 
 
-async def long_enough_to_bury(world: Simulation) -> None:
+async def long_enough_to_bury(simulation: Simulation) -> None:
     """Wait until poison has failed as often as it may."""
-    await trio.sleep(world.claim_threshold_s + 2.5)
+    await trio.sleep(simulation.claim_threshold_s + 2.5)
 
 
-async def a_group_set_back(world: Simulation) -> None:
+async def a_group_set_back(simulation: Simulation) -> None:
     """What is written, what is refused and what is in flight is delivered once more, and once more."""
     await trio.sleep(SETTLING_S)
-    world.set_group_back()
+    simulation.set_group_back()
     await trio.sleep(SETTLING_S)
-    world.postgres_slows_down()
+    simulation.postgres_slows_down()
     for second in range(10, 16):
-        world.publish(second)
+        simulation.publish(second)
     await trio.sleep(0.2)
-    world.set_group_back()
+    simulation.set_group_back()
     await trio.sleep(2)
 
 
-async def long_enough_to_halve(world: Simulation) -> None:
+async def long_enough_to_halve(simulation: Simulation) -> None:
     """Wait until what the server bears was found out, and have more come then."""
     await trio.sleep(OUTAGE_S)
     for second in range(8, 14):
-        world.publish(second, device=second % 3)
+        simulation.publish(second, device=second % 3)
     await trio.sleep(OUTAGE_S)
 
 
-async def postgres_slow(world: Simulation) -> None:
+async def postgres_slow(simulation: Simulation) -> None:
     """Each call of PostgreSQL takes a while, and the stream grows."""
-    world.postgres_slows_down()
-    await a_steady_flow(world)
+    simulation.postgres_slows_down()
+    await a_steady_flow(simulation)
     await trio.sleep(2)
 
 
-async def postgres_frozen(world: Simulation) -> None:
+async def postgres_frozen(simulation: Simulation) -> None:
     """PostgreSQL keeps its connections and answers nothing."""
     await trio.sleep(SETTLING_S)
-    world.postgres_freezes()
-    world.publish(10)
+    simulation.postgres_freezes()
+    simulation.publish(10)
     await trio.sleep(OUTAGE_S)
-    world.postgres_recovers()
+    simulation.postgres_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def postgres_frozen_for_long(world: Simulation) -> None:
+async def postgres_frozen_for_long(simulation: Simulation) -> None:
     """PostgreSQL answers nothing for longer than a lease lasts that nobody renews."""
     await trio.sleep(SETTLING_S)
-    world.postgres_freezes()
+    simulation.postgres_freezes()
     for second in range(10, 13):
-        world.publish(second)
-    await trio.sleep(1.5 * world.claim_threshold_s)
-    world.postgres_recovers()
+        simulation.publish(second)
+    await trio.sleep(1.5 * simulation.claim_threshold_s)
+    simulation.postgres_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def postgres_away(world: Simulation) -> None:
+async def postgres_away(simulation: Simulation) -> None:
     """PostgreSQL refuses connections."""
     await trio.sleep(SETTLING_S)
-    world.postgres_goes_away()
-    world.publish(10)
+    simulation.postgres_goes_away()
+    simulation.publish(10)
     await trio.sleep(OUTAGE_S)
-    world.postgres_recovers()
+    simulation.postgres_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def redis_away(world: Simulation) -> None:
+async def redis_away(simulation: Simulation) -> None:
     """Redis breaks its connections and takes none, with acknowledgements under way."""
-    world.postgres_delay_s = 0.2
+    simulation.postgres_delay_s = 0.2
     await trio.sleep(0.3)
-    world.redis_goes_away()
-    world.publish(10)
+    simulation.redis_goes_away()
+    simulation.publish(10)
     await trio.sleep(OUTAGE_S)
-    world.redis_recovers()
+    simulation.redis_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def redis_frozen(world: Simulation) -> None:
+async def redis_frozen(simulation: Simulation) -> None:
     """Redis keeps its connections and answers nothing."""
-    world.postgres_delay_s = 0.2
+    simulation.postgres_delay_s = 0.2
     await trio.sleep(0.3)
-    world.redis_freezes()
-    world.publish(10)
+    simulation.redis_freezes()
+    simulation.publish(10)
     await trio.sleep(OUTAGE_S)
-    world.redis_recovers()
+    simulation.redis_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def table_refuses_all(world: Simulation) -> None:
+async def table_refuses_all(simulation: Simulation) -> None:
     """Every row is refused, and each is tried more often than a record may fail."""
     await trio.sleep(SETTLING_S)
-    world.table_refuses_all()
+    simulation.table_refuses_all()
     for second in range(10, 13):
-        world.publish(second, device=second % 3)
+        simulation.publish(second, device=second % 3)
     await trio.sleep(REFUSALS_S)
-    world.postgres_recovers()
+    simulation.postgres_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def commits_are_refused(world: Simulation) -> None:
+async def commits_are_refused(simulation: Simulation) -> None:
     """Every row is taken, and no commit is."""
     await trio.sleep(SETTLING_S)
-    world.commits_are_refused()
+    simulation.commits_are_refused()
     for second in range(10, 12):
-        world.publish(second)
+        simulation.publish(second)
     await trio.sleep(REFUSALS_S)
-    world.postgres_recovers()
+    simulation.postgres_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def partition_is_missing(world: Simulation) -> None:
+async def partition_is_missing(simulation: Simulation) -> None:
     """Rows of tomorrow are refused among others, and again when they are claimed."""
     await trio.sleep(SETTLING_S)
-    world.partition_is_missing()
+    simulation.partition_is_missing()
     for second in (10, 11, TOMORROW, TOMORROW + 1):
-        world.publish(second)
-    await trio.sleep(world.claim_threshold_s + 1.2)
-    world.postgres_recovers()
+        simulation.publish(second)
+    await trio.sleep(simulation.claim_threshold_s + 1.2)
+    simulation.postgres_recovers()
 
 
-async def standby_away(world: Simulation) -> None:
+async def standby_away(simulation: Simulation) -> None:
     """Commits wait for a standby, and are confirmed in the end."""
     await trio.sleep(SETTLING_S)
-    world.standby_leaves()
+    simulation.standby_leaves()
     for second in (3, 10, 11):
-        world.publish(second)
+        simulation.publish(second)
     await trio.sleep(OUTAGE_S)
-    world.postgres_recovers()
+    simulation.postgres_recovers()
     await trio.sleep(SETTLING_S)
 
 
-async def standby_promoted(world: Simulation) -> None:
+async def standby_promoted(simulation: Simulation) -> None:
     """What waits for the standby becomes visible by a restart, and is gone with the promotion."""
     await trio.sleep(SETTLING_S)
-    world.standby_leaves()
+    simulation.standby_leaves()
     for second in (10, 11, 12):
-        world.publish(second, device=second % 3)
+        simulation.publish(second, device=second % 3)
     await trio.sleep(SETTLING_S)
-    world.postgres_restarts()
+    simulation.postgres_restarts()
     # Repeats of what is visible now.
     for second in (11, 12):
-        world.publish(second, device=second % 3)
+        simulation.publish(second, device=second % 3)
     await trio.sleep(OUTAGE_S)
-    world.standby_is_promoted()
+    simulation.standby_is_promoted()
     await trio.sleep(SETTLING_S)
 
 
-async def a_drain_in_trouble(world: Simulation) -> None:
+async def a_drain_in_trouble(simulation: Simulation) -> None:
     """A stop request while PostgreSQL is frozen: a second one comes at every checkpoint of the drain."""
-    world.postgres_freezes()
+    simulation.postgres_freezes()
     await trio.sleep(SETTLING_S)
-    world.subject.stop()
+    simulation.subject.stop()
     await trio.sleep(OUTAGE_S)
-    world.postgres_recovers()
+    simulation.postgres_recovers()
 
 
 @dataclass(frozen=True)

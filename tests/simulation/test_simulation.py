@@ -1,4 +1,4 @@
-"""What the simulation itself promises: how a life that is killed looks from the world."""
+"""What the simulation itself promises: how a life that is killed looks from the simulation."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ from tests.support.fakes.redis import parse_id
 async def kill_in_an_acknowledgement(*, arrives: bool) -> Simulation:
     """Kill a life while its only acknowledgement is on the way to Redis."""
     async with trio.open_nursery() as nursery:
-        world = Simulation(nursery, Checkpoints())
-        life = world.start("processor-1")
+        simulation = Simulation(nursery, Checkpoints())
+        life = simulation.start("processor-1")
         await trio.sleep(1)
-        world.postgres_slows_down()
-        world.publish(0)
+        simulation.postgres_slows_down()
+        simulation.publish(0)
         await trio.sleep(0.5)
-        world.redis_freezes()
+        simulation.redis_freezes()
         await trio.sleep(1)
-        assert len(world.table.rows) == 1
+        assert len(simulation.table.rows) == 1
         life.kill(arrives=arrives)
-        world.publish(1)
-        world.heal()
+        simulation.publish(1)
+        simulation.heal()
         await trio.sleep(60)
         nursery.cancel_scope.cancel()
-    return world
+    return simulation
 
 
 @pytest.mark.parametrize("arrives", [True, False])
 def test_what_a_killed_life_had_sent_arrives_or_not_and_nothing_follows_it(arrives: bool) -> None:
     play = partial(kill_in_an_acknowledgement, arrives=arrives)
-    world = simulate(play, seed=0, instrument=Checkpoints())
-    first, _ = map(parse_id, world.published)
-    assert (first in world.redis.pending) is not arrives
-    assert len(world.table.rows) == 1
-    assert world.lives[0].code is None
+    simulation = simulate(play, seed=0, instrument=Checkpoints())
+    first, _ = map(parse_id, simulation.published)
+    assert (first in simulation.redis.pending) is not arrives
+    assert len(simulation.table.rows) == 1
+    assert simulation.lives[0].code is None
 
 
 async def stop_after(seconds: float) -> Simulation:
     async with trio.open_nursery() as nursery:
-        world = Simulation(nursery, Checkpoints())
-        world.publish(0)
-        life = world.start("processor-1")
+        simulation = Simulation(nursery, Checkpoints())
+        simulation.publish(0)
+        life = simulation.start("processor-1")
         await trio.sleep(seconds)
         life.stop()
         await life.ended.wait()
         nursery.cancel_scope.cancel()
-    return world
+    return simulation
 
 
 def test_a_life_that_is_told_to_stop_ends_by_itself() -> None:
-    world = simulate(partial(stop_after, 1.0), seed=0, instrument=Checkpoints())
-    [life] = world.lives
+    simulation = simulate(partial(stop_after, 1.0), seed=0, instrument=Checkpoints())
+    [life] = simulation.lives
     assert life.code is ExitCode.CLEAN
-    assert life.acked == world.published.keys()
-    assert world.redis.pending == {}
+    assert life.acked == simulation.published.keys()
+    assert simulation.redis.pending == {}
 
 
 def test_virtual_hours_pass_in_no_time() -> None:

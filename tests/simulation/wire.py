@@ -1,4 +1,4 @@
-"""What is between one life and the world: every call of its edges goes this way, until it is cut."""
+"""What is between one life and the simulation: every call of its edges goes this way, until it is cut."""
 
 from __future__ import annotations
 

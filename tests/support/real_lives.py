@@ -56,19 +56,19 @@ class RealStage(ServiceHarness):
 
 
 @asynccontextmanager
-async def living(stage: RealStage, **env: Any) -> AsyncIterator[None]:
+async def living(service: RealStage, **env: Any) -> AsyncIterator[None]:
     """Have a service live until the block ends, and end clean."""
     codes: list[ExitCode] = []
     stop = trio.Event()
 
     async def live() -> None:
         settings: dict[str, Any] = {**QUICK, **env}
-        codes.append(await stage.live(stop.wait, **settings))
+        codes.append(await service.live(stop.wait, **settings))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(live)
         yield
-        stage.send()
+        service.send()
         stop.set()
     assert codes == [ExitCode.CLEAN]
 

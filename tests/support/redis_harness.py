@@ -52,8 +52,8 @@ class RedisHarness:
         capacity: int = CAPACITY,
         count: int = 5,
     ) -> None:
-        self.world = FakeRedis(clock_ms=clocks.unix_ms)
-        self.stream = FakeStream(self.world)
+        self.server = FakeRedis(clock_ms=clocks.unix_ms)
+        self.stream = FakeStream(self.server)
         self.in_flight = in_flight
         self.recorder = dependency.recorder
         self.redis = RetryingStream(self.stream, dependency, backoff)
@@ -114,7 +114,7 @@ class RedisHarness:
 
     async def peer(self, name: str = "processor-2") -> FakeStream:
         """Another consumer of the group."""
-        stream = FakeStream(self.world, consumer=name, instance_id=name)
+        stream = FakeStream(self.server, consumer=name, instance_id=name)
         await stream.connect()
         return stream
 
@@ -122,10 +122,10 @@ class RedisHarness:
         return [self.add(position(device, first_second + n)) for n in range(records)]
 
     def add(self, value: object) -> str:
-        return self.world.add({"codec": "8", "payload": json.dumps(value)})
+        return self.server.add({"codec": "8", "payload": json.dumps(value)})
 
     def add_malformed(self) -> str:
-        return self.world.add({"codec": "8", "payload": "{"})
+        return self.server.add({"codec": "8", "payload": "{"})
 
     async def read(self) -> Delivery:
         """Have everything new delivered to this consumer, as a former life had."""
@@ -153,7 +153,7 @@ class RedisHarness:
         return [each for sent in self.sent_failures() if isinstance(sent, list) for each in sent]
 
     def pending_entry(self, entry_id: str) -> FakePending:
-        return self.world.pending[parse_id(entry_id)]
+        return self.server.pending[parse_id(entry_id)]
 
     def suspect(self, entry_id: str) -> None:
         """It was delivered again and again without an answer."""
@@ -161,12 +161,12 @@ class RedisHarness:
 
     def failures_of(self, entry_id: str) -> int:
         """Recorded failures."""
-        recorded = self.world.attempts.get(entry_id)
+        recorded = self.server.attempts.get(entry_id)
         return 0 if recorded is None else Attempts.parse(recorded).failures
 
     def record(self, entry_id: str, failures: int, code: str = "bad_json") -> None:
         """Have so many failures recorded just now."""
-        self.world.attempts[entry_id] = attempts_json(failures, clocks.unix_ms(), code)
+        self.server.attempts[entry_id] = attempts_json(failures, clocks.unix_ms(), code)
 
     @property
     def unaccounted(self) -> int:

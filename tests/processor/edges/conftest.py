@@ -53,16 +53,16 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture(params=["fake", "real", "tls"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarness]:
+async def harness(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarness]:
     """A stream that is connected: in memory, on a real server, and on a real server through TLS."""
-    async with world_of(request) as world:
-        await world.stream.connect()
-        yield world
-        await world.stream.aclose()
+    async with harness_of(request) as harness:
+        await harness.stream.connect()
+        yield harness
+        await harness.stream.aclose()
 
 
 @asynccontextmanager
-async def world_of(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarness]:
+async def harness_of(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarness]:
     """The world that the fixture's parameter names."""
     if request.param == "fake":
         yield FakeStreamHarness()
@@ -81,10 +81,10 @@ async def world_of(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarnes
 
 
 @pytest.fixture
-async def grouped(world: StreamHarness) -> StreamHarness:
+async def grouped(harness: StreamHarness) -> StreamHarness:
     """A world whose stream and group are there, without an entry."""
-    await world.stream.ensure_group()
-    return world
+    await harness.stream.ensure_group()
+    return harness
 
 
 @pytest.fixture

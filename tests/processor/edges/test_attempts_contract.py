@@ -50,17 +50,17 @@ def left(failures: int) -> Recorded:
     return Recorded(Fate.LEFT_PENDING, failures)
 
 
-async def delivered(world: StreamHarness, count: int = 1) -> list[str]:
+async def delivered(harness: StreamHarness, count: int = 1) -> list[str]:
     """So many entries, read once by the world's own consumer."""
-    entry_ids = [world.add(number) for number in range(count)]
-    await world.stream.read_new(count, LONG_BLOCK_MS)
+    entry_ids = [harness.add(number) for number in range(count)]
+    await harness.stream.read_new(count, LONG_BLOCK_MS)
     return entry_ids
 
 
 async def record(
-    world: StreamHarness, *failures: Failure, attempts_max: int = ATTEMPTS_MAX
+    harness: StreamHarness, *failures: Failure, attempts_max: int = ATTEMPTS_MAX
 ) -> list[Recorded]:
-    return await world.stream.record_failures(failures, attempts_max=attempts_max)
+    return await harness.stream.record_failures(failures, attempts_max=attempts_max)
 
 
 def is_recent(text: str) -> bool:
@@ -72,8 +72,8 @@ def is_recent(text: str) -> bool:
     )
 
 
-def put_attempts(world: StreamHarness, entry_id: str, n: int, code: str) -> None:
-    world.put_attempts(
+def put_attempts(harness: StreamHarness, entry_id: str, n: int, code: str) -> None:
+    harness.put_attempts(
         entry_id,
         f'{{"n":{n},"first_failed_at":"{LONG_AGO}","last_failed_at":"{LONG_AGO}","code":"{code}"}}',
     )

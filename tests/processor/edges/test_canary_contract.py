@@ -65,13 +65,13 @@ class RealTrouble(RealStreamHarness):
 
 
 @pytest.fixture(params=["fake", "real"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[CanaryHarness]:
+async def harness(request: pytest.FixtureRequest) -> AsyncIterator[CanaryHarness]:
     fake = request.param == "fake"
-    world: CanaryHarness = (
+    harness: CanaryHarness = (
         FakeTrouble() if fake else RealTrouble(request.getfixturevalue("database"))
     )
-    yield world
-    await world.store.aclose()
+    yield harness
+    await harness.store.aclose()
 
 
 def accused(second: int = 0) -> Batch:
@@ -79,59 +79,61 @@ def accused(second: int = 0) -> Batch:
     return published(position(3, second))
 
 
-async def evidence(world: CanaryHarness, batch: Batch) -> Evidence:
-    return await world.store.cross_examine(batch, entry_ms=NOON_MS)
+async def evidence(harness: CanaryHarness, batch: Batch) -> Evidence:
+    return await harness.store.cross_examine(batch, entry_ms=NOON_MS)
 
 
 async def test_a_row_that_is_refused_beside_an_accepted_copy_is_to_blame(
-    world: CanaryHarness,
+    harness: CanaryHarness,
 ) -> None:
-    await world.store.copy_direct(batch_of([position(1, 0)]))
-    world.refuse_device(position(3, 0)["device_id"])
-    assert await evidence(world, accused()) is Evidence.RECORD
+    await harness.store.copy_direct(batch_of([position(1, 0)]))
+    harness.refuse_device(position(3, 0)["device_id"])
+    assert await evidence(harness, accused()) is Evidence.RECORD
 
 
-async def test_a_table_that_refuses_copies_too_is_to_blame(world: CanaryHarness) -> None:
-    await world.store.copy_direct(batch_of([position(1, 0), position(2, 0)]))
-    world.refuse_all()
-    assert await evidence(world, accused()) is Evidence.TABLE
+async def test_a_table_that_refuses_copies_too_is_to_blame(harness: CanaryHarness) -> None:
+    await harness.store.copy_direct(batch_of([position(1, 0), position(2, 0)]))
+    harness.refuse_all()
+    assert await evidence(harness, accused()) is Evidence.TABLE
 
 
-async def test_an_old_time_is_to_blame_where_copies_pass_at_their_own(world: CanaryHarness) -> None:
-    await world.store.copy_direct(batch_of([position(1, 0)]))
-    world.refuse_what_is_older_than_a_year()
-    assert await evidence(world, accused(YEARS_AGO_S)) is Evidence.TIME
+async def test_an_old_time_is_to_blame_where_copies_pass_at_their_own(
+    harness: CanaryHarness,
+) -> None:
+    await harness.store.copy_direct(batch_of([position(1, 0)]))
+    harness.refuse_what_is_older_than_a_year()
+    assert await evidence(harness, accused(YEARS_AGO_S)) is Evidence.TIME
 
 
-async def test_a_row_that_is_accepted_now_is_no_culprit(world: CanaryHarness) -> None:
-    await world.store.copy_direct(batch_of([position(1, 0)]))
-    assert await evidence(world, accused()) is Evidence.CAUSE_GONE
+async def test_a_row_that_is_accepted_now_is_no_culprit(harness: CanaryHarness) -> None:
+    await harness.store.copy_direct(batch_of([position(1, 0)]))
+    assert await evidence(harness, accused()) is Evidence.CAUSE_GONE
 
 
-async def test_an_empty_table_blames_no_device_that_it_refuses(world: CanaryHarness) -> None:
-    world.refuse_device(position(3, 0)["device_id"])
-    assert await evidence(world, accused()) is Evidence.TABLE
+async def test_an_empty_table_blames_no_device_that_it_refuses(harness: CanaryHarness) -> None:
+    harness.refuse_device(position(3, 0)["device_id"])
+    assert await evidence(harness, accused()) is Evidence.TABLE
 
 
-async def test_a_cross_examination_leaves_no_row(world: CanaryHarness) -> None:
-    await world.store.copy_direct(batch_of([position(1, 0)]))
-    await evidence(world, accused())
-    assert (await world.store.copy_direct(accused())).inserted == 1
+async def test_a_cross_examination_leaves_no_row(harness: CanaryHarness) -> None:
+    await harness.store.copy_direct(batch_of([position(1, 0)]))
+    await evidence(harness, accused())
+    assert (await harness.store.copy_direct(accused())).inserted == 1
 
 
-async def test_a_canary_is_accepted_by_a_table_that_takes_rows(world: CanaryHarness) -> None:
-    first = await world.store.try_canary()
-    written = await world.store.copy_direct(rows(3))
+async def test_a_canary_is_accepted_by_a_table_that_takes_rows(harness: CanaryHarness) -> None:
+    first = await harness.store.try_canary()
+    written = await harness.store.copy_direct(rows(3))
     assert first.session == written.session
-    assert (await world.store.try_canary()).session == written.session
-    assert (await world.store.copy_staged(rows(3))).inserted == 0
+    assert (await harness.store.try_canary()).session == written.session
+    assert (await harness.store.copy_staged(rows(3))).inserted == 0
 
 
-async def test_a_canary_is_refused_by_a_table_that_takes_none(world: CanaryHarness) -> None:
-    await world.store.copy_direct(batch_of([position(1, 0)]))
-    world.refuse_all()
+async def test_a_canary_is_refused_by_a_table_that_takes_none(harness: CanaryHarness) -> None:
+    await harness.store.copy_direct(batch_of([position(1, 0)]))
+    harness.refuse_all()
     with pytest.raises(PostgresError) as caught:
-        await world.store.try_canary()
+        await harness.store.try_canary()
     assert caught.value.sqlstate == "P0001"
     assert caught.value.connection_usable
     assert caught.value.session is not None
@@ -139,10 +141,10 @@ async def test_a_canary_is_refused_by_a_table_that_takes_none(world: CanaryHarne
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_rows_that_a_trigger_returns_nothing_for_are_told_where_the_way_can_tell(
-    world: CanaryHarness, way: str
+    harness: CanaryHarness, way: str
 ) -> None:
-    world.discard_device(position(3, 0)["device_id"])
-    commit = await getattr(world.store, way)(rows(10))
+    harness.discard_device(position(3, 0)["device_id"])
+    commit = await getattr(harness.store, way)(rows(10))
     assert commit.inserted == 9
     # Beside ON CONFLICT DO NOTHING, nobody can tell a discarded row from a known one.
     assert commit.discarded in ({1} if way == "copy_direct" else {0, 1})

@@ -20,10 +20,10 @@ LOSSES = ["destroy_group", "delete_stream"]
 MANY = 1_203
 
 
-async def delivered(world: StreamHarness, count: int) -> list[str]:
+async def delivered(harness: StreamHarness, count: int) -> list[str]:
     """So many entries, read once by the world's own consumer."""
-    entry_ids = [world.add(number) for number in range(count)]
-    await world.stream.read_new(count, LONG_BLOCK_MS)
+    entry_ids = [harness.add(number) for number in range(count)]
+    await harness.stream.read_new(count, LONG_BLOCK_MS)
     return entry_ids
 
 

@@ -48,11 +48,11 @@ async def real(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> AsyncIterator[RealStreamHarness]:
     """A connected stream with its group."""
-    world = RealStreamHarness(redis_server.url, redis_client, stream_name)
-    await world.stream.connect()
-    await world.stream.ensure_group()
-    yield world
-    await world.stream.aclose()
+    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
+    await harness.stream.connect()
+    await harness.stream.ensure_group()
+    yield harness
+    await harness.stream.aclose()
 
 
 @asynccontextmanager
@@ -105,9 +105,9 @@ def account(redis_client: Redis, stream_name: str) -> Iterator[Account]:
     account.remove()
 
 
-async def read(world: RealStreamHarness, count: int) -> list[str]:
-    entry_ids = [world.add(number) for number in range(count)]
-    await world.stream.read_new(count, LONG_BLOCK_MS)
+async def read(harness: RealStreamHarness, count: int) -> list[str]:
+    entry_ids = [harness.add(number) for number in range(count)]
+    await harness.stream.read_new(count, LONG_BLOCK_MS)
     return entry_ids
 
 
@@ -308,10 +308,10 @@ async def test_the_documented_rights_suffice_for_everything(
 ) -> None:
     if protocol == "resp2":
         account.deny("hello")
-    world = RealStreamHarness(redis_server.url, redis_client, stream_name)
+    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
     async with connected_as(account.name, redis_server, stream_name) as stream:
         assert (await stream.ensure_group()).stream_was_missing
-        good, tried, bad = world.add(1), world.add(2), world.add_malformed()
+        good, tried, bad = harness.add(1), harness.add(2), harness.add_malformed()
         delivery = await stream.read_new(10, LONG_BLOCK_MS)
         assert await stream.record_failures([failure_of(bad)], attempts_max=2) == [
             Recorded(Fate.LEFT_PENDING, 1)
@@ -328,37 +328,37 @@ async def test_the_documented_rights_suffice_for_everything(
             Recorded(Fate.DEAD_LETTERED, 2)
         ]
         assert await stream.ack(delivery.batch, attempted=[tried]) == 2
-        world.put_attempts(good, '{"n":1}')
+        harness.put_attempts(good, '{"n":1}')
         assert (await stream.sweep_attempts()).forgotten == 1
         await stream.keep_alive()
         assert await stream.lag() == (0, 0)
-    assert len(world.dead_letters()) == 1
+    assert len(harness.dead_letters()) == 1
 
 
 async def test_a_missing_right_is_refused_by_name_and_changes_nothing(
     redis_server: RedisServer, redis_client: Redis, stream_name: str, account: Account
 ) -> None:
-    world = RealStreamHarness(redis_server.url, redis_client, stream_name)
+    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
     async with connected_as(account.name, redis_server, stream_name) as stream:
         await stream.ensure_group()
-        entry_id = world.add_malformed()
+        entry_id = harness.add_malformed()
         await stream.read_new(10, LONG_BLOCK_MS)
         account.deny("xadd")
         with pytest.raises(RedisRefused) as caught:
             await stream.record_failures([failure_of(entry_id)], attempts_max=1)
         assert caught.value.code in {"NOPERM", "ERR"}
-        assert world.pending() == {entry_id: 1}
+        assert harness.pending() == {entry_id: 1}
         account.deny("hdel")
         again = await stream.redeliver([entry_id])
         assert again.delivery.entries == 1
-        good = world.add(1)
+        good = harness.add(1)
         batch = (await stream.read_new(10, LONG_BLOCK_MS)).batch
-        world.put_attempts(good, '{"n":1}')
+        harness.put_attempts(good, '{"n":1}')
         assert await stream.ack(batch, attempted=[good]) == 1
-        assert world.pending() == {entry_id: 2}
+        assert harness.pending() == {entry_id: 2}
         with pytest.raises(RedisRefused):
             await stream.sweep_attempts()
-        assert good in world.attempts()
+        assert good in harness.attempts()
 
 
 async def test_an_exchange_about_pending_entries_that_is_cut_off_costs_no_other_connection(

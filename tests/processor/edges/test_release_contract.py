@@ -22,9 +22,9 @@ THRESHOLD_MS = 3_600_000
 MANY = 1_203
 
 
-async def delivered(world: StreamHarness, count: int) -> list[str]:
-    entry_ids = [world.add(number) for number in range(count)]
-    await world.stream.read_new(count, LONG_BLOCK_MS)
+async def delivered(harness: StreamHarness, count: int) -> list[str]:
+    entry_ids = [harness.add(number) for number in range(count)]
+    await harness.stream.read_new(count, LONG_BLOCK_MS)
     return entry_ids
 
 
@@ -107,7 +107,7 @@ async def test_a_consumer_without_pending_entries_leaves_the_group(
     assert grouped.pending("other") == {entry_id: 1}
 
 
-@pytest.mark.parametrize("world", ["real"], indirect=True)
+@pytest.mark.parametrize("harness", ["real"], indirect=True)
 async def test_redis_forgets_the_name_of_a_consumer_that_left(
     grouped: StreamHarness, other: PositionStream, redis_client: Redis, stream_name: str
 ) -> None:

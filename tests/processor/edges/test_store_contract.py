@@ -127,155 +127,155 @@ class RealStreamHarness:
 
 
 @pytest.fixture(params=["fake", "real"])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarness]:
-    world: StoreHarness = (
+async def harness(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarness]:
+    harness: StoreHarness = (
         FakeStreamHarness()
         if request.param == "fake"
         else RealStreamHarness(request.getfixturevalue("database"))
     )
-    yield world
-    await world.store.aclose()
+    yield harness
+    await harness.store.aclose()
 
 
-async def test_a_direct_copy_commits_every_row_as_it_was_encoded(world: StoreHarness) -> None:
+async def test_a_direct_copy_commits_every_row_as_it_was_encoded(harness: StoreHarness) -> None:
     batch = rows(1_000)
-    assert (await world.store.copy_direct(batch)).inserted == 1_000
-    assert world.table() == rows_of(batch)
+    assert (await harness.store.copy_direct(batch)).inserted == 1_000
+    assert harness.table() == rows_of(batch)
 
 
-async def test_a_direct_copy_with_one_known_key_is_refused_whole(world: StoreHarness) -> None:
-    await world.store.copy_direct(rows(1))
+async def test_a_direct_copy_with_one_known_key_is_refused_whole(harness: StoreHarness) -> None:
+    await harness.store.copy_direct(rows(1))
     with pytest.raises(PostgresError) as caught:
-        await world.store.copy_direct(rows(20))
+        await harness.store.copy_direct(rows(20))
     assert caught.value.sqlstate == "23505"
     assert caught.value.connection_usable
-    assert world.table() == rows_of(rows(1))
+    assert harness.table() == rows_of(rows(1))
 
 
-async def test_a_staged_copy_inserts_what_is_new_and_counts_it(world: StoreHarness) -> None:
-    await world.store.copy_staged(rows(15))
-    assert (await world.store.copy_staged(rows(40))).inserted == 25
-    assert (await world.store.copy_staged(rows(40))).inserted == 0
-    assert world.table() == rows_of(rows(40))
+async def test_a_staged_copy_inserts_what_is_new_and_counts_it(harness: StoreHarness) -> None:
+    await harness.store.copy_staged(rows(15))
+    assert (await harness.store.copy_staged(rows(40))).inserted == 25
+    assert (await harness.store.copy_staged(rows(40))).inserted == 0
+    assert harness.table() == rows_of(rows(40))
 
 
-async def test_of_one_key_the_first_write_stays(world: StoreHarness) -> None:
+async def test_of_one_key_the_first_write_stays(harness: StoreHarness) -> None:
     first = batch_of([position(0, 0, speed=1)])
-    await world.store.copy_staged(first)
-    await world.store.copy_staged(batch_of([position(0, 0, speed=2)]))
-    assert world.table() == rows_of(first)
+    await harness.store.copy_staged(first)
+    await harness.store.copy_staged(batch_of([position(0, 0, speed=2)]))
+    assert harness.table() == rows_of(first)
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
-async def test_an_empty_batch_is_no_error(world: StoreHarness, way: str) -> None:
-    assert (await getattr(world.store, way)(batch_of([]))).inserted == 0
+async def test_an_empty_batch_is_no_error(harness: StoreHarness, way: str) -> None:
+    assert (await getattr(harness.store, way)(batch_of([]))).inserted == 0
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
-    world: StoreHarness, way: str
+    harness: StoreHarness, way: str
 ) -> None:
     refused = position(3, 0)["device_id"]
-    world.refuse_device(refused)
+    harness.refuse_device(refused)
     with pytest.raises(PostgresError) as caught:
-        await getattr(world.store, way)(rows(10))
+        await getattr(harness.store, way)(rows(10))
     assert caught.value.sqlstate == "23514"
     assert caught.value.connection_usable
-    assert world.table() == {}
-    assert (await getattr(world.store, way)(rows(3))).inserted == 3
+    assert harness.table() == {}
+    assert (await getattr(harness.store, way)(rows(3))).inserted == 3
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_after_a_lost_connection_the_next_call_connects_anew(
-    world: StoreHarness, way: str
+    harness: StoreHarness, way: str
 ) -> None:
-    await world.store.copy_staged(rows(3))
-    world.end_sessions()
+    await harness.store.copy_staged(rows(3))
+    harness.end_sessions()
     with pytest.raises(PostgresError) as caught:
-        await getattr(world.store, way)(rows(3, first_second=60))
+        await getattr(harness.store, way)(rows(3, first_second=60))
     assert not caught.value.connection_usable
-    assert (await getattr(world.store, way)(rows(3, first_second=60))).inserted == 3
-    assert len(world.table()) == 6
+    assert (await getattr(harness.store, way)(rows(3, first_second=60))).inserted == 3
+    assert len(harness.table()) == 6
 
 
-async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(world: StoreHarness) -> None:
+async def test_a_probe_finds_exactly_the_keys_that_are_in_the_table(harness: StoreHarness) -> None:
     batch = rows(60)
-    await world.store.copy_direct(rows(30, first_second=2))
-    known = (await world.store.probe(keys_of(batch))).known
+    await harness.store.copy_direct(rows(30, first_second=2))
+    known = (await harness.store.probe(keys_of(batch))).known
     new, stored = batch.drop_known(keys_of(batch), known)
     assert rows_of(stored) == {
-        key: row for key, row in world.table().items() if key in rows_of(batch)
+        key: row for key, row in harness.table().items() if key in rows_of(batch)
     }
     assert stored.rows == 30
-    assert (await world.store.copy_direct(new)).inserted == 30
+    assert (await harness.store.copy_direct(new)).inserted == 30
 
 
-async def test_a_probe_finds_keys_at_both_ends_of_their_span(world: StoreHarness) -> None:
+async def test_a_probe_finds_keys_at_both_ends_of_their_span(harness: StoreHarness) -> None:
     batch = batch_of([position(0, 0), position(1, -86_400 * 40), position(2, 86_000)])
-    await world.store.copy_direct(batch)
-    new, _ = batch.drop_known(keys_of(batch), (await world.store.probe(keys_of(batch))).known)
+    await harness.store.copy_direct(batch)
+    new, _ = batch.drop_known(keys_of(batch), (await harness.store.probe(keys_of(batch))).known)
     assert new.rows == 0
 
 
-async def test_a_faulty_row_is_known_to_a_probe(world: StoreHarness) -> None:
+async def test_a_faulty_row_is_known_to_a_probe(harness: StoreHarness) -> None:
     batch = rows(1)
-    await world.store.copy_direct(batch)
-    world.mark_faulty(position(0, 0)["device_id"], 0)
-    new, _ = batch.drop_known(keys_of(batch), (await world.store.probe(keys_of(batch))).known)
+    await harness.store.copy_direct(batch)
+    harness.mark_faulty(position(0, 0)["device_id"], 0)
+    new, _ = batch.drop_known(keys_of(batch), (await harness.store.probe(keys_of(batch))).known)
     assert new.rows == 0
 
 
-async def test_a_probe_for_no_keys_finds_none(world: StoreHarness) -> None:
-    await world.store.copy_direct(rows(1))
-    assert (await world.store.probe(keys_of(batch_of([])))).known == b""
+async def test_a_probe_for_no_keys_finds_none(harness: StoreHarness) -> None:
+    await harness.store.copy_direct(rows(1))
+    assert (await harness.store.probe(keys_of(batch_of([])))).known == b""
 
 
 ENTRY_MS = int(NOON.timestamp() * 1_000)
 
 
 async def test_a_row_that_is_refused_where_others_are_taken_is_to_blame(
-    world: StoreHarness,
+    harness: StoreHarness,
 ) -> None:
     refused = position(3, 0)
-    await world.store.copy_direct(rows(3, first_second=-60))
-    world.refuse_device(refused["device_id"])
-    evidence = await world.store.cross_examine(batch_of([refused]), entry_ms=ENTRY_MS)
+    await harness.store.copy_direct(rows(3, first_second=-60))
+    harness.refuse_device(refused["device_id"])
+    evidence = await harness.store.cross_examine(batch_of([refused]), entry_ms=ENTRY_MS)
     assert evidence is Evidence.RECORD
-    assert world.table() == rows_of(rows(3, first_second=-60))
+    assert harness.table() == rows_of(rows(3, first_second=-60))
 
 
-async def test_a_row_that_is_taken_after_all_has_lost_its_cause(world: StoreHarness) -> None:
-    await world.store.copy_direct(rows(3, first_second=-60))
-    evidence = await world.store.cross_examine(batch_of([position(3, 0)]), entry_ms=ENTRY_MS)
+async def test_a_row_that_is_taken_after_all_has_lost_its_cause(harness: StoreHarness) -> None:
+    await harness.store.copy_direct(rows(3, first_second=-60))
+    evidence = await harness.store.cross_examine(batch_of([position(3, 0)]), entry_ms=ENTRY_MS)
     assert evidence is Evidence.CAUSE_GONE
-    assert world.table() == rows_of(rows(3, first_second=-60))
+    assert harness.table() == rows_of(rows(3, first_second=-60))
 
 
-async def test_a_canary_leaves_nothing_behind_and_is_a_commit(world: StoreHarness) -> None:
-    sighting = await world.store.probe(keys_of(rows(1)))
-    commit = await world.store.try_canary()
+async def test_a_canary_leaves_nothing_behind_and_is_a_commit(harness: StoreHarness) -> None:
+    sighting = await harness.store.probe(keys_of(rows(1)))
+    commit = await harness.store.try_canary()
     assert (commit.inserted, commit.session) == (0, sighting.session)
-    assert world.table() == {}
+    assert harness.table() == {}
 
 
 @pytest.mark.parametrize("way", ["confirm", "try_canary"])
 async def test_after_a_lost_connection_a_fence_is_on_another_session(
-    world: StoreHarness, way: str
+    harness: StoreHarness, way: str
 ) -> None:
-    before = await getattr(world.store, way)()
-    world.end_sessions()
+    before = await getattr(harness.store, way)()
+    harness.end_sessions()
     with pytest.raises(PostgresError):
-        await world.store.copy_staged(rows(1))
-    assert (await getattr(world.store, way)()).session > before.session
+        await harness.store.copy_staged(rows(1))
+    assert (await getattr(harness.store, way)()).session > before.session
 
 
 async def newest(
-    world: StoreHarness, *devices: int, since_second: int | None = None
+    harness: StoreHarness, *devices: int, since_second: int | None = None
 ) -> dict[object, int]:
     """Seconds after noon of the newest position, by device."""
     since = None if since_second is None else NOON + timedelta(seconds=since_second)
     device_ids = [position(device, 0)["device_id"] for device in devices]
-    found = await world.store.restore(NEWEST_POSITIONS, device_ids, since)
+    found = await harness.store.restore(NEWEST_POSITIONS, device_ids, since)
     assert all(row[2:] == (41.3275, 19.8187) for row in found)
     return {
         int(str(device_id)) % 1_000: (int(str(ts_us)) - unix_us(0)) // 1_000_000
@@ -284,58 +284,58 @@ async def newest(
 
 
 async def test_restoring_finds_the_newest_position_of_each_device_that_has_one(
-    world: StoreHarness,
+    harness: StoreHarness,
 ) -> None:
-    await world.store.copy_direct(rows(30))
-    assert await newest(world, 3, 7, 999) == {3: 2, 7: 2}
-    assert await newest(world) == {}
+    await harness.store.copy_direct(rows(30))
+    assert await newest(harness, 3, 7, 999) == {3: 2, 7: 2}
+    assert await newest(harness) == {}
 
 
-async def test_restoring_sees_no_faulty_rows(world: StoreHarness) -> None:
-    await world.store.copy_direct(batch_of([position(0, 0), position(0, 1), position(1, 0)]))
-    world.mark_faulty(position(0, 0)["device_id"], 1)
-    world.mark_faulty(position(1, 0)["device_id"], 0)
-    assert await newest(world, 0, 1) == {0: 0}
+async def test_restoring_sees_no_faulty_rows(harness: StoreHarness) -> None:
+    await harness.store.copy_direct(batch_of([position(0, 0), position(0, 1), position(1, 0)]))
+    harness.mark_faulty(position(0, 0)["device_id"], 1)
+    harness.mark_faulty(position(1, 0)["device_id"], 0)
+    assert await newest(harness, 0, 1) == {0: 0}
 
 
-async def test_restoring_looks_no_further_back_than_it_is_told(world: StoreHarness) -> None:
-    await world.store.copy_direct(batch_of([position(0, 0), position(1, 10), position(2, 11)]))
-    assert await newest(world, 0, 1, 2, since_second=10) == {1: 10, 2: 11}
+async def test_restoring_looks_no_further_back_than_it_is_told(harness: StoreHarness) -> None:
+    await harness.store.copy_direct(batch_of([position(0, 0), position(1, 10), position(2, 11)]))
+    assert await newest(harness, 0, 1, 2, since_second=10) == {1: 10, 2: 11}
 
 
-async def ask(world: StoreHarness, question: str) -> object:
+async def ask(harness: StoreHarness, question: str) -> object:
     if question == "probe":
-        return (await world.store.probe(keys_of(rows(1)))).known
-    return await newest(world, 0)
+        return (await harness.store.probe(keys_of(rows(1)))).known
+    return await newest(harness, 0)
 
 
 @pytest.mark.parametrize("question", ["probe", "restore"])
 async def test_after_a_lost_connection_the_next_question_connects_anew(
-    world: StoreHarness, question: str
+    harness: StoreHarness, question: str
 ) -> None:
-    before = await ask(world, question)
-    world.end_sessions()
+    before = await ask(harness, question)
+    harness.end_sessions()
     with pytest.raises(PostgresError) as caught:
-        await ask(world, question)
+        await ask(harness, question)
     assert not caught.value.connection_usable
-    assert await ask(world, question) == before
+    assert await ask(harness, question) == before
 
 
-async def test_connecting_twice_and_closing_twice_is_harmless(world: StoreHarness) -> None:
-    await world.store.connect()
-    await world.store.connect()
-    await world.store.aclose()
-    await world.store.aclose()
-    assert (await world.store.copy_direct(rows(1))).inserted == 1
+async def test_connecting_twice_and_closing_twice_is_harmless(harness: StoreHarness) -> None:
+    await harness.store.connect()
+    await harness.store.connect()
+    await harness.store.aclose()
+    await harness.store.aclose()
+    assert (await harness.store.copy_direct(rows(1))).inserted == 1
 
 
-async def test_the_schema_fixture_passes_the_check_without_a_warning(world: StoreHarness) -> None:
-    assert await world.store.check_schema() == ()
+async def test_the_schema_fixture_passes_the_check_without_a_warning(harness: StoreHarness) -> None:
+    assert await harness.store.check_schema() == ()
 
 
-async def test_a_missing_table_is_one_difference(world: StoreHarness) -> None:
-    world.drop_table()
+async def test_a_missing_table_is_one_difference(harness: StoreHarness) -> None:
+    harness.drop_table()
     with pytest.raises(SchemaMismatch) as caught:
-        await world.store.check_schema()
+        await harness.store.check_schema()
     [difference] = caught.value.differences
     assert "positions is missing" in difference

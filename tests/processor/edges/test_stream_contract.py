@@ -25,19 +25,19 @@ GROUP_GONE_CODES = {"NOGROUP", "UNBLOCKED"}
 
 
 async def test_the_group_is_created_with_the_stream_and_reads_from_its_beginning(
-    world: StreamHarness,
+    harness: StreamHarness,
 ) -> None:
-    assert await world.stream.ensure_group() == ALL_MISSING
-    entry_id = world.add(1)
-    assert ids_of(await world.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
+    assert await harness.stream.ensure_group() == ALL_MISSING
+    entry_id = harness.add(1)
+    assert ids_of(await harness.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
 
 
 async def test_a_new_group_on_an_old_stream_begins_with_what_was_there_before(
-    world: StreamHarness,
+    harness: StreamHarness,
 ) -> None:
-    entry_ids = [world.add(number) for number in range(3)]
-    assert await world.stream.ensure_group() == GROUP_MISSING
-    assert ids_of(await world.stream.read_new(10, LONG_BLOCK_MS)) == entry_ids
+    entry_ids = [harness.add(number) for number in range(3)]
+    assert await harness.stream.ensure_group() == GROUP_MISSING
+    assert ids_of(await harness.stream.read_new(10, LONG_BLOCK_MS)) == entry_ids
 
 
 async def test_ensuring_a_group_that_is_there_changes_nothing(grouped: StreamHarness) -> None:
@@ -339,8 +339,8 @@ async def test_a_closed_stream_connects_again(grouped: StreamHarness) -> None:
     assert ids_of(await grouped.stream.read_new(10, LONG_BLOCK_MS)) == [entry_id]
 
 
-async def test_before_connecting_every_call_says_so(world: StreamHarness) -> None:
-    stream = world.consumer("other")
+async def test_before_connecting_every_call_says_so(harness: StreamHarness) -> None:
+    stream = harness.consumer("other")
     with pytest.raises(RedisUnavailable, match="not connected"):
         await stream.ensure_group()
     with pytest.raises(RedisUnavailable, match="not connected"):

@@ -46,35 +46,35 @@ def frames(text: bytes) -> list[Replayed]:
 
 
 def sent(replayed: list[Replayed], rate: float | None) -> Sink:
-    world = Sink()
-    send(replayed, world, Pace(rate), clock=world.clock, sleep=world.sleep)
-    return world
+    sink = Sink()
+    send(replayed, sink, Pace(rate), clock=sink.clock, sleep=sink.sleep)
+    return sink
 
 
 def test_records_are_sent_in_order_in_full_batches_and_a_last_one() -> None:
     drive = frames(DRIVE.read_bytes())
-    world = sent(drive, None)
-    assert [count for _, count in world.batches] == [1_000] * 13 + [732]
+    sink = sent(drive, None)
+    assert [count for _, count in sink.batches] == [1_000] * 13 + [732]
     wire_order = [
         record.payload
         for one in drive
         if not isinstance(one.outcome, RefusedFrame)
         for record in one.outcome.frame.records
     ]
-    assert [entry.payload for entry in world.entries] == wire_order
+    assert [entry.payload for entry in sink.entries] == wire_order
 
 
 def test_a_rate_is_kept_from_the_first_batch_to_the_last() -> None:
     drive = frames(DRIVE.read_bytes())
-    world = sent(drive, 2_000)
-    assert [count for _, count in world.batches] == [100] * 137 + [32]
+    sink = sent(drive, 2_000)
+    assert [count for _, count in sink.batches] == [100] * 137 + [32]
     due = [number * 100 / 2_000 for number in range(138)]
-    assert [at for at, _ in world.batches] == pytest.approx(due)
+    assert [at for at, _ in sink.batches] == pytest.approx(due)
 
 
 def test_a_rate_below_the_batches_a_second_sends_one_record_at_a_time() -> None:
-    world = sent(frames(DRIVE.read_bytes())[:2], 0.5)
-    assert world.batches[:3] == [(0.0, 1), (2.0, 1), (4.0, 1)]
+    sink = sent(frames(DRIVE.read_bytes())[:2], 0.5)
+    assert sink.batches[:3] == [(0.0, 1), (2.0, 1), (4.0, 1)]
 
 
 def test_frames_without_records_send_nothing() -> None:

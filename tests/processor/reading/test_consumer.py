@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 async def test_own_pending_entries_come_first_and_in_pieces(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
 ) -> None:
-    old = desk.publish(7)
-    await desk.read()
-    new = desk.publish(2, first_second=100)
-    nursery.start_soon(desk.consumer().run)
-    assert [await desk.receive() for _ in range(3)] == [old[:5], old[5:], new]
+    old = harness.publish(7)
+    await harness.read()
+    new = harness.publish(2, first_second=100)
+    nursery.start_soon(harness.consumer().run)
+    assert [await harness.receive() for _ in range(3)] == [old[:5], old[5:], new]
     lines = told.fields("batch consumed")
     assert [(line["n"], line["redelivered"]) for line in lines] == [
         (5, True),
@@ -38,19 +38,19 @@ async def test_own_pending_entries_come_first_and_in_pieces(
 
 
 async def test_nothing_new_is_read_before_the_own_pending_entries_are_looked_at(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
-    desk.publish(3)
-    desk.stream.faults.before["list_pending"] += [desk.stream.unavailable()] * 3
+    harness.publish(3)
+    harness.stream.faults.before["list_pending"] += [harness.stream.unavailable()] * 3
     looked_at: list[str] = []
 
     async def note(call: str, moment: object) -> None:
         await trio.lowlevel.checkpoint()
         looked_at.append(call)
 
-    desk.stream.faults.intercept = note
-    nursery.start_soon(desk.consumer().run)
-    await desk.receive()
+    harness.stream.faults.intercept = note
+    nursery.start_soon(harness.consumer().run)
+    await harness.receive()
     assert looked_at.count("list_pending") >= 4
     assert "read_new" not in looked_at[: looked_at.index("list_pending")]
     assert "read_new" in looked_at
@@ -61,92 +61,92 @@ async def test_nothing_new_is_read_before_the_own_pending_entries_are_looked_at(
 
 
 async def test_after_a_lost_connection_what_is_in_flight_is_not_read_again(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder
 ) -> None:
-    nursery.start_soon(desk.consumer().run)
-    first = desk.publish(2)
-    assert await desk.receive() == first
-    desk.world.go_away()
+    nursery.start_soon(harness.consumer().run)
+    first = harness.publish(2)
+    assert await harness.receive() == first
+    harness.server.go_away()
     await trio.sleep(30)
     assert not recorder.snapshot().dependencies["redis"].ready
-    desk.world.come_back()
-    later = desk.publish(1, first_second=100)
-    assert await desk.receive() == later
+    harness.server.come_back()
+    later = harness.publish(1, first_second=100)
+    assert await harness.receive() == later
     assert recorder.snapshot().dependencies["redis"].ready
     assert recorder.snapshot().records_read == 3
-    assert len(desk.in_flight) == 3
+    assert len(harness.in_flight) == 3
     nursery.cancel_scope.cancel()
 
 
 async def test_a_delivery_whose_answer_was_lost_is_read_before_what_is_new(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
-    swallowed = desk.publish(2)
-    desk.stream.faults.after["read_new"].append(desk.stream.unavailable())
-    nursery.start_soon(desk.consumer().run)
+    swallowed = harness.publish(2)
+    harness.stream.faults.after["read_new"].append(harness.stream.unavailable())
+    nursery.start_soon(harness.consumer().run)
     await trio.sleep(0.5)
-    new = desk.publish(1, first_second=100)
-    assert [await desk.receive() for _ in range(2)] == [swallowed, new]
+    new = harness.publish(1, first_second=100)
+    assert [await harness.receive() for _ in range(2)] == [swallowed, new]
     nursery.cancel_scope.cancel()
 
 
 async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
-    clock: MockClock, nursery: trio.Nursery, busy_desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, busy_harness: RedisHarness
 ) -> None:
-    read = busy_desk.publish(3)
+    read = busy_harness.publish(3)
     ended = trio.Event()
     scope = trio.CancelScope()
 
     async def run() -> None:
         with scope:
-            await busy_desk.consumer().run()
+            await busy_harness.consumer().run()
         ended.set()
 
     nursery.start_soon(run)
     await wait_all_tasks_blocked()
-    assert len(busy_desk.in_flight) == 3
+    assert len(busy_harness.in_flight) == 3
     scope.cancel()
     await wait_all_tasks_blocked()
     assert not ended.is_set()
-    assert await busy_desk.receive() == read
+    assert await busy_harness.receive() == read
     await ended.wait()
 
 
 async def test_a_delivery_that_was_on_its_way_at_the_stop_is_handed_over(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
     scope = trio.CancelScope()
 
     async def run() -> None:
         with scope:
-            await desk.consumer().run()
+            await harness.consumer().run()
 
     nursery.start_soon(run)
     await wait_all_tasks_blocked()
-    late = desk.publish(2)
+    late = harness.publish(2)
     scope.cancel()
-    assert await desk.receive() == late
-    assert len(desk.in_flight) == 2
+    assert await harness.receive() == late
+    assert len(harness.in_flight) == 2
 
 
-async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, desk: RedisHarness) -> None:
+async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, harness: RedisHarness) -> None:
     with trio.move_on_after(10) as scope:
-        await desk.consumer().run()
+        await harness.consumer().run()
     assert scope.cancelled_caught
-    desk.publish(5)
+    harness.publish(5)
     await wait_all_tasks_blocked()
-    assert not desk.world.pending
-    assert desk.handed_over() == []
+    assert not harness.server.pending
+    assert harness.handed_over() == []
 
 
 async def test_it_ends_by_itself_when_the_writers_are_gone(
-    clock: MockClock, desk: RedisHarness
+    clock: MockClock, harness: RedisHarness
 ) -> None:
-    desk.outlets[0].close()
-    desk.publish(3)
+    harness.outlets[0].close()
+    harness.publish(3)
     with trio.fail_after(10):
-        await desk.consumer().run()
-    assert len(desk.in_flight) == len(desk.world.pending) == 3
+        await harness.consumer().run()
+    assert len(harness.in_flight) == len(harness.server.pending) == 3
 
 
 async def test_a_device_always_goes_to_the_same_writer(
@@ -156,15 +156,15 @@ async def test_a_device_always_goes_to_the_same_writer(
     redis: Dependency,
     backoff: Backoff,
 ) -> None:
-    desk = RedisHarness(in_flight, redis, backoff, writers=2)
-    await desk.open()
+    harness = RedisHarness(in_flight, redis, backoff, writers=2)
+    await harness.open()
     device_of = {
-        desk.add(position(device, second)): device for second in range(4) for device in range(20)
+        harness.add(position(device, second)): device for second in range(4) for device in range(20)
     }
-    nursery.start_soon(desk.consumer().run)
+    nursery.start_soon(harness.consumer().run)
     await wait_all_tasks_blocked()
     shares: list[set[int]] = []
-    for outlet in desk.outlets:
+    for outlet in harness.outlets:
         share: set[int] = set()
         for _ in range(outlet.statistics().current_buffer_used):
             batch = await outlet.receive()
@@ -177,44 +177,44 @@ async def test_a_device_always_goes_to_the_same_writer(
 
 
 async def test_a_group_that_is_gone_is_made_anew_and_told(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
-    ids = desk.publish(2)
-    nursery.start_soon(desk.consumer().run)
-    assert await desk.receive() == ids
-    desk.world.destroy_group()
-    assert await desk.receive() == ids
+    ids = harness.publish(2)
+    nursery.start_soon(harness.consumer().run)
+    assert await harness.receive() == ids
+    harness.server.destroy_group()
+    assert await harness.receive() == ids
     assert len(told.lines("consumer group is gone")) == 1
     assert recorder.snapshot().reads["error"] == 1
     assert recorder.snapshot().dependencies["redis"].ready
     # Delivered by two groups, and still two entries.
-    assert desk.in_flight.ledger.read == len(desk.in_flight) == 2
+    assert harness.in_flight.ledger.read == len(harness.in_flight) == 2
     nursery.cancel_scope.cancel()
 
 
 async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_told(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
 ) -> None:
-    nursery.start_soon(desk.consumer().run)
+    nursery.start_soon(harness.consumer().run)
     await wait_all_tasks_blocked()
-    desk.world.delete_stream()
+    harness.server.delete_stream()
     await trio.sleep(10)
-    ids = desk.publish(2)
-    assert await desk.receive() == ids
+    ids = harness.publish(2)
+    assert await harness.receive() == ids
     [line] = told.fields("consumer group is gone")
     assert "UNBLOCKED" in line["error"]
     nursery.cancel_scope.cancel()
 
 
 async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
-    refusal = desk.stream.refused("NOPERM", "this user has no permissions to run 'xreadgroup'")
-    desk.stream.read_failures += [refusal] * 6
-    ids = desk.publish(2)
+    refusal = harness.stream.refused("NOPERM", "this user has no permissions to run 'xreadgroup'")
+    harness.stream.read_failures += [refusal] * 6
+    ids = harness.publish(2)
     began = trio.current_time()
-    nursery.start_soon(desk.consumer().run)
-    assert await desk.receive() == ids
+    nursery.start_soon(harness.consumer().run)
+    assert await harness.receive() == ids
     assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
     lines = told.fields("read failed and is repeated")
     assert len(lines) == 6
@@ -225,14 +225,14 @@ async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
 
 
 async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fits(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
 ) -> None:
-    desk.world.reply_entries_max = 1
-    ids = desk.publish(12)
-    nursery.start_soon(desk.consumer().run)
+    harness.server.reply_entries_max = 1
+    ids = harness.publish(12)
+    nursery.start_soon(harness.consumer().run)
     taken: list[str] = []
     while len(taken) < len(ids):
-        taken += await desk.receive()
+        taken += await harness.receive()
     assert sorted(taken, key=parse_id) == ids
     assert trio.current_time() < 10
     assert [line["count"] for line in told.fields("read failed")][:2] == [2, 2]
@@ -240,42 +240,42 @@ async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fi
 
 
 async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
-    counts = noted_counts(desk)
-    desk.stream.faults.before["read_new"] += [desk.stream.unavailable()] * 3
-    desk.publish(20)
-    nursery.start_soon(desk.consumer().run)
+    counts = noted_counts(harness)
+    harness.stream.faults.before["read_new"] += [harness.stream.unavailable()] * 3
+    harness.publish(20)
+    nursery.start_soon(harness.consumer().run)
     await trio.sleep(30)
     assert counts[:8] == [5, 2, 1, 1, 2, 4, 5, 5]
-    assert len(desk.in_flight) == 20
+    assert len(harness.in_flight) == 20
     nursery.cancel_scope.cancel()
 
 
 async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_one(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
-    counts = noted_counts(desk)
-    desk.stream.faults.before["read_new"].append(desk.stream.unavailable())
-    nursery.start_soon(desk.consumer().run)
+    counts = noted_counts(harness)
+    harness.stream.faults.before["read_new"].append(harness.stream.unavailable())
+    nursery.start_soon(harness.consumer().run)
     for second in range(5):
-        desk.publish(1, first_second=second)
+        harness.publish(1, first_second=second)
         await trio.sleep(2)
     assert set(counts[1:]) == {2}
     nursery.cancel_scope.cancel()
 
 
 async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_called_gone(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
-    nursery.start_soon(desk.consumer().run)
-    first = desk.publish(2)
-    assert await desk.receive() == first
+    nursery.start_soon(harness.consumer().run)
+    first = harness.publish(2)
+    assert await harness.receive() == first
     await wait_all_tasks_blocked()
     began = trio.current_time()
-    desk.world.change_masters()
-    later = desk.publish(2, first_second=100)
-    assert await desk.receive() == later
+    harness.server.change_masters()
+    later = harness.publish(2, first_second=100)
+    assert await harness.receive() == later
     assert trio.current_time() == began
     [line] = told.fields("read failed")
     assert "instance state changed" in line["error"]
@@ -285,66 +285,66 @@ async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_ca
 
 
 async def test_a_read_that_a_replica_refuses_is_repeated_elsewhere(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
 ) -> None:
-    desk.world.change_masters()
-    ids = desk.publish(2)
-    nursery.start_soon(desk.consumer().run)
-    assert await desk.receive() == ids
+    harness.server.change_masters()
+    ids = harness.publish(2)
+    nursery.start_soon(harness.consumer().run)
+    assert await harness.receive() == ids
     assert not told.lines("consumer group is gone")
     nursery.cancel_scope.cancel()
 
 
 async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
 ) -> None:
-    nursery.start_soon(desk.consumer().run)
+    nursery.start_soon(harness.consumer().run)
     await wait_all_tasks_blocked()
-    desk.world.go_away()
-    desk.world.delete_stream()
-    desk.world.come_back()
-    ids = desk.publish(2)
-    assert await desk.receive() == ids
+    harness.server.go_away()
+    harness.server.delete_stream()
+    harness.server.come_back()
+    ids = harness.publish(2)
+    assert await harness.receive() == ids
     assert len(told.lines("consumer group is gone")) == 1
     nursery.cancel_scope.cancel()
 
 
 async def test_a_full_memory_stops_no_reading_where_the_group_is_there(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
-    ids = desk.publish(2)
-    desk.world.is_full = True
-    desk.world.go_away()
-    desk.world.come_back()
-    nursery.start_soon(desk.consumer().run)
-    assert await desk.receive() == ids
+    ids = harness.publish(2)
+    harness.server.is_full = True
+    harness.server.go_away()
+    harness.server.come_back()
+    nursery.start_soon(harness.consumer().run)
+    assert await harness.receive() == ids
     nursery.cancel_scope.cancel()
 
 
 async def test_a_lost_connection_is_made_anew_at_once_however_often(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
-    nursery.start_soon(desk.consumer().run)
+    nursery.start_soon(harness.consumer().run)
     for second in range(5):
         await wait_all_tasks_blocked()
         began = trio.current_time()
-        desk.world.go_away()
-        desk.world.come_back()
-        ids = desk.publish(1, first_second=second)
+        harness.server.go_away()
+        harness.server.come_back()
+        ids = harness.publish(1, first_second=second)
         with trio.fail_after(WAIT_S_MAX):
-            assert await desk.receive() == ids
+            assert await harness.receive() == ids
         assert trio.current_time() == began
     nursery.cancel_scope.cancel()
 
 
-def noted_counts(desk: RedisHarness) -> list[int]:
+def noted_counts(harness: RedisHarness) -> list[int]:
     """How much each read asks for, from now on."""
     counts: list[int] = []
-    read = desk.stream.read_new
+    read = harness.stream.read_new
 
     async def note(count: int, block_ms: int) -> Delivery:
         counts.append(count)
         return await read(count, block_ms)
 
-    desk.stream.read_new = note  # type: ignore[method-assign]
+    harness.stream.read_new = note  # type: ignore[method-assign]
     return counts

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
-    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
-    bad = desk.add({"device_id": "1"})
-    good = desk.publish(2)
+    bad = harness.add({"device_id": "1"})
+    good = harness.publish(2)
     await trio.sleep(30)
-    await desk.intake.admit(await desk.read(), redelivered=False)
-    assert desk.handed_over() == [good]
-    [failure] = desk.failed()
+    await harness.intake.admit(await harness.read(), redelivered=False)
+    assert harness.handed_over() == [good]
+    [failure] = harness.failed()
     assert failure == Failure(
         entry_id=bad,
         stage=FailureStage.DECODE,
@@ -35,81 +35,81 @@ async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
         field="timestamp",
         failed_at_ms=clocks.unix_ms(),
     )
-    assert len(desk.in_flight) == recorder.snapshot().records_read == 3
+    assert len(harness.in_flight) == recorder.snapshot().records_read == 3
     assert recorder.snapshot().decode_errors["missing_field"] == 1
     [line] = told.fields("batch consumed n=3")
     assert (line["first_id"], line["last_id"], line["redelivered"]) == (bad, good[-1], False)
 
 
 async def test_what_comes_in_is_handed_over_though_a_stop_was_asked_for_meanwhile(
-    clock: MockClock, nursery: trio.Nursery, busy_desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, busy_harness: RedisHarness
 ) -> None:
-    busy_desk.add_malformed()
-    good = busy_desk.publish(1)
-    delivery = await busy_desk.read()
+    busy_harness.add_malformed()
+    good = busy_harness.publish(1)
+    delivery = await busy_harness.read()
     scope = trio.CancelScope()
     admitted = trio.Event()
 
     async def admit() -> None:
         with scope:
-            await busy_desk.intake.admit(delivery, redelivered=False)
+            await busy_harness.intake.admit(delivery, redelivered=False)
             admitted.set()
 
     scope.cancel()
     nursery.start_soon(admit)
     await wait_all_tasks_blocked()
     assert not admitted.is_set()
-    assert await busy_desk.receive() == good
+    assert await busy_harness.receive() == good
     await admitted.wait()
-    assert len(busy_desk.sent_failures()) == 1
+    assert len(busy_harness.sent_failures()) == 1
 
 
 async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_flight(
-    clock: MockClock, nursery: trio.Nursery, busy_desk: RedisHarness
+    clock: MockClock, nursery: trio.Nursery, busy_harness: RedisHarness
 ) -> None:
-    waiting = busy_desk.publish(1)
-    before = await busy_desk.read()
-    late = busy_desk.publish(1, first_second=100)
-    nursery.start_soon(partial(busy_desk.intake.admit, before, redelivered=False))
+    waiting = busy_harness.publish(1)
+    before = await busy_harness.read()
+    late = busy_harness.publish(1, first_second=100)
+    nursery.start_soon(partial(busy_harness.intake.admit, before, redelivered=False))
     await wait_all_tasks_blocked()
-    busy_desk.intake.abandon()
+    busy_harness.intake.abandon()
     # A delivery that was on its way meanwhile.
-    await busy_desk.intake.admit(await busy_desk.read(), redelivered=False)
+    await busy_harness.intake.admit(await busy_harness.read(), redelivered=False)
     await wait_all_tasks_blocked()
-    assert busy_desk.taken() == []
-    assert busy_desk.in_flight.held_for(0) == [*waiting, *late]
+    assert busy_harness.taken() == []
+    assert busy_harness.in_flight.held_for(0) == [*waiting, *late]
 
 
-async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, desk: RedisHarness) -> None:
-    desk.publish(1)
-    desk.outlets[0].close()
+async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, harness: RedisHarness) -> None:
+    harness.publish(1)
+    harness.outlets[0].close()
     with pytest.raises(trio.BrokenResourceError):
-        await desk.intake.admit(await desk.read(), redelivered=False)
+        await harness.intake.admit(await harness.read(), redelivered=False)
 
 
 async def test_lost_entries_are_counted_and_told_with_their_ids(
-    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
-    desk.intake.write_off(["1-0", "2-0"])
-    assert recorder.snapshot().entries_lost == desk.in_flight.ledger.lost == 2
+    harness.intake.write_off(["1-0", "2-0"])
+    assert recorder.snapshot().entries_lost == harness.in_flight.ledger.lost == 2
     [line] = told.fields("entries lost")
     assert line["entry_ids"] == ["1-0", "2-0"]
 
 
 async def test_what_is_in_flight_is_not_written_off(
-    clock: MockClock, desk: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
 ) -> None:
-    ids = desk.publish(2)
-    await desk.intake.admit(await desk.read(), redelivered=False)
-    desk.intake.write_off(ids)
+    ids = harness.publish(2)
+    await harness.intake.admit(await harness.read(), redelivered=False)
+    harness.intake.write_off(ids)
     assert recorder.snapshot().entries_lost == 0
     assert not told.lines("entries lost")
 
 
-async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, desk: RedisHarness) -> None:
-    desk.publish(1)
-    desk.add_malformed()
-    await desk.intake.admit(await desk.read(), redelivered=False)
-    desk.intake.close()
-    assert len([batch async for batch in desk.outlets[0]]) == 1
-    assert len([failures async for failures in desk.failures]) == 1
+async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, harness: RedisHarness) -> None:
+    harness.publish(1)
+    harness.add_malformed()
+    await harness.intake.admit(await harness.read(), redelivered=False)
+    harness.intake.close()
+    assert len([batch async for batch in harness.outlets[0]]) == 1
+    assert len([failures async for failures in harness.failures]) == 1

@@ -22,87 +22,91 @@ INTERVAL_S = INTERVAL_MS / 1000
 IDLE_S = IDLE_MS / 1000
 
 
-async def left_by_a_peer(desk: RedisHarness, records: int, *, first_second: int = 0) -> list[str]:
-    ids = desk.publish(records, first_second=first_second)
-    await (await desk.peer()).read_new(records, 1)
+async def left_by_a_peer(
+    harness: RedisHarness, records: int, *, first_second: int = 0
+) -> list[str]:
+    ids = harness.publish(records, first_second=first_second)
+    await (await harness.peer()).read_new(records, 1)
     return ids
 
 
 @pytest.fixture
-def reclaimer(desk: RedisHarness, backoff: Backoff) -> Reclaimer:
-    desk.redelivering.own_taken.set()
-    return Reclaimer(desk.redis, desk.redelivering, interval_ms=INTERVAL_MS, backoff=backoff)
+def reclaimer(harness: RedisHarness, backoff: Backoff) -> Reclaimer:
+    harness.redelivering.own_taken.set()
+    return Reclaimer(harness.redis, harness.redelivering, interval_ms=INTERVAL_MS, backoff=backoff)
 
 
 async def test_it_claims_at_once_and_then_after_every_interval(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    first = await left_by_a_peer(desk, 2)
+    first = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
-    later = await left_by_a_peer(desk, 2, first_second=100)
+    later = await left_by_a_peer(harness, 2, first_second=100)
     nursery.start_soon(reclaimer.run)
     await wait_all_tasks_blocked()
-    assert desk.handed_over() == [first]
+    assert harness.handed_over() == [first]
     await trio.sleep(IDLE_S - 1)
-    assert desk.handed_over() == []
+    assert harness.handed_over() == []
     began = trio.current_time()
-    assert await desk.receive() == later
+    assert await harness.receive() == later
     assert trio.current_time() - began <= 1 + INTERVAL_S
     nursery.cancel_scope.cancel()
 
 
 async def test_failures_of_settled_entries_are_forgotten_after_each_whole_pass(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    [entry_id] = await left_by_a_peer(desk, 1)
-    desk.record(entry_id, 1)
-    desk.record("99-0", 2)
+    [entry_id] = await left_by_a_peer(harness, 1)
+    harness.record(entry_id, 1)
+    harness.record("99-0", 2)
     nursery.start_soon(reclaimer.run)
     await wait_all_tasks_blocked()
-    assert list(desk.world.attempts) == [entry_id]
-    desk.world.acknowledge([parse_id(entry_id)])
+    assert list(harness.server.attempts) == [entry_id]
+    harness.server.acknowledge([parse_id(entry_id)])
     await trio.sleep(INTERVAL_S + 1)
-    assert not desk.world.attempts
+    assert not harness.server.attempts
     nursery.cancel_scope.cancel()
 
 
 async def test_a_pass_that_failed_is_not_whole_and_nothing_is_forgotten_after_it(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    desk.record("99-0", 2)
-    desk.stream.faults.before["claim"].append(desk.stream.refused("BUSY", "a script is running"))
+    harness.record("99-0", 2)
+    harness.stream.faults.before["claim"].append(
+        harness.stream.refused("BUSY", "a script is running")
+    )
     nursery.start_soon(reclaimer.run)
     await trio.sleep(1)
-    assert desk.failures_of("99-0") == 2
+    assert harness.failures_of("99-0") == 2
     await trio.sleep(INTERVAL_S)
-    assert desk.failures_of("99-0") == 0
+    assert harness.failures_of("99-0") == 0
     nursery.cancel_scope.cancel()
 
 
 async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_pause(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
-    ids = await left_by_a_peer(desk, 2)
+    ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
-    busy = desk.stream.refused("BUSY", "a script is running")
-    desk.stream.faults.before["claim"] += [busy, busy]
+    busy = harness.stream.refused("BUSY", "a script is running")
+    harness.stream.faults.before["claim"] += [busy, busy]
     began = trio.current_time()
     nursery.start_soon(reclaimer.run)
-    assert await desk.receive() == ids
+    assert await harness.receive() == ids
     assert trio.current_time() - began == pytest.approx(2 * INTERVAL_S)
     assert [line["retry_ms"] for line in told.fields("claim failed")] == [INTERVAL_MS] * 2
     nursery.cancel_scope.cancel()
 
 
 async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
-    ids = await left_by_a_peer(desk, 2)
+    ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
-    desk.stream.faults.before["claim"].append(desk.stream.unavailable())
+    harness.stream.faults.before["claim"].append(harness.stream.unavailable())
     began = trio.current_time()
     nursery.start_soon(reclaimer.run)
-    assert await desk.receive() == ids
+    assert await harness.receive() == ids
     assert trio.current_time() == began
     assert [line["retry_ms"] for line in told.fields("claim failed")] == [0]
     nursery.cancel_scope.cancel()
@@ -111,102 +115,102 @@ async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
 async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_after_growing_pauses(
     clock: MockClock,
     nursery: trio.Nursery,
-    desk: RedisHarness,
+    harness: RedisHarness,
     reclaimer: Reclaimer,
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("processor.reading.reclaimer.random", lambda: 1.0)
-    ids = await left_by_a_peer(desk, 2)
+    ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
-    desk.stream.faults.before["claim"] += [desk.stream.unavailable()] * 5
+    harness.stream.faults.before["claim"] += [harness.stream.unavailable()] * 5
     began = trio.current_time()
     nursery.start_soon(reclaimer.run)
-    assert await desk.receive() == ids
+    assert await harness.receive() == ids
     assert trio.current_time() - began == pytest.approx(0.1 + 0.2 + 0.4 + 0.8)
     pauses = [line["retry_ms"] for line in told.fields("claim failed")]
     assert pauses == [0, 100, 200, 400, 800]
     # The next trouble is the first one again.
     await trio.sleep(INTERVAL_S + 1)
-    desk.stream.faults.before["claim"].append(desk.stream.unavailable())
+    harness.stream.faults.before["claim"].append(harness.stream.unavailable())
     await trio.sleep(INTERVAL_S)
     assert told.fields("claim failed")[-1]["retry_ms"] == 0
     nursery.cancel_scope.cancel()
 
 
 async def test_behind_a_proxy_that_closes_what_is_idle_every_pass_claims(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    desk.world.idle_s_max = 10
+    harness.server.idle_s_max = 10
     nursery.start_soon(reclaimer.run)
     for second in range(3):
-        ids = await left_by_a_peer(desk, 1, first_second=second * 100)
+        ids = await left_by_a_peer(harness, 1, first_second=second * 100)
         left_at = trio.current_time()
-        assert await desk.receive() == ids
+        assert await harness.receive() == ids
         assert trio.current_time() - left_at <= IDLE_S + INTERVAL_S
     nursery.cancel_scope.cancel()
 
 
 async def test_with_something_said_every_few_seconds_such_a_proxy_closes_nothing(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
-    desk.world.idle_s_max = 10
+    harness.server.idle_s_max = 10
     nursery.start_soon(reclaimer.run)
-    nursery.start_soon(keep_connections_alive, desk.stream)
+    nursery.start_soon(keep_connections_alive, harness.stream)
     await trio.sleep(20 * INTERVAL_S)
     assert not told.lines("claim failed")
     nursery.cancel_scope.cancel()
 
 
 async def test_what_was_claimed_and_lost_on_the_way_is_taken_at_once_and_in_halves(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    ids = await left_by_a_peer(desk, 5)
+    ids = await left_by_a_peer(harness, 5)
     await trio.sleep(IDLE_S)
-    desk.world.reply_entries_max = 1
+    harness.server.reply_entries_max = 1
     began = trio.current_time()
     nursery.start_soon(reclaimer.run)
     taken: list[str] = []
     while len(taken) < len(ids):
-        taken += await desk.receive()
+        taken += await harness.receive()
     assert taken == ids
     assert trio.current_time() - began < 1
     nursery.cancel_scope.cancel()
 
 
 async def test_one_entry_that_is_lost_again_and_again_holds_no_claim_up(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    await left_by_a_peer(desk, 1)
+    await left_by_a_peer(harness, 1)
     await trio.sleep(IDLE_S)
-    desk.stream.faults.after["redeliver"] += [desk.stream.unavailable()] * 2
+    harness.stream.faults.after["redeliver"] += [harness.stream.unavailable()] * 2
     nursery.start_soon(reclaimer.run)
     await trio.sleep(1)
-    later = await left_by_a_peer(desk, 1, first_second=100)
-    assert len(desk.stream.faults.after["redeliver"]) == 1
-    desk.stream.faults.after["redeliver"].clear()
+    later = await left_by_a_peer(harness, 1, first_second=100)
+    assert len(harness.stream.faults.after["redeliver"]) == 1
+    harness.stream.faults.after["redeliver"].clear()
     await trio.sleep(IDLE_S + INTERVAL_S)
-    assert later[0] in desk.taken()
+    assert later[0] in harness.taken()
     nursery.cancel_scope.cancel()
 
 
 async def test_it_waits_for_a_redis_that_is_away(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    ids = await left_by_a_peer(desk, 2)
+    ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
-    desk.world.go_away()
+    harness.server.go_away()
     nursery.start_soon(reclaimer.run)
     await trio.sleep(600)
-    desk.world.come_back()
-    assert await desk.receive() == ids
+    harness.server.come_back()
+    assert await harness.receive() == ids
     nursery.cancel_scope.cancel()
 
 
 async def test_without_a_group_there_is_nothing_to_claim_and_nothing_to_complain_of(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
 ) -> None:
-    desk.world.delete_stream()
+    harness.server.delete_stream()
     nursery.start_soon(reclaimer.run)
     await trio.sleep(600)
     assert not told.lines()
@@ -214,34 +218,34 @@ async def test_without_a_group_there_is_nothing_to_claim_and_nothing_to_complain
 
 
 async def test_what_was_claimed_is_handed_over_though_a_stop_was_asked_for(
-    clock: MockClock, nursery: trio.Nursery, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    ids = await left_by_a_peer(desk, 2)
+    ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
     scope = trio.CancelScope()
-    take = desk.in_flight.take_again
+    take = harness.in_flight.take_again
 
     def stop(*arguments: object) -> None:
         take(*arguments)  # type: ignore[arg-type]
         scope.cancel()
 
-    desk.in_flight.take_again = stop  # type: ignore[assignment, method-assign]
+    harness.in_flight.take_again = stop  # type: ignore[assignment, method-assign]
 
     async def run() -> None:
         with scope:
             await reclaimer.run()
 
     nursery.start_soon(run)
-    assert await desk.receive() == ids
+    assert await harness.receive() == ids
     await wait_all_tasks_blocked()
     assert scope.cancelled_caught
 
 
 async def test_it_ends_by_itself_when_the_writers_are_gone(
-    clock: MockClock, desk: RedisHarness, reclaimer: Reclaimer
+    clock: MockClock, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
-    await left_by_a_peer(desk, 2)
+    await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
-    desk.outlets[0].close()
+    harness.outlets[0].close()
     with trio.fail_after(10):
         await reclaimer.run()

@@ -26,72 +26,72 @@ if TYPE_CHECKING:
 
 
 async def test_everything_published_ends_in_the_table_or_in_the_dead_letters(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.table.refused_devices[position(3, 0)["device_id"]] = "23514"
-    stage.publish(70)
-    malformed = stage.add_malformed()
-    suspect = await stage.leave_a_suspect()
+    service.table.refused_devices[position(3, 0)["device_id"]] = "23514"
+    service.publish(70)
+    malformed = service.add_malformed()
+    suspect = await service.leave_a_suspect()
 
     async def script() -> None:
         # A record is refused, left, and claimed again, until its attempts are over.
-        await until(lambda: len(stage.stream.redis.dead_letters) == 11)
-        stage.send()
+        await until(lambda: len(service.stream.redis.dead_letters) == 11)
+        service.send()
 
-    assert await stage.live(script, DLQ_MAX_ATTEMPTS="3") is ExitCode.CLEAN
-    assert stage.pending == 0
-    assert len(stage.table.rows) == 61
-    letters = stage.stream.redis.dead_letters
+    assert await service.live(script, DLQ_MAX_ATTEMPTS="3") is ExitCode.CLEAN
+    assert service.pending == 0
+    assert len(service.table.rows) == 61
+    letters = service.stream.redis.dead_letters
     assert [each["dlq_source_id"] for each in letters if each["dlq_code"] == "bad_json"] == [
         malformed
     ]
     assert {each["dlq_attempts"] for each in letters} == {"3"}
     assert [line["entry_id"] for line in told.fields("crash suspect")] == [suspect]
-    assert not stage.stream.redis.attempts
+    assert not service.stream.redis.attempts
     [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
     assert (ledger["read"], ledger["acked"], ledger["dead_lettered"]) == (72, 61, 11)
     assert ledger["left_pending"] == 0
 
 
 async def test_what_a_dead_instance_left_is_claimed_and_settled(
-    clock: MockClock, stage: ServiceHarness
+    clock: MockClock, service: ServiceHarness
 ) -> None:
-    stage.publish(25)
-    dead = FakeStream(stage.stream.redis, consumer="processor-2")
+    service.publish(25)
+    dead = FakeStream(service.stream.redis, consumer="processor-2")
     await dead.connect()
     await dead.ensure_group()
     await dead.read_new(25, 1)
 
     async def script() -> None:
-        await until(lambda: len(stage.table.rows) == 25)
-        stage.send()
+        await until(lambda: len(service.table.rows) == 25)
+        service.send()
 
-    assert await stage.live(script) is ExitCode.CLEAN
-    assert stage.pending == 0
+    assert await service.live(script) is ExitCode.CLEAN
+    assert service.pending == 0
 
 
 async def test_an_outage_of_postgres_that_outlasts_the_claim_threshold_moves_nothing(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.publish(35)
+    service.publish(35)
 
     async def script() -> None:
-        await until(lambda: stage.table.rows)
-        stage.table.reachable = False
-        stage.publish(35, first_second=100)
-        peer = FakeStream(stage.stream.redis, consumer="processor-2")
+        await until(lambda: service.table.rows)
+        service.table.reachable = False
+        service.publish(35, first_second=100)
+        peer = FakeStream(service.stream.redis, consumer="processor-2")
         await peer.connect()
         for _ in range(60):
             await trio.sleep(10)
             claim = await peer.claim("0-0", 1_000, idle_ms=60_000)
             assert not claim.entries
-        stage.table.reachable = True
-        await until(lambda: len(stage.table.rows) == 70)
-        stage.send()
+        service.table.reachable = True
+        await until(lambda: len(service.table.rows) == 70)
+        service.send()
 
-    assert await stage.live(script) is ExitCode.CLEAN
-    assert not stage.stream.redis.attempts
-    assert not stage.stream.redis.dead_letters
+    assert await service.live(script) is ExitCode.CLEAN
+    assert not service.stream.redis.attempts
+    assert not service.stream.redis.dead_letters
     assert all(line["taken_over"] == 0 for line in told.fields("leases renewed"))
     assert told.lines("leases renewed")
 
@@ -122,30 +122,30 @@ class HastyStore(SpyStore):
 
 
 async def test_every_acknowledged_entry_is_in_the_table_whatever_fails(
-    clock: MockClock, stage: ServiceHarness
+    clock: MockClock, service: ServiceHarness
 ) -> None:
-    stage.stream = Witness(stage.table)
-    stage.publish(200)
-    stage.store.failures += [
-        stage.store.error("connection lost", usable=False),
-        stage.store.error("deadlock detected", sqlstate="40P01"),
+    service.stream = Witness(service.table)
+    service.publish(200)
+    service.store.failures += [
+        service.store.error("connection lost", usable=False),
+        service.store.error("deadlock detected", sqlstate="40P01"),
     ]
-    stage.stream.ack_failures.append(stage.stream.unavailable())
+    service.stream.ack_failures.append(service.stream.unavailable())
 
     async def script() -> None:
-        await until(lambda: len(stage.table.rows) == 200)
-        stage.send()
+        await until(lambda: len(service.table.rows) == 200)
+        service.send()
 
-    assert await stage.live(script) is ExitCode.CLEAN
-    assert stage.pending == 0
+    assert await service.live(script) is ExitCode.CLEAN
+    assert service.pending == 0
 
 
 async def test_the_witness_notices_an_acknowledgement_before_the_commit(
-    clock: MockClock, stage: ServiceHarness
+    clock: MockClock, service: ServiceHarness
 ) -> None:
-    stage.stream = Witness(stage.table)
-    stage.store = HastyStore(stage.table)
-    stage.publish(1)
+    service.stream = Witness(service.table)
+    service.store = HastyStore(service.table)
+    service.publish(1)
     with pytest.raises(BaseExceptionGroup) as caught:
-        await stage.live(nothing)
+        await service.live(nothing)
     assert caught.group_contains(AckBeforeCommitError)

@@ -108,25 +108,25 @@ async def test_a_mistake_of_the_program_is_not_retried(
 
 
 async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
-    clock: MockClock, desk: RedisHarness, told: Told
+    clock: MockClock, harness: RedisHarness, told: Told
 ) -> None:
-    desk.world.go_away()
-    desk.world.come_back()
-    assert await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep") == Swept(
+    harness.server.go_away()
+    harness.server.come_back()
+    assert await harness.redis.until_answered(harness.stream.sweep_attempts, what="sweep") == Swept(
         0, frozenset()
     )
     assert len(told.lines("sweep failed and is repeated")) == 1
 
 
 async def test_what_redis_refuses_is_asked_again_with_growing_pauses_on_the_same_connection(
-    clock: MockClock, desk: RedisHarness, told: Told
+    clock: MockClock, harness: RedisHarness, told: Told
 ) -> None:
-    busy = desk.stream.refused("BUSY", "Redis is busy running a script.")
-    desk.stream.faults.before["sweep_attempts"] += [busy] * 5
-    connect = desk.stream.faults.before["connect"]
-    connect.append(desk.stream.unavailable("nobody asks for a connection"))
+    busy = harness.stream.refused("BUSY", "Redis is busy running a script.")
+    harness.stream.faults.before["sweep_attempts"] += [busy] * 5
+    connect = harness.stream.faults.before["connect"]
+    connect.append(harness.stream.unavailable("nobody asks for a connection"))
     began = trio.current_time()
-    await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep")
+    await harness.redis.until_answered(harness.stream.sweep_attempts, what="sweep")
     assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
     assert [line["retry_ms"] <= 100 << n for n, line in enumerate(told.fields("sweep"))] == [
         True
@@ -136,11 +136,11 @@ async def test_what_redis_refuses_is_asked_again_with_growing_pauses_on_the_same
 
 @pytest.mark.parametrize("refusable", [False, True])
 async def test_what_a_replica_refuses_is_asked_again_on_new_connections_even_where_a_refusal_is_an_answer(
-    clock: MockClock, desk: RedisHarness, told: Told, refusable: bool
+    clock: MockClock, harness: RedisHarness, told: Told, refusable: bool
 ) -> None:
-    desk.world.change_masters()
-    swept = await desk.redis.until_answered(
-        desk.stream.sweep_attempts, what="sweep", refusable=refusable
+    harness.server.change_masters()
+    swept = await harness.redis.until_answered(
+        harness.stream.sweep_attempts, what="sweep", refusable=refusable
     )
     assert swept == Swept(0, frozenset())
     [line] = told.fields("sweep failed and is repeated")
@@ -148,11 +148,11 @@ async def test_what_a_replica_refuses_is_asked_again_on_new_connections_even_whe
 
 
 async def test_while_the_name_still_leads_to_a_replica_the_pauses_grow(
-    clock: MockClock, desk: RedisHarness, told: Told
+    clock: MockClock, harness: RedisHarness, told: Told
 ) -> None:
-    loading = desk.stream.refused("LOADING", "Redis is loading the dataset in memory")
-    desk.stream.faults.before["sweep_attempts"] += [loading] * 5
+    loading = harness.stream.refused("LOADING", "Redis is loading the dataset in memory")
+    harness.stream.faults.before["sweep_attempts"] += [loading] * 5
     began = trio.current_time()
-    await desk.redis.until_answered(desk.stream.sweep_attempts, what="sweep")
+    await harness.redis.until_answered(harness.stream.sweep_attempts, what="sweep")
     assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
     assert len(told.lines("sweep failed and is repeated")) == 5

@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("writers", [1, 3])
 async def test_a_life_reads_writes_acknowledges_and_drains(
-    clock: MockClock, stage: ServiceHarness, told: Told, writers: int
+    clock: MockClock, service: ServiceHarness, told: Told, writers: int
 ) -> None:
-    stage.publish(35)
+    service.publish(35)
 
     async def script() -> None:
-        await until(lambda: len(stage.table.rows) == 35)
-        stage.publish(35, first_second=100)
-        stage.send()
+        await until(lambda: len(service.table.rows) == 35)
+        service.publish(35, first_second=100)
+        service.send()
 
-    assert await stage.live(script, writers=writers) is ExitCode.CLEAN
+    assert await service.live(script, writers=writers) is ExitCode.CLEAN
     [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
-    assert ledger["read"] == ledger["acked"] == len(stage.table.rows)
-    assert ledger["left_pending"] == stage.pending == 0
+    assert ledger["read"] == ledger["acked"] == len(service.table.rows)
+    assert ledger["left_pending"] == service.pending == 0
     assert in_words(told) == [
         "processor starting",
         "Postgres connected",
@@ -50,68 +50,68 @@ async def test_a_life_reads_writes_acknowledges_and_drains(
         "shutdown: starting",
         "shutdown: clean",
     ]
-    assert stage.armed == 1
+    assert service.armed == 1
 
 
 async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.publish(7)
-    stage.table.answers = trio.Event()
+    service.publish(7)
+    service.table.answers = trio.Event()
     asked = 0.0
 
     async def script() -> None:
         nonlocal asked
-        await until(lambda: stage.pending == 7)
+        await until(lambda: service.pending == 7)
         asked = trio.current_time()
-        stage.send()
+        service.send()
 
-    assert await stage.live(script) is ExitCode.TIMED_OUT
+    assert await service.live(script) is ExitCode.TIMED_OUT
     assert trio.current_time() - asked == pytest.approx(4.0)
     [line] = told.fields("shutdown: timed out")
     assert (line["released"], line["left"]) == (7, 0)
-    assert stage.pending == 7
+    assert service.pending == 7
 
 
 async def test_a_ledger_that_does_not_balance_ends_the_life_with_an_error(
-    clock: MockClock, stage: ServiceHarness, monkeypatch: pytest.MonkeyPatch
+    clock: MockClock, service: ServiceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forgotten(self: InFlight, batch: Batch) -> None:
         self.held.settle(batch)
 
     monkeypatch.setattr(InFlight, "acked", forgotten)
-    stage.publish(3)
+    service.publish(3)
 
     async def script() -> None:
-        await until(lambda: stage.table.rows and not stage.pending)
-        stage.send()
+        await until(lambda: service.table.rows and not service.pending)
+        service.send()
 
     with pytest.RaisesGroup(LedgerImbalance, flatten_subgroups=True):
-        await stage.live(script)
+        await service.live(script)
 
 
 async def test_a_second_signal_ends_the_drain_at_once(
-    clock: MockClock, stage: ServiceHarness
+    clock: MockClock, service: ServiceHarness
 ) -> None:
-    stage.publish(7)
-    stage.table.answers = trio.Event()
+    service.publish(7)
+    service.table.answers = trio.Event()
     asked = 0.0
 
     async def script() -> None:
         nonlocal asked
-        await until(lambda: stage.pending == 7)
+        await until(lambda: service.pending == 7)
         asked = trio.current_time()
-        stage.send()
+        service.send()
         await trio.sleep(1)
-        stage.send(signal.SIGINT)
+        service.send(signal.SIGINT)
 
-    assert await stage.live(script) is ExitCode.TIMED_OUT
+    assert await service.live(script) is ExitCode.TIMED_OUT
     assert trio.current_time() - asked == pytest.approx(1.0)
-    assert stage.armed == 1
+    assert service.armed == 1
 
 
 async def test_what_is_in_flight_is_free_before_a_hanging_write_is_cut(
-    clock: MockClock, stage: ServiceHarness
+    clock: MockClock, service: ServiceHarness
 ) -> None:
     freed_at = cut_at = math.inf
 
@@ -126,53 +126,53 @@ async def test_what_is_in_flight_is_free_before_a_hanging_write_is_cut(
             cut_at = trio.current_time()
 
     def is_free(entries: int) -> bool:
-        pending = stage.stream.redis.pending.values()
+        pending = service.stream.redis.pending.values()
         return sum(each.idle_ms >= RELEASED_IDLE_S * 1000 for each in pending) == entries
 
     async def script() -> None:
         nonlocal freed_at
         # The last read waits until a writer has room for it.
-        await until(lambda: stage.pending == 30)
-        stage.send()
+        await until(lambda: service.pending == 30)
+        service.send()
         await until(lambda: is_free(30))
         freed_at = trio.current_time()
 
-    stage.store.copy_direct = hang  # type: ignore[method-assign]
-    stage.publish(30)
-    assert await stage.live(script, WRITE_BATCH_SIZE="10") is ExitCode.TIMED_OUT
+    service.store.copy_direct = hang  # type: ignore[method-assign]
+    service.publish(30)
+    assert await service.live(script, WRITE_BATCH_SIZE="10") is ExitCode.TIMED_OUT
     assert freed_at < cut_at < math.inf
 
 
 async def test_a_second_signal_ends_the_hand_over_soon_too(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
     asked = 0.0
 
     async def script() -> None:
         nonlocal asked
         await until(lambda: told.lines("processor ready"))
-        stage.stream.redis.answers = trio.Event()
+        service.stream.redis.answers = trio.Event()
         asked = trio.current_time()
-        stage.send()
+        service.send()
         await trio.sleep(2)
-        stage.send(signal.SIGINT)
+        service.send(signal.SIGINT)
 
-    assert await stage.live(script) is ExitCode.CLEAN
+    assert await service.live(script) is ExitCode.CLEAN
     assert trio.current_time() - asked == pytest.approx(2.5)
 
 
 async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.publish(3_000)
-    stage.table.answers = trio.Event()
+    service.publish(3_000)
+    service.table.answers = trio.Event()
 
     async def script() -> None:
-        await until(lambda: stage.pending == 3_000)
-        stage.send()
+        await until(lambda: service.pending == 3_000)
+        service.send()
 
     assert (
-        await stage.live(script, BATCH_SIZE="1500", WRITE_BATCH_SIZE="1500") is ExitCode.TIMED_OUT
+        await service.live(script, BATCH_SIZE="1500", WRITE_BATCH_SIZE="1500") is ExitCode.TIMED_OUT
     )
     [line] = told.fields("shutdown: timed out")
     assert line["released"] == 3_000
@@ -180,68 +180,68 @@ async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
 
 
 async def test_a_drain_waits_for_acknowledgements_too(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.publish(7)
+    service.publish(7)
 
     def redis_leaves() -> None:
-        stage.stream.redis.go_away()
+        service.stream.redis.go_away()
 
-    stage.store.before_write = redis_leaves
+    service.store.before_write = redis_leaves
 
     async def script() -> None:
-        await until(lambda: stage.table.rows)
-        stage.send()
+        await until(lambda: service.table.rows)
+        service.send()
         await trio.sleep(2)
-        stage.stream.redis.come_back()
+        service.stream.redis.come_back()
 
-    assert await stage.live(script, CONNECT_BACKOFF_MAX_MS="100") is ExitCode.CLEAN
-    assert stage.pending == 0
+    assert await service.live(script, CONNECT_BACKOFF_MAX_MS="100") is ExitCode.CLEAN
+    assert service.pending == 0
     [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
     assert (ledger["read"], ledger["acked"]) == (7, 7)
 
 
-async def test_the_drain_records_failures_too(clock: MockClock, stage: ServiceHarness) -> None:
-    malformed = stage.add_malformed()
+async def test_the_drain_records_failures_too(clock: MockClock, service: ServiceHarness) -> None:
+    malformed = service.add_malformed()
 
     async def script() -> None:
-        await until(lambda: stage.pending)
-        stage.send()
-        stage.stream.redis.go_away()
+        await until(lambda: service.pending)
+        service.send()
+        service.stream.redis.go_away()
         await trio.sleep(2)
-        stage.stream.redis.come_back()
+        service.stream.redis.come_back()
 
-    assert await stage.live(script, CONNECT_BACKOFF_MAX_MS="100") is ExitCode.CLEAN
-    assert list(stage.stream.redis.attempts) == [malformed]
+    assert await service.live(script, CONNECT_BACKOFF_MAX_MS="100") is ExitCode.CLEAN
+    assert list(service.stream.redis.attempts) == [malformed]
 
 
 async def test_a_stop_before_ready_is_clean(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.table.reachable = False
+    service.table.reachable = False
 
     async def script() -> None:
         await until(lambda: told.lines("Postgres unreachable"))
-        stage.send()
+        service.send()
 
-    assert await stage.live(script, CONNECT_ATTEMPTS="1000") is ExitCode.CLEAN
+    assert await service.live(script, CONNECT_ATTEMPTS="1000") is ExitCode.CLEAN
     assert in_words(told)[-2:] == ["shutdown: starting", "shutdown: clean"]
     assert not told.lines("processor ready")
 
 
 async def test_a_server_that_stays_away_ends_the_start(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.stream.redis.reachable = False
-    assert await stage.live(nothing) is ExitCode.UNREACHABLE
+    service.stream.redis.reachable = False
+    assert await service.live(nothing) is ExitCode.UNREACHABLE
     assert in_words(told)[-3:] == ["Redis unreachable", "Redis unreachable", "cannot start:"]
 
 
 async def test_another_schema_ends_the_start(
-    clock: MockClock, stage: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
-    stage.table.differences = ("column speed (real) is missing",)
-    assert await stage.live(nothing) is ExitCode.SCHEMA
+    service.table.differences = ("column speed (real) is missing",)
+    assert await service.live(nothing) is ExitCode.SCHEMA
     [line] = told.fields("cannot start:")
     assert line["differences"] == ["column speed (real) is missing"]
 
@@ -260,7 +260,7 @@ CRASHES = {
 
 @pytest.mark.parametrize("place", CRASHES)
 async def test_a_crash_anywhere_unwinds_everything_and_comes_out(
-    clock: MockClock, stage: ServiceHarness, place: str
+    clock: MockClock, service: ServiceHarness, place: str
 ) -> None:
     async def crash(*_: object, **__: object) -> int:
         await trio.lowlevel.checkpoint()
@@ -269,17 +269,17 @@ async def test_a_crash_anywhere_unwinds_everything_and_comes_out(
     async def keep_in_flight(batch: Batch) -> Commit:
         await trio.sleep_forever()
 
-    edge = {"writer": stage.store, "trials": stage.trials}.get(place, stage.stream)
+    edge = {"writer": service.store, "trials": service.trials}.get(place, service.stream)
     setattr(edge, CRASHES[place], crash)
     if place == "leases":
-        stage.store.copy_direct = keep_in_flight  # type: ignore[method-assign]
-    stage.publish(7)
-    stage.add_malformed()
+        service.store.copy_direct = keep_in_flight  # type: ignore[method-assign]
+    service.publish(7)
+    service.add_malformed()
     if place == "trials":
-        await stage.leave_a_suspect()
+        await service.leave_a_suspect()
     with pytest.raises(BaseExceptionGroup) as caught:
-        await stage.live(nothing)
+        await service.live(nothing)
     assert caught.group_contains(ZeroDivisionError, match=place)
     # Every edge was closed on the way out.
     with pytest.raises(RedisUnavailable, match="not connected"):
-        await FakeStream.lag(stage.stream)
+        await FakeStream.lag(service.stream)

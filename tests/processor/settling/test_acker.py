@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 class AckDesk:
     """An acker, and what it is given."""
 
-    def __init__(self, desk: RedisHarness) -> None:
-        self.desk = desk
+    def __init__(self, harness: RedisHarness) -> None:
+        self.harness = harness
         self.receipts, outlet = trio.open_memory_channel[Receipt](CAPACITY)
-        self.acker = Acker(desk.redis, outlet, in_flight=desk.in_flight)
+        self.acker = Acker(harness.redis, outlet, in_flight=harness.in_flight)
 
     async def deliver(self, records: int) -> Batch:
         """Publish records and read them."""
-        self.desk.publish(records)
+        self.harness.publish(records)
         return await self.read()
 
     async def read(self, attempted: Collection[str] = ()) -> Batch:
         """Read what was published."""
-        delivery = await self.desk.read()
-        self.desk.in_flight.take_again(delivery, attempted)
+        delivery = await self.harness.read()
+        self.harness.in_flight.take_again(delivery, attempted)
         return delivery.batch
 
     async def settle(self, *batches: Batch) -> None:
@@ -49,120 +49,120 @@ class AckDesk:
 
     @property
     def pending(self) -> int:
-        return len(self.desk.world.pending)
+        return len(self.harness.server.pending)
 
 
 @pytest.fixture
-def acks(desk: RedisHarness) -> AckDesk:
-    return AckDesk(desk)
+def acks(harness: RedisHarness) -> AckDesk:
+    return AckDesk(harness)
 
 
 async def test_nothing_is_acknowledged_without_a_receipt(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder
 ) -> None:
     first, second = (await acks.deliver(10)).split()
     await acks.settle(second)
-    assert acks.pending == len(desk.in_flight) == first.records == 5
+    assert acks.pending == len(harness.in_flight) == first.records == 5
     assert recorder.snapshot().acks == 5
     assert recorder.snapshot().in_flight_records == 5
-    assert desk.in_flight.ledger.acked == 5
+    assert harness.in_flight.ledger.acked == 5
 
 
 async def test_an_acknowledgement_without_an_answer_is_repeated_and_counts_once(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder
 ) -> None:
     batch = await acks.deliver(10)
-    desk.stream.lost_answers.append(desk.stream.unavailable())
-    desk.stream.ack_failures += [desk.stream.unavailable(), desk.stream.unavailable()]
+    harness.stream.lost_answers.append(harness.stream.unavailable())
+    harness.stream.ack_failures += [harness.stream.unavailable(), harness.stream.unavailable()]
     await acks.settle(batch)
-    assert acks.pending == len(desk.in_flight) == 0
-    assert recorder.snapshot().acks == desk.in_flight.ledger.acked == 10
+    assert acks.pending == len(harness.in_flight) == 0
+    assert recorder.snapshot().acks == harness.in_flight.ledger.acked == 10
 
 
 async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckDesk
 ) -> None:
     batch = await acks.deliver(4)
-    await (await desk.peer()).ack(batch)
+    await (await harness.peer()).ack(batch)
     await acks.settle(batch)
-    assert desk.in_flight.ledger.acked == 4
-    assert len(desk.in_flight) == 0
+    assert harness.in_flight.ledger.acked == 4
+    assert len(harness.in_flight) == 0
 
 
 async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeated(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder
 ) -> None:
     named: list[int] = []
-    ack = desk.stream.ack
+    ack = harness.stream.ack
 
     async def note(batch: Batch, *, attempted: Collection[str] = ()) -> int:
         named.append(batch.records)
         if len(named) == 3:
-            desk.stream.ack_failures.append(desk.stream.unavailable())
+            harness.stream.ack_failures.append(harness.stream.unavailable())
         return await ack(batch, attempted=[*attempted])
 
-    desk.stream.ack = note  # type: ignore[method-assign]
-    desk.world.ack_records_max = 4
+    harness.stream.ack = note  # type: ignore[method-assign]
+    harness.server.ack_records_max = 4
     batch = await acks.deliver(10)
-    desk.in_flight.committed(batch)
+    harness.in_flight.committed(batch)
     await acks.settle(batch)
     assert named == [10, 6, 2, 2]
-    assert acks.pending == len(desk.in_flight) == 0
-    assert not desk.in_flight.unacknowledged
-    assert recorder.snapshot().acks == desk.in_flight.ledger.acked == 10
+    assert acks.pending == len(harness.in_flight) == 0
+    assert not harness.in_flight.unacknowledged
+    assert recorder.snapshot().acks == harness.in_flight.ledger.acked == 10
 
 
 async def test_a_life_that_ends_amid_a_batch_knows_which_part_of_it_was_answered(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckDesk
 ) -> None:
-    desk.world.ack_records_max = 4
+    harness.server.ack_records_max = 4
     batch = await acks.deliver(10)
-    desk.in_flight.committed(batch)
-    ack = desk.stream.ack
+    harness.in_flight.committed(batch)
+    ack = harness.stream.ack
 
     async def freeze_after(batch: Batch, *, attempted: Collection[str] = ()) -> int:
         acked = await ack(batch, attempted=[*attempted])
-        desk.world.answers = trio.Event()
+        harness.server.answers = trio.Event()
         return acked
 
-    desk.stream.ack = freeze_after  # type: ignore[method-assign]
+    harness.stream.ack = freeze_after  # type: ignore[method-assign]
     with trio.move_on_after(10) as scope:
         await acks.settle(batch)
     assert scope.cancelled_caught
-    assert desk.in_flight.ledger.acked == 4
-    assert [left.entry_ids for left in desk.in_flight.unacknowledged] == [batch.entry_ids[4:]]
-    assert len(desk.in_flight) == acks.pending == 6
+    assert harness.in_flight.ledger.acked == 4
+    assert [left.entry_ids for left in harness.in_flight.unacknowledged] == [batch.entry_ids[4:]]
+    assert len(harness.in_flight) == acks.pending == 6
 
 
 async def test_recorded_failures_go_with_the_part_that_acknowledges_their_entries(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckDesk
 ) -> None:
-    entry_ids = desk.publish(10)
+    entry_ids = harness.publish(10)
     attempted = [entry_ids[1], entry_ids[8]]
     for entry_id in attempted:
-        desk.record(entry_id, 1)
-    desk.world.ack_records_max = 4
+        harness.record(entry_id, 1)
+    harness.server.ack_records_max = 4
     batch = await acks.read(attempted)
     await acks.settle(batch)
-    assert [desk.failures_of(each) for each in attempted] == [0, 0]
-    assert desk.in_flight.attempted(batch) == []
+    assert [harness.failures_of(each) for each in attempted] == [0, 0]
+    assert harness.in_flight.attempted(batch) == []
 
 
 async def test_a_redis_that_is_away_is_waited_for(
     clock: MockClock,
     nursery: trio.Nursery,
-    desk: RedisHarness,
+    harness: RedisHarness,
     acks: AckDesk,
     recorder: Recorder,
     told: Told,
 ) -> None:
     batch = await acks.deliver(10)
-    desk.world.go_away()
+    harness.server.go_away()
 
     async def mend() -> None:
         await trio.sleep(60)
         assert not recorder.snapshot().dependencies["redis"].ready
-        desk.world.come_back()
+        harness.server.come_back()
 
     nursery.start_soon(mend)
     await acks.settle(batch)
@@ -172,11 +172,14 @@ async def test_a_redis_that_is_away_is_waited_for(
 
 
 async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder, told: Told
 ) -> None:
     batch = await acks.deliver(10)
     refusal = ("READONLY", "You can't write against a read only replica.")
-    desk.stream.ack_failures += [desk.stream.refused(*refusal), desk.stream.refused(*refusal)]
+    harness.stream.ack_failures += [
+        harness.stream.refused(*refusal),
+        harness.stream.refused(*refusal),
+    ]
     began = trio.current_time()
     await acks.settle(batch)
     assert 0 < trio.current_time() - began <= 0.1 + 0.2
@@ -188,44 +191,44 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
 
 
 async def test_a_cancelled_acker_leaves_what_it_has_not_named_pending(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckDesk
 ) -> None:
     batch = await acks.deliver(10)
-    desk.world.answers = trio.Event()
+    harness.server.answers = trio.Event()
     with trio.move_on_after(10) as scope:
         await acks.settle(batch)
     assert scope.cancelled_caught
-    assert acks.pending == len(desk.in_flight) == 10
+    assert acks.pending == len(harness.in_flight) == 10
 
 
 async def test_recorded_failures_are_forgotten_with_the_acknowledgement_of_their_entries_alone(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckDesk
 ) -> None:
     asked: list[list[str]] = []
-    ack = desk.stream.ack
+    ack = harness.stream.ack
 
     async def note(batch: Batch, *, attempted: Collection[str] = ()) -> int:
         asked.append(list(attempted))
         return await ack(batch, attempted=list(attempted))
 
-    desk.stream.ack = note  # type: ignore[method-assign]
-    _, ours, _, other = desk.publish(4)
+    harness.stream.ack = note  # type: ignore[method-assign]
+    _, ours, _, other = harness.publish(4)
     for entry_id in (ours, other):
-        desk.record(entry_id, 1)
+        harness.record(entry_id, 1)
     first, second = (await acks.read(attempted=[ours])).split()
     # Its failure is somebody else's business: it was not known when the entry came in.
     await acks.settle(first, second)
     assert asked == [[ours], []]
-    assert [desk.failures_of(each) for each in (ours, other)] == [0, 1]
+    assert [harness.failures_of(each) for each in (ours, other)] == [0, 1]
 
 
 async def test_the_failures_of_an_entry_that_is_not_acknowledged_are_kept(
-    clock: MockClock, desk: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckDesk
 ) -> None:
-    _, kept, _, acked = desk.publish(4)
-    desk.record(kept, 1)
-    desk.record(acked, 2)
+    _, kept, _, acked = harness.publish(4)
+    harness.record(kept, 1)
+    harness.record(acked, 2)
     _, second = (await acks.read(attempted=[kept, acked])).split()
     await acks.settle(second)
-    assert [desk.failures_of(each) for each in (kept, acked)] == [1, 0]
-    assert desk.in_flight.attempted(second) == []
+    assert [harness.failures_of(each) for each in (kept, acked)] == [1, 0]
+    assert harness.in_flight.attempted(second) == []
