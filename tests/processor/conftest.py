@@ -110,5 +110,5 @@ def commits(postgres: Dependency, backoff: Backoff) -> CommitHarness:
 
 
 @pytest.fixture
-def stage() -> ServiceHarness:
+def service() -> ServiceHarness:
     return ServiceHarness()

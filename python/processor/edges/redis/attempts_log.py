@@ -1,4 +1,4 @@
-"""AttemptsLog, trials and dead letters on a Redis server, each recorded in one step."""
+"""Failures, trials and dead letters on a Redis server, each recorded in one step."""
 
 from __future__ import annotations
 

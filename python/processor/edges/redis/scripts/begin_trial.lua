@@ -19,13 +19,13 @@ if #lost > 0 then
     return {'lost', 0}
 end
 if #leased == 0 then
-    return {'gone', 0}
+    return {'taken_over', 0}
 end
 local recorded = read_attempts(names.attempts, failure.id)
 if recorded.n >= attempts_max then
     local row = pending_row(names.stream, names.group, failure.id)
     bury(names, failure, fields_of(names, failure.id), deliveries_of(row), recorded, recorded.n)
-    return {'dead', recorded.n}
+    return {'dead_lettered', recorded.n}
 end
 count_failure(names, failure, recorded, recorded.n + 1)
 return {'left_pending', recorded.n + 1}

@@ -15,7 +15,7 @@ local function record(failure, on_trial)
     local row = pending_row(names.stream, names.group, failure.id)
     if not row then
         redis.call('HDEL', names.attempts, failure.id)
-        return {'gone', 0}
+        return {'taken_over', 0}
     end
     local fields = fields_of(names, failure.id)
     if not fields then
@@ -36,7 +36,7 @@ local function record(failure, on_trial)
         return {'left_pending', n}
     end
     bury(names, failure, fields, deliveries_of(row), recorded, n)
-    return {'dead', n}
+    return {'dead_lettered', n}
 end
 
 local reply = {}
