@@ -92,7 +92,7 @@ class RetryingStream:
     async def until_answered(
         self, ask: Callable[[], Awaitable[Answer]], *, what: str, refusable: bool = False
     ) -> Answer:
-        """Ask until RetryingStream answers; `what` is for the log.
+        """Ask until Redis answers; `what` is for the log.
 
         A refusal is no answer either, since memory may be full for a while, unless it is `refusable`:
         raises RedisRefused then, but for one of a server that is not the one to work on.

@@ -83,7 +83,7 @@ class Consumer:
         try:
             delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
         except RedisUnavailable:
-            # It may have been too large a reply for RetryingStream' limit of what it keeps for a client.
+            # It may have been too large a reply for Redis' limit of what it keeps for a client.
             self._portion.too_much()
             raise
         if delivery.entries == asked_for:
@@ -99,7 +99,7 @@ class Consumer:
         await self._redis.connect(and_then=ensure_group)
 
     async def _pause(self, error: RedisError) -> None:
-        """None after the first failure, then longer ones: a RetryingStream that takes connections may refuse reads."""
+        """None after the first failure, then longer ones: a Redis that takes connections may refuse reads."""
         pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
         self._failures += 1
         events.read_failed(

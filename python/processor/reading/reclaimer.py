@@ -20,7 +20,7 @@ class Reclaimer:
     Owns the passes, no lock and no state that would have to survive it. Stops when it is cancelled;
     what it has claimed by then and not handed over is pending under our own name. Raises nothing of
     RetryingStream' own: a pass that lost its connection begins again on the next one, at once for the first
-    time; one that RetryingStream refuses, after the next pause.
+    time; one that Redis refuses, after the next pause.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.backoff import Backoff
 
-# Commits that wait for their acknowledgement; beyond them writers wait for RetryingStream.
+# Commits that wait for their acknowledgement; beyond them writers wait for Redis.
 RECEIPTS_MAX = 8
 # Lists of failures that wait to be recorded, each of one read or one batch.
 FAILURES_MAX = 8

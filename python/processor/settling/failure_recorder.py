@@ -31,7 +31,7 @@ class FailureRecorder:
 
     Owns its end of the failures. Stops when everybody who may send has closed theirs. Cancelled, it
     leaves the rest pending without a record: whoever claims them tries them again. Raises nothing
-    of RetryingStream' own: what has no answer is repeated, and counts once.
+    of Redis' own: what has no answer is repeated, and counts once.
     """
 
     def __init__(
