@@ -12,6 +12,7 @@ from processor.errors import LedgerImbalance
 from processor.journal.journal import Journal
 from processor.service.pipeline import Pipeline
 from processor.settling.release import Release, reserve_ms
+from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.lap_timer import LapTimer
@@ -53,7 +54,7 @@ class Ending:
         """A stop was asked for: the budget runs."""
         self._journal.shutdown_starting(signal=self._stop.signal_name)
         self._steps.begin()
-        self._drain_ends_at = trio.current_time() + self._budget_ms / 1000
+        self._drain_ends_at = clocks.elapsing_s() + self._budget_ms / 1000
 
     async def cut_in_time(self, stages: trio.Nursery, leases: trio.Nursery) -> None:
         """End the stages when the rest of the budget is needed to hand over, or when nobody wants to wait."""
@@ -113,9 +114,9 @@ class Ending:
     def _left_for_stages_s(self) -> float:
         """The more is decided, the less is to be handed over, and the later that has to begin."""
         reserved_ms = reserve_ms(len(self._pipeline.in_flight), budget_ms=self._budget_ms)
-        return self._drain_ends_at - reserved_ms / 1000 - trio.current_time()
+        return self._drain_ends_at - reserved_ms / 1000 - clocks.elapsing_s()
 
     async def _hurry(self, bound: trio.CancelScope) -> None:
         await self._stop.insisted.wait()
-        hurried = trio.current_time() + HAND_OVER_INSISTED_MS / 1000
+        hurried = clocks.elapsing_s() + HAND_OVER_INSISTED_MS / 1000
         bound.deadline = min(bound.deadline, hurried)

@@ -11,7 +11,7 @@ import trio
 from processor.config import Config
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency, RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
@@ -28,7 +28,7 @@ from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
 
 # Commits that wait for their acknowledgement; beyond them writers wait for Redis.
 RECEIPTS_MAX = 8
@@ -44,13 +44,12 @@ class Pipeline:
         config: Config,
         edges: Edges,
         *,
-        redis: Dependency,
         journal: Journal,
     ) -> None:
         self._config = config
         self._edges = edges
         self._journal = journal
-        self._redis = RetryingStream(edges.stream, redis, self._backoff)
+        self._redis = RetryingStream(edges.stream, journal, self._backoff)
         self.in_flight = InFlight(journal)
         self.states = DeviceStates(config.device_state_lru_cap)
         self._positions = NewestPositions(self.states)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import trio
 
 from processor.config import Config
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency
 from processor.errors import SchemaMismatch
 from processor.journal.journal import Journal
 from processor.service.assembly import Edges
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
+from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.errors import EdgeError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.stopping import StopRequest, cancel_on

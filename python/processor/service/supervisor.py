@@ -18,7 +18,6 @@ from collections.abc import AsyncIterator, Callable
 import trio
 
 from processor.config import Config
-from processor.edges.retrying import Dependency
 from processor.journal.journal import Journal
 from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.assembly import Edges
@@ -30,6 +29,7 @@ from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
 from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
+from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
@@ -84,7 +84,7 @@ class _Life:
         self._lifecycle = Lifecycle()
         self._redis = Dependency(REDIS, journal)
         self._postgres = Dependency(POSTGRES, journal)
-        self._pipeline = Pipeline(config, edges, redis=self._redis, journal=journal)
+        self._pipeline = Pipeline(config, edges, journal=journal)
         self._ending = Ending(config, edges.stream, self._pipeline, stop, journal)
 
     def describe(self, box: BlackBox) -> None:

@@ -183,7 +183,7 @@ async def test_headers_beyond_the_limit_are_refused(
 async def test_a_client_that_sends_nothing_more_is_cut_after_five_seconds(
     nursery: trio.Nursery,
     journal: Journal,
-    autojump_clock: trio.testing.MockClock,  # noqa: ARG001  # pytest-trio looks for it here
+    autojump_clock: trio.testing.MockClock,  # pytest-trio looks for it here
 ) -> None:
     port = await start(nursery, journal.snapshot)
     async with await trio.open_tcp_stream(HOST, port) as stream:
