@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 import trio
 
 from processor.config import Config
+from processor.journal.exposition import metrics_text
 from processor.journal.journal import Journal
 from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.assembly import Edges
@@ -31,7 +32,7 @@ from telemetry._codec import __version__
 from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
 from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.http import address_of, open_listeners, serve
+from telemetry.chassis.http import Sources, address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
 from telemetry.chassis.stopping import StopRequest
 
@@ -56,11 +57,12 @@ async def supervise(  # noqa: PLR0913  # everything around a life, handed in by 
     stop = StopRequest()
     life = _Life(config, edges, stop, journal)
     life.describe(black_box)
+    sources = Sources(lambda: metrics_text(journal.snapshot()), journal.health)
     try:
         async with trio.open_nursery() as services:
             services.start_soon(stop.listen, signals)
             services.start_soon(_arm_on, stop.requested, arm_backstop)
-            await services.start(serve, listeners, journal.snapshot)
+            await services.start(serve, listeners, sources)
             code = await life.start()
             if code is None:
                 code = await life.run(services, metrics=address_of(listeners[0]))
