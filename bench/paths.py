@@ -17,8 +17,7 @@ from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.journal.statistics import Build
-from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import KnownDevices
+from processor.writing.device_states import KnownDevices, NewestPositions
 from telemetry._codec import Batch, DeviceStates, Keys
 from telemetry.chassis.logs import Log
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from processor.core.batch_size import BatchSize
 from processor.writing.committing import Committing, Surroundings
 from telemetry._codec import Batch, DeviceStates
-from tests.support.stores import SpyStore
+from tests.support.batches import batch_of
+from tests.support.stores import SpyStore, rows_of
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # Virtual seconds: beyond them it will never end.
 LIFE_S_MAX = 3_600
 ROWS_MAX = 20_000
+# SQLSTATEs that a table, a trigger or a row may be to blame for.
+REFUSALS = ("23514", "42883", "P0001", "54000", "0A000", "XX000", "44000", "22012")
 
 
 class CommitHarness:
@@ -47,6 +50,10 @@ class CommitHarness:
             journal=self._journal,
             backoff=self._backoff,
         )
+
+    def add_rows(self, *positions: dict[str, Any]) -> None:
+        """Have rows of former days in the table, which copies are made of."""
+        self.store.table.rows.update(rows_of(batch_of(positions)))
 
     async def commit(self, batch: Batch, unproven: Keys | None = None) -> list[Failure]:
         """Write a batch whose keys are new, but for those that are unproven."""

@@ -15,8 +15,7 @@ from processor.reading.pending_pass import ClaimOptions, PendingPass
 from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.settling.failure_recorder import Verdicts
 from processor.settling.receipts import Receipt, Receipts
-from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import KnownDevices
+from processor.writing.device_states import KnownDevices, NewestPositions
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
 from tests.support.batches import position

@@ -25,9 +25,9 @@ from processor.settling.failure_recorder import SurvivedTrial, Verdicts, settle
 from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts, written
 from processor.writing.committing import failure_of
+from processor.writing.device_states import KnownDevices
 from processor.writing.judging import Judging
 from processor.writing.pausing import Pauses
-from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff

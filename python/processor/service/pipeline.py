@@ -24,8 +24,7 @@ from processor.settling.failure_recorder import FailureRecorder, Verdicts
 from processor.settling.in_flight import InFlight
 from processor.settling.leases import renew_leases
 from processor.settling.receipts import Receipt, Receipts
-from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import KnownDevices
+from processor.writing.device_states import KnownDevices, NewestPositions
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff

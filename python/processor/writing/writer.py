@@ -13,7 +13,7 @@ from processor.journal.journal import Journal
 from processor.settling.failure_recorder import Verdicts
 from processor.settling.receipts import Receipts
 from processor.writing.committing import Committing, Surroundings
-from processor.writing.rehydration import KnownDevices
+from processor.writing.device_states import KnownDevices
 from telemetry._codec import Batch
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff

@@ -10,8 +10,7 @@ import pytest
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.journal.journal import Journal
-from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import KnownDevices
+from processor.writing.device_states import KnownDevices, NewestPositions
 from telemetry._codec import Batch, DeviceStates
 from tests.support.batches import batch_of, position, rows
 from tests.support.journals import new_journal

@@ -12,7 +12,7 @@ import trio
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
-from processor.writing.newest_positions import NEWEST_POSITIONS
+from processor.writing.device_states import NEWEST_POSITIONS
 from tests.support.batches import batch_of, position, rows
 
 if TYPE_CHECKING:

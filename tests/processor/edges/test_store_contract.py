@@ -13,7 +13,7 @@ from processor.core.evidence import Evidence
 from processor.core.schema import WRITTEN_COLUMNS
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError, SchemaMismatch
-from processor.writing.newest_positions import NEWEST_POSITIONS
+from processor.writing.device_states import NEWEST_POSITIONS
 from telemetry._codec import DeviceStates
 from tests.support.batches import NOON, batch_of, position, rows
 from tests.support.fakes.rows import POSTGRES_EPOCH_US, Key, Row, read_copy_rows

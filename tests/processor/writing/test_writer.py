@@ -11,8 +11,7 @@ from processor.core.batching import Batching
 from processor.settling.failure_recorder import Verdicts
 from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts
-from processor.writing.newest_positions import NewestPositions
-from processor.writing.rehydration import KnownDevices
+from processor.writing.device_states import KnownDevices, NewestPositions
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from tests.support.batches import batch_of, position, rows

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.writing import rehydration
-from processor.writing.newest_positions import NEWEST_POSITIONS, NewestPositions
-from processor.writing.rehydration import PAUSE_S, KnownDevices
+from processor.writing import device_states
+from processor.writing.device_states import NEWEST_POSITIONS, PAUSE_S, KnownDevices, NewestPositions
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
 from tests.support.batches import NOON, batch_of, position, rows
@@ -206,8 +205,8 @@ async def test_a_cancelled_look_leaves_devices_cold_and_the_next_one_warms_them(
 async def test_more_devices_than_one_look_takes_are_restored_by_later_batches(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rehydration, "RECENT_DEVICES_MAX", 8)
-    monkeypatch.setattr(rehydration, "EVER_DEVICES_MAX", 3)
+    monkeypatch.setattr(device_states, "RECENT_DEVICES_MAX", 8)
+    monkeypatch.setattr(device_states, "EVER_DEVICES_MAX", 3)
     await bench.store.copy_direct(batch_of(position(device, 0) for device in range(4)))
     batch = batch_of(position(device, 60) for device in range(10))
     cold = []
