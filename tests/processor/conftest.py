@@ -1,4 +1,4 @@
-"""Fixtures of the task tests: what a task is given beside its edge, and the log that it writes."""
+"""Fixtures for tests of tasks: the arguments of a task beside its edge, and the log that it writes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Told:
-    """The events that were logged, as (message, fields)."""
+class LogLines:
+    """The lines that were logged, as (message, fields)."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
@@ -41,20 +41,20 @@ class Told:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[Told]:
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[LogLines]:
     with caplog.at_level(logging.DEBUG, logger="processor"):
-        yield Told(caplog)
+        yield LogLines(caplog)
 
 
 @pytest.fixture
 def clock() -> MockClock:
-    """Virtual time, for the tests that name it: pauses take none, and time-outs are exact."""
+    """Virtual time, for tests that ask for it: pauses take no real time, and time-outs are exact."""
     return MockClock(autojump_threshold=0)
 
 
 @pytest.fixture(autouse=True)
 def time_of_day(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Days pass with the virtual clock, where there is one, and begin at noon."""
+    """The time of day begins at noon, and passes with the virtual clock."""
     if request.node.get_closest_marker("trio") is not None:
         monkeypatch.setattr(clocks, "unix_ms", unix_ms)
 
@@ -87,7 +87,7 @@ async def harness(in_flight: InFlight, journal: Journal, backoff: Backoff) -> Re
 
 @pytest.fixture
 async def busy_harness(in_flight: InFlight, journal: Journal, backoff: Backoff) -> RedisHarness:
-    """A harness where whoever hands a batch over waits until it is received."""
+    """A harness in which each batch is admitted only once it is received."""
     harness = RedisHarness(in_flight, journal, backoff, capacity=0)
     await harness.open()
     return harness

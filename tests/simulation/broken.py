@@ -20,9 +20,7 @@ from tests.support.fakes.stream import FakeStream
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from processor.core.bisection import Bisection
-    from processor.writing.committing import Committing
-    from processor.writing.judging import Ruling
+    from processor.writing.committing import BatchBisection, Committing
     from telemetry._codec import Batch, Delivery, Keys
     from tests.support.fakes.rows import Key, Row
 
@@ -131,12 +129,12 @@ class KeepingStream(FakeStream):
 
 
 async def acknowledge_before_commit(
-    self: Committing, dissection: Bisection[Batch, Ruling], part: Part[Batch]
+    self: Committing, bisection: BatchBisection, part: Part[Batch]
 ) -> None:
     """In place of `Committing._write`: the receipt goes out first."""
     await self._receipt(written(part.batch, Commit(0, part.batch.rows)))
     await self._store.copy_staged(part.batch)
-    dissection.commit()
+    bisection.commit()
 
 
 class BlamingStore(FakeStore):
@@ -172,7 +170,7 @@ class CancellingStore(FakeStore):
 
 
 async def receipt_at_sight(self: Committing, batch: Batch, unproven: Keys) -> Part[Batch]:
-    """In place of `Committing._without_known`: what a probe finds is acknowledged at once."""
+    """In place of `Committing._without_known`: rows that a probe finds are acknowledged at once."""
     sighting = await self._store.probe(unproven)
     rest, found = batch.drop_known(unproven, sighting.known)
     await self._receipt(written(found, Commit(sighting.session, 0)))

@@ -14,7 +14,7 @@ from processor.service.ending import Ending
 from processor.service.pipeline import Pipeline
 from processor.settling.in_flight import InFlight
 from processor.settling.release import Release
-from processor.writing import judging
+from processor.writing import diagnosis
 from processor.writing.committing import Committing
 from telemetry.chassis.stopping import StopRequest
 from tests.simulation.broken import (
@@ -107,7 +107,7 @@ def test_a_part_that_is_blamed_without_a_canary_is_noticed(monkeypatch: pytest.M
             return NextStep.REFUSE if case.is_alone else NextStep.SPLIT
         return next_step(case)
 
-    monkeypatch.setattr(judging, "next_step", suspect)
+    monkeypatch.setattr(diagnosis, "next_step", suspect)
     assert "failures of sound entries" in noticed("promotion", Kind.CRASH)
 
 
@@ -173,7 +173,7 @@ def test_an_outage_that_counts_against_the_records_is_noticed(
     def blame(case: Case) -> NextStep:
         return NextStep.REFUSE if case.is_alone else NextStep.SPLIT
 
-    monkeypatch.setattr(judging, "next_step", blame)
+    monkeypatch.setattr(diagnosis, "next_step", blame)
     assert "failures of sound entries" in noticed("postgres-away", Kind.CRASH, stride=STRIDE)
 
 

@@ -37,14 +37,14 @@ def batch_of(positions: Iterable[dict[str, Any]]) -> Batch:
     """The batch that these positions make, as entries 1-0, 2-0, ... of a stream."""
     numbered = enumerate(positions, start=1)
     delivery = _delivery((f"{number}-0", value) for number, value in numbered)
-    # Such an id is no time: the server's clock alone judges.
+    # Such an id has no time: only the server's clock decides.
     delivery = delivery.judged(int(NOON.timestamp() * 1_000_000))
     assert not delivery.rejections
     return delivery.batch
 
 
 def published(value: dict[str, Any]) -> Batch:
-    """The batch of one position that was published at noon, which its entry's id says."""
+    """The batch of one position that was published at noon, by its entry's id."""
     return _delivery([(f"{int(NOON.timestamp() * 1_000)}-0", value)]).batch
 
 
@@ -54,7 +54,7 @@ def rows(count: int, *, devices: int = 10, first_second: int = 0) -> Batch:
 
 
 def _delivery(entries: Iterable[tuple[str, dict[str, Any]]]) -> Delivery:
-    """What a read of these entries delivers: id and position of each."""
+    """The delivery that a read of these entries gives: id and position of each."""
     replied = [
         [entry_id, ["codec", "8E", "payload", json.dumps(value)]] for entry_id, value in entries
     ]

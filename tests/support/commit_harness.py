@@ -1,4 +1,4 @@
-"""Commits batches to a table in memory, and keeps what comes of it."""
+"""Commits batches to a table in memory, and keeps their receipts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from processor.core.batch_size import BatchSize
-from processor.writing.committing import Committing, Surroundings
+from processor.writing.committing import Callbacks, Committing
 from telemetry._codec import Batch, DeviceStates
 from tests.support.batches import batch_of
 from tests.support.stores import SpyStore, rows_of
@@ -28,7 +28,7 @@ REFUSALS = ("23514", "42883", "P0001", "54000", "0A000", "XX000", "44000", "2201
 
 
 class CommitHarness:
-    """A Committing, its store, and what stands where the receipts go and the neighbours come from."""
+    """A Committing and its store; keeps the receipts, and has the batches that wait to be written."""
 
     def __init__(self, journal: Journal, backoff: Backoff) -> None:
         self.store = SpyStore()
@@ -45,7 +45,7 @@ class CommitHarness:
         self.store = store
         self._committing = Committing(
             store,
-            Surroundings(self._emit, self._leave, self._neighbours),
+            Callbacks(self._send_receipt, self._leave_pending, self._take_waiting),
             size=self.size,
             journal=self._journal,
             backoff=self._backoff,
@@ -56,18 +56,18 @@ class CommitHarness:
         self.store.table.rows.update(rows_of(batch_of(positions)))
 
     async def commit(self, batch: Batch, unproven: Keys | None = None) -> list[Failure]:
-        """Write a batch whose keys are new, but for those that are unproven."""
+        """Write a batch whose keys are new, except for the unproven ones."""
         with trio.fail_after(LIFE_S_MAX):
             return await self._committing.run(batch, unproven or unproven_of(Batch.merge([])))
 
-    async def _emit(self, receipt: Receipt) -> None:
+    async def _send_receipt(self, receipt: Receipt) -> None:
         await trio.lowlevel.checkpoint()
         self.receipts.append(receipt)
 
-    def _leave(self, batch: Batch) -> None:
+    def _leave_pending(self, batch: Batch) -> None:
         self.left += batch.entry_ids
 
-    def _neighbours(self, rows: int) -> Batch | None:
+    def _take_waiting(self, rows: int) -> Batch | None:
         self.rows_beside.append(rows)
         return self.waiting.pop(0) if self.waiting else None
 
@@ -77,7 +77,7 @@ class CommitHarness:
 
 
 def unproven_of(batch: Batch) -> Keys:
-    """The keys of all its rows, as of devices that nobody has met."""
+    """The keys of all its rows, as if every device were unknown."""
     return DeviceStates(1_000).unproven(batch)
 
 

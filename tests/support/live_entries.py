@@ -10,7 +10,7 @@ from tests.support.servers import entry
 if TYPE_CHECKING:
     from tests.support.servers import Fields
 
-# An hour before the run, so that nothing of it lies ahead.
+# An hour before the run, so that no position lies in the future.
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
 
@@ -20,11 +20,11 @@ def iso(moment: datetime) -> str:
 
 
 def live_entry(device: int, second: int, **changes: Any) -> Fields:
-    """What device number `device` sends `second` seconds after START."""
+    """The entry that device number `device` sends `second` seconds after START."""
     moment = START + timedelta(seconds=second)
     return entry(device, 0, **{"timestamp": iso(moment), **changes})
 
 
 def live(count: int, *, devices: int = 10, first_second: int = 0) -> list[Fields]:
-    """Entries that make as many distinct rows, of `devices` devices in turn."""
+    """Entries that make `count` distinct rows, of `devices` devices in turn."""
     return [live_entry(n % devices, first_second + n // devices) for n in range(count)]

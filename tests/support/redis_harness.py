@@ -1,4 +1,4 @@
-"""One instance's side towards RetryingStream, on a stream in memory, with the ends that its stages would hold."""
+"""The reading side of one instance, on a stream in memory, with the channel ends that its stages would hold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
 
-# Virtual seconds: beyond them it will never come.
+# Virtual seconds: what has not come by then never will.
 WAIT_S_MAX = 3_600
 IDLE_MS = 60_000
 ATTEMPTS_MAX = 3
@@ -38,7 +38,7 @@ CAPACITY = 100
 
 
 class RedisHarness:
-    """Everything from the stream to the channels of the stages; tests stand where the stages do."""
+    """Everything from the stream to the channels of the stages; tests take the place of the stages."""
 
     def __init__(
         self,
@@ -61,26 +61,26 @@ class RedisHarness:
         self._backoff = backoff
         inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
         self.outlets = [outlet for _, outlet in inlets]
-        failures, self.failures = trio.open_memory_channel[Verdicts](CAPACITY)
+        verdicts, self.verdicts = trio.open_memory_channel[Verdicts](CAPACITY)
         receipts, self.receipts = trio.open_memory_channel[Receipt](CAPACITY)
         self.states = DeviceStates(CAPACITY)
         self.intake = Intake(
             [inlet for inlet, _ in inlets],
-            failures,
+            verdicts,
             in_flight=in_flight,
             journal=journal,
         )
-        self.trials = self._trials(Receipts(receipts, in_flight))
-        self.redelivering = PendingPass(
+        self.suspect_trials = self._suspect_trials(Receipts(receipts, in_flight))
+        self.pending_pass = PendingPass(
             self.stream,
             self.intake,
-            self.trials,
+            self.suspect_trials,
             ClaimOptions(count=count, idle_ms=IDLE_MS),
             in_flight=in_flight,
             journal=journal,
         )
 
-    def _trials(self, receipts: Receipts) -> SuspectTrials:
+    def _suspect_trials(self, receipts: Receipts) -> SuspectTrials:
         positions = NewestPositions(self.states)
 
         def session(store: SpyStore, turn: trio.Lock) -> TrialSession:
@@ -108,7 +108,7 @@ class RedisHarness:
         return Consumer(
             self.redis,
             self.intake,
-            self.redelivering,
+            self.pending_pass,
             options,
             journal=self.journal,
             backoff=self._backoff,
@@ -130,7 +130,7 @@ class RedisHarness:
         return self.server.add({"codec": "8", "payload": "{"})
 
     async def read(self) -> Delivery:
-        """Have everything new delivered to this consumer, as a former life had."""
+        """Have everything new delivered to this consumer, as a former life would."""
         return await self.stream.read_new(1_000, 1)
 
     async def receive(self) -> list[str]:
@@ -138,27 +138,27 @@ class RedisHarness:
         with trio.fail_after(WAIT_S_MAX):
             return in_order((await self.outlets[0].receive()).entry_ids)
 
-    def handed_over(self) -> list[list[str]]:
+    def admitted(self) -> list[list[str]]:
         """The ids of all batches that wait for the first writer."""
         return [in_order(batch.entry_ids) for batch in waiting(self.outlets[0])]
 
     def taken(self) -> list[str]:
         """The ids of all records that wait for the first writer."""
-        return [entry_id for batch in self.handed_over() for entry_id in batch]
+        return [entry_id for batch in self.admitted() for entry_id in batch]
 
-    def sent_failures(self) -> list[Verdicts]:
-        """What waits to be recorded."""
-        return waiting(self.failures)
+    def sent_verdicts(self) -> list[Verdicts]:
+        """The verdicts that wait to be recorded."""
+        return waiting(self.verdicts)
 
     def failed(self) -> list[Failure]:
         """The failures that wait to be recorded."""
-        return [each for sent in self.sent_failures() if isinstance(sent, list) for each in sent]
+        return [each for sent in self.sent_verdicts() if isinstance(sent, list) for each in sent]
 
     def pending_entry(self, entry_id: str) -> FakePending:
         return self.server.pending[parse_id(entry_id)]
 
     def suspect(self, entry_id: str) -> None:
-        """It was delivered again and again without an answer."""
+        """Have it delivered so often without an answer that it is a suspect."""
         self.pending_entry(entry_id).deliveries = 6
 
     def failures_of(self, entry_id: str) -> int:
@@ -167,12 +167,12 @@ class RedisHarness:
         return 0 if recorded is None else Attempts.parse(recorded).failures
 
     def record(self, entry_id: str, failures: int, code: str = "bad_json") -> None:
-        """Have so many failures recorded just now."""
+        """Have this number of failures recorded, the last one just now."""
         self.server.attempts[entry_id] = attempts_json(failures, clocks.unix_ms(), code)
 
     @property
     def unaccounted(self) -> int:
-        """Entries read that are neither in flight nor in one class of the ledger."""
+        """Entries read that are neither in flight nor counted in the ledger."""
         ledger = self.in_flight.ledger
         return ledger.unaccounted - len(self.in_flight)
 
@@ -188,10 +188,10 @@ def attempts_json(failures: int, failed_at_ms: int, code: str) -> str:
 
 
 def in_order(entry_ids: list[str]) -> list[str]:
-    """As in the stream: a batch is sorted by device and time."""
+    """Ids in the order of the stream: a batch is sorted by device and time."""
     return sorted(entry_ids, key=parse_id)
 
 
 def waiting(channel: trio.MemoryReceiveChannel[Any]) -> list[Any]:
-    """Everything that is in a channel now."""
+    """Take everything that is in a channel now."""
     return [channel.receive_nowait() for _ in range(channel.statistics().current_buffer_used)]

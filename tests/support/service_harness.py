@@ -1,4 +1,4 @@
-"""The whole service in one process, with fakes at its edges, and the signals that it is sent."""
+"""The whole service in one process, with fakes at its edges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from telemetry.chassis.exit_codes import ExitCode
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 ENVIRONMENT = {
     "REDIS_URL": "redis://127.0.0.1",
@@ -41,7 +41,7 @@ ENVIRONMENT = {
 
 
 class ServiceHarness:
-    """A service with fakes at its edges, and the signals that it is sent."""
+    """A service with fakes at its edges, and the signals sent to it."""
 
     def __init__(self) -> None:
         self.table = FakeTable()
@@ -60,7 +60,7 @@ class ServiceHarness:
         return self.stream.redis.add({"codec": "8", "payload": "{"})
 
     async def leave_a_suspect(self) -> str:
-        """What a former life of this consumer has read again and again."""
+        """An entry that a former life of this consumer has read again and again."""
         self.publish(1, first_second=10_000)
         former = FakeStream(self.stream.redis)
         await former.connect()
@@ -80,7 +80,7 @@ class ServiceHarness:
     async def live(
         self, script: Callable[[], Awaitable[None]], *, writers: int = 1, **env: str
     ) -> ExitCode:
-        """Live while `script` plays; the exit code."""
+        """Run the service while `script` plays. Returns the exit code."""
         config = load_config({**ENVIRONMENT, **env})
         stores = [self.store, *(SpyStore(self.table) for _ in range(writers - 1))]
         async with trio.open_nursery() as nursery:
@@ -105,14 +105,14 @@ class ServiceHarness:
         self.armed += 1
 
 
-def in_words(told: Told) -> list[str]:
-    lines = [message for message, _ in told.lines() if not message.startswith("batch")]
+def in_words(logged: LogLines) -> list[str]:
+    lines = [message for message, _ in logged.lines() if not message.startswith("batch")]
     return [" ".join(line.split(" ")[:2]) for line in lines]
 
 
 async def until(holds: Callable[[], object]) -> None:
     """Wait in virtual time."""
-    while not holds():  # noqa: ASYNC110  # of many fakes, none of which has an event for it
+    while not holds():  # noqa: ASYNC110  # on fakes that have no event for it
         await trio.sleep(0.01)
 
 

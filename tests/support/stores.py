@@ -1,4 +1,4 @@
-"""Stores for the task tests: FakeStores that remember what they were asked, or that refuse by content."""
+"""Stores for tests of tasks: FakeStores that record their calls, or refuse rows by content."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def speed_of(row: Row) -> float:
 
 
 class SpyStore(FakeStore):
-    """A FakeStore that keeps a list of its probes and writes, and refuses rows faster than `speed_max`."""
+    """A FakeStore that records its probes and writes, and refuses rows faster than `speed_max`."""
 
     def __init__(self, table: FakeTable | None = None, *, speed_max: float = 1_000.0) -> None:
         super().__init__(table)
@@ -44,7 +44,7 @@ class SpyStore(FakeStore):
         self.writes: list[tuple[str, int]] = []
         self.probes: list[int] = []
         self.checks = self.canaries = self.confirms = 0
-        self.verdicts: list[Evidence] = []
+        self.evidence: list[Evidence] = []
         self.before_write: Callable[[], None] = lambda: None
         self.after_probe: Callable[[], None] = lambda: None
 
@@ -70,7 +70,7 @@ class SpyStore(FakeStore):
 
     async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
         evidence = await super().cross_examine(accused, entry_ms=entry_ms)
-        self.verdicts.append(evidence)
+        self.evidence.append(evidence)
         return evidence
 
     async def try_canary(self) -> Commit:

@@ -109,13 +109,13 @@ class PendingEntry:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it is tried alone: deliveries without an answer, or a trial that nobody survived."""
+        """Whether it is tried in isolation: too many deliveries without a failure, or a process died in a trial."""
         return self.is_suspect_after(0)
 
-    def is_suspect_after(self, survived: int) -> bool:
-        """The same, where this number of the deliveries is known to have killed nobody."""
+    def is_suspect_after(self, lost_deliveries: int) -> bool:
+        """The same, where this number of deliveries was lost and killed no process."""
         if self.attempts is None or self.attempts.failures == 0:
-            return self.deliveries - survived > SUSPICIOUS_DELIVERIES
+            return self.deliveries - lost_deliveries > SUSPICIOUS_DELIVERIES
         return self.attempts.code == NO_ANSWER
 
 

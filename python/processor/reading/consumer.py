@@ -1,4 +1,4 @@
-"""Reads the stream: own pending entries first, then new ones."""
+"""Reads the stream: its own pending entries first, then new ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from telemetry.chassis.errors import RedisError, RedisUnavailable
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How much one read asks for at most, and how long it waits."""
+    """How many entries one read asks for at most, and how long it waits for them."""
 
     count: int
     block_ms: int
@@ -28,17 +28,17 @@ class ReadOptions:
 class Consumer:
     """The one task that reads new entries.
 
-    Owns the reading connection, and how much a read asks for: half of what was lost. Stops when it is
-    cancelled: a delivery that was on its way is still handed over. If it is lost with a delivery in
-    its hands, that is pending under its own name, and the next life of this consumer takes it first.
-    Raises nothing of RetryingStream' own: it reconnects for as long as it takes.
+    Owns the reading connection, and the size of a read, which is halved when a reply is lost. Stops when it
+    is cancelled: a delivery that is on its way is still admitted. Cancelled or crashed before that, it leaves
+    the delivery pending under its own name, where the next life of this consumer takes it first. Never raises
+    RedisError: it reconnects for as long as it takes.
     """
 
     def __init__(
         self,
         redis: RetryingStream,
         intake: Intake,
-        redelivering: PendingPass,
+        pending_pass: PendingPass,
         options: ReadOptions,
         *,
         journal: Journal,
@@ -46,7 +46,7 @@ class Consumer:
     ) -> None:
         self._redis = redis
         self._intake = intake
-        self._redelivering = redelivering
+        self._pending_pass = pending_pass
         self._portion = Portion(options.count)
         self._block_ms = options.block_ms
         self._journal = journal
@@ -54,18 +54,18 @@ class Consumer:
         self._retries = Retries(backoff, first_at_once=True)
 
     async def run(self) -> None:
-        """Read until cancelled, or until the stages are gone."""
+        """Read until cancelled, or until the stages have ended."""
         try:
             await self._read_for_ever()
         except trio.BrokenResourceError:
-            # The stages ended first: the drain's deadline, or a crash that speaks for itself.
+            # The stages ended first: by the drain's deadline, or by a crash that is reported elsewhere.
             self._journal.reader_stopped(task="consumer")
 
     async def _read_for_ever(self) -> NoReturn:
         while True:
             try:
-                # What a former life left, or a lost connection swallowed.
-                await self._redelivering.take_own()
+                # What a former life left, and what was lost with a connection.
+                await self._pending_pass.take_own()
                 await self._read_new()
             except RedisError as error:
                 await self._recover(error)
@@ -83,7 +83,7 @@ class Consumer:
         try:
             delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
         except RedisUnavailable:
-            # It may have been too large a reply for Redis' limit of what it keeps for a client.
+            # The reply may have exceeded Redis' output buffer limit for a client.
             self._portion.too_much()
             raise
         if delivery.entries == asked_for:

@@ -1,4 +1,4 @@
-"""Where deliveries come in: their records go to the writers, their refusals to the record of failures."""
+"""Admits deliveries: sends their records to the writers, and their refused entries to the failure recorder."""
 
 from __future__ import annotations
 
@@ -16,55 +16,55 @@ from telemetry.chassis import clocks
 
 
 class Intake:
-    """The one way from the reading tasks to the stages, which run dry when it is closed."""
+    """The one way from the reading tasks to the stages. Once it is closed the stages run dry."""
 
     def __init__(
         self,
         inlets: Sequence[trio.MemorySendChannel[Batch]],
-        failures: trio.MemorySendChannel[Verdicts],
+        verdicts: trio.MemorySendChannel[Verdicts],
         *,
         in_flight: InFlight,
         journal: Journal,
     ) -> None:
         self._inlets = inlets
-        self._failures = failures
+        self._verdicts = verdicts
         self._in_flight = in_flight
         self._journal = journal
-        # The scopes of those who wait for the stages.
+        # The scopes of tasks that wait for the stages.
         self._waits: set[trio.CancelScope] = set()
         self._is_abandoned = False
 
     def abandon(self) -> None:
-        """Nobody waits for the stages any longer: what they have not taken stays in flight."""
+        """Stop waiting for the stages: records that they have not taken stay in flight."""
         self._is_abandoned = True
         for wait in self._waits:
             wait.cancel()
 
     def close(self) -> None:
-        """No more will come."""
+        """Close the channels to the stages."""
         for inlet in self._inlets:
             inlet.close()
-        self._failures.close()
+        self._verdicts.close()
 
     async def admit(
         self, delivery: Delivery, *, redelivered: bool, attempted: Collection[str] = ()
     ) -> None:
-        """Take in what was delivered and hand it over, even if a stop was asked for meanwhile.
+        """Take a delivery in, and send its parts to the stages, even if a stop is requested meanwhile.
 
-        Waits for a writer that is busy, until the intake is abandoned. Raises
-        trio.BrokenResourceError when the stages are gone.
+        Waits for a busy writer, until the intake is abandoned. Raises trio.BrokenResourceError when the
+        stages have ended.
         """
         self.take_in(delivery, redelivered=redelivered, attempted=attempted)
         with self._shielded():
             if delivery.rejections:
-                await self.fail([decode_failure(each) for each in delivery.rejections])
-            await self._hand_over(delivery.batch)
+                await self.record([decode_failure_of(each) for each in delivery.rejections])
+            await self._send(delivery.batch)
         if delivery.missing_ids:
             self.write_off(delivery.missing_ids)
 
     @contextmanager
     def _shielded(self) -> Iterator[None]:
-        """This wait ends: the stages take what they are given, or close their ends, or it is abandoned."""
+        """Shield a wait that is bounded: the stages take the batch or close their ends, or the intake is abandoned."""
         with trio.CancelScope(shield=True) as wait:
             self._waits.add(wait)
             if self._is_abandoned:
@@ -77,7 +77,7 @@ class Intake:
     def take_in(
         self, delivery: Delivery, *, redelivered: bool, attempted: Collection[str] = ()
     ) -> None:
-        """Count what was delivered, and log it."""
+        """Have the delivery in flight, count it and log it."""
         if redelivered:
             self._in_flight.take_again(delivery, attempted)
         else:
@@ -90,16 +90,17 @@ class Intake:
             refused=[rejection.code for rejection in delivery.rejections],
         )
 
-    async def fail(self, failures: Verdicts) -> None:
+    async def record(self, verdicts: Verdicts) -> None:
         """Have failures recorded, or a trial taken back."""
-        await self._failures.send(failures)
+        await self._verdicts.send(verdicts)
 
     def write_off(self, entry_ids: Sequence[str]) -> None:
-        """Pending entries were trimmed or deleted from the stream, and Redis has struck them off."""
+        """Count pending entries as lost: they were trimmed or deleted, and Redis has taken them off the list."""
         if losses := self._in_flight.lost(entry_ids):
             self._journal.entries_lost(losses)
 
-    async def _hand_over(self, batch: Batch) -> None:
+    async def _send(self, batch: Batch) -> None:
+        """Send each writer the records of its devices."""
         if not batch.records:
             return
         parts = [batch] if len(self._inlets) == 1 else batch.partition(len(self._inlets))
@@ -108,7 +109,7 @@ class Intake:
                 await inlet.send(part)
 
 
-def decode_failure(rejection: Rejection, *, on_trial: bool = False) -> Failure:
+def decode_failure_of(rejection: Rejection, *, on_trial: bool = False) -> Failure:
     """The failure of an entry that is not a Position."""
     place = "" if rejection.field is None else f" in {rejection.field}"
     byte = "" if rejection.offset is None else f" at byte {rejection.offset}"

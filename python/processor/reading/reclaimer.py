@@ -1,4 +1,4 @@
-"""Claims what dead or stuck instances have left behind, at start-up and ever after."""
+"""Claims entries that dead or stuck instances left pending, at the start and then at an interval."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from telemetry.chassis.errors import RedisError
 class Reclaimer:
     """The one task that claims.
 
-    Owns the passes, no lock and no state that would have to survive it. Stops when it is cancelled;
-    what it has claimed by then and not handed over is pending under our own name. Raises nothing of
-    RetryingStream' own: a pass that lost its connection begins again on the next one, at once for the first
-    time; one that Redis refuses, after the next pause.
+    Owns the passes; it has no lock, and no state that a later life would need. Stops when it is cancelled:
+    what it has claimed and not admitted by then is pending under our own name. Never raises RedisError: a
+    pass that lost its connection begins again on a new one, the first time at once; a pass that Redis refuses
+    begins again after the next interval.
     """
 
     def __init__(
         self,
         redis: RetryingStream,
-        redelivering: PendingPass,
+        pending_pass: PendingPass,
         *,
         interval_ms: int,
         journal: Journal,
         backoff: Backoff,
     ) -> None:
         self._redis = redis
-        self._redelivering = redelivering
+        self._pending_pass = pending_pass
         self._interval_ms = interval_ms
         self._journal = journal
-        # A proxy may have closed an idle connection: the first one that is lost costs no pause. No pause is
-        # longer than the one between two passes.
+        # A proxy may have closed an idle connection: the first loss costs no pause. No pause is longer than the
+        # interval between two passes.
         backoff = replace(backoff, max_ms=min(backoff.max_ms, interval_ms))
         self._retries = Retries(backoff, first_at_once=True)
 
     async def run(self) -> None:
-        """Claim until cancelled, or until the stages are gone."""
+        """Claim until cancelled, or until the stages have ended."""
         try:
             await self._claim_for_ever()
         except trio.BrokenResourceError:
             self._journal.reader_stopped(task="reclaimer")
 
     async def _claim_for_ever(self) -> NoReturn:
-        # Our own come first, and their suspects are tried in the first pass.
-        await self._redelivering.own_taken.wait()
+        # Our own pending entries come first. Suspects among them are tried in the first pass.
+        await self._pending_pass.own_taken.wait()
         while True:
             try:
-                await self._redelivering.claim()
-                await self._redelivering.sweep()
+                await self._pending_pass.claim()
+                await self._pending_pass.sweep()
             except RedisError as error:
                 await self._recover(error)
             else:

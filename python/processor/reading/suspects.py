@@ -1,9 +1,9 @@
-"""Tries entries alone that may be what kills their consumers.
+"""Tries suspected poison entries in isolation.
 
-An entry that was delivered again and again without an answer may have killed those who got it. It is
-tried alone, after its trial was recorded where the next life will find it: if the process dies in it,
-that counts as a failure of the record; if it does not, the record of the trial is taken back, unless the
-server refuses the record by the same rules as in any batch.
+An entry that was delivered again and again without an acknowledgement may have killed its consumers. Its trial is
+recorded in Redis first, where the next life of this consumer finds it. If the process dies in the trial, that counts
+as a failure of the record. If not, the trial is taken back, unless the record is refused by the same rules as in any
+batch.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from processor.edges.ports import PositionStore
 from processor.edges.retrying_stream import RetryingStream
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
-from processor.reading.intake import Intake, decode_failure
+from processor.reading.intake import Intake, decode_failure_of
 from processor.settling.failure_recorder import SurvivedTrial, Verdicts, settle
 from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts, written
-from processor.writing.committing import failure_of
+from processor.writing.committing import write_failure_of
 from processor.writing.device_states import KnownDevices
-from processor.writing.judging import Judging
+from processor.writing.diagnosis import Diagnosis
 from processor.writing.pausing import Pauses
 from telemetry._codec import Batch
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import RedisError
 
-# How long to wait for a writer between two of its batches: one that takes longer is in trouble itself.
+# How long to wait until a writer is between two batches: one that takes longer is in trouble itself.
 TURN_S_MAX = 10.0
-# For the canary of a trial, with pauses: some ten seconds, in which a server that crashed is there again.
+# Tries to connect for the canary of a trial. With their pauses they take some ten seconds: enough for a server
+# that crashed to restart.
 CONNECTS_MAX = 10
 REPORTER = "trials"
 
@@ -46,13 +47,13 @@ class TrialSession:
 
     store: PositionStore
     devices: KnownDevices
-    """Those that are restored over this session."""
+    """Device states that are restored over this session."""
     turn: trio.Lock = field(default_factory=trio.Lock)
-    """To be held while it is used."""
+    """To be held while the session is used."""
 
 
 class SuspectTrials:
-    """Tries suspects one after the other, on a session that is open meanwhile; without one, on a writer's."""
+    """Tries suspects one after the other, on a session of its own, or on a writer's if PostgreSQL grants no other."""
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class SuspectTrials:
         self._pauses = Pauses(journal, backoff, by=REPORTER)
 
     async def run(self, suspects: Iterable[str]) -> None:
-        """Try each, while PostgreSQL answers; the rest is left to a later pass. Raises RedisError."""
+        """Try each while PostgreSQL answers, and leave the rest to a later pass. Raises RedisError."""
         try:
             for entry_id in suspects:
                 if not await self._try_on_a_session(entry_id):
@@ -87,7 +88,7 @@ class SuspectTrials:
             await self._own.store.aclose()
 
     async def _try_on_a_session(self, entry_id: str) -> bool:
-        """Whether there was a session to try it on."""
+        """Try one. False if there was no session for it."""
         try:
             await self._own.store.ping()
         except PostgresError as error:
@@ -106,7 +107,7 @@ class SuspectTrials:
             self._journal.trials_lack_a_session(error=str(refusal), waits=False)
             await self._try(entry_id, self._writers)
         except PostgresError:
-            # It is the server that is away.
+            # The server itself is away.
             return False
         finally:
             self._writers.turn.release()
@@ -114,16 +115,16 @@ class SuspectTrials:
 
     async def _try(self, entry_id: str, session: TrialSession) -> None:
         try:
-            if await self._is_recorded(entry_id):
+            if await self._begin(entry_id):
                 await self._report(await self._outcome(entry_id, session))
         except (trio.Cancelled, RedisError):
-            # The process goes on, or stops in order. Any other way out of here is its end, and counts.
+            # The process goes on, or stops in order. Any other exception ends it, and the trial counts.
             await self._report(SurvivedTrial(entry_id))
             raise
 
-    async def _is_recorded(self, entry_id: str) -> bool:
-        """Record the trial before it begins; whether it may."""
-        # Before the answer, which may be lost: what may be recorded has to be taken back.
+    async def _begin(self, entry_id: str) -> bool:
+        """Record the trial. False if it must not begin."""
+        # Noted before the answer, which may be lost: a trial that may be recorded has to be taken back.
         self._in_flight.tried(entry_id)
         begun = await self._redis.stream.begin_trial(entry_id, attempts_max=self._attempts_max)
         if begun.fate is not Fate.LEFT_PENDING:
@@ -134,12 +135,12 @@ class SuspectTrials:
         return True
 
     async def _report(self, outcome: Receipt | Verdicts) -> None:
-        # This wait ends: the stages take it, or close their ends.
+        # This wait is bounded: the stages take it, or close their ends.
         with trio.CancelScope(shield=True):
             if isinstance(outcome, Receipt):
                 await self._receipts.send(outcome)
             else:
-                await self._intake.fail(outcome)
+                await self._intake.record(outcome)
 
     async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | Verdicts:
         redelivered = await self._redis.stream.redeliver([entry_id])
@@ -147,7 +148,7 @@ class SuspectTrials:
         delivery = redelivered.delivery
         self._intake.take_in(delivery, redelivered=True, attempted=[entry_id])
         if delivery.rejections:
-            return [decode_failure(each, on_trial=True) for each in delivery.rejections]
+            return [decode_failure_of(each, on_trial=True) for each in delivery.rejections]
         if delivery.batch.records == 0:
             return SurvivedTrial(entry_id)
         await session.devices.prepare(delivery.batch)
@@ -158,24 +159,23 @@ class SuspectTrials:
     ) -> Receipt | Verdicts:
         self._pauses.begin()
         try:
-            return await self._judged(batch, entry_id, store)
+            return await self._write(batch, entry_id, store)
         finally:
-            # Whatever stood against the server, nothing of this trial waits for it any longer.
+            # Nothing of this trial waits for the server any longer, however it ended.
             self._pauses.answered()
 
-    async def _judged(
-        self, batch: Batch, entry_id: str, store: PositionStore
-    ) -> Receipt | Verdicts:
-        judging = Judging(store, self._pauses, connects_max=CONNECTS_MAX)
+    async def _write(self, batch: Batch, entry_id: str, store: PositionStore) -> Receipt | Verdicts:
+        """Write the record until it is decided, or until the infrastructure or the table is to blame."""
+        diagnosis = Diagnosis(store, self._pauses, connects_max=CONNECTS_MAX)
         part = Part(batch, WriteRoute.STAGED)
         while True:
-            canary = judging.take_canary()
+            canary = diagnosis.take_canary()
             try:
-                # Whatever may be in the table already.
+                # Its row may be in the table already.
                 receipt = written(batch, await store.copy_staged(batch))
             except PostgresError as error:
-                # It is under suspicion already: the server is asked after the first try without an answer.
-                ruling = await judging.rule(
+                # It is suspected already: a canary is tried after the first try without an answer.
+                decision = await diagnosis.decide(
                     part, error, canary=canary, is_suspected=True, has_commits=False
                 )
             else:
@@ -185,14 +185,14 @@ class SuspectTrials:
                     discarded=receipt.discarded,
                 )
                 return receipt
-            part = ruling.part
-            if ruling.step is NextStep.REFUSE:
+            part = decision.part
+            if decision.step is NextStep.REFUSE:
                 self._journal.records_failed(1)
-                return [failure_of(batch, ruling, on_trial=True)]
-            if ruling.step is not NextStep.TRY_AGAIN:
-                # The infrastructure's fault or the table's: a later pass tries it again.
-                if ruling.step is not NextStep.RETRY:
+                return [write_failure_of(batch, decision, on_trial=True)]
+            if decision.step is not NextStep.TRY_AGAIN:
+                # The infrastructure or the table is to blame: a later pass tries it again.
+                if decision.step is not NextStep.RETRY:
                     self._journal.records_left(
-                        n=1, sqlstate=ruling.error.sqlstate, error=str(ruling.error)
+                        n=1, sqlstate=decision.error.sqlstate, error=str(decision.error)
                     )
                 return SurvivedTrial(entry_id)

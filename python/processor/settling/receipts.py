@@ -35,7 +35,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighted:
+class SeenRows:
     """Records whose rows a probe has seen. That proves nothing yet: a standby may not have confirmed them."""
 
     batch: Batch

@@ -1,4 +1,4 @@
-"""The pauses between the tries of one batch, and what is said of each."""
+"""The pauses between the tries of one batch, each reported to the journal."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from telemetry.chassis.journal import IN_USE
 
 
 class Pauses:
-    """They grow with what went wrong since the last commit, and with each time that the whole batch was held."""
+    """Pauses that grow with each failure since the last commit, and with each time that the whole batch was held."""
 
     def __init__(self, journal: Journal, backoff: Backoff, *, by: str = IN_USE) -> None:
-        """`by` is who reports what stands against the server."""
+        """`by` is the reporter under whose name PostgreSQL is ready or lost."""
         self._journal = journal
         self._by = by
         self._holds = 0
-        # Beside failed tries it counts the holds, which a commit does not take back.
+        # It counts failed tries and holds; a commit resets the former alone.
         self._retries = Retries(backoff)
 
     def begin(self) -> None:
-        """Another batch."""
+        """Forget all failures: another batch begins."""
         self._holds = 0
         self._retries.reset()
 
     def answered(self) -> None:
-        """Something was committed: what fails next is a new trouble. What is held stays a trouble."""
+        """Something was committed: the next failure is a new one. Holds of the batch still count."""
         self._retries.reset(self._holds)
         self._journal.dependency_ready(POSTGRES, by=self._by)
 
     async def after(self, error: PostgresError, *, rows: int) -> None:
         """Pause after a try that the infrastructure failed."""
-        # A deadlock or a lock that was not to be had says nothing against the server.
+        # One deadlock, or one lock that was not available, says nothing against the server.
         if self._retries.failures > self._holds or wants_new_session(error.sqlstate):
             self._journal.dependency_lost(POSTGRES, str(error), by=self._by)
         await self._pause(error, str(error), rows)

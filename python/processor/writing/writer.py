@@ -1,4 +1,4 @@
-"""Turns batches into rows: gathers what is there, meets the devices, writes, hands receipts on."""
+"""Turns batches into rows: gathers them, prepares their devices, writes them, and sends the receipts."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from processor.edges.ports import PositionStore
 from processor.journal.journal import Journal
 from processor.settling.failure_recorder import Verdicts
 from processor.settling.receipts import Receipts
-from processor.writing.committing import Committing, Surroundings
+from processor.writing.committing import Callbacks, Committing
 from processor.writing.device_states import KnownDevices
 from telemetry._codec import Batch
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 
-# A held batch takes others in up to twice its size, and small ones up to so many rows: it is written in parts.
+# A held batch takes in others up to twice its size, and at least up to this size: it is written in parts.
 HELD_ROWS_MIN = 1_000
 
 
 class Writer:
-    """One task with one PostgreSQL session; every record of a device comes to the same writer.
+    """Writes batches over one PostgreSQL session; every record of a device comes to the same writer.
 
-    Owns its store, its end of the inlet and its senders of receipts and failures. Stops when the
+    Owns its store, its end of the inlet and its senders of receipts and verdicts. Stops when the
     inlet is closed and empty. Cancelled, it drops what it has in flight, which stays pending in Redis
-    and is read again by the next life of this consumer. Raises nothing of PostgreSQL's own: it
-    writes again for as long as it takes.
+    and is read again by the next life of this consumer. Never raises PostgresError: it writes again
+    for as long as it takes.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Writer:
         store: PositionStore,
         inlet: trio.MemoryReceiveChannel[Batch],
         receipts: Receipts,
-        failures: trio.MemorySendChannel[Verdicts],
+        verdicts: trio.MemorySendChannel[Verdicts],
         *,
         batching: Batching[Batch],
         devices: KnownDevices,
@@ -44,16 +44,16 @@ class Writer:
         journal: Journal,
         backoff: Backoff,
     ) -> None:
-        """`turn` is held while a batch is under way: another task that holds it may use the store in between."""
+        """`turn` is held while a batch is written: between two batches another task may take it, and use the store."""
         self._inlet = inlet
         self._receipts = receipts
-        self._failures = failures
+        self._verdicts = verdicts
         self._batching = batching
         self._devices = devices
         self._turn = turn
         self._committing = Committing(
             store,
-            Surroundings(receipts.send, receipts.leave, self._neighbours),
+            Callbacks(receipts.send, receipts.leave, self._take_waiting),
             size=BatchSize(batching.rows_max),
             journal=journal,
             backoff=backoff,
@@ -61,16 +61,16 @@ class Writer:
 
     async def run(self) -> None:
         """Write until the inlet ends."""
-        with self._inlet, self._receipts, self._failures:
+        with self._inlet, self._receipts, self._verdicts:
             while (batch := await self._next_batch()) is not None:
                 async with self._turn:
                     unproven = await self._devices.prepare(batch)
                     refused = await self._committing.run(batch, unproven)
                 if refused:
-                    await self._failures.send(refused)
+                    await self._verdicts.send(refused)
 
     async def _next_batch(self) -> Batch | None:
-        """What came in, as large as the load makes it; None when the inlet has ended and nothing is held."""
+        """All that came in, as large as the load makes it; None when the inlet has ended and nothing is left."""
         try:
             await self._gather()
         except trio.EndOfChannel:
@@ -88,17 +88,17 @@ class Writer:
                 return
 
     async def _next(self) -> Batch:
-        # What is there is taken without a visit to the scheduler, and even when lingering is over.
+        # A batch that is there is taken without a checkpoint, and even when lingering is over.
         try:
             return self._inlet.receive_nowait()
         except trio.WouldBlock:
             return await self._inlet.receive()
 
-    def _neighbours(self, rows: int) -> Batch | None:
-        """What waits behind a batch of so many rows that is held.
+    def _take_waiting(self, rows: int) -> Batch | None:
+        """Take what waits behind a held batch of this number of rows.
 
-        As far as one batch has room for both, or another one beside a full one: rows that the table refuses may
-        fill a batch, and must not keep away those that it takes.
+        It fills that batch up to its limit, or is another one beside a full one: rows that the table refuses
+        may fill a batch, and must not keep out those that it accepts.
         """
         rows_max = self._batching.rows_max
         if rows >= max(2 * rows_max, HELD_ROWS_MIN):

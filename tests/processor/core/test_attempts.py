@@ -92,8 +92,8 @@ def test_a_claim_leaves_nothing_however_young_its_failure() -> None:
 
 def test_deliveries_that_killed_nobody_are_no_ground_for_suspicion() -> None:
     entries = [entry(1, 8), entry(2, 8), entry(3, 8, (1, 0, "no_answer"))]
-    survived = {"1-0": 3, "2-0": 2, "3-0": 8}
-    plan = triage(entries, now_ms=NOON_MS, survived=survived)
+    lost = {"1-0": 3, "2-0": 2, "3-0": 8}
+    plan = triage(entries, now_ms=NOON_MS, lost_deliveries=lost)
     assert plan.take == ("1-0",)
     # A trial that nobody survived is another's word.
     assert plan.suspects == ("2-0", "3-0")

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 
 async def test_own_pending_entries_come_first_and_in_pieces(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     old = harness.publish(7)
     await harness.read()
     new = harness.publish(2, first_second=100)
     nursery.start_soon(harness.consumer().run)
     assert [await harness.receive() for _ in range(3)] == [old[:5], old[5:], new]
-    lines = told.fields("batch consumed")
+    lines = logged.fields("batch consumed")
     assert [(line["n"], line["redelivered"]) for line in lines] == [
         (5, True),
         (2, True),
@@ -135,7 +135,7 @@ async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, harness: Red
     harness.publish(5)
     await wait_all_tasks_blocked()
     assert not harness.server.pending
-    assert harness.handed_over() == []
+    assert harness.admitted() == []
 
 
 async def test_it_ends_by_itself_when_the_writers_are_gone(
@@ -176,14 +176,18 @@ async def test_a_device_always_goes_to_the_same_writer(
 
 
 async def test_a_group_that_is_gone_is_made_anew_and_told(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     ids = harness.publish(2)
     nursery.start_soon(harness.consumer().run)
     assert await harness.receive() == ids
     harness.server.destroy_group()
     assert await harness.receive() == ids
-    assert len(told.lines("consumer group is gone")) == 1
+    assert len(logged.lines("consumer group is gone")) == 1
     assert journal.snapshot().reads["error"] == 1
     assert journal.snapshot().dependencies["redis"].ready
     # Delivered by two groups, and still two entries.
@@ -192,7 +196,7 @@ async def test_a_group_that_is_gone_is_made_anew_and_told(
 
 
 async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_told(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     nursery.start_soon(harness.consumer().run)
     await wait_all_tasks_blocked()
@@ -200,13 +204,17 @@ async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_to
     await trio.sleep(10)
     ids = harness.publish(2)
     assert await harness.receive() == ids
-    [line] = told.fields("consumer group is gone")
+    [line] = logged.fields("consumer group is gone")
     assert "UNBLOCKED" in line["error"]
     nursery.cancel_scope.cancel()
 
 
 async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     refusal = harness.stream.refused("NOPERM", "this user has no permissions to run 'xreadgroup'")
     harness.stream.read_failures += [refusal] * 6
@@ -215,7 +223,7 @@ async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
     nursery.start_soon(harness.consumer().run)
     assert await harness.receive() == ids
     assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
-    lines = told.fields("read failed and is repeated")
+    lines = logged.fields("read failed and is repeated")
     assert len(lines) == 6
     assert lines[0]["retry_ms"] == 0
     assert all("NOPERM" in line["error"] for line in lines)
@@ -224,7 +232,7 @@ async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
 
 
 async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fits(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     harness.server.reply_entries_max = 1
     ids = harness.publish(12)
@@ -234,7 +242,7 @@ async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fi
         taken += await harness.receive()
     assert sorted(taken, key=parse_id) == ids
     assert trio.current_time() < 10
-    assert [line["count"] for line in told.fields("read failed")][:2] == [2, 2]
+    assert [line["count"] for line in logged.fields("read failed")][:2] == [2, 2]
     nursery.cancel_scope.cancel()
 
 
@@ -265,7 +273,11 @@ async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_o
 
 
 async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_called_gone(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     nursery.start_soon(harness.consumer().run)
     first = harness.publish(2)
@@ -276,26 +288,26 @@ async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_ca
     later = harness.publish(2, first_second=100)
     assert await harness.receive() == later
     assert trio.current_time() == began
-    [line] = told.fields("read failed")
+    [line] = logged.fields("read failed")
     assert "instance state changed" in line["error"]
-    assert not told.lines("consumer group is gone")
+    assert not logged.lines("consumer group is gone")
     assert journal.snapshot().dependencies["redis"].ready
     nursery.cancel_scope.cancel()
 
 
 async def test_a_read_that_a_replica_refuses_is_repeated_elsewhere(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     harness.server.change_masters()
     ids = harness.publish(2)
     nursery.start_soon(harness.consumer().run)
     assert await harness.receive() == ids
-    assert not told.lines("consumer group is gone")
+    assert not logged.lines("consumer group is gone")
     nursery.cancel_scope.cancel()
 
 
 async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     nursery.start_soon(harness.consumer().run)
     await wait_all_tasks_blocked()
@@ -304,7 +316,7 @@ async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
     harness.server.come_back()
     ids = harness.publish(2)
     assert await harness.receive() == ids
-    assert len(told.lines("consumer group is gone")) == 1
+    assert len(logged.lines("consumer group is gone")) == 1
     nursery.cancel_scope.cancel()
 
 

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.journal.journal import Journal
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 
 async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
-    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     bad = harness.add({"device_id": "1"})
     good = harness.publish(2)
     await trio.sleep(30)
     await harness.intake.admit(await harness.read(), redelivered=False)
-    assert harness.handed_over() == [good]
+    assert harness.admitted() == [good]
     [failure] = harness.failed()
     assert failure == Failure(
         entry_id=bad,
@@ -37,7 +37,7 @@ async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
     )
     assert len(harness.in_flight) == journal.snapshot().records_read == 3
     assert journal.snapshot().decode_errors["missing_field"] == 1
-    [line] = told.fields("batch consumed n=3")
+    [line] = logged.fields("batch consumed n=3")
     assert (line["first_id"], line["last_id"], line["redelivered"]) == (bad, good[-1], False)
 
 
@@ -61,7 +61,7 @@ async def test_what_comes_in_is_handed_over_though_a_stop_was_asked_for_meanwhil
     assert not admitted.is_set()
     assert await busy_harness.receive() == good
     await admitted.wait()
-    assert len(busy_harness.sent_failures()) == 1
+    assert len(busy_harness.sent_verdicts()) == 1
 
 
 async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_flight(
@@ -88,22 +88,22 @@ async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, harness: Re
 
 
 async def test_lost_entries_are_counted_and_told_with_their_ids(
-    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     harness.intake.write_off(["1-0", "2-0"])
     assert journal.snapshot().entries_lost == harness.in_flight.ledger.lost == 2
-    [line] = told.fields("entries lost")
+    [line] = logged.fields("entries lost")
     assert line["entry_ids"] == ["1-0", "2-0"]
 
 
 async def test_what_is_in_flight_is_not_written_off(
-    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     ids = harness.publish(2)
     await harness.intake.admit(await harness.read(), redelivered=False)
     harness.intake.write_off(ids)
     assert journal.snapshot().entries_lost == 0
-    assert not told.lines("entries lost")
+    assert not logged.lines("entries lost")
 
 
 async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, harness: RedisHarness) -> None:
@@ -112,4 +112,4 @@ async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, harness: Redi
     await harness.intake.admit(await harness.read(), redelivered=False)
     harness.intake.close()
     assert len([batch async for batch in harness.outlets[0]]) == 1
-    assert len([failures async for failures in harness.failures]) == 1
+    assert len([failures async for failures in harness.verdicts]) == 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from processor.edges.ports import Redelivered
     from processor.journal.journal import Journal
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.redis_harness import RedisHarness
 
 IDLE_S = IDLE_MS / 1000
@@ -43,8 +43,8 @@ async def test_a_pass_takes_every_own_entry_page_by_page(
 ) -> None:
     ids = harness.publish(12)
     await harness.read()
-    await harness.redelivering.take_own()
-    assert harness.handed_over() == [ids[:5], ids[5:10], ids[10:]]
+    await harness.pending_pass.take_own()
+    assert harness.admitted() == [ids[:5], ids[5:10], ids[10:]]
     assert all(entry.deliveries == 2 for entry in harness.server.pending.values())
 
 
@@ -53,15 +53,15 @@ async def test_what_is_in_flight_is_never_taken_again(
 ) -> None:
     held = harness.publish(3)
     await harness.intake.admit(await harness.read(), redelivered=False)
-    harness.handed_over()
+    harness.admitted()
     swallowed = harness.publish(2, first_second=100)
     await harness.read()
-    await harness.redelivering.take_own()
-    assert harness.handed_over() == [swallowed]
+    await harness.pending_pass.take_own()
+    assert harness.admitted() == [swallowed]
     # Not even when its lease was not renewed in time.
     await trio.sleep(IDLE_S)
-    await harness.redelivering.claim()
-    assert harness.handed_over() == []
+    await harness.pending_pass.claim()
+    assert harness.admitted() == []
     assert [harness.pending_entry(entry_id).deliveries for entry_id in held] == [1, 1, 1]
     assert harness.in_flight.ledger.read == 5
 
@@ -74,11 +74,11 @@ async def test_a_young_failure_is_left_at_the_start_and_taken_when_it_is_claimed
     harness.record(old, 1)
     await trio.sleep(IDLE_S)
     harness.record(young, 1)
-    await harness.redelivering.take_own()
-    assert harness.handed_over() == [[old]]
+    await harness.pending_pass.take_own()
+    assert harness.admitted() == [[old]]
     # Its last failure is as young as before; but it was idle for long enough to be claimed.
-    await harness.redelivering.claim()
-    assert harness.handed_over() == [[young]]
+    await harness.pending_pass.claim()
+    assert harness.admitted() == [[young]]
 
 
 async def test_a_failure_that_a_peers_fast_clock_dates_in_the_future_is_taken_when_it_is_claimed(
@@ -88,8 +88,8 @@ async def test_a_failure_that_a_peers_fast_clock_dates_in_the_future_is_taken_wh
     ahead_ms = clocks.unix_ms() + 10 * IDLE_MS
     harness.server.attempts[entry_id] = attempts_json(1, ahead_ms, "bad_json")
     await trio.sleep(IDLE_S)
-    await harness.redelivering.claim()
-    assert harness.handed_over() == [[entry_id]]
+    await harness.pending_pass.claim()
+    assert harness.admitted() == [[entry_id]]
 
 
 async def test_failures_of_what_is_taken_are_known_when_it_is_acknowledged(
@@ -98,24 +98,24 @@ async def test_failures_of_what_is_taken_are_known_when_it_is_acknowledged(
     failed, _ = await left_by_a_peer(harness, 2)
     harness.record(failed, 1)
     await trio.sleep(IDLE_S)
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     batch = harness.outlets[0].receive_nowait()
     assert harness.in_flight.attempted(batch) == [failed]
 
 
 async def test_only_what_was_idle_for_long_enough_is_claimed(
-    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     old = await left_by_a_peer(harness, 3)
     await trio.sleep(IDLE_S - 1)
     await left_by_a_peer(harness, 2, first_second=100)
-    await harness.redelivering.claim()
-    assert harness.handed_over() == []
+    await harness.pending_pass.claim()
+    assert harness.admitted() == []
     await trio.sleep(1)
-    await harness.redelivering.claim()
-    assert harness.handed_over() == [old]
+    await harness.pending_pass.claim()
+    assert harness.admitted() == [old]
     assert journal.snapshot().entries_claimed == 3
-    assert told.fields("batch consumed")[0]["redelivered"] is True
+    assert logged.fields("batch consumed")[0]["redelivered"] is True
     assert {harness.pending_entry(entry_id).owner for entry_id in old} == {"processor-1"}
 
 
@@ -127,8 +127,8 @@ async def test_a_pass_reaches_a_stuck_tail_behind_many_fresh_entries(
     # The peer renews what it has in flight, but for the last three.
     await trio.sleep(IDLE_S)
     await (await harness.peer()).renew(fresh)
-    await harness.redelivering.claim()
-    assert harness.handed_over() == [tail]
+    await harness.pending_pass.claim()
+    assert harness.admitted() == [tail]
 
 
 async def test_a_pass_goes_on_where_its_last_step_ended_and_ends_once_around(
@@ -144,7 +144,7 @@ async def test_a_pass_goes_on_where_its_last_step_ended_and_ends_once_around(
 
     harness.stream.claim = note  # type: ignore[assignment, method-assign]
     await trio.sleep(IDLE_S)
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     assert cursors == ["0-0", ids[5], ids[10]]
     assert harness.taken() == ids
 
@@ -163,39 +163,39 @@ async def test_a_pass_that_fails_is_begun_anew_and_nothing_is_taken_twice(
 
     harness.stream.faults.intercept = fail_the_second_step
     with pytest.raises(RedisUnavailable):
-        await harness.redelivering.claim()
+        await harness.pending_pass.claim()
     await harness.stream.connect()
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     assert harness.taken() == ids
     assert harness.in_flight.ledger.read == 12
 
 
 async def test_lost_entries_are_counted_once_and_told_with_their_ids(
-    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     ids = await left_by_a_peer(harness, 4)
     for entry_id in ids[:2]:
         harness.server.delete(entry_id)
     await trio.sleep(IDLE_S)
-    await harness.redelivering.claim()
-    await harness.redelivering.claim()
-    assert harness.handed_over() == [ids[2:]]
+    await harness.pending_pass.claim()
+    await harness.pending_pass.claim()
+    assert harness.admitted() == [ids[2:]]
     assert journal.snapshot().entries_lost == harness.in_flight.ledger.lost == 2
-    assert [line["entry_ids"] for line in told.fields("entries lost")] == [ids[:2]]
+    assert [line["entry_ids"] for line in logged.fields("entries lost")] == [ids[:2]]
     assert harness.unaccounted == 0
 
 
 async def test_own_entries_that_are_lost_are_counted_and_told_too(
-    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     ids = harness.publish(4)
     await harness.read()
     for entry_id in ids[:3]:
         harness.server.delete(entry_id)
-    await harness.redelivering.take_own()
-    assert harness.handed_over() == [ids[3:]]
+    await harness.pending_pass.take_own()
+    assert harness.admitted() == [ids[3:]]
     assert journal.snapshot().entries_lost == 3
-    assert [line["entry_ids"] for line in told.fields("entries lost")] == [ids[:3]]
+    assert [line["entry_ids"] for line in logged.fields("entries lost")] == [ids[:3]]
     assert len(harness.server.pending) == 1
 
 
@@ -211,7 +211,7 @@ async def test_what_we_refused_and_a_peer_has_buried_is_theirs_after_a_sweep(
     harness.in_flight.left(untold, recorded=False)
     harness.server.acknowledge([parse_id(buried)])
     harness.server.attempts.pop(buried)
-    await harness.redelivering.sweep()
+    await harness.pending_pass.sweep()
     ledger = harness.in_flight.ledger
     assert (ledger.read, ledger.taken_over, ledger.left_pending) == (3, 1, 2)
     assert list(harness.in_flight.refused) == [refused]
@@ -234,12 +234,12 @@ async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
     )
     if own:
         # What is new does not wait for the trials.
-        await harness.redelivering.take_own()
+        await harness.pending_pass.take_own()
         assert harness.store.writes == []
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     assert harness.store.writes == [("staged", 1), ("staged", 1)]
     # Everything else was handed over first.
-    batches = harness.handed_over()
+    batches = harness.admitted()
     assert waiting_before == [len(batches)] * 2
     assert sorted(chain.from_iterable(batches)) == sorted(set(ids) - set(suspects))
 
@@ -252,8 +252,8 @@ async def test_a_recorded_failure_that_is_no_trials_clears_an_entry_of_suspicion
     harness.suspect(entry_id)
     harness.record(entry_id, 1)
     await trio.sleep(IDLE_S)
-    await harness.redelivering.take_own()
-    assert harness.handed_over() == [[entry_id]]
+    await harness.pending_pass.take_own()
+    assert harness.admitted() == [[entry_id]]
     assert harness.store.writes == []
 
 
@@ -264,8 +264,8 @@ async def test_two_passes_at_once_take_no_entry_twice(
     await harness.read()
     await trio.sleep(IDLE_S)
     async with trio.open_nursery() as passes:
-        passes.start_soon(harness.redelivering.take_own)
-        passes.start_soon(harness.redelivering.claim)
+        passes.start_soon(harness.pending_pass.take_own)
+        passes.start_soon(harness.pending_pass.claim)
         await wait_all_tasks_blocked()
     assert harness.taken() == ids
     assert all(entry.deliveries == 2 for entry in harness.server.pending.values())
@@ -280,11 +280,11 @@ async def test_deliveries_that_were_lost_on_their_way_to_us_make_no_suspect(
     for _ in range(10):
         await trio.sleep(IDLE_S)
         with pytest.raises(RedisUnavailable):
-            await harness.redelivering.claim()
+            await harness.pending_pass.claim()
         await harness.stream.connect()
     assert harness.pending_entry(entry_id).deliveries == 11
     await trio.sleep(IDLE_S)
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     assert harness.taken() == [entry_id]
 
 
@@ -304,15 +304,15 @@ async def test_an_own_entry_that_does_not_come_even_alone_holds_nothing_up(
     harness.stream.redeliver = lose_the_fat_one  # type: ignore[method-assign]
     for _ in range(10):
         with suppress(RedisUnavailable):
-            await harness.redelivering.take_own()
+            await harness.pending_pass.take_own()
             break
         await harness.stream.connect()
-    assert harness.redelivering.own_taken.is_set()
+    assert harness.pending_pass.own_taken.is_set()
     assert sorted(harness.taken()) == [each for each in ids if each != fat]
     # It is not forgotten: once Redis sends it, whoever claims it has it.
     harness.stream.redeliver = redeliver  # type: ignore[method-assign]
     await trio.sleep(IDLE_S)
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     assert harness.taken() == [fat]
 
 
@@ -324,11 +324,11 @@ async def test_what_a_pass_claimed_and_could_not_read_is_the_next_ones_first(
     await trio.sleep(2 * IDLE_S)
     harness.stream.faults.before["redeliver"].append(harness.stream.unavailable())
     with pytest.raises(RedisUnavailable):
-        await harness.redelivering.claim()
+        await harness.pending_pass.claim()
     await harness.stream.connect()
     # What was claimed is not idle any more.
     assert [harness.pending_entry(each).idle_ms for each in ids[:5]] == [0] * 5
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     assert harness.taken() == ids
 
 
@@ -342,10 +342,10 @@ async def test_suspects_that_an_interrupted_pass_has_not_tried_are_tried_in_the_
     await trio.sleep(2 * IDLE_S)
     harness.stream.faults.before["begin_trial"].append(harness.stream.unavailable())
     with pytest.raises(RedisUnavailable):
-        await harness.redelivering.claim()
+        await harness.pending_pass.claim()
     await harness.stream.connect()
-    await harness.redelivering.claim()
+    await harness.pending_pass.claim()
     tried = [receipt.batch.entry_ids for receipt in waiting(harness.receipts)]
     # The interrupted one waits until its trial is taken back, which it may have been recorded as.
     assert tried == [[ids[1]], [ids[2]]]
-    assert harness.sent_failures() == [SurvivedTrial(ids[0])]
+    assert harness.sent_verdicts() == [SurvivedTrial(ids[0])]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from telemetry.chassis.backoff import Backoff
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 INTERVAL_MS = 15_000
 INTERVAL_S = INTERVAL_MS / 1000
@@ -32,10 +32,10 @@ async def left_by_a_peer(
 
 @pytest.fixture
 def reclaimer(harness: RedisHarness, backoff: Backoff) -> Reclaimer:
-    harness.redelivering.own_taken.set()
+    harness.pending_pass.own_taken.set()
     return Reclaimer(
         harness.redis,
-        harness.redelivering,
+        harness.pending_pass,
         interval_ms=INTERVAL_MS,
         journal=harness.journal,
         backoff=backoff,
@@ -50,9 +50,9 @@ async def test_it_claims_at_once_and_then_after_every_interval(
     later = await left_by_a_peer(harness, 2, first_second=100)
     nursery.start_soon(reclaimer.run)
     await wait_all_tasks_blocked()
-    assert harness.handed_over() == [first]
+    assert harness.admitted() == [first]
     await trio.sleep(IDLE_S - 1)
-    assert harness.handed_over() == []
+    assert harness.admitted() == []
     began = trio.current_time()
     assert await harness.receive() == later
     assert trio.current_time() - began <= 1 + INTERVAL_S
@@ -90,7 +90,11 @@ async def test_a_pass_that_failed_is_not_whole_and_nothing_is_forgotten_after_it
 
 
 async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_pause(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    reclaimer: Reclaimer,
+    logged: LogLines,
 ) -> None:
     ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
@@ -100,12 +104,16 @@ async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_p
     nursery.start_soon(reclaimer.run)
     assert await harness.receive() == ids
     assert trio.current_time() - began == pytest.approx(2 * INTERVAL_S)
-    assert [line["retry_ms"] for line in told.fields("claim failed")] == [INTERVAL_MS] * 2
+    assert [line["retry_ms"] for line in logged.fields("claim failed")] == [INTERVAL_MS] * 2
     nursery.cancel_scope.cancel()
 
 
 async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    reclaimer: Reclaimer,
+    logged: LogLines,
 ) -> None:
     ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
@@ -114,7 +122,7 @@ async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
     nursery.start_soon(reclaimer.run)
     assert await harness.receive() == ids
     assert trio.current_time() == began
-    assert [line["retry_ms"] for line in told.fields("claim failed")] == [0]
+    assert [line["retry_ms"] for line in logged.fields("claim failed")] == [0]
     nursery.cancel_scope.cancel()
 
 
@@ -123,7 +131,7 @@ async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_
     nursery: trio.Nursery,
     harness: RedisHarness,
     reclaimer: Reclaimer,
-    told: Told,
+    logged: LogLines,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("telemetry.chassis.backoff.random", lambda: 1.0)
@@ -134,13 +142,13 @@ async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_
     nursery.start_soon(reclaimer.run)
     assert await harness.receive() == ids
     assert trio.current_time() - began == pytest.approx(0.1 + 0.2 + 0.4 + 0.8)
-    pauses = [line["retry_ms"] for line in told.fields("claim failed")]
+    pauses = [line["retry_ms"] for line in logged.fields("claim failed")]
     assert pauses == [0, 100, 200, 400, 800]
     # The next trouble is the first one again.
     await trio.sleep(INTERVAL_S + 1)
     harness.stream.faults.before["claim"].append(harness.stream.unavailable())
     await trio.sleep(INTERVAL_S)
-    assert told.fields("claim failed")[-1]["retry_ms"] == 0
+    assert logged.fields("claim failed")[-1]["retry_ms"] == 0
     nursery.cancel_scope.cancel()
 
 
@@ -158,13 +166,17 @@ async def test_behind_a_proxy_that_closes_what_is_idle_every_pass_claims(
 
 
 async def test_with_something_said_every_few_seconds_such_a_proxy_closes_nothing(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    reclaimer: Reclaimer,
+    logged: LogLines,
 ) -> None:
     harness.server.idle_s_max = 10
     nursery.start_soon(reclaimer.run)
     nursery.start_soon(keep_connections_alive, harness.stream)
     await trio.sleep(20 * INTERVAL_S)
-    assert not told.lines("claim failed")
+    assert not logged.lines("claim failed")
     nursery.cancel_scope.cancel()
 
 
@@ -214,12 +226,16 @@ async def test_it_waits_for_a_redis_that_is_away(
 
 
 async def test_without_a_group_there_is_nothing_to_claim_and_nothing_to_complain_of(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    reclaimer: Reclaimer,
+    logged: LogLines,
 ) -> None:
     harness.server.delete_stream()
     nursery.start_soon(reclaimer.run)
     await trio.sleep(600)
-    assert not told.lines()
+    assert not logged.lines()
     nursery.cancel_scope.cancel()
 
 

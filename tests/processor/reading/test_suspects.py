@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from processor.edges.ports import Commit, Redelivered
     from processor.journal.journal import Journal
     from telemetry._codec import Batch
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 
 class TrialDesk:
@@ -45,7 +45,7 @@ class TrialDesk:
 
     async def run(self, suspects: Sequence[str]) -> None:
         """Try them, and let the stages run dry."""
-        await self.harness.trials.run(suspects)
+        await self.harness.suspect_trials.run(suspects)
         await self.settle()
 
     async def settle(self) -> None:
@@ -53,7 +53,7 @@ class TrialDesk:
         harness = self.harness
         recorder = FailureRecorder(
             harness.redis,
-            harness.failures.clone(),
+            harness.verdicts.clone(),
             attempts_max=ATTEMPTS_MAX,
             in_flight=harness.in_flight,
             journal=harness.journal,
@@ -77,7 +77,7 @@ def trials(harness: RedisHarness) -> TrialDesk:
 
 
 async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
 ) -> None:
     [entry_id] = await trials.suspects()
     await trials.run([entry_id])
@@ -85,7 +85,9 @@ async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten
     assert len(harness.states) == 1
     assert not harness.server.pending
     assert not harness.server.attempts
-    assert [line["entry_id"] for line in told.fields("crash suspect is tried alone")] == [entry_id]
+    assert [line["entry_id"] for line in logged.fields("crash suspect is tried alone")] == [
+        entry_id
+    ]
     ledger = harness.in_flight.ledger
     assert (ledger.read, ledger.acked, harness.unaccounted) == (1, 1, 0)
 
@@ -170,7 +172,7 @@ async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
 
 
 async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, logged: LogLines
 ) -> None:
     journal.dependency_ready("postgres")
     [entry_id] = await trials.suspects()
@@ -182,7 +184,7 @@ async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
 
     harness.store.copy_staged = vanish  # type: ignore[method-assign]
     await trials.run([entry_id])
-    assert told.lines("batch failed")
+    assert logged.lines("batch failed")
     assert not harness.server.attempts
     # A peer may have the entry next: nobody here would take back what was said.
     assert "postgres" not in journal.snapshot().unready
@@ -203,7 +205,7 @@ async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
 
 
 async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
 ) -> None:
     [entry_id] = await trials.suspects()
     harness.store.table.killers = {position(0, 0)["device_id"]}
@@ -212,7 +214,7 @@ async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
     assert harness.store.writes == [("staged", 1)] * 4
     assert harness.failures_of(entry_id) == 1
     assert "no_answer" in harness.server.attempts[entry_id]
-    assert told.fields("record refused")[0]["sqlstate"] == "57P01"
+    assert logged.fields("record refused")[0]["sqlstate"] == "57P01"
 
 
 async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
@@ -229,20 +231,20 @@ async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
 
 @pytest.mark.parametrize("sqlstate", ["23514", "P0001", "54000", "0A000", "42883"])
 async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none_and_is_said(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, told: Told, sqlstate: str
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines, sqlstate: str
 ) -> None:
     harness.store.table.rows.update(rows_of(batch_of([position(90, 0)])))
     [entry_id] = await trials.suspects()
     harness.store.table.refuses_all = sqlstate
     await trials.run([entry_id])
-    assert harness.store.verdicts == [Evidence.TABLE]
-    assert [line["sqlstate"] for line in told.fields("records left pending")] == [sqlstate]
+    assert harness.store.evidence == [Evidence.TABLE]
+    assert [line["sqlstate"] for line in logged.fields("records left pending")] == [sqlstate]
     assert not harness.server.attempts
     assert (harness.in_flight.ledger.left_pending, harness.unaccounted) == (1, 0)
 
 
 async def test_without_a_session_of_their_own_suspects_are_tried_on_a_writers_and_it_is_said(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
 ) -> None:
     ids = await trials.suspects(3)
     await harness.writers.connect()
@@ -251,7 +253,9 @@ async def test_without_a_session_of_their_own_suspects_are_tried_on_a_writers_an
     assert harness.writers.writes == [("staged", 1)] * 3
     assert harness.in_flight.ledger.acked == 3
     # Once a minute, not once a suspect.
-    [line] = told.fields("no session for the trials of crash suspects, a writer's session is used")
+    [line] = logged.fields(
+        "no session for the trials of crash suspects, a writer's session is used"
+    )
     assert "too many connections for role" in line["error"]
 
 
@@ -271,7 +275,11 @@ async def test_a_trial_never_comes_between_the_steps_of_a_writer(
 
 
 async def test_suspects_wait_for_a_later_pass_while_no_writer_comes_to_an_end_and_it_is_said(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, trials: TrialDesk, told: Told
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    trials: TrialDesk,
+    logged: LogLines,
 ) -> None:
     ids = await trials.suspects(3)
     await harness.writers.connect()
@@ -282,7 +290,7 @@ async def test_suspects_wait_for_a_later_pass_while_no_writer_comes_to_an_end_an
     await wait_all_tasks_blocked()
     assert harness.writers.writes == []
     assert not harness.server.attempts
-    assert told.lines("no session for the trials of crash suspects, they wait")
+    assert logged.lines("no session for the trials of crash suspects, they wait")
 
 
 async def test_the_session_of_the_trials_is_open_while_there_are_suspects(
@@ -305,7 +313,7 @@ async def test_a_cancelled_trial_is_taken_back(
             harness.store.table.answers = trio.Event()
 
         harness.store.before_write = stall
-        await harness.trials.run([entry_id])
+        await harness.suspect_trials.run([entry_id])
     assert scope.cancelled_caught
     assert harness.failures_of(entry_id) == 1
     await trials.settle()
@@ -319,7 +327,7 @@ async def test_a_trial_that_loses_redis_is_taken_back(
     [entry_id] = await trials.suspects()
     harness.stream.faults.before["redeliver"].append(harness.stream.unavailable())
     with pytest.raises(RedisUnavailable):
-        await harness.trials.run([entry_id])
+        await harness.suspect_trials.run([entry_id])
     assert harness.failures_of(entry_id) == 1
     await trials.settle()
     assert harness.failures_of(entry_id) == 0
@@ -339,9 +347,9 @@ async def test_a_trial_in_which_the_process_dies_counts(
     if place == "write":
         harness.store.before_write = die
     else:
-        harness.trials._own.devices.prepare = die  # type: ignore[method-assign, assignment]
+        harness.suspect_trials._own.devices.prepare = die  # type: ignore[method-assign, assignment]
     with pytest.raises(PanicError):
-        await harness.trials.run([entry_id])
+        await harness.suspect_trials.run([entry_id])
     await trials.settle()
     assert harness.failures_of(entry_id) == 1
     assert NO_ANSWER in harness.server.attempts[entry_id]
@@ -349,7 +357,7 @@ async def test_a_trial_in_which_the_process_dies_counts(
 
 
 async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, logged: LogLines
 ) -> None:
     [entry_id] = await trials.suspects()
 
@@ -359,7 +367,7 @@ async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
     harness.store.before_write = die
     for death in range(1, ATTEMPTS_MAX + 1):
         with pytest.raises(PanicError):
-            await harness.trials.run([entry_id])
+            await harness.suspect_trials.run([entry_id])
         assert harness.failures_of(entry_id) == death
     assert not harness.server.dead_letters
     await trials.run([entry_id])
@@ -368,20 +376,20 @@ async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
     assert letter["dlq_attempts"] == str(ATTEMPTS_MAX)
     assert harness.store.writes == [("staged", 1)] * ATTEMPTS_MAX
     assert not harness.server.pending
-    assert told.fields("dead letter")[0]["stage"] == "crash"
+    assert logged.fields("dead letter")[0]["stage"] == "crash"
     assert journal.snapshot().dead_letters["no_answer"] == 1
     assert harness.in_flight.ledger.dead_lettered == 1
 
 
 async def test_a_refusal_on_trial_takes_the_trials_place(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
 ) -> None:
     harness.store.speed_max = 200
     [entry_id] = await trials.suspects(speed=250)
     await trials.run([entry_id])
     assert harness.failures_of(entry_id) == 1
     assert "refused_by_server" in harness.server.attempts[entry_id]
-    assert told.fields("record refused")[0]["sqlstate"] == "23514"
+    assert logged.fields("record refused")[0]["sqlstate"] == "23514"
     assert harness.unaccounted == 0
 
 
@@ -409,14 +417,14 @@ async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
 
 
 async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_left_to_it(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, logged: LogLines
 ) -> None:
     trimmed, taken = await trials.suspects(2)
     harness.server.delete(trimmed)
     harness.pending_entry(taken).lease("processor-2")
     await trials.run([trimmed, taken])
     assert journal.snapshot().entries_lost == 1
-    assert told.fields("entries lost")[0]["entry_ids"] == [trimmed]
+    assert logged.fields("entries lost")[0]["entry_ids"] == [trimmed]
     assert harness.pending_entry(taken).deliveries == 6
     assert not harness.server.attempts
     assert harness.unaccounted == 0
@@ -445,5 +453,5 @@ async def test_each_suspect_is_tried_alone(
     ids = await trials.suspects(3)
     recorded: list[int] = []
     harness.store.before_write = lambda: recorded.append(len(harness.server.attempts))
-    await harness.trials.run(ids)
+    await harness.suspect_trials.run(ids)
     assert [size for _, size in harness.store.writes] == [1, 1, 1]

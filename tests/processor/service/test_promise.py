@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from telemetry._codec import Batch
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.fakes.table import FakeTable
     from tests.support.service_harness import ServiceHarness
 
 
 async def test_everything_published_ends_in_the_table_or_in_the_dead_letters(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.table.refused_devices[position(3, 0)["device_id"]] = "23514"
     service.publish(70)
@@ -46,9 +46,9 @@ async def test_everything_published_ends_in_the_table_or_in_the_dead_letters(
         malformed
     ]
     assert {each["dlq_attempts"] for each in letters} == {"3"}
-    assert [line["entry_id"] for line in told.fields("crash suspect")] == [suspect]
+    assert [line["entry_id"] for line in logged.fields("crash suspect")] == [suspect]
     assert not service.stream.redis.attempts
-    [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
+    [ledger] = [fields["ledger"] for fields in logged.fields("shutdown: clean exit")]
     assert (ledger["read"], ledger["acked"], ledger["dead_lettered"]) == (72, 61, 11)
     assert ledger["left_pending"] == 0
 
@@ -71,7 +71,7 @@ async def test_what_a_dead_instance_left_is_claimed_and_settled(
 
 
 async def test_an_outage_of_postgres_that_outlasts_the_claim_threshold_moves_nothing(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.publish(35)
 
@@ -92,8 +92,8 @@ async def test_an_outage_of_postgres_that_outlasts_the_claim_threshold_moves_not
     assert await service.live(script) is ExitCode.CLEAN
     assert not service.stream.redis.attempts
     assert not service.stream.redis.dead_letters
-    assert all(line["taken_over"] == 0 for line in told.fields("leases renewed"))
-    assert told.lines("leases renewed")
+    assert all(line["taken_over"] == 0 for line in logged.fields("leases renewed"))
+    assert logged.lines("leases renewed")
 
 
 class AckBeforeCommitError(AssertionError):

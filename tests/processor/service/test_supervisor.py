@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from processor.edges.ports import Commit
     from telemetry._codec import Batch
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.service_harness import ServiceHarness
 
 
 @pytest.mark.parametrize("writers", [1, 3])
 async def test_a_life_reads_writes_acknowledges_and_drains(
-    clock: MockClock, service: ServiceHarness, told: Told, writers: int
+    clock: MockClock, service: ServiceHarness, logged: LogLines, writers: int
 ) -> None:
     service.publish(35)
 
@@ -38,10 +38,10 @@ async def test_a_life_reads_writes_acknowledges_and_drains(
         service.send()
 
     assert await service.live(script, writers=writers) is ExitCode.CLEAN
-    [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
+    [ledger] = [fields["ledger"] for fields in logged.fields("shutdown: clean exit")]
     assert ledger["read"] == ledger["acked"] == len(service.table.rows)
     assert ledger["left_pending"] == service.pending == 0
-    assert in_words(told) == [
+    assert in_words(logged) == [
         "processor starting",
         "Postgres connected",
         "Redis connected",
@@ -54,7 +54,7 @@ async def test_a_life_reads_writes_acknowledges_and_drains(
 
 
 async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.publish(7)
     service.table.answers = trio.Event()
@@ -68,7 +68,7 @@ async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
 
     assert await service.live(script) is ExitCode.TIMED_OUT
     assert trio.current_time() - asked == pytest.approx(4.0)
-    [line] = told.fields("shutdown: timed out")
+    [line] = logged.fields("shutdown: timed out")
     assert (line["released"], line["left"]) == (7, 0)
     assert service.pending == 7
 
@@ -144,13 +144,13 @@ async def test_what_is_in_flight_is_free_before_a_hanging_write_is_cut(
 
 
 async def test_a_second_signal_ends_the_hand_over_soon_too(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     asked = 0.0
 
     async def script() -> None:
         nonlocal asked
-        await until(lambda: told.lines("processor ready"))
+        await until(lambda: logged.lines("processor ready"))
         service.stream.redis.answers = trio.Event()
         asked = trio.current_time()
         service.send()
@@ -162,7 +162,7 @@ async def test_a_second_signal_ends_the_hand_over_soon_too(
 
 
 async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.publish(3_000)
     service.table.answers = trio.Event()
@@ -174,13 +174,13 @@ async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
     assert (
         await service.live(script, BATCH_SIZE="1500", WRITE_BATCH_SIZE="1500") is ExitCode.TIMED_OUT
     )
-    [line] = told.fields("shutdown: timed out")
+    [line] = logged.fields("shutdown: timed out")
     assert line["released"] == 3_000
     assert sum(line["steps_ms"].values()) == pytest.approx(4_000 - 75)
 
 
 async def test_a_drain_waits_for_acknowledgements_too(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.publish(7)
 
@@ -197,7 +197,7 @@ async def test_a_drain_waits_for_acknowledgements_too(
 
     assert await service.live(script, CONNECT_BACKOFF_MAX_MS="100") is ExitCode.CLEAN
     assert service.pending == 0
-    [ledger] = [fields["ledger"] for fields in told.fields("shutdown: clean exit")]
+    [ledger] = [fields["ledger"] for fields in logged.fields("shutdown: clean exit")]
     assert (ledger["read"], ledger["acked"]) == (7, 7)
 
 
@@ -216,33 +216,33 @@ async def test_the_drain_records_failures_too(clock: MockClock, service: Service
 
 
 async def test_a_stop_before_ready_is_clean(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.table.reachable = False
 
     async def script() -> None:
-        await until(lambda: told.lines("Postgres unreachable"))
+        await until(lambda: logged.lines("Postgres unreachable"))
         service.send()
 
     assert await service.live(script, CONNECT_ATTEMPTS="1000") is ExitCode.CLEAN
-    assert in_words(told)[-2:] == ["shutdown: starting", "shutdown: clean"]
-    assert not told.lines("processor ready")
+    assert in_words(logged)[-2:] == ["shutdown: starting", "shutdown: clean"]
+    assert not logged.lines("processor ready")
 
 
 async def test_a_server_that_stays_away_ends_the_start(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.stream.redis.reachable = False
     assert await service.live(nothing) is ExitCode.UNREACHABLE
-    assert in_words(told)[-3:] == ["Redis unreachable", "Redis unreachable", "cannot start:"]
+    assert in_words(logged)[-3:] == ["Redis unreachable", "Redis unreachable", "cannot start:"]
 
 
 async def test_another_schema_ends_the_start(
-    clock: MockClock, service: ServiceHarness, told: Told
+    clock: MockClock, service: ServiceHarness, logged: LogLines
 ) -> None:
     service.table.differences = ("column speed (real) is missing",)
     assert await service.live(nothing) is ExitCode.SCHEMA
-    [line] = told.fields("cannot start:")
+    [line] = logged.fields("cannot start:")
     assert line["differences"] == ["column speed (real) is missing"]
 
 

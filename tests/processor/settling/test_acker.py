@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from processor.journal.journal import Journal
     from telemetry._codec import Batch
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.redis_harness import RedisHarness
 
 
@@ -154,7 +154,7 @@ async def test_a_redis_that_is_away_is_waited_for(
     harness: RedisHarness,
     acks: AckDesk,
     journal: Journal,
-    told: Told,
+    logged: LogLines,
 ) -> None:
     batch = await acks.deliver(10)
     harness.server.go_away()
@@ -168,11 +168,11 @@ async def test_a_redis_that_is_away_is_waited_for(
     await acks.settle(batch)
     assert acks.pending == 0
     assert journal.snapshot().dependencies["redis"].ready
-    assert told.lines("Redis unreachable")
+    assert logged.lines("Redis unreachable")
 
 
 async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal, told: Told
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal, logged: LogLines
 ) -> None:
     batch = await acks.deliver(10)
     refusal = ("READONLY", "You can't write against a read only replica.")
@@ -185,7 +185,7 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
     assert 0 < trio.current_time() - began <= 0.1 + 0.2
     assert acks.pending == 0
     assert journal.snapshot().acks == 10
-    lines = told.fields("acknowledgement failed")
+    lines = logged.fields("acknowledgement failed")
     assert len(lines) == 2
     assert all("READONLY" in line["error"] for line in lines)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.journal.journal import Journal
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 
 class FailureDesk:
@@ -76,22 +76,26 @@ async def test_a_failed_record_stays_pending_and_is_no_longer_in_flight(
 
 
 async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_told(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, journal: Journal, told: Told
+    clock: MockClock,
+    harness: RedisHarness,
+    failing: FailureDesk,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     [entry_id] = await failing.take()
     lines: list[tuple[int, int]] = []
     for _ in range(ATTEMPTS_MAX):
         await trio.sleep(60)
         await failing.record([failure_of(entry_id)])
-        lines.append((len(told.lines("record refused")), len(told.lines("dead letter"))))
+        lines.append((len(logged.lines("record refused")), len(logged.lines("dead letter"))))
     assert lines == [(1, 0), (1, 0), (1, 1)]
-    [warning] = told.fields("record refused")
+    [warning] = logged.fields("record refused")
     assert (warning["entry_id"], warning["code"], warning["sqlstate"]) == (
         entry_id,
         "refused_by_server",
         "23514",
     )
-    [error] = told.fields("dead letter")
+    [error] = logged.fields("dead letter")
     assert (error["entry_id"], error["attempts"], error["stage"]) == (entry_id, 3, "write")
     assert journal.snapshot().dead_letters["refused_by_server"] == 1
 
@@ -112,7 +116,7 @@ async def test_the_last_failure_takes_the_entry_off_the_pending_list_into_the_de
 
 
 async def test_a_recording_that_never_reached_redis_is_repeated_until_it_is_answered(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, told: Told
+    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
 ) -> None:
     [entry_id] = await failing.take()
     before = harness.stream.faults.before["record_failures"]
@@ -120,11 +124,11 @@ async def test_a_recording_that_never_reached_redis_is_repeated_until_it_is_answ
     await failing.record([failure_of(entry_id)])
     assert harness.failures_of(entry_id) == 1
     assert len(harness.in_flight) == 0
-    assert len(told.lines("recording a failure failed and is repeated")) == 5
+    assert len(logged.lines("recording a failure failed and is repeated")) == 5
 
 
 async def test_what_redis_refuses_to_record_stays_pending_and_holds_up_nothing(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, told: Told
+    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
 ) -> None:
     ids = await failing.take(2)
     harness.stream.faults.before["record_failures"].append(
@@ -134,7 +138,7 @@ async def test_what_redis_refuses_to_record_stays_pending_and_holds_up_nothing(
     assert [harness.failures_of(entry_id) for entry_id in ids] == [0, 1]
     assert len(harness.server.pending) == 2
     assert len(harness.in_flight) == 0
-    [line] = told.fields("failures not recorded")
+    [line] = logged.fields("failures not recorded")
     assert line["n"] == 1
 
 
@@ -167,25 +171,29 @@ async def test_a_recording_whose_answer_was_lost_leaves_one_dead_letter(
 
 
 async def test_an_entry_that_a_peer_has_settled_meanwhile_is_let_go_of_and_nothing_is_recorded(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, told: Told
+    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
 ) -> None:
     [entry_id] = await failing.take()
     harness.server.acknowledge([parse_id(entry_id)])
     await failing.record([failure_of(entry_id)])
     assert not harness.server.attempts
-    assert not told.lines("record refused")
+    assert not logged.lines("record refused")
     assert (harness.in_flight.ledger.taken_over, harness.unaccounted) == (1, 0)
 
 
 async def test_an_entry_that_was_trimmed_meanwhile_is_lost_and_no_dead_letter(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, journal: Journal, told: Told
+    clock: MockClock,
+    harness: RedisHarness,
+    failing: FailureDesk,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     [entry_id] = await failing.take()
     harness.server.delete(entry_id)
     await failing.record([failure_of(entry_id)])
     assert not harness.server.dead_letters
     assert journal.snapshot().entries_lost == harness.in_flight.ledger.lost == 1
-    assert told.fields("entries lost")[0]["entry_ids"] == [entry_id]
+    assert logged.fields("entries lost")[0]["entry_ids"] == [entry_id]
     assert (len(harness.in_flight), harness.unaccounted) == (0, 0)
 
 
@@ -213,14 +221,14 @@ async def test_a_survived_trial_is_taken_back_until_redis_answers(
 
 
 async def test_the_failure_of_a_trial_counts_once_together_with_the_trial(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, told: Told
+    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
 ) -> None:
     [entry_id] = await failing.take()
     harness.record(entry_id, 1, NO_ANSWER)
     await failing.record([failure_of(entry_id, on_trial=True)])
     assert harness.failures_of(entry_id) == 1
     assert "refused_by_server" in harness.server.attempts[entry_id]
-    assert len(told.lines("record refused")) == 1
+    assert len(logged.lines("record refused")) == 1
 
 
 async def test_a_cancelled_recorder_leaves_the_rest_pending_without_a_record(

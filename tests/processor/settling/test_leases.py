@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.redis_harness import RedisHarness
 
 THIRD_S = IDLE_MS / 1000 / 3
@@ -90,7 +90,7 @@ async def test_what_is_settled_or_left_pending_is_not_renewed(
 
 
 async def test_entries_that_a_peer_has_taken_over_are_not_taken_back_but_told(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     ids = await take(harness, 3)
     peer = await harness.peer()
@@ -104,13 +104,13 @@ async def test_entries_that_a_peer_has_taken_over_are_not_taken_back_but_told(
         "processor-2",
         "processor-1",
     ]
-    [line] = told.fields("leases renewed")
+    [line] = logged.fields("leases renewed")
     assert line == {"n": 1, "taken_over": 2}
     nursery.cancel_scope.cancel()
 
 
 async def test_what_is_acknowledged_while_the_leases_are_renewed_was_not_taken_over(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     harness.publish(2)
     delivery = await harness.read()
@@ -124,7 +124,7 @@ async def test_what_is_acknowledged_while_the_leases_are_renewed_was_not_taken_o
     harness.stream.faults.intercept = settle
     start(nursery, harness)
     await trio.sleep(THIRD_S + 1)
-    [line] = told.fields("leases renewed")
+    [line] = logged.fields("leases renewed")
     assert line["taken_over"] == 0
     nursery.cancel_scope.cancel()
 

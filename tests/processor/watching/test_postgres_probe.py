@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from processor.journal.journal import Journal
     from telemetry.chassis.health import Readiness
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 
 class Watching(FakeStore):
@@ -83,7 +83,7 @@ async def test_a_commit_that_waits_for_a_standby_is_told_when_it_begins_and_when
     store: Watching,
     probe: PostgresProbe,
     journal: Journal,
-    told: Told,
+    logged: LogLines,
 ) -> None:
     nursery.start_soon(probe.run, journal)
     store.waiting = {7, 8}
@@ -95,12 +95,12 @@ async def test_a_commit_that_waits_for_a_standby_is_told_when_it_begins_and_when
     probe.settled(7)
     await trio.sleep(INTERVAL_S)
     assert readiness(journal).reason == AWAITED, "another one still waits"
-    assert not told.lines("Postgres waits for no standby")
+    assert not logged.lines("Postgres waits for no standby")
     probe.settled(8)
     await trio.sleep(1)
     assert readiness(journal).ready
-    assert told.fields("Postgres waits for a standby") == [{"sessions": 1}]
-    [ended] = told.fields("Postgres waits for no standby any more")
+    assert logged.fields("Postgres waits for a standby") == [{"sessions": 1}]
+    [ended] = logged.fields("Postgres waits for no standby any more")
     assert 31_000 <= ended["waited_ms"] <= 35_000
     nursery.cancel_scope.cancel()
 
@@ -110,14 +110,14 @@ async def test_what_waits_for_something_else_is_not_told(
     nursery: trio.Nursery,
     probe: PostgresProbe,
     journal: Journal,
-    told: Told,
+    logged: LogLines,
 ) -> None:
     nursery.start_soon(probe.run, journal)
     assert not await probe.sees_waiting(7)
     probe.settled(7)
     await trio.sleep(INTERVAL_S)
     assert readiness(journal).ready
-    assert not told.lines("Postgres waits")
+    assert not logged.lines("Postgres waits")
     nursery.cancel_scope.cancel()
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.journal.journal import Journal
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.commit_harness import CommitHarness
 
 
@@ -33,7 +33,7 @@ async def test_a_committed_batch_gives_one_receipt(
 
 
 async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing_pauses(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     for sqlstate in (None, "57P01", "40P01", "53300", "42501"):
         lost(commits.store, sqlstate)
@@ -53,7 +53,7 @@ async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing
         "failed": 0,
     }
     assert 0 < trio.current_time() - began <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6
-    retried = told.fields("batch failed and is written again")
+    retried = logged.fields("batch failed and is written again")
     assert [line["attempt"] for line in retried] == [1, 2, 3, 4, 5]
     assert [line["sqlstate"] for line in retried] == [None, "57P01", "40P01", "53300", "42501"]
     assert all(line["retry_ms"] <= 100 << n for n, line in enumerate(retried))
@@ -112,7 +112,7 @@ async def test_a_refusal_tells_whose_record_it_was_and_when_and_why(
 
 
 async def test_pauses_begin_anew_once_something_was_committed(
-    clock: MockClock, commits: CommitHarness, told: Told
+    clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     slow = commits.store.error("canceling statement due to statement timeout", sqlstate="57014")
     commits.store.failures += [slow] * 3
@@ -123,7 +123,7 @@ async def test_pauses_begin_anew_once_something_was_committed(
 
     commits.store.before_write = stumble_over_the_second_half
     assert await commits.commit(rows(16)) == []
-    assert [line["attempt"] for line in told.fields("batch failed")] == [1, 2, 3, 1]
+    assert [line["attempt"] for line in logged.fields("batch failed")] == [1, 2, 3, 1]
 
 
 async def test_a_server_that_has_become_read_only_is_asked_on_a_new_session(
@@ -218,7 +218,7 @@ async def test_a_refusal_after_an_outage_is_an_answer_too(
 
 
 async def test_rows_that_a_trigger_discards_are_receipted_and_counted_apart(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
     batch = batch_of([position(1, 0), position(1, 0), position(1, 1), position(2, 0)])
@@ -230,15 +230,15 @@ async def test_rows_that_a_trigger_discards_are_receipted_and_counted_apart(
         "discarded": 2,
         "failed": 0,
     }
-    [line] = told.fields("batch written")
+    [line] = logged.fields("batch written")
     assert (line["inserted"], line["duplicates"], line["discarded"]) == (1, 1, 2)
 
 
 async def test_a_trigger_that_discards_rows_is_said_once_a_minute(
-    clock: MockClock, commits: CommitHarness, told: Told
+    clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
     for second in range(0, 180, 5):
         await commits.commit(batch_of([position(1, second)]))
         await trio.sleep(5)
-    assert len(told.lines("a trigger of the table discards rows")) == 3
+    assert len(logged.lines("a trigger of the table discards rows")) == 3

@@ -1,4 +1,4 @@
-"""What a probe has seen is proven by a commit of the same session alone."""
+"""Rows that a probe has seen are proven only by a commit of the same session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from processor.edges.ports import Commit
-from processor.settling.receipts import Sighted
+from processor.settling.receipts import SeenRows
 from tests.support.batches import batch_of, position, rows
 from tests.support.commit_harness import unproven_of
 
@@ -30,10 +30,12 @@ async def stored(commits: CommitHarness, batch: Batch) -> None:
     commits.store.writes.clear()
 
 
-def test_a_sight_is_no_receipt_behind_a_commit_of_another_session(batch: Batch) -> None:
-    sighted = Sighted(batch, session=3)
-    assert sighted.proven_by(Commit(4, inserted=7)) is None
-    receipt = sighted.proven_by(Commit(3, inserted=7))
+def test_rows_that_were_seen_have_no_receipt_behind_a_commit_of_another_session(
+    batch: Batch,
+) -> None:
+    seen = SeenRows(batch, session=3)
+    assert seen.proven_by(Commit(4, inserted=7)) is None
+    receipt = seen.proven_by(Commit(3, inserted=7))
     assert receipt is not None
     assert (receipt.inserted, receipt.duplicates) == (0, 30)
 

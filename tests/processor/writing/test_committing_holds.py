@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from processor.edges.ports import Commit
     from processor.journal.journal import Journal
     from telemetry._codec import Batch
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.commit_harness import CommitHarness
     from tests.support.fakes.rows import Key, Row
 
@@ -48,7 +48,7 @@ def renumbered(value: dict[str, Any], *, before: int) -> Batch:
 
 @pytest.mark.parametrize("sqlstate", REFUSALS)
 async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told, sqlstate: str
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines, sqlstate: str
 ) -> None:
     commits.add_rows(position(90, 0), position(91, 0))
     commits.store.table.refuses_all = sqlstate
@@ -58,7 +58,7 @@ async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
         reasons.append(journal.snapshot().unready["postgres"])
         commits.store.table.refuses_all = None
 
-    commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 20, mend)
+    commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 20, mend)
     began = trio.current_time()
     assert await commits.commit(rows(40)) == []
     assert len(commits.receipted_ids) == 40
@@ -72,7 +72,7 @@ async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
 
 
 async def test_a_large_batch_is_not_tried_row_by_row_at_each_back_off(
-    clock: MockClock, commits: CommitHarness, told: Told
+    clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.add_rows(position(90, 0))
     commits.store.table.refuses_all = "54000"
@@ -82,10 +82,10 @@ async def test_a_large_batch_is_not_tried_row_by_row_at_each_back_off(
         # A few rows alone, of all parts of the batch; then it is held.
         assert len(commits.store.writes) <= 11 + 8 * DOUBTS_MAX
 
-    commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 1, stop)
+    commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 1, stop)
     assert await commits.commit(rows(1_000)) == []
     # One verdict holds for all that are refused alike.
-    assert commits.store.verdicts == [Evidence.TABLE]
+    assert commits.store.evidence == [Evidence.TABLE]
 
 
 async def test_a_device_that_an_empty_table_refuses_waits_for_anybodys_row(
@@ -101,7 +101,7 @@ async def test_a_device_that_an_empty_table_refuses_waits_for_anybodys_row(
 
 
 async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     commits.add_rows(position(90, 0))
     commits.store.table.refuses_commits = "54000"
@@ -111,12 +111,12 @@ async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
         reasons.append(journal.snapshot().unready["postgres"])
         commits.store.table.refuses_commits = None
 
-    commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 9, mend)
+    commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 9, mend)
     began = trio.current_time()
     assert await commits.commit(rows(12)) == []
     assert len(commits.receipted_ids) == 12
     assert "COMMIT" in reasons[0]
-    assert set(commits.store.verdicts) == {Evidence.CAUSE_GONE}
+    assert set(commits.store.evidence) == {Evidence.CAUSE_GONE}
     assert trio.current_time() - began > 1
 
 
@@ -147,7 +147,7 @@ async def test_a_row_that_cannot_be_committed_holds_none_of_its_neighbours_up(
 
 
 async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_all_the_same(
-    clock: MockClock, commits: CommitHarness, told: Told
+    clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.add_rows(position(90, 0))
     table, examine = commits.store.table, commits.store.cross_examine
@@ -159,7 +159,7 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
     commits.store.cross_examine = find_nothing  # type: ignore[method-assign]
     table.refused_devices[BAD] = "23514"
     commits.store.before_write = once(
-        lambda: len(told.lines("batch failed")) == 12, table.refused_devices.clear
+        lambda: len(logged.lines("batch failed")) == 12, table.refused_devices.clear
     )
     began = trio.current_time()
     assert await commits.commit(rows(8, devices=8)) == []
@@ -170,7 +170,7 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
 
 
 async def test_most_rows_refused_alike_are_held_and_not_counted(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     # A table of devices that was restored with a few of them: the newest rows are those of the few.
     commits.add_rows(*(position(n, -60) for n in range(3)))
@@ -182,7 +182,7 @@ async def test_most_rows_refused_alike_are_held_and_not_counted(
         reasons.append(journal.snapshot().unready["postgres"])
         commits.store.table.refused_devices.clear()
 
-    commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 4, mend)
+    commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 4, mend)
     assert await commits.commit(rows(400, devices=100)) == []
     assert len(commits.receipted_ids) == 400
     assert "most rows are refused alike" in reasons[0]
@@ -190,7 +190,7 @@ async def test_most_rows_refused_alike_are_held_and_not_counted(
 
 
 async def test_a_batch_refused_whole_by_another_schema_stays_in_flight(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     commits.store.speed_max = 0
     commits.store.table.differences = ("column tenant is NOT NULL",)
@@ -199,19 +199,19 @@ async def test_a_batch_refused_whole_by_another_schema_stays_in_flight(
         commits.store.speed_max = 1_000
         commits.store.table.differences = ()
 
-    commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 3, mend)
+    commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 3, mend)
     assert await commits.commit(rows(100)) == []
     assert len(commits.receipted_ids) == 100
-    assert told.fields("batch failed")[0]["error"].endswith("column tenant is NOT NULL")
+    assert logged.fields("batch failed")[0]["error"].endswith("column tenant is NOT NULL")
     assert journal.snapshot().position_writes["inserted"] == 100
     # A few writes a try: the first row that stands alone is enough to look at the schema.
     assert len(commits.store.writes) < 3 * 10 + 2
     # Nobody was examined while the table was another one.
-    assert commits.store.verdicts == []
+    assert commits.store.evidence == []
 
 
 async def test_a_schema_check_that_cannot_be_made_decides_nothing(
-    clock: MockClock, commits: CommitHarness, told: Told
+    clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.store.speed_max = 0
     check = commits.store.check_schema
@@ -225,15 +225,15 @@ async def test_a_schema_check_that_cannot_be_made_decides_nothing(
     commits.store.check_schema = away  # type: ignore[method-assign]
     assert await commits.commit(rows(4)) == []
     assert len(commits.receipted_ids) == 4
-    assert len(told.lines("batch failed")) == 1
+    assert len(logged.lines("batch failed")) == 1
 
 
 async def test_a_lone_row_that_the_table_refuses_waits_for_what_comes_behind_it(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     commits.store.table.refused_devices[BAD] = "XX000"
     commits.store.before_write = once(
-        lambda: len(told.lines("batch failed")) == 4,
+        lambda: len(logged.lines("batch failed")) == 4,
         lambda: commits.waiting.append(renumbered(position(2, 0), before=7)),
     )
     # The neighbour's row is what it is judged by.
@@ -241,13 +241,13 @@ async def test_a_lone_row_that_the_table_refuses_waits_for_what_comes_behind_it(
     assert commits.receipted_ids == ["8-0"]
     # It was asked beside how many rows the neighbours would be written, after each failure.
     assert set(commits.rows_beside) == {1}
-    assert len(commits.rows_beside) == len(told.lines("batch failed")) == 5
+    assert len(commits.rows_beside) == len(logged.lines("batch failed")) == 5
     assert journal.snapshot().position_writes["failed"] == 1
 
 
 @pytest.mark.parametrize("sqlstate", ["42P01", "42703", "42P10", "42501", "42883"])
 async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_the_difference(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told, sqlstate: str
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines, sqlstate: str
 ) -> None:
     difference = "column speed (real) is missing"
     commits.store.table.refuses_all = sqlstate
@@ -258,11 +258,11 @@ async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_t
         commits.store.table.differences = ()
         assert difference in journal.snapshot().unready["postgres"]
 
-    commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 5, mend)
+    commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 5, mend)
     assert await commits.commit(rows(20)) == []
     # It is not split before the schema was looked at.
     assert [size for _, size in commits.store.writes] == [20] * 6
     assert len(commits.receipted_ids) == 20
-    assert difference in told.fields("batch failed")[0]["error"]
+    assert difference in logged.fields("batch failed")[0]["error"]
     assert journal.snapshot().position_writes["inserted"] == 20
     assert "postgres" not in journal.snapshot().unready

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from processor.journal.journal import Journal
     from telemetry._codec import Batch
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.commit_harness import CommitHarness
 
 BAD = position(0, 0)["device_id"]
@@ -40,12 +40,12 @@ async def test_a_row_that_is_refused_beside_accepted_copies_is_the_records_whate
         "1-0", "refused_by_server", sqlstate,
     )  # fmt: skip
     assert len(commits.receipted_ids) == 7
-    assert commits.store.verdicts == [Evidence.RECORD]
+    assert commits.store.evidence == [Evidence.RECORD]
     assert journal.snapshot().position_writes["failed"] == 1
 
 
 async def test_a_missing_partition_leaves_its_rows_pending_without_an_attempt_and_commits_the_others(
-    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     tomorrow = [position(n, 86_400) for n in range(3)]
     commits.add_rows(position(90, 0))
@@ -55,20 +55,20 @@ async def test_a_missing_partition_leaves_its_rows_pending_without_an_attempt_an
     assert sorted(commits.left) == ["21-0", "22-0", "23-0"]
     assert len(commits.receipted_ids) == 20
     assert journal.snapshot().position_writes["failed"] == 0
-    [line] = told.fields("records left pending for the table's sake")
+    [line] = logged.fields("records left pending for the table's sake")
     assert (line["n"], line["sqlstate"]) == (3, "23514")
     assert "postgres" not in journal.snapshot().unready
 
 
 async def test_what_is_left_pending_is_said_once_a_minute(
-    clock: MockClock, commits: CommitHarness, told: Told
+    clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.add_rows(position(90, 0))
     commits.store.table.refused_days = {day(86_400): "23514"}
     for second in range(0, 300, 10):
         await commits.commit(batch_of([position(1, second), position(1, 86_400)]))
         await trio.sleep(10)
-    assert len(told.lines("records left pending")) == 5
+    assert len(logged.lines("records left pending")) == 5
 
 
 async def test_an_old_row_is_to_blame_for_its_own_time(
@@ -80,7 +80,7 @@ async def test_an_old_row_is_to_blame_for_its_own_time(
     commits.store.table.refused_days = {day(long_ago): "23514"}
     batch = published(position(0, long_ago))
     assert refused_ids(await commits.commit(batch)) == batch.entry_ids
-    assert commits.store.verdicts == [Evidence.TIME]
+    assert commits.store.evidence == [Evidence.TIME]
 
 
 async def test_what_an_empty_table_could_not_tell_is_asked_again_behind_the_first_commit(
@@ -91,7 +91,7 @@ async def test_what_an_empty_table_could_not_tell_is_asked_again_behind_the_firs
     assert refused_ids(await commits.commit(rows(8, devices=8))) == ["1-0"]
     assert commits.left == []
     assert len(commits.receipted_ids) == 7
-    assert commits.store.verdicts == [Evidence.TABLE, Evidence.RECORD]
+    assert commits.store.evidence == [Evidence.TABLE, Evidence.RECORD]
 
 
 async def test_one_broken_device_fills_a_batch_and_holds_nobody_up(
@@ -115,11 +115,11 @@ async def test_a_verdict_holds_for_refusals_alike_and_no_others(
     }
     batch = batch_of(position(n % 5, n // 5) for n in range(60))
     assert len(await commits.commit(batch)) == 24
-    assert len(commits.store.verdicts) == 2
+    assert len(commits.store.evidence) == 2
     # Another batch, another day.
     batch = batch_of([position(1, 0), position(1, -86_400), position(1, -86_401), position(4, -1)])
     assert len(await commits.commit(batch)) == 3
-    assert len(commits.store.verdicts) == 4
+    assert len(commits.store.evidence) == 4
 
 
 async def test_a_cross_examination_without_an_answer_decides_nothing(
@@ -129,7 +129,7 @@ async def test_a_cross_examination_without_an_answer_decides_nothing(
     commits.store.table.refused_devices[BAD] = "23514"
     commits.store.canary_failures += [commits.store.error("lost", usable=False)] * 2
     assert refused_ids(await commits.commit(rows(4, devices=4))) == ["1-0"]
-    assert commits.store.verdicts == [Evidence.RECORD]
+    assert commits.store.evidence == [Evidence.RECORD]
 
 
 async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from processor.edges.ports import Commit
     from processor.journal.journal import Journal
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
     from tests.support.commit_harness import CommitHarness
     from tests.support.fakes.rows import Key, Row
 
@@ -207,7 +207,7 @@ async def test_a_sound_row_that_is_lost_now_and_then_is_never_counted(
 
 
 async def test_a_sound_row_on_another_session_than_its_canarys_is_not_convicted(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, told: Told
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, logged: LogLines
 ) -> None:
     # Each time, the canary's session is gone before the row is written.
     def end_the_session() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.journal.journal import Journal
-    from tests.processor.conftest import Told
+    from tests.processor.conftest import LogLines
 
 DAY_S = 86_400
 
@@ -146,13 +146,13 @@ async def test_a_batch_of_known_devices_asks_nothing(bench: Bench) -> None:
 
 
 async def test_a_failure_leaves_devices_cold_and_is_counted_and_told(
-    bench: Bench, journal: Journal, told: Told
+    bench: Bench, journal: Journal, logged: LogLines
 ) -> None:
     bench.fail_next()
     assert await bench.take_in(rows(10)) == 10
     assert len(bench.states.cold(rows(10))) == 10
     assert counts(journal) == (0, 0, 10)
-    [line] = told.fields("rehydration failed")
+    [line] = logged.fields("rehydration failed")
     assert (line["devices"], line["sqlstate"]) == (10, "57014")
 
 
