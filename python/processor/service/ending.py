@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import trio
 
-from processor.config import Config
 from processor.edges.ports import PositionStream
 from processor.errors import LedgerImbalance
 from processor.journal import events
@@ -26,6 +26,14 @@ HAND_OVER_MS = 700
 HAND_OVER_INSISTED_MS = 500
 
 
+@dataclass(frozen=True, slots=True)
+class DrainOptions:
+    """How long an end may take."""
+
+    budget_ms: int
+    """From the stop request to the last acknowledgement."""
+
+
 class Ending:
     """What a stop request sets off, beside the rings that run dry.
 
@@ -35,13 +43,13 @@ class Ending:
 
     def __init__(
         self,
-        config: Config,
+        options: DrainOptions,
         stream: PositionStream,
         pipeline: Pipeline,
         stop: StopRequest,
         log: Log,
     ) -> None:
-        self._budget_ms = config.drain_budget_ms
+        self._budget_ms = options.budget_ms
         self._stream = stream
         self._pipeline = pipeline
         self._stop = stop

@@ -8,16 +8,15 @@ import sys
 import trio
 
 from processor.config import Config
-from processor.config.secrets import secrets_of
 from processor.journal import events
-from processor.service.assembly import real_edges
+from processor.service.assembly import dump_options, real_edges, service_options
+from processor.service.crash_sections import SECTIONS
 from processor.service.supervisor import supervise
 from telemetry.chassis import stop_signals
 from telemetry.chassis.config.secrets import hide
-from telemetry.chassis.crash.black_box import BlackBox
-from telemetry.chassis.crash.dumping import leave_dump
-from telemetry.chassis.crash.exceptions import as_text, message_of
-from telemetry.chassis.crash.scene import Witness
+from telemetry.chassis.crash.capture import Witness, message_of, trace_of
+from telemetry.chassis.crash.files import leave_dump
+from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.errors import ConfigError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.logs import Log
@@ -29,7 +28,7 @@ def run_service(config: Config) -> ExitCode:
     if sys.stderr is not None:
         # SIGSEGV and the like end the process without another word.
         faulthandler.enable(file=sys.stderr)
-    box = BlackBox()
+    box = BlackBox(*SECTIONS)
     try:
         return trio.run(_with_signals, config, log, box, instruments=[Witness(box.scene)])
     except (ConfigError, KeyboardInterrupt, SystemExit):
@@ -42,12 +41,12 @@ def run_service(config: Config) -> ExitCode:
 
 
 def _tell_crash(error: BaseException, box: BlackBox, config: Config, log: Log) -> None:
-    left = leave_dump(error, box, config)
-    secrets = secrets_of(config)
+    options = dump_options(config)
+    left = leave_dump(error, box, options)
     events.uncaught_exception(
         log,
-        error=hide(message_of(error), secrets),
-        tree=hide(as_text(error), secrets),
+        error=hide(message_of(error), options.secrets),
+        tree=hide(trace_of(error), options.secrets),
         panic_dump=left.path,
         panic_dump_failure=left.failure,
     )
@@ -64,7 +63,7 @@ async def _with_signals(config: Config, log: Log, box: BlackBox) -> ExitCode:
         stop_signals.deliver()
         try:
             return await supervise(
-                config,
+                service_options(config),
                 real_edges(config),
                 signals,
                 log,

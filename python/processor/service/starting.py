@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import trio
 
-from processor.config import Config
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency
+from processor.edges.redis.names import StreamNames
+from processor.edges.retrying import Dependency
 from processor.errors import SchemaMismatch
 from processor.journal import events
-from processor.service.assembly import Edges
+from processor.service.edges import Edges
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import EdgeError
 from telemetry.chassis.exit_codes import ExitCode
@@ -16,27 +18,36 @@ from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest, cancel_on
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartOptions:
+    """What is connected to, and how often that is tried."""
+
+    names: StreamNames
+    redis_host: str
+    """For a log line, as the next three; or the path of a socket."""
+    redis_port: int | None
+    postgres_host: str
+    postgres_port: str
+    backoff: Backoff
+
+
 class Start:
     """Connects and checks, with as many tries as the configuration grants."""
 
     def __init__(
         self,
-        config: Config,
+        options: StartOptions,
         edges: Edges,
         log: Log,
         *,
         redis: Dependency,
         postgres: Dependency,
     ) -> None:
-        self._config = config
+        self._options = options
         self._edges = edges
         self._log = log
         self._redis = redis
         self._postgres = postgres
-        attempts_max = config.connect_attempts
-        self._backoff = Backoff(
-            base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms, attempts_max=attempts_max
-        )
 
     async def run(self, stop: StopRequest) -> ExitCode | None:
         """None when all is there; else why the process ends, CLEAN for a stop request meanwhile."""
@@ -70,9 +81,9 @@ class Start:
                 await store.connect()
             warnings = await self._edges.stores[0].check_schema()
 
-        await self._postgres.connect(attempt, self._backoff)
-        target = self._config.postgres_url
-        events.postgres_connected(self._log, host=target.host, port=target.port)
+        await self._postgres.connect(attempt, self._options.backoff)
+        options = self._options
+        events.postgres_connected(self._log, host=options.postgres_host, port=options.postgres_port)
         for warning in warnings:
             events.schema_warning(self._log, warning=warning)
 
@@ -86,16 +97,14 @@ class Start:
             ensured = await self._edges.stream.ensure_group()
             is_new = ensured.stream_was_missing or is_new
 
-        await self._redis.connect(attempt, self._backoff)
-        target = self._config.redis_url
-        port = None if target.path else target.port
-        events.redis_connected(self._log, host=target.path or target.host, port=port)
-        stream = self._config.redis_telemetry_stream
+        await self._redis.connect(attempt, self._options.backoff)
+        options, names = self._options, self._options.names
+        events.redis_connected(self._log, host=options.redis_host, port=options.redis_port)
         if is_new:
-            events.stream_missing(self._log, stream=stream)
+            events.stream_missing(self._log, stream=names.stream)
         events.consumer_started(
             self._log,
-            stream=stream,
-            group=self._config.redis_consumer_group,
-            consumer=self._config.redis_consumer_name,
+            stream=names.stream,
+            group=names.group,
+            consumer=names.consumer,
         )

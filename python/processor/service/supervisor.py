@@ -14,22 +14,24 @@ its time to be cut. A crash in any ring unwinds all of them by the same path.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import trio
 
-from processor.config import Config
+from processor.edges.redis.names import StreamNames
 from processor.edges.retrying import Dependency
 from processor.journal import events
 from processor.journal.statistics import Build, Recorder
-from processor.service.assembly import Edges
-from processor.service.ending import Ending
-from processor.service.pipeline import Pipeline
-from processor.service.starting import Start
+from processor.service.crash_sections import sample_devices, sample_in_flight
+from processor.service.edges import Edges
+from processor.service.ending import DrainOptions, Ending
+from processor.service.pipeline import Pipeline, PipelineOptions
+from processor.service.starting import Start, StartOptions
 from processor.settling.in_flight import now_ms
 from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
-from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
+from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
@@ -37,8 +39,20 @@ from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceOptions:
+    """The options of the whole service, task by task."""
+
+    names: StreamNames
+    metrics_host: str
+    metrics_port: int
+    start: StartOptions
+    pipeline: PipelineOptions
+    drain: DrainOptions
+
+
 async def supervise(  # noqa: PLR0913  # everything around a life, handed in by whoever runs it
-    config: Config,
+    options: ServiceOptions,
     edges: Edges,
     signals: AsyncIterator[int],
     log: Log,
@@ -53,9 +67,9 @@ async def supervise(  # noqa: PLR0913  # everything around a life, handed in by 
     crashes a task, in an exception group.
     """
     events.processor_starting(log, version=__version__)
-    listeners = await open_listeners(config.metrics_host, config.metrics_port)
+    listeners = await open_listeners(options.metrics_host, options.metrics_port)
     stop = StopRequest()
-    life = _Life(config, edges, stop, log)
+    life = _Life(options, edges, stop, log)
     life.describe(black_box)
     try:
         async with trio.open_nursery() as services:
@@ -77,8 +91,8 @@ async def _arm_on(requested: trio.Event, arm_backstop: Callable[[], None]) -> No
 
 
 class _Life:
-    def __init__(self, config: Config, edges: Edges, stop: StopRequest, log: Log) -> None:
-        self._config = config
+    def __init__(self, options: ServiceOptions, edges: Edges, stop: StopRequest, log: Log) -> None:
+        self._options = options
         self._edges = edges
         self._stop = stop
         self._log = log
@@ -86,28 +100,32 @@ class _Life:
         self.recorder = Recorder(
             Build(
                 version=__version__,
-                stream=config.redis_telemetry_stream,
-                group=config.redis_consumer_group,
-                consumer=config.redis_consumer_name,
+                stream=options.names.stream,
+                group=options.names.group,
+                consumer=options.names.consumer,
             )
         )
         self._redis = Dependency("redis", "Redis", self.recorder, log)
         self._postgres = Dependency("postgres", "Postgres", self.recorder, log)
-        self._pipeline = Pipeline(config, edges, redis=self._redis, postgres=self._postgres)
-        self._ending = Ending(config, edges.stream, self._pipeline, stop, log)
+        self._pipeline = Pipeline(
+            options.pipeline, edges, redis=self._redis, postgres=self._postgres
+        )
+        self._ending = Ending(options.drain, edges.stream, self._pipeline, stop, log)
 
     def describe(self, box: BlackBox) -> None:
         """Say where a crash finds how things stood."""
         pipeline = self._pipeline
-        box.statistics = self.recorder.snapshot
-        box.in_flight = lambda: sample_in_flight(pipeline.in_flight.held, now_ms())
-        box.device_states = lambda: sample_devices(pipeline.states)
-        box.ledger = lambda: pipeline.in_flight.ledger
+        box.register(
+            statistics=self.recorder.snapshot,
+            in_flight=lambda: sample_in_flight(pipeline.in_flight.held, now_ms()),
+            device_states=lambda: sample_devices(pipeline.states),
+            ledger=lambda: pipeline.in_flight.ledger,
+        )
 
     async def start(self) -> ExitCode | None:
         """Connect and check; an exit code if the process cannot or shall not go on."""
         start = Start(
-            self._config, self._edges, self._log, redis=self._redis, postgres=self._postgres
+            self._options.start, self._edges, self._log, redis=self._redis, postgres=self._postgres
         )
         code = await start.run(self._stop)
         if code is ExitCode.CLEAN:
