@@ -17,7 +17,6 @@ from processor.reading.consumer import ReadOptions
 from processor.reading.pending_pass import ClaimOptions
 from processor.service.crash_sections import SERVICE, versions
 from processor.service.edges import Edges
-from processor.service.ending import DrainOptions
 from processor.service.pipeline import PipelineOptions, WriteOptions
 from processor.service.starting import StartOptions
 from processor.service.supervisor import ServiceOptions
@@ -87,7 +86,7 @@ def service_options(config: Config) -> ServiceOptions:
             devices_max=config.device_state_lru_cap,
             backoff=backoff,
         ),
-        drain=DrainOptions(budget_ms=config.drain_budget_ms),
+        drain_budget_ms=config.drain_budget_ms,
     )
 
 

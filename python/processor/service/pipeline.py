@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import trio
 
@@ -59,7 +57,7 @@ class PipelineOptions:
 
 
 class Pipeline:
-    """Made once a life. `stages` run until the pipeline is closed; `intake` feeds them until it is cancelled."""
+    """Made once for each process. Its stages run until the intake that feeds them is closed."""
 
     def __init__(
         self,
@@ -93,27 +91,19 @@ class Pipeline:
             log=redis.log,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close_intake(self) -> None:
         """Close the ends that feed the stages: they run dry."""
         self._intake.close()
         self._receipts.close()
 
-    def abandon_intake(self) -> None:
-        """Have nobody wait for a stage any longer: to cut a writer takes its time where PostgreSQL hangs."""
+    def abandon_stages(self) -> None:
+        """Let nobody wait for a stage any longer: where PostgreSQL hangs, a writer is slow to cut."""
         self._intake.abandon()
 
-    def start_leases(self, leases: trio.Nursery) -> None:
-        """Renew the leases of what is in flight, which has to go on while the stages run dry."""
+    def start_guards(self, guards: trio.Nursery) -> None:
+        """The renewal of the leases of what is in flight, which goes on while the stages run dry."""
         threshold_ms = self._options.claim.idle_ms
-        leases.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms)
+        guards.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms)
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""

@@ -69,7 +69,7 @@ class Service(Protocol):
 
 async def run_rings(service: Service, stop: StopRequest, *, drain_budget_ms: int) -> None:
     """Run a service from its start to its end. Raises what crashes a task, in an exception group."""
-    drain = _Drain(service, stop, drain_budget_ms)
+    drain = Drain(service, stop, drain_budget_ms)
     async with trio.open_nursery() as services:
         if await service.start(services):
             services.start_soon(drain.release, services)
@@ -95,7 +95,7 @@ async def run_rings(service: Service, stop: StopRequest, *, drain_budget_ms: int
         services.cancel_scope.cancel()
 
 
-class _Drain:
+class Drain:
     """The end of a service, bounded in time whatever its servers do.
 
     The release waits for two things: for the intake, which may still have work on its way, and for the stages, or
