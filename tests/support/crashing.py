@@ -17,13 +17,12 @@ import trio.testing
 
 from processor.cli import main
 from processor.config import load_config
-from processor.journal.statistics import Build, Recorder
+from processor.journal.journal import Journal
 from processor.service import process as service
 from processor.service.crash_sections import sample_devices, sample_in_flight
 from telemetry._codec import DeviceStates, InFlightIds
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.logs import Log
 
 ENTRY_IDS = ("1777627800000-0", "1777627800000-1")
 
@@ -65,21 +64,20 @@ def life(manner: str) -> Callable[..., Any]:
         _options: object,
         _edges: object,
         _signals: AsyncIterator[int],
-        log: Log,
+        journal: Journal,
         *,
         black_box: BlackBox,
         **_: object,
     ) -> ExitCode:
-        recorder = Recorder(Build(version="1", stream="s", group="g", consumer="c"))
         ids, states = InFlightIds(), DeviceStates(10)
         ids.take_ids(ENTRY_IDS, 0)
         black_box.register(
-            statistics=recorder.snapshot,
+            statistics=journal.snapshot,
             in_flight=lambda: sample_in_flight(ids, 5_000),
             device_states=lambda: sample_devices(states),
             ledger=lambda: {"read": 2, "left_pending": 2},
         )
-        log.info("processor ready")
+        journal.service_ready(metrics="")
         async with trio.open_nursery() as stages:
             stages.start_soon(write_forever)
             if manner == "group":

@@ -13,6 +13,7 @@ from processor.edges.postgres.store import PostgresStore
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
 from processor.edges.retrying import BACKOFF_BASE_MS
+from processor.journal.statistics import Build
 from processor.reading.consumer import ReadOptions
 from processor.reading.pending_pass import ClaimOptions
 from processor.service.crash_sections import SERVICE, versions
@@ -21,7 +22,7 @@ from processor.service.pipeline import PipelineOptions, WriteOptions
 from processor.service.starting import StartOptions
 from processor.service.supervisor import ServiceOptions
 from processor.watching.postgres_probe import PostgresProbe
-from telemetry._codec import ReplyParser
+from telemetry._codec import ReplyParser, __version__
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.config.secrets import secrets_of
 from telemetry.chassis.crash.document import DumpOptions
@@ -57,16 +58,23 @@ def real_edges(config: Config) -> Edges:
     return Edges(stream=stream, stores=stores, probe=probe, trials=trials)
 
 
+def build_of(config: Config) -> Build:
+    """What runs, and on what, for the metrics."""
+    names = _names(config)
+    return Build(
+        version=__version__, stream=names.stream, group=names.group, consumer=names.consumer
+    )
+
+
 def service_options(config: Config) -> ServiceOptions:
     """The options of every task."""
-    names, redis, postgres = _names(config), config.redis_url, config.postgres_url
+    redis, postgres = config.redis_url, config.postgres_url
     backoff = Backoff(base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms)
     return ServiceOptions(
-        names=names,
         metrics_host=config.metrics_host,
         metrics_port=config.metrics_port,
         start=StartOptions(
-            names=names,
+            names=_names(config),
             redis_host=redis.path or redis.host,
             redis_port=None if redis.path else redis.port,
             postgres_host=postgres.host,

@@ -4,39 +4,35 @@ from __future__ import annotations
 
 from processor.edges.ports import PositionStream
 from processor.errors import LedgerImbalance
-from processor.journal import events
-from processor.journal.statistics import Recorder
+from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 from processor.settling.release import Release, reserve_ms
 from telemetry.chassis.errors import RedisError
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest
 
 
 class Ending:
     """What the drain asks of the processor when the rings end."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         stream: PositionStream,
         in_flight: InFlight,
         stop: StopRequest,
-        recorder: Recorder,
-        log: Log,
+        journal: Journal,
         *,
         budget_ms: int,
     ) -> None:
         self._stream = stream
         self._in_flight = in_flight
         self._stop = stop
-        self._recorder = recorder
-        self._log = log
+        self._journal = journal
         self._budget_ms = budget_ms
 
     def begin(self) -> None:
         """A stop was requested."""
-        events.shutdown_starting(self._log, signal=self._stop.signal_name)
+        self._journal.shutdown_starting(signal=self._stop.signal_name)
 
     def reserve_ms(self) -> float:
         """The part of the budget that the release of all that is in flight would need."""
@@ -47,12 +43,12 @@ class Ending:
         try:
             await Release(self._stream, self._in_flight).run()
         except RedisError as error:
-            events.not_handed_over(self._log, error=str(error))
+            self._journal.not_handed_over(error=str(error))
 
     def release_cut(self) -> None:
         """The time for the release is over."""
         if self._in_flight.undecided:
-            events.not_handed_over(self._log, error="Redis did not answer in time")
+            self._journal.not_handed_over(error="Redis did not answer in time")
 
     def finish(self, steps_ms: dict[str, float]) -> ExitCode:
         """Write the last line; the exit code. Raises LedgerImbalance."""
@@ -60,10 +56,9 @@ class Ending:
         if ledger.unaccounted:
             raise LedgerImbalance(ledger)
         undecided = self._in_flight.undecided + ledger.released
-        self._recorder.drained("timed_out" if undecided else "clean", sum(steps_ms.values()) / 1000)
         if undecided:
-            events.shutdown_timed_out(self._log, ledger=ledger, steps_ms=steps_ms)
+            self._journal.shutdown_timed_out(ledger=ledger, steps_ms=steps_ms)
             return ExitCode.TIMED_OUT
         signal_name = self._stop.signal_name
-        events.shutdown_clean_exit(self._log, signal=signal_name, ledger=ledger, steps_ms=steps_ms)
+        self._journal.shutdown_clean_exit(signal=signal_name, ledger=ledger, steps_ms=steps_ms)
         return ExitCode.CLEAN

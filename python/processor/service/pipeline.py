@@ -10,6 +10,7 @@ import trio
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
 from processor.edges.retrying import Dependency, RetryingStream
+from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
@@ -27,7 +28,7 @@ from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.backoff import Backoff
 
-# Commits that wait for their acknowledgement; beyond them writers wait for RetryingStream.
+# Commits that wait for their acknowledgement; beyond them writers wait for Redis.
 RECEIPTS_MAX = 8
 # Lists of failures that wait to be recorded, each of one read or one batch.
 FAILURES_MAX = 8
@@ -65,14 +66,13 @@ class Pipeline:
         edges: Edges,
         *,
         redis: Dependency,
-        postgres: Dependency,
+        journal: Journal,
     ) -> None:
         self._options = options
         self._edges = edges
-        self._recorder = recorder = redis.recorder
-        self._postgres = postgres
+        self._journal = journal
         self._redis = RetryingStream(edges.stream, redis, options.backoff)
-        self.in_flight = InFlight(recorder)
+        self.in_flight = InFlight(journal)
         self.states = DeviceStates(options.devices_max)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
@@ -87,8 +87,7 @@ class Pipeline:
             [inlet for inlet, _ in self._inlets],
             self._failures,
             in_flight=self.in_flight,
-            recorder=recorder,
-            log=redis.log,
+            journal=journal,
         )
 
     def close_intake(self) -> None:
@@ -103,7 +102,7 @@ class Pipeline:
     def start_guards(self, guards: trio.Nursery) -> None:
         """The renewal of the leases of what is in flight, which goes on while the stages run dry."""
         threshold_ms = self._options.claim.idle_ms
-        guards.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms)
+        guards.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms, self._journal)
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
@@ -120,40 +119,43 @@ class Pipeline:
                 ),
                 devices=self._devices(store),
                 turn=turn,
-                postgres=self._postgres,
-                backoff=self._options.backoff,
+                journal=self._journal,
+                backoff=options.backoff,
             )
             stages.start_soon(writer.run)
         stages.start_soon(Acker(self._redis, self._receipts_out, in_flight=in_flight).run)
         failure_recorder = FailureRecorder(
             self._redis,
             self._failures_out,
-            attempts_max=self._options.attempts_max,
+            attempts_max=options.attempts_max,
             in_flight=in_flight,
+            journal=self._journal,
         )
         stages.start_soon(failure_recorder.run)
 
     def start_intake(self, intake: trio.Nursery) -> None:
         """The consumer and the reclaimer."""
         options = self._options
-        redelivering = self._redelivering()
+        pending_pass = self._pending_pass()
         consumer = Consumer(
             self._redis,
             self._intake,
-            redelivering,
+            pending_pass,
             options.read,
-            backoff=self._options.backoff,
+            journal=self._journal,
+            backoff=options.backoff,
         )
         reclaimer = Reclaimer(
             self._redis,
-            redelivering,
+            pending_pass,
             interval_ms=options.claim_interval_ms,
+            journal=self._journal,
             backoff=options.backoff,
         )
         intake.start_soon(consumer.run)
         intake.start_soon(reclaimer.run)
 
-    def _redelivering(self) -> PendingPass:
+    def _pending_pass(self) -> PendingPass:
         edges = self._edges
         trials = SuspectTrials(
             self._redis,
@@ -163,7 +165,7 @@ class Pipeline:
             self._receipts,
             attempts_max=self._options.attempts_max,
             in_flight=self.in_flight,
-            postgres=self._postgres,
+            journal=self._journal,
             backoff=self._options.backoff,
         )
         return PendingPass(
@@ -172,11 +174,11 @@ class Pipeline:
             trials,
             self._options.claim,
             in_flight=self.in_flight,
-            recorder=self._recorder,
+            journal=self._journal,
         )
 
     def _devices(self, store: PositionStore) -> KnownDevices:
-        return KnownDevices(store, self._positions, postgres=self._postgres)
+        return KnownDevices(store, self._positions, journal=self._journal)
 
     @property
     def _reads_ahead_max(self) -> int:

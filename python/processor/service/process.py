@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 
 from processor.config import Config
-from processor.journal import events
-from processor.service.assembly import dump_options, real_edges, service_options
+from processor.journal.journal import Journal
+from processor.service.assembly import build_of, dump_options, real_edges, service_options
 from processor.service.crash_sections import SECTIONS
 from processor.service.supervisor import supervise
 from telemetry.chassis.crash.sections import BlackBox
@@ -18,7 +17,7 @@ from telemetry.chassis.process import run_process
 
 def run_service(config: Config) -> ExitCode:
     """Run until a stop signal. Raises ConfigError when the HTTP port is taken."""
-    log = Log()
+    journal = Journal(Log(), build_of(config))
     box = BlackBox(*SECTIONS)
 
     async def live(signals: AsyncIterator[int], arm_backstop: Callable[[], None]) -> ExitCode:
@@ -26,7 +25,7 @@ def run_service(config: Config) -> ExitCode:
             service_options(config),
             real_edges(config),
             signals,
-            log,
+            journal,
             arm_backstop=arm_backstop,
             black_box=box,
         )
@@ -36,5 +35,5 @@ def run_service(config: Config) -> ExitCode:
         box=box,
         dumps=dump_options(config),
         backstop_ms=config.shutdown_timeout_ms,
-        report_crash=partial(events.uncaught_exception, log),
+        report_crash=journal.uncaught_exception,
     )

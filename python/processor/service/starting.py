@@ -9,12 +9,11 @@ import trio
 from processor.edges.redis.names import StreamNames
 from processor.edges.retrying import Dependency
 from processor.errors import SchemaMismatch
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.service.edges import Edges
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import EdgeError
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest, cancel_on
 
 
@@ -38,14 +37,14 @@ class Start:
         self,
         options: StartOptions,
         edges: Edges,
-        log: Log,
+        journal: Journal,
         *,
         redis: Dependency,
         postgres: Dependency,
     ) -> None:
         self._options = options
         self._edges = edges
-        self._log = log
+        self._journal = journal
         self._redis = redis
         self._postgres = postgres
 
@@ -63,11 +62,11 @@ class Start:
             await self._connect_postgres()
             await self._connect_redis()
         except SchemaMismatch as mismatch:
-            events.schema_mismatch(self._log, differences=mismatch.differences)
+            self._journal.schema_mismatch(differences=mismatch.differences)
             return ExitCode.SCHEMA
         except EdgeError as error:
-            events.start_failed(
-                self._log, where=error.where, error=str(error), is_refusal=error.is_refusal
+            self._journal.start_failed(
+                where=error.where, error=str(error), is_refusal=error.is_refusal
             )
             return ExitCode.UNREACHABLE
         return None
@@ -83,9 +82,9 @@ class Start:
 
         await self._postgres.connect(attempt, self._options.backoff)
         options = self._options
-        events.postgres_connected(self._log, host=options.postgres_host, port=options.postgres_port)
+        self._journal.postgres_connected(host=options.postgres_host, port=options.postgres_port)
         for warning in warnings:
-            events.schema_warning(self._log, warning=warning)
+            self._journal.schema_warning(warning=warning)
 
     async def _connect_redis(self) -> None:
         is_new = False
@@ -99,11 +98,10 @@ class Start:
 
         await self._redis.connect(attempt, self._options.backoff)
         options, names = self._options, self._options.names
-        events.redis_connected(self._log, host=options.redis_host, port=options.redis_port)
+        self._journal.redis_connected(host=options.redis_host, port=options.redis_port)
         if is_new:
-            events.stream_missing(self._log, stream=names.stream)
-        events.consumer_started(
-            self._log,
+            self._journal.stream_missing(stream=names.stream)
+        self._journal.consumer_started(
             stream=names.stream,
             group=names.group,
             consumer=names.consumer,

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import trio
 
-from processor.edges.redis.names import StreamNames
 from processor.edges.retrying import Dependency
-from processor.journal import events
-from processor.journal.statistics import Build, Recorder
+from processor.journal.journal import Journal
+from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.crash_sections import sample_devices, sample_in_flight
 from processor.service.edges import Edges
 from processor.service.ending import Ending
@@ -32,7 +31,6 @@ from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
-from telemetry.chassis.logs import Log
 from telemetry.chassis.rings import run_rings
 from telemetry.chassis.stopping import StopRequest
 
@@ -41,7 +39,6 @@ from telemetry.chassis.stopping import StopRequest
 class ServiceOptions:
     """The options of the whole service, task by task."""
 
-    names: StreamNames
     metrics_host: str
     metrics_port: int
     start: StartOptions
@@ -54,7 +51,7 @@ async def supervise(  # noqa: PLR0913  # everything around the service, handed i
     options: ServiceOptions,
     edges: Edges,
     signals: AsyncIterator[int],
-    log: Log,
+    journal: Journal,
     *,
     arm_backstop: Callable[[], None],
     black_box: BlackBox,
@@ -65,10 +62,10 @@ async def supervise(  # noqa: PLR0913  # everything around the service, handed i
     sections of a crash dump. Raises ConfigError when the HTTP port is taken, and whatever crashes a
     task, in an exception group.
     """
-    events.processor_starting(log, version=__version__)
+    journal.service_starting(version=__version__)
     listeners = await open_listeners(options.metrics_host, options.metrics_port)
     stop = StopRequest(on_request=arm_backstop)
-    processor = Processor(options, edges, stop, signals, listeners, log)
+    processor = Processor(options, edges, stop, signals, listeners, journal)
     processor.describe(black_box)
     try:
         await run_rings(processor, stop, drain_budget_ms=options.drain_budget_ms)
@@ -87,7 +84,7 @@ class Processor:
         stop: StopRequest,
         signals: AsyncIterator[int],
         listeners: Sequence[trio.SocketListener],
-        log: Log,
+        journal: Journal,
     ) -> None:
         self.code = ExitCode.UNCAUGHT
         """How it ended, once it has."""
@@ -96,28 +93,16 @@ class Processor:
         self._stop = stop
         self._signals = signals
         self._listeners = listeners
-        self._log = log
+        self._journal = journal
         self._lifecycle = Lifecycle()
-        names = options.names
-        self._recorder = recorder = Recorder(
-            Build(
-                version=__version__,
-                stream=names.stream,
-                group=names.group,
-                consumer=names.consumer,
-            )
-        )
-        self._redis = Dependency("redis", "Redis", recorder, log)
-        self._postgres = Dependency("postgres", "Postgres", recorder, log)
-        self._pipeline = Pipeline(
-            options.pipeline, edges, redis=self._redis, postgres=self._postgres
-        )
+        self._redis = Dependency(REDIS, journal)
+        self._postgres = Dependency(POSTGRES, journal)
+        self._pipeline = Pipeline(options.pipeline, edges, redis=self._redis, journal=journal)
         self._ending = Ending(
             edges.stream,
             self._pipeline.in_flight,
             stop,
-            recorder,
-            log,
+            journal,
             budget_ms=options.drain_budget_ms,
         )
         # The tasks of the pipeline, and what the drain asks for.
@@ -134,7 +119,7 @@ class Processor:
         """Register the sections of a crash dump."""
         pipeline = self._pipeline
         box.register(
-            statistics=self._recorder.snapshot,
+            statistics=self._journal.snapshot,
             in_flight=lambda: sample_in_flight(pipeline.in_flight.held, now_ms()),
             device_states=lambda: sample_devices(pipeline.states),
             ledger=lambda: pipeline.in_flight.ledger,
@@ -143,15 +128,19 @@ class Processor:
     async def start(self, services: trio.Nursery) -> bool:
         """Serve HTTP, connect and check; the probes run once both servers are there."""
         services.start_soon(self._stop.listen, self._signals)
-        await services.start(serve, self._listeners, self._recorder.snapshot)
+        await services.start(serve, self._listeners, self._journal.snapshot)
         start = Start(
-            self._options.start, self._edges, self._log, redis=self._redis, postgres=self._postgres
+            self._options.start,
+            self._edges,
+            self._journal,
+            redis=self._redis,
+            postgres=self._postgres,
         )
         code = await start.run(self._stop)
         if code is None:
-            services.start_soon(probe_lag, self._edges.stream, self._recorder)
+            services.start_soon(probe_lag, self._edges.stream, self._journal)
             services.start_soon(keep_connections_alive, self._edges.stream)
-            services.start_soon(self._edges.probe.run, self._postgres)
+            services.start_soon(self._edges.probe.run, self._journal)
             return True
         if code is ExitCode.CLEAN:
             self._ending.begin()
@@ -164,7 +153,7 @@ class Processor:
         """Reading begins, or the drain."""
         self._enter(phase)
         if phase is Phase.RUNNING:
-            events.processor_ready(self._log, metrics=address_of(self._listeners[0]))
+            self._journal.service_ready(metrics=address_of(self._listeners[0]))
         else:
             self._ending.begin()
 
@@ -175,4 +164,4 @@ class Processor:
 
     def _enter(self, phase: Phase) -> None:
         self._lifecycle.move(phase)
-        self._recorder.phase_entered(phase)
+        self._journal.phase_entered(phase)

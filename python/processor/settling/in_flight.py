@@ -8,7 +8,7 @@ import trio
 
 from processor.core.classing import Class, Classing, Place
 from processor.core.ledger import Ledger
-from processor.journal.statistics import Recorder
+from processor.journal.journal import Journal
 from telemetry._codec import Batch, Delivery, ReadRanges
 from telemetry._codec import InFlightIds as HeldIds
 
@@ -24,8 +24,8 @@ class InFlight:
     are no plain case.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self.held = HeldIds()
         self._read = ReadRanges(STRETCHES_MAX)
         self._classing = Classing()
@@ -93,7 +93,7 @@ class InFlight:
         # On the good path everything acknowledged was in flight.
         known = batch.ids_among([*classing.known]) if let_go < batch.records or again else []
         classing.acked(let_go, again=set(again), known=set(known))
-        self._recorder.records_acked(batch.records)
+        self._journal.records_acked(batch.records)
         self._changed()
 
     def acked_first(self, batch: Batch, records: int) -> Batch | None:
@@ -197,7 +197,7 @@ class InFlight:
         self._on_trial.difference_update(entry_ids)
 
     def _changed(self) -> None:
-        self._recorder.in_flight(len(self.held), self.ledger)
+        self._journal.in_flight_changed(len(self.held), self.ledger)
 
 
 def now_ms() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from processor.config import load_config
-from processor.journal.statistics import Build, Recorder
 from processor.service.assembly import dump_options
 from processor.service.crash_sections import (
     ENTRIES_MAX,
@@ -17,18 +16,19 @@ from telemetry._codec import DeviceStates, InFlightIds
 from telemetry.chassis.crash.document import document
 from telemetry.chassis.crash.sections import BlackBox
 from tests.support.batches import batch_of, position
+from tests.support.journals import new_journal
 
 ENVIRONMENT = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgresql://u:hush@h/d"}
 
 
 def test_a_dump_has_every_section() -> None:
-    recorder = Recorder(Build(version="1", stream="s", group="g", consumer="c"))
+    journal = new_journal()
     ids = InFlightIds()
     ids.take_ids(["1-0"], 0)
     ids.take_ids(["2-0"], 59_000)
     box = BlackBox(*SECTIONS)
     box.register(
-        statistics=recorder.snapshot,
+        statistics=journal.snapshot,
         in_flight=lambda: sample_in_flight(ids, 60_000),
         ledger=lambda: {"read": 3},
     )
