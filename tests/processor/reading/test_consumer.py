@@ -89,7 +89,7 @@ async def test_a_delivery_whose_answer_was_lost_is_read_before_what_is_new(
     nursery.cancel_scope.cancel()
 
 
-async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
+async def test_a_read_delivery_is_admitted_although_a_stop_is_requested(
     clock: MockClock, nursery: trio.Nursery, busy_harness: RedisHarness
 ) -> None:
     read = busy_harness.publish(3)
@@ -111,7 +111,7 @@ async def test_what_was_read_is_handed_over_though_a_stop_was_asked_for(
     await ended.wait()
 
 
-async def test_a_delivery_that_was_on_its_way_at_the_stop_is_handed_over(
+async def test_a_delivery_that_is_on_its_way_at_the_stop_is_admitted(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
     scope = trio.CancelScope()
@@ -175,7 +175,7 @@ async def test_a_device_always_goes_to_the_same_writer(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_group_that_is_gone_is_made_anew_and_told(
+async def test_a_group_that_is_gone_is_created_again_and_logged(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,
@@ -209,7 +209,7 @@ async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_to
     nursery.cancel_scope.cancel()
 
 
-async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
+async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_logged(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,
@@ -246,7 +246,7 @@ async def test_a_read_whose_reply_is_too_large_is_repeated_in_halves_until_it_fi
     nursery.cancel_scope.cancel()
 
 
-async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count(
+async def test_after_a_lost_read_full_replies_lead_back_to_the_whole_count(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
     counts = noted_counts(harness)
@@ -259,7 +259,7 @@ async def test_after_a_read_that_was_lost_full_ones_lead_back_to_the_whole_count
     nursery.cancel_scope.cancel()
 
 
-async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_one(
+async def test_a_reply_that_is_not_full_does_not_show_that_a_larger_one_would_arrive(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
     counts = noted_counts(harness)
@@ -272,7 +272,7 @@ async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_o
     nursery.cancel_scope.cancel()
 
 
-async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_called_gone(
+async def test_a_failover_moves_reading_to_the_new_master_and_no_group_is_reported_gone(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,
@@ -306,7 +306,7 @@ async def test_a_read_that_a_replica_refuses_is_repeated_elsewhere(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_group_that_is_missing_behind_a_lost_connection_is_told_as_well(
+async def test_a_group_that_is_missing_after_a_lost_connection_is_logged_too(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     nursery.start_soon(harness.consumer().run)
@@ -332,7 +332,7 @@ async def test_a_full_memory_stops_no_reading_where_the_group_is_there(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_lost_connection_is_made_anew_at_once_however_often(
+async def test_a_lost_connection_is_replaced_at_once_every_time(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
     nursery.start_soon(harness.consumer().run)

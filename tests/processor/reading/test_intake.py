@@ -41,7 +41,7 @@ async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
     assert (line["first_id"], line["last_id"], line["redelivered"]) == (bad, good[-1], False)
 
 
-async def test_what_comes_in_is_handed_over_though_a_stop_was_asked_for_meanwhile(
+async def test_a_delivery_is_admitted_although_a_stop_is_requested_meanwhile(
     clock: MockClock, nursery: trio.Nursery, busy_harness: RedisHarness
 ) -> None:
     busy_harness.add_malformed()
@@ -80,14 +80,16 @@ async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_fl
     assert busy_harness.in_flight.held_for(0) == [*waiting, *late]
 
 
-async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, harness: RedisHarness) -> None:
+async def test_it_raises_when_the_stages_have_ended(
+    clock: MockClock, harness: RedisHarness
+) -> None:
     harness.publish(1)
     harness.outlets[0].close()
     with pytest.raises(trio.BrokenResourceError):
         await harness.intake.admit(await harness.read(), redelivered=False)
 
 
-async def test_lost_entries_are_counted_and_told_with_their_ids(
+async def test_lost_entries_are_counted_and_logged_with_their_ids(
     clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     harness.intake.write_off(["1-0", "2-0"])

@@ -92,7 +92,7 @@ async def test_a_failure_that_a_peers_fast_clock_dates_in_the_future_is_taken_wh
     assert harness.admitted() == [[entry_id]]
 
 
-async def test_failures_of_what_is_taken_are_known_when_it_is_acknowledged(
+async def test_recorded_failures_of_claimed_entries_are_known_when_they_are_acknowledged(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     failed, _ = await left_by_a_peer(harness, 2)
@@ -149,7 +149,7 @@ async def test_a_pass_goes_on_where_its_last_step_ended_and_ends_once_around(
     assert harness.taken() == ids
 
 
-async def test_a_pass_that_fails_is_begun_anew_and_nothing_is_taken_twice(
+async def test_a_pass_that_fails_begins_again_and_takes_nothing_twice(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     ids = await left_by_a_peer(harness, 12)
@@ -170,7 +170,7 @@ async def test_a_pass_that_fails_is_begun_anew_and_nothing_is_taken_twice(
     assert harness.in_flight.ledger.read == 12
 
 
-async def test_lost_entries_are_counted_once_and_told_with_their_ids(
+async def test_lost_entries_are_counted_once_and_logged_with_their_ids(
     clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     ids = await left_by_a_peer(harness, 4)
@@ -185,7 +185,7 @@ async def test_lost_entries_are_counted_once_and_told_with_their_ids(
     assert harness.unaccounted == 0
 
 
-async def test_own_entries_that_are_lost_are_counted_and_told_too(
+async def test_own_entries_that_are_lost_are_counted_and_logged_too(
     clock: MockClock, harness: RedisHarness, journal: Journal, logged: LogLines
 ) -> None:
     ids = harness.publish(4)
@@ -199,7 +199,7 @@ async def test_own_entries_that_are_lost_are_counted_and_told_too(
     assert len(harness.server.pending) == 1
 
 
-async def test_what_we_refused_and_a_peer_has_buried_is_theirs_after_a_sweep(
+async def test_a_sweep_counts_what_we_refused_and_a_peer_dead_lettered_as_taken_over(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     buried, refused, untold = harness.publish(3)
@@ -244,7 +244,7 @@ async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
     assert sorted(chain.from_iterable(batches)) == sorted(set(ids) - set(suspects))
 
 
-async def test_a_recorded_failure_that_is_no_trials_clears_an_entry_of_suspicion(
+async def test_a_recorded_failure_outside_of_a_trial_clears_an_entry_of_suspicion(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     [entry_id] = harness.publish(1)
@@ -316,7 +316,7 @@ async def test_an_own_entry_that_does_not_come_even_alone_holds_nothing_up(
     assert harness.taken() == [fat]
 
 
-async def test_what_a_pass_claimed_and_could_not_read_is_the_next_ones_first(
+async def test_the_next_pass_begins_with_what_the_last_one_claimed_and_could_not_read(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     ids = harness.publish(7)

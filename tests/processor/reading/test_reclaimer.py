@@ -89,7 +89,7 @@ async def test_a_pass_that_failed_is_not_whole_and_nothing_is_forgotten_after_it
     nursery.cancel_scope.cancel()
 
 
-async def test_a_pass_that_redis_refuses_is_told_and_begun_anew_after_the_next_pause(
+async def test_a_pass_that_redis_refuses_is_logged_and_begins_again_after_the_interval(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,
@@ -126,7 +126,7 @@ async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
     nursery.cancel_scope.cancel()
 
 
-async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_after_growing_pauses(
+async def test_passes_that_lose_their_connections_one_after_the_other_begin_again_after_growing_pauses(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,
@@ -165,7 +165,7 @@ async def test_behind_a_proxy_that_closes_what_is_idle_every_pass_claims(
     nursery.cancel_scope.cancel()
 
 
-async def test_with_something_said_every_few_seconds_such_a_proxy_closes_nothing(
+async def test_with_keep_alives_every_few_seconds_such_a_proxy_closes_nothing(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,
@@ -196,7 +196,7 @@ async def test_what_was_claimed_and_lost_on_the_way_is_taken_at_once_and_in_halv
     nursery.cancel_scope.cancel()
 
 
-async def test_one_entry_that_is_lost_again_and_again_holds_no_claim_up(
+async def test_one_entry_that_is_lost_again_and_again_delays_no_claim(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     await left_by_a_peer(harness, 1)
@@ -239,7 +239,7 @@ async def test_without_a_group_there_is_nothing_to_claim_and_nothing_to_complain
     nursery.cancel_scope.cancel()
 
 
-async def test_what_was_claimed_is_handed_over_though_a_stop_was_asked_for(
+async def test_claimed_entries_are_admitted_although_a_stop_is_requested(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, reclaimer: Reclaimer
 ) -> None:
     ids = await left_by_a_peer(harness, 2)

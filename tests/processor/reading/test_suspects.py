@@ -1,4 +1,4 @@
-"""Crash suspects: tried alone, after it was recorded that they are; only the death of the process counts."""
+"""Suspected poison entries: tried in isolation, after the trial was recorded; only the death of the process counts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import NO_ANSWER
 from processor.core.evidence import Evidence
-from processor.settling.acker import Acker
-from processor.settling.failure_recorder import FailureRecorder
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.batches import batch_of, position
 from tests.support.fakes.redis import parse_id
@@ -27,57 +24,15 @@ if TYPE_CHECKING:
     from processor.journal.journal import Journal
     from telemetry._codec import Batch
     from tests.processor.conftest import LogLines
-
-
-class TrialDesk:
-    """Trials of what this consumer has been delivered, and the stages that hear of their outcomes."""
-
-    def __init__(self, harness: RedisHarness) -> None:
-        self.harness = harness
-
-    async def suspects(self, records: int = 1, *, speed: int = 63) -> list[str]:
-        harness = self.harness
-        ids = [harness.add(position(number, 0, speed=speed)) for number in range(records)]
-        await harness.read()
-        for entry_id in ids:
-            harness.suspect(entry_id)
-        return ids
-
-    async def run(self, suspects: Sequence[str]) -> None:
-        """Try them, and let the stages run dry."""
-        await self.harness.suspect_trials.run(suspects)
-        await self.settle()
-
-    async def settle(self) -> None:
-        """Let the stages do what they were given."""
-        harness = self.harness
-        recorder = FailureRecorder(
-            harness.redis,
-            harness.verdicts.clone(),
-            attempts_max=ATTEMPTS_MAX,
-            in_flight=harness.in_flight,
-            journal=harness.journal,
-        )
-        async with trio.open_nursery() as stages:
-            stages.start_soon(
-                Acker(harness.redis, harness.receipts.clone(), in_flight=harness.in_flight).run
-            )
-            stages.start_soon(recorder.run)
-            await wait_all_tasks_blocked()
-            stages.cancel_scope.cancel()
+    from tests.support.trial_harness import TrialHarness
 
 
 class PanicError(BaseException):
     """As a panic of the codec comes out: no Exception."""
 
 
-@pytest.fixture
-def trials(harness: RedisHarness) -> TrialDesk:
-    return TrialDesk(harness)
-
-
 async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, logged: LogLines
 ) -> None:
     [entry_id] = await trials.suspects()
     await trials.run([entry_id])
@@ -93,7 +48,7 @@ async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten
 
 
 async def test_a_trial_counts_like_any_other_read_and_write(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, journal: Journal
 ) -> None:
     [good, known] = await trials.suspects(2)
     await trials.run([good])
@@ -113,7 +68,7 @@ async def test_a_trial_counts_like_any_other_read_and_write(
 
 
 async def test_the_trial_is_recorded_before_the_entry_is_delivered_decoded_and_written(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     [entry_id] = await trials.suspects()
     recorded: list[int] = []
@@ -129,35 +84,9 @@ async def test_the_trial_is_recorded_before_the_entry_is_delivered_decoded_and_w
     assert recorded == [1, 1]
 
 
-async def test_nothing_is_tried_while_postgres_does_not_answer(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
-) -> None:
-    ids = await trials.suspects(3)
-    harness.store.table.reachable = False
-    await trials.run(ids)
-    assert not harness.server.attempts
-    assert all(entry.deliveries == 6 for entry in harness.server.pending.values())
-
-
-async def test_the_rest_is_left_to_a_later_pass_when_postgres_goes_meanwhile(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
-) -> None:
-    ids = await trials.suspects(3)
-
-    def leave() -> None:
-        harness.store.table.reachable = False
-
-    harness.store.before_write = leave
-    await trials.run(ids)
-    assert harness.store.writes == [("staged", 1)]
-    assert not harness.server.attempts
-    assert len(harness.server.pending) == 3
-    assert harness.unaccounted == 0
-
-
 @pytest.mark.parametrize("sqlstate", ["25006", "40P01", "53100", "57P03"])
 async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, sqlstate: str
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, sqlstate: str
 ) -> None:
     [entry_id] = await trials.suspects()
     harness.record(entry_id, 1, NO_ANSWER)
@@ -171,8 +100,12 @@ async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
     )
 
 
-async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, logged: LogLines
+async def test_a_trial_that_ends_without_the_server_leaves_no_dependency_lost(
+    clock: MockClock,
+    harness: RedisHarness,
+    trials: TrialHarness,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     journal.dependency_ready("postgres")
     [entry_id] = await trials.suspects()
@@ -192,7 +125,7 @@ async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
 
 @pytest.mark.parametrize("sqlstate", [None, "57P01", "57014"])
 async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, sqlstate: str | None
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, sqlstate: str | None
 ) -> None:
     [entry_id] = await trials.suspects()
     usable = sqlstate == "57014"
@@ -205,7 +138,7 @@ async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
 
 
 async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, logged: LogLines
 ) -> None:
     [entry_id] = await trials.suspects()
     harness.store.table.killers = {position(0, 0)["device_id"]}
@@ -218,7 +151,7 @@ async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
 
 
 async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     [entry_id] = await trials.suspects()
     harness.store.table.killers = {position(0, 0)["device_id"]}
@@ -230,8 +163,8 @@ async def test_the_dead_letter_of_a_row_that_ends_sessions_is_of_the_write(
 
 
 @pytest.mark.parametrize("sqlstate", ["23514", "P0001", "54000", "0A000", "42883"])
-async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none_and_is_said(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines, sqlstate: str
+async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_is_not_counted_and_is_logged(
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, logged: LogLines, sqlstate: str
 ) -> None:
     harness.store.table.rows.update(rows_of(batch_of([position(90, 0)])))
     [entry_id] = await trials.suspects()
@@ -243,68 +176,8 @@ async def test_a_refusal_by_a_table_that_refuses_sound_rows_too_counts_for_none_
     assert (harness.in_flight.ledger.left_pending, harness.unaccounted) == (1, 0)
 
 
-async def test_without_a_session_of_their_own_suspects_are_tried_on_a_writers_and_it_is_said(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
-) -> None:
-    ids = await trials.suspects(3)
-    await harness.writers.connect()
-    harness.store.table.sessions_max = 1
-    await trials.run(ids)
-    assert harness.writers.writes == [("staged", 1)] * 3
-    assert harness.in_flight.ledger.acked == 3
-    # Once a minute, not once a suspect.
-    [line] = logged.fields(
-        "no session for the trials of crash suspects, a writer's session is used"
-    )
-    assert "too many connections for role" in line["error"]
-
-
-async def test_a_trial_never_comes_between_the_steps_of_a_writer(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, trials: TrialDesk
-) -> None:
-    [entry_id] = await trials.suspects()
-    await harness.writers.connect()
-    harness.store.table.sessions_max = 1
-    async with harness.turn:
-        nursery.start_soon(trials.run, [entry_id])
-        await trio.sleep(5)
-        assert harness.writers.writes == []
-        assert not harness.server.attempts
-    await trio.sleep(1)
-    assert harness.writers.writes == [("staged", 1)]
-
-
-async def test_suspects_wait_for_a_later_pass_while_no_writer_comes_to_an_end_and_it_is_said(
-    clock: MockClock,
-    nursery: trio.Nursery,
-    harness: RedisHarness,
-    trials: TrialDesk,
-    logged: LogLines,
-) -> None:
-    ids = await trials.suspects(3)
-    await harness.writers.connect()
-    harness.store.table.sessions_max = 1
-    async with harness.turn:
-        nursery.start_soon(trials.run, ids)
-        await trio.sleep(60)
-    await wait_all_tasks_blocked()
-    assert harness.writers.writes == []
-    assert not harness.server.attempts
-    assert logged.lines("no session for the trials of crash suspects, they wait")
-
-
-async def test_the_session_of_the_trials_is_open_while_there_are_suspects(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
-) -> None:
-    open_at: list[int] = []
-    harness.store.before_write = lambda: open_at.append(len(harness.store.table.sessions))
-    await trials.run(await trials.suspects(2))
-    assert open_at == [1, 1]
-    assert not harness.store.table.sessions
-
-
 async def test_a_cancelled_trial_is_taken_back(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     [entry_id] = await trials.suspects()
     with trio.move_on_after(10) as scope:
@@ -322,7 +195,7 @@ async def test_a_cancelled_trial_is_taken_back(
 
 
 async def test_a_trial_that_loses_redis_is_taken_back(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     [entry_id] = await trials.suspects()
     harness.stream.faults.before["redeliver"].append(harness.stream.unavailable())
@@ -337,7 +210,7 @@ async def test_a_trial_that_loses_redis_is_taken_back(
 
 @pytest.mark.parametrize("place", ["meet", "write"])
 async def test_a_trial_in_which_the_process_dies_counts(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, place: str
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, place: str
 ) -> None:
     [entry_id] = await trials.suspects()
 
@@ -357,7 +230,11 @@ async def test_a_trial_in_which_the_process_dies_counts(
 
 
 async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, logged: LogLines
+    clock: MockClock,
+    harness: RedisHarness,
+    trials: TrialHarness,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     [entry_id] = await trials.suspects()
 
@@ -381,8 +258,8 @@ async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
     assert harness.in_flight.ledger.dead_lettered == 1
 
 
-async def test_a_refusal_on_trial_takes_the_trials_place(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, logged: LogLines
+async def test_a_refusal_in_a_trial_replaces_the_recorded_trial(
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness, logged: LogLines
 ) -> None:
     harness.store.speed_max = 200
     [entry_id] = await trials.suspects(speed=250)
@@ -394,7 +271,7 @@ async def test_a_refusal_on_trial_takes_the_trials_place(
 
 
 async def test_a_suspect_that_is_no_position_is_refused_like_any_other(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     bad = harness.add_malformed()
     await harness.read()
@@ -405,8 +282,8 @@ async def test_a_suspect_that_is_no_position_is_refused_like_any_other(
     assert harness.store.writes == []
 
 
-async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+async def test_a_refusal_by_a_table_with_another_schema_is_not_counted(
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     harness.store.speed_max = 0
     harness.store.table.differences = ("column tenant is NOT NULL",)
@@ -417,7 +294,11 @@ async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
 
 
 async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_left_to_it(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, logged: LogLines
+    clock: MockClock,
+    harness: RedisHarness,
+    trials: TrialHarness,
+    journal: Journal,
+    logged: LogLines,
 ) -> None:
     trimmed, taken = await trials.suspects(2)
     harness.server.delete(trimmed)
@@ -431,7 +312,7 @@ async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_lef
 
 
 async def test_a_suspect_that_is_trimmed_in_its_trial_is_lost_and_in_no_other_class(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     [entry_id] = await trials.suspects()
     redeliver = harness.stream.redeliver
@@ -447,8 +328,8 @@ async def test_a_suspect_that_is_trimmed_in_its_trial_is_lost_and_in_no_other_cl
     assert not harness.server.attempts
 
 
-async def test_each_suspect_is_tried_alone(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk
+async def test_each_suspect_is_tried_in_isolation(
+    clock: MockClock, harness: RedisHarness, trials: TrialHarness
 ) -> None:
     ids = await trials.suspects(3)
     recorded: list[int] = []

@@ -99,7 +99,7 @@ async def test_refused_rows_stand_alone_in_the_end_and_their_neighbours_are_comm
     }
 
 
-async def test_a_refusal_tells_whose_record_it_was_and_when_and_why(
+async def test_a_refusal_names_the_record_the_time_and_the_reason(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.store.speed_max = 200
@@ -111,7 +111,7 @@ async def test_a_refusal_tells_whose_record_it_was_and_when_and_why(
     assert not refusal.on_trial
 
 
-async def test_pauses_begin_anew_once_something_was_committed(
+async def test_pauses_start_over_once_something_was_committed(
     clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     slow = commits.store.error("canceling statement due to statement timeout", sqlstate="57014")
@@ -234,7 +234,7 @@ async def test_rows_that_a_trigger_discards_are_receipted_and_counted_apart(
     assert (line["inserted"], line["duplicates"], line["discarded"]) == (1, 1, 2)
 
 
-async def test_a_trigger_that_discards_rows_is_said_once_a_minute(
+async def test_a_trigger_that_discards_rows_is_logged_once_a_minute(
     clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.store.table.discarded_devices = {position(1, 0)["device_id"]}

@@ -93,7 +93,7 @@ async def test_rows_that_were_seen_and_did_not_survive_the_promotion_are_written
 
 
 @pytest.mark.parametrize("known", [10, 30])
-async def test_what_a_lost_session_has_seen_is_written_like_anything_else(
+async def test_rows_seen_by_a_lost_session_are_written_like_any_others(
     clock: MockClock, commits: CommitHarness, journal: Journal, batch: Batch, known: int
 ) -> None:
     await stored(commits, rows(known))

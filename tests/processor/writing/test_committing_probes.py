@@ -37,7 +37,7 @@ async def test_known_rows_are_not_written_and_their_records_are_receipted_as_dup
     }
 
 
-async def test_of_rows_that_are_all_known_nothing_is_written(
+async def test_a_batch_whose_rows_are_all_known_is_not_written(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     batch = rows(30)
@@ -75,7 +75,7 @@ async def test_keys_of_more_days_than_a_probe_is_worth_are_staged_unasked(
 
 
 @pytest.mark.parametrize("usable", [True, False])
-async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
+async def test_a_failed_probe_delays_nothing_because_staging_needs_none(
     clock: MockClock, commits: CommitHarness, journal: Journal, *, usable: bool
 ) -> None:
     batch = rows(20)

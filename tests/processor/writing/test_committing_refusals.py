@@ -60,7 +60,7 @@ async def test_a_missing_partition_leaves_its_rows_pending_without_an_attempt_an
     assert "postgres" not in journal.snapshot().unready
 
 
-async def test_what_is_left_pending_is_said_once_a_minute(
+async def test_records_left_pending_are_logged_once_a_minute(
     clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.add_rows(position(90, 0))
@@ -83,7 +83,7 @@ async def test_an_old_row_is_to_blame_for_its_own_time(
     assert commits.store.evidence == [Evidence.TIME]
 
 
-async def test_what_an_empty_table_could_not_tell_is_asked_again_behind_the_first_commit(
+async def test_a_row_refused_by_an_empty_table_is_examined_again_after_the_first_commit(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     # The first row, so that nothing has been committed when it stands alone.
@@ -94,7 +94,7 @@ async def test_what_an_empty_table_could_not_tell_is_asked_again_behind_the_firs
     assert commits.store.evidence == [Evidence.TABLE, Evidence.RECORD]
 
 
-async def test_one_broken_device_fills_a_batch_and_holds_nobody_up(
+async def test_one_broken_device_fills_a_batch_and_delays_no_other(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.add_rows(position(90, 0))
@@ -104,7 +104,7 @@ async def test_one_broken_device_fills_a_batch_and_holds_nobody_up(
     assert commits.receipted_ids == ["151-0"]
 
 
-async def test_a_verdict_holds_for_refusals_alike_and_no_others(
+async def test_evidence_holds_for_refusals_alike_and_no_others(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.add_rows(position(90, 0))

@@ -119,7 +119,7 @@ async def test_a_canary_that_is_not_accepted_blames_no_batch(
     assert commits.store.canaries == 3
 
 
-async def test_a_failure_to_connect_is_none_of_the_batchs(
+async def test_a_failure_to_connect_is_not_blamed_on_the_batch(
     clock: MockClock, nursery: trio.Nursery, commits: CommitHarness
 ) -> None:
     def go_away() -> None:

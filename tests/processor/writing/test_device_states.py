@@ -26,7 +26,7 @@ DAY_S = 86_400
 
 
 class AskedStore(FakeStore):
-    """A FakeStore that remembers what it was asked: the query, how many devices, since when."""
+    """A FakeStore that records its restore queries: the query, how many devices, since when."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,8 +39,8 @@ class AskedStore(FakeStore):
         return await super().restore(query, device_ids, since)
 
 
-class Bench:
-    """A writer's devices, at the noon of most positions."""
+class DevicesHarness:
+    """The devices of one writer, at noon."""
 
     def __init__(self, journal: Journal, *others: Doors) -> None:
         self.store = AskedStore()
@@ -53,11 +53,11 @@ class Bench:
         )
 
     @property
-    def looks(self) -> list[tuple[int, datetime | None]]:
+    def queries(self) -> list[tuple[int, datetime | None]]:
         return [(devices, since) for _, devices, since in self.store.asked]
 
-    async def take_in(self, batch: Batch) -> int:
-        """What a writer does before it writes; how many keys it would have to probe."""
+    async def prepare(self, batch: Batch) -> int:
+        """Prepare a batch as a writer does. Returns how many keys it would have to probe."""
         return len(await self.devices.prepare(batch))
 
     def fail_next(self, failures: int = 1) -> None:
@@ -67,7 +67,7 @@ class Bench:
 
 
 class Doors:
-    """An accumulator of a later feature: what the last row of its own table says, until a batch comes."""
+    """An accumulator as a later feature may declare it, restored from a table of its own."""
 
     name = "doors"
     query = "SELECT device_id, is_open FROM doors"
@@ -96,84 +96,88 @@ def it_is_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bench(journal: Journal) -> Bench:
-    return Bench(journal)
+def known_devices(journal: Journal) -> DevicesHarness:
+    return DevicesHarness(journal)
 
 
 def counts(journal: Journal) -> tuple[int, int, int]:
-    """KnownDevices restored, empty, failed."""
+    """Devices restored, found empty, and failed."""
     found = journal.snapshot().rehydrations
     return found["restored"], found["empty"], found["failed"]
 
 
-async def test_what_is_newer_than_the_newest_row_needs_no_probe(bench: Bench) -> None:
-    await bench.store.copy_direct(rows(20))
-    assert await bench.take_in(rows(40, first_second=1)) == 10
+async def test_what_is_newer_than_the_newest_row_needs_no_probe(
+    known_devices: DevicesHarness,
+) -> None:
+    await known_devices.store.copy_direct(rows(20))
+    assert await known_devices.prepare(rows(40, first_second=1)) == 10
 
 
-async def test_a_position_is_restored_before_the_batch_is_taken_in(bench: Bench) -> None:
-    await bench.store.copy_direct(batch_of([position(0, 5, latitude=7)]))
-    await bench.take_in(batch_of([position(0, 1, latitude=1)]))
-    state = bench.states.get(position(0, 0)["device_id"])
+async def test_a_position_is_restored_before_the_batch_is_taken_in(
+    known_devices: DevicesHarness,
+) -> None:
+    await known_devices.store.copy_direct(batch_of([position(0, 5, latitude=7)]))
+    await known_devices.prepare(batch_of([position(0, 1, latitude=1)]))
+    state = known_devices.states.get(position(0, 0)["device_id"])
     assert state is not None
     assert state.latitude == 7
 
 
 async def test_all_cold_devices_are_asked_for_at_once_and_those_not_found_again_without_a_bound(
-    bench: Bench,
+    known_devices: DevicesHarness,
 ) -> None:
     recent = [position(device, 0) for device in range(3)]
-    await bench.store.copy_direct(batch_of([*recent, position(3, -9 * DAY_S)]))
-    await bench.take_in(batch_of(position(device, 60) for device in range(5)))
-    assert bench.looks == [(5, NOON - timedelta(days=7)), (2, None)]
+    await known_devices.store.copy_direct(batch_of([*recent, position(3, -9 * DAY_S)]))
+    await known_devices.prepare(batch_of(position(device, 60) for device in range(5)))
+    assert known_devices.queries == [(5, NOON - timedelta(days=7)), (2, None)]
 
 
 async def test_the_answer_is_remembered_of_devices_without_rows_too(
-    bench: Bench, journal: Journal
+    known_devices: DevicesHarness, journal: Journal
 ) -> None:
-    await bench.store.copy_direct(rows(3, devices=3))
-    assert await bench.take_in(rows(10, first_second=1)) == 0
-    assert await bench.take_in(rows(10, first_second=2)) == 0
-    assert len(bench.looks) == 2
+    await known_devices.store.copy_direct(rows(3, devices=3))
+    assert await known_devices.prepare(rows(10, first_second=1)) == 0
+    assert await known_devices.prepare(rows(10, first_second=2)) == 0
+    assert len(known_devices.queries) == 2
     assert counts(journal) == (3, 7, 0)
 
 
-async def test_a_batch_of_known_devices_asks_nothing(bench: Bench) -> None:
-    await bench.take_in(rows(10))
-    bench.store.asked.clear()
-    await bench.take_in(rows(10))
-    assert bench.looks == []
+async def test_a_batch_of_known_devices_asks_nothing(known_devices: DevicesHarness) -> None:
+    await known_devices.prepare(rows(10))
+    known_devices.store.asked.clear()
+    await known_devices.prepare(rows(10))
+    assert known_devices.queries == []
 
 
-async def test_a_failure_leaves_devices_cold_and_is_counted_and_told(
-    bench: Bench, journal: Journal, logged: LogLines
+async def test_a_failure_leaves_devices_cold_and_is_counted_and_logged(
+    known_devices: DevicesHarness, journal: Journal, logged: LogLines
 ) -> None:
-    bench.fail_next()
-    assert await bench.take_in(rows(10)) == 10
-    assert len(bench.states.cold(rows(10))) == 10
+    known_devices.fail_next()
+    assert await known_devices.prepare(rows(10)) == 10
+    assert len(known_devices.states.cold(rows(10))) == 10
     assert counts(journal) == (0, 0, 10)
     [line] = logged.fields("rehydration failed")
     assert (line["devices"], line["sqlstate"]) == (10, "57014")
 
 
 async def test_after_a_failure_devices_are_asked_for_again_but_not_on_every_batch(
-    clock: MockClock, bench: Bench, journal: Journal
+    clock: MockClock, known_devices: DevicesHarness, journal: Journal
 ) -> None:
-    await bench.store.copy_direct(rows(10))
-    bench.fail_next()
-    await bench.take_in(rows(10, first_second=1))
+    await known_devices.store.copy_direct(rows(10))
+    known_devices.fail_next()
+    await known_devices.prepare(rows(10, first_second=1))
     await trio.sleep(PAUSE_S - 0.001)
-    assert await bench.take_in(rows(10, first_second=2)) == 10
-    assert len(bench.looks) == 1
+    assert await known_devices.prepare(rows(10, first_second=2)) == 10
+    assert len(known_devices.queries) == 1
     await trio.sleep(0.001)
-    assert await bench.take_in(rows(10, first_second=3)) == 0
+    assert await known_devices.prepare(rows(10, first_second=3)) == 0
     assert counts(journal) == (10, 0, 10)
 
 
-async def test_what_the_first_look_found_stays_when_the_second_fails(
-    bench: Bench, journal: Journal
+async def test_devices_found_by_the_first_query_stay_restored_when_the_second_fails(
+    known_devices: DevicesHarness, journal: Journal
 ) -> None:
-    await bench.store.copy_direct(batch_of(position(device, 0) for device in range(3)))
+    await known_devices.store.copy_direct(batch_of(position(device, 0) for device in range(3)))
 
     class Impatient(AskedStore):
         async def restore(
@@ -183,42 +187,44 @@ async def test_what_the_first_look_found_stays_when_the_second_fails(
                 raise self.error("too slow", sqlstate="57014")
             return await super().restore(query, device_ids, since)
 
-    bench.store.__class__ = Impatient
+    known_devices.store.__class__ = Impatient
     batch = batch_of(position(device, 60) for device in range(5))
-    assert await bench.take_in(batch) == 2
+    assert await known_devices.prepare(batch) == 2
     assert counts(journal) == (3, 0, 2)
 
 
-async def test_a_cancelled_look_leaves_devices_cold_and_the_next_one_warms_them(
-    clock: MockClock, bench: Bench, journal: Journal
+async def test_a_cancelled_query_leaves_devices_cold_and_the_next_one_restores_them(
+    clock: MockClock, known_devices: DevicesHarness, journal: Journal
 ) -> None:
-    bench.store.table.answers = trio.Event()
+    known_devices.store.table.answers = trio.Event()
     with trio.move_on_after(1) as scope:
-        await bench.take_in(rows(10))
+        await known_devices.prepare(rows(10))
     assert scope.cancelled_caught
-    assert len(bench.states.cold(rows(10))) == 10
-    bench.store.table.answers.set()
-    await bench.take_in(rows(10))
+    assert len(known_devices.states.cold(rows(10))) == 10
+    known_devices.store.table.answers.set()
+    await known_devices.prepare(rows(10))
     assert counts(journal) == (0, 10, 0)
 
 
-async def test_more_devices_than_one_look_takes_are_restored_by_later_batches(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+async def test_devices_beyond_the_limit_of_one_query_are_restored_by_later_batches(
+    known_devices: DevicesHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device_states, "RECENT_DEVICES_MAX", 8)
     monkeypatch.setattr(device_states, "EVER_DEVICES_MAX", 3)
-    await bench.store.copy_direct(batch_of(position(device, 0) for device in range(4)))
+    await known_devices.store.copy_direct(batch_of(position(device, 0) for device in range(4)))
     batch = batch_of(position(device, 60) for device in range(10))
     cold = []
     for _ in range(3):
-        await bench.take_in(batch)
-        cold.append(len(bench.states.cold(batch)))
+        await known_devices.prepare(batch)
+        cold.append(len(known_devices.states.cold(batch)))
     assert cold == [3, 0, 0]
-    assert [devices for devices, _ in bench.looks] == [8, 3, 3, 3]
+    assert [devices for devices, _ in known_devices.queries] == [8, 3, 3, 3]
 
 
-async def test_the_devices_in_memory_are_reported(bench: Bench, journal: Journal) -> None:
-    await bench.take_in(rows(10))
+async def test_the_devices_in_memory_are_reported(
+    known_devices: DevicesHarness, journal: Journal
+) -> None:
+    await known_devices.prepare(rows(10))
     assert journal.snapshot().device_state_size == 10
 
 
@@ -226,21 +232,21 @@ async def test_another_accumulator_is_restored_by_its_own_query_and_updated_with
     journal: Journal,
 ) -> None:
     doors = Doors()
-    bench = Bench(journal, doors)
+    known_devices = DevicesHarness(journal, doors)
     known = position(0, 0)["device_id"]
-    bench.store.table.found_by[Doors.query] = {known: (known, True)}
-    await bench.take_in(rows(2))
-    await bench.take_in(rows(2))
+    known_devices.store.table.found_by[Doors.query] = {known: (known, True)}
+    await known_devices.prepare(rows(2))
+    await known_devices.prepare(rows(2))
     assert doors.is_open == {known: True, position(1, 0)["device_id"]: None}
     assert doors.updated == [(2, NOON_MS), (2, NOON_MS)]
-    assert [query for query, *_ in bench.store.asked].count(Doors.query) == 2
+    assert [query for query, *_ in known_devices.store.asked].count(Doors.query) == 2
 
 
 async def test_an_accumulator_that_cannot_be_restored_holds_up_no_other(journal: Journal) -> None:
     doors = Doors()
-    bench = Bench(journal, doors)
-    bench.fail_next()
-    assert await bench.take_in(rows(10)) == 10
+    known_devices = DevicesHarness(journal, doors)
+    known_devices.fail_next()
+    assert await known_devices.prepare(rows(10)) == 10
     assert len(doors.is_open) == 10
-    assert NEWEST_POSITIONS in [query for query, *_ in bench.store.asked]
+    assert NEWEST_POSITIONS in [query for query, *_ in known_devices.store.asked]
     assert counts(journal) == (0, 10, 10)

@@ -28,7 +28,7 @@ LINGER_S = 0.005
 ROWS_MAX = 100
 
 
-class Bench:
+class WriterHarness:
     """A writer between its two channels."""
 
     def __init__(self, journal: Journal, backoff: Backoff) -> None:
@@ -67,8 +67,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(journal: Journal, backoff: Backoff) -> Bench:
-    return Bench(journal, backoff)
+def writer_harness(journal: Journal, backoff: Backoff) -> WriterHarness:
+    return WriterHarness(journal, backoff)
 
 
 def some(count: int, first_second: int) -> Batch:
@@ -76,149 +76,153 @@ def some(count: int, first_second: int) -> Batch:
 
 
 async def test_a_free_writer_waits_for_more_no_longer_than_its_linger(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    nursery.start_soon(bench.writer.run)
+    nursery.start_soon(writer_harness.writer.run)
     began = trio.current_time()
     written_at: list[float] = []
-    bench.store.before_write = lambda: written_at.append(trio.current_time() - began)
-    bench.put(some(1, 0))
+    writer_harness.store.before_write = lambda: written_at.append(trio.current_time() - began)
+    writer_harness.put(some(1, 0))
     await trio.sleep(LINGER_S * 0.6)
-    bench.put(some(1, 100))
+    writer_harness.put(some(1, 100))
     await trio.sleep(LINGER_S)
-    bench.put(some(1, 200))
+    writer_harness.put(some(1, 200))
     await trio.sleep(LINGER_S * 2)
     # The first row's age decides, and what comes later waits for itself.
-    assert bench.write_sizes == [2, 1]
+    assert writer_harness.write_sizes == [2, 1]
     assert written_at == pytest.approx([LINGER_S, LINGER_S * 2.6])
-    bench.inlet.close()
+    writer_harness.inlet.close()
 
 
 async def test_a_full_batch_does_not_linger(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    nursery.start_soon(bench.writer.run)
+    nursery.start_soon(writer_harness.writer.run)
     began = trio.current_time()
-    bench.put(some(ROWS_MAX, 0))
-    assert (await bench.receipts.receive()).inserted == ROWS_MAX
+    writer_harness.put(some(ROWS_MAX, 0))
+    assert (await writer_harness.receipts.receive()).inserted == ROWS_MAX
     assert trio.current_time() == began
-    bench.inlet.close()
+    writer_harness.inlet.close()
 
 
 async def test_under_load_batches_grow_to_their_limit_and_no_further(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    nursery.start_soon(bench.writer.run)
-    bench.store.table.answers = trio.Event()
-    bench.put(some(1, 0))
+    nursery.start_soon(writer_harness.writer.run)
+    writer_harness.store.table.answers = trio.Event()
+    writer_harness.put(some(1, 0))
     await trio.sleep(1)
     for hour in range(1, 11):
-        bench.put(some(30, hour * 3_600))
-    bench.put(some(2 * ROWS_MAX + 20, 20 * 3_600))
-    bench.store.table.answers.set()
-    bench.inlet.close()
+        writer_harness.put(some(30, hour * 3_600))
+    writer_harness.put(some(2 * ROWS_MAX + 20, 20 * 3_600))
+    writer_harness.store.table.answers.set()
+    writer_harness.inlet.close()
     await wait_all_tasks_blocked()
-    assert [receipt.inserted async for receipt in bench.receipts] == bench.write_sizes
-    assert bench.write_sizes[:4] == [1, 90, 90, 90]
-    assert sum(bench.write_sizes) == 1 + 300 + 220
-    assert max(bench.write_sizes) <= ROWS_MAX
+    assert [
+        receipt.inserted async for receipt in writer_harness.receipts
+    ] == writer_harness.write_sizes
+    assert writer_harness.write_sizes[:4] == [1, 90, 90, 90]
+    assert sum(writer_harness.write_sizes) == 1 + 300 + 220
+    assert max(writer_harness.write_sizes) <= ROWS_MAX
 
 
-async def test_nobody_else_has_its_turn_while_a_batch_is_under_way(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+async def test_no_other_task_gets_the_turn_while_a_batch_is_written(
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    nursery.start_soon(bench.writer.run)
-    bench.store.table.answers = trio.Event()
-    bench.put(some(1, 0))
+    nursery.start_soon(writer_harness.writer.run)
+    writer_harness.store.table.answers = trio.Event()
+    writer_harness.put(some(1, 0))
     await trio.sleep(1)
-    assert bench.turn.locked()
-    bench.store.table.answers.set()
+    assert writer_harness.turn.locked()
+    writer_harness.store.table.answers.set()
     await trio.sleep(1)
-    assert not bench.turn.locked()
-    bench.inlet.close()
+    assert not writer_harness.turn.locked()
+    writer_harness.inlet.close()
 
 
 async def test_a_closed_inlet_is_written_to_its_end_and_the_receipts_are_closed(
-    clock: MockClock, bench: Bench
+    clock: MockClock, writer_harness: WriterHarness
 ) -> None:
     for hour in range(5):
-        bench.put(some(30, hour * 3_600))
-    bench.inlet.close()
-    await bench.writer.run()
-    receipts = [receipt async for receipt in bench.receipts]
+        writer_harness.put(some(30, hour * 3_600))
+    writer_harness.inlet.close()
+    await writer_harness.writer.run()
+    receipts = [receipt async for receipt in writer_harness.receipts]
     assert sum(receipt.inserted for receipt in receipts) == 150
-    assert len(bench.store.table.rows) == 150
+    assert len(writer_harness.store.table.rows) == 150
 
 
 async def test_device_states_are_updated_before_the_write(
-    clock: MockClock, bench: Bench, journal: Journal
+    clock: MockClock, writer_harness: WriterHarness, journal: Journal
 ) -> None:
     device = position(1, 0)["device_id"]
     seen: list[int] = []
 
     def look() -> None:
-        state = bench.states.get(device)
+        state = writer_harness.states.get(device)
         assert state is not None
         seen.append(state.session_records)
 
-    bench.store.before_write = look
-    bench.put(batch_of([position(1, 0), position(1, 7)]))
-    bench.inlet.close()
-    await bench.writer.run()
+    writer_harness.store.before_write = look
+    writer_harness.put(batch_of([position(1, 0), position(1, 7)]))
+    writer_harness.inlet.close()
+    await writer_harness.writer.run()
     assert seen == [2]
     assert journal.snapshot().device_state_size == 1
 
 
 async def test_refused_records_are_sent_to_be_recorded_and_their_neighbours_receipted(
-    clock: MockClock, bench: Bench, journal: Journal
+    clock: MockClock, writer_harness: WriterHarness, journal: Journal
 ) -> None:
-    bench.store.speed_max = 200
-    bench.put(batch_of([position(1, 0), position(2, 0, speed=250), position(3, 0)]))
-    bench.inlet.close()
-    await bench.writer.run()
-    failure = await bench.only_failure()
+    writer_harness.store.speed_max = 200
+    writer_harness.put(batch_of([position(1, 0), position(2, 0, speed=250), position(3, 0)]))
+    writer_harness.inlet.close()
+    await writer_harness.writer.run()
+    failure = await writer_harness.only_failure()
     assert (failure.entry_id, failure.code, failure.sqlstate) == (
         "2-0",
         "refused_by_server",
         "23514",
     )
-    receipted = [each async for receipt in bench.receipts for each in receipt.batch.entry_ids]
+    receipted = [
+        each async for receipt in writer_harness.receipts for each in receipt.batch.entry_ids
+    ]
     assert sorted(receipted) == ["1-0", "3-0"]
     assert journal.snapshot().position_writes["failed"] == 1
 
 
 async def test_a_cancelled_writer_closes_all_of_its_channels(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    bench.store.table.answers = trio.Event()
-    bench.put(some(1, 0))
+    writer_harness.store.table.answers = trio.Event()
+    writer_harness.put(some(1, 0))
     with trio.move_on_after(10):
-        await bench.writer.run()
+        await writer_harness.writer.run()
     with pytest.raises(trio.BrokenResourceError):
-        bench.inlet.send_nowait(some(1, 0))
+        writer_harness.inlet.send_nowait(some(1, 0))
     with pytest.raises(trio.EndOfChannel):
-        await bench.receipts.receive()
+        await writer_harness.receipts.receive()
     with pytest.raises(trio.EndOfChannel):
-        await bench.failures.receive()
+        await writer_harness.failures.receive()
 
 
 async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench, journal: Journal
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness, journal: Journal
 ) -> None:
-    bench.store.table.reachable = False
+    writer_harness.store.table.reachable = False
     for hour in range(5):
-        bench.put(some(30, hour * 3_600))
-    bench.inlet.close()
+        writer_harness.put(some(30, hour * 3_600))
+    writer_harness.inlet.close()
 
     async def mend() -> None:
         await trio.sleep(600)
         assert "refused" in journal.snapshot().unready["postgres"]
-        bench.store.table.reachable = True
+        writer_harness.store.table.reachable = True
 
     nursery.start_soon(mend)
-    await bench.writer.run()
-    assert len(bench.store.table.rows) == 150
-    assert [failures async for failures in bench.failures] == []
+    await writer_harness.writer.run()
+    assert len(writer_harness.store.table.rows) == 150
+    assert [failures async for failures in writer_harness.failures] == []
     assert journal.snapshot().position_writes == {
         "inserted": 150,
         "duplicate": 0,
@@ -227,97 +231,102 @@ async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
     }
 
 
-async def test_the_devices_are_met_before_a_batch_is_written_and_tell_what_is_to_be_probed(
-    clock: MockClock, bench: Bench
+async def test_devices_are_prepared_before_a_batch_is_written_and_only_unproven_rows_are_probed(
+    clock: MockClock, writer_harness: WriterHarness
 ) -> None:
     [device, other] = [position(number, 0)["device_id"] for number in (1, 2)]
-    bench.states.restore([device], [(device, 0, 41.0, 19.0)])
-    bench.store.restore_failures.append(bench.store.error("too slow", sqlstate="57014"))
-    bench.put(batch_of([position(1, 0), position(1, 7), position(2, 0)]))
-    bench.inlet.close()
-    await bench.writer.run()
-    assert bench.store.probes == [1]
-    assert bench.states.get(other) is not None
+    writer_harness.states.restore([device], [(device, 0, 41.0, 19.0)])
+    writer_harness.store.restore_failures.append(
+        writer_harness.store.error("too slow", sqlstate="57014")
+    )
+    writer_harness.put(batch_of([position(1, 0), position(1, 7), position(2, 0)]))
+    writer_harness.inlet.close()
+    await writer_harness.writer.run()
+    assert writer_harness.store.probes == [1]
+    assert writer_harness.states.get(other) is not None
 
 
 async def test_a_lone_row_that_the_table_refuses_is_written_with_what_waits_behind_it(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    bench.store.table.refused_devices[position(1, 0)["device_id"]] = "XX000"
-    nursery.start_soon(bench.writer.run)
-    bench.put(batch_of([position(1, 0)]))
+    writer_harness.store.table.refused_devices[position(1, 0)["device_id"]] = "XX000"
+    nursery.start_soon(writer_harness.writer.run)
+    writer_harness.put(batch_of([position(1, 0)]))
     await trio.sleep(60)
-    assert len(bench.store.writes) > 5
-    bench.put(batch_of([position(2, 0), position(3, 0)]))
-    bench.inlet.close()
-    failure = await bench.only_failure()
+    assert len(writer_harness.store.writes) > 5
+    writer_harness.put(batch_of([position(2, 0), position(3, 0)]))
+    writer_harness.inlet.close()
+    failure = await writer_harness.only_failure()
     assert (failure.entry_id, failure.sqlstate) == ("1-0", "XX000")
-    assert len(bench.store.table.rows) == 2
-    assert bench.states.get(position(3, 0)["device_id"]) is not None
+    assert len(writer_harness.store.table.rows) == 2
+    assert writer_harness.states.get(position(3, 0)["device_id"]) is not None
 
 
-async def test_a_row_that_the_table_refuses_among_others_is_let_go_of_without_an_attempt(
-    clock: MockClock, bench: Bench
+async def test_a_row_that_the_table_refuses_among_others_is_left_pending_without_an_attempt(
+    clock: MockClock, writer_harness: WriterHarness
 ) -> None:
-    bench.store.table.rows.update(rows_of(batch_of([position(9, 0)])))
+    writer_harness.store.table.rows.update(rows_of(batch_of([position(9, 0)])))
     batch = batch_of([position(1, 0), position(1, 50_000)])
     [tomorrow] = {day_of(key) for key in rows_of(batch_of([position(1, 50_000)]))}
-    bench.store.table.refused_days[tomorrow] = "23514"
-    bench.in_flight.held.take(batch, 0)
-    bench.put(batch)
-    bench.inlet.close()
-    await bench.writer.run()
-    assert [failures async for failures in bench.failures] == []
-    assert bench.in_flight.ledger.left_pending == 1
-    assert list(bench.in_flight.refused) == []
-    assert bench.in_flight.absent(["1-0", "2-0"]) == ["2-0"]
+    writer_harness.store.table.refused_days[tomorrow] = "23514"
+    writer_harness.in_flight.held.take(batch, 0)
+    writer_harness.put(batch)
+    writer_harness.inlet.close()
+    await writer_harness.writer.run()
+    assert [failures async for failures in writer_harness.failures] == []
+    assert writer_harness.in_flight.ledger.left_pending == 1
+    assert list(writer_harness.in_flight.refused) == []
+    assert writer_harness.in_flight.absent(["1-0", "2-0"]) == ["2-0"]
 
 
 async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_batch(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    bench.store.table.refused_devices[position(50, 0)["device_id"]] = "XX000"
-    nursery.start_soon(bench.writer.run)
-    bench.put(batch_of([position(50, 0)]))
+    writer_harness.store.table.refused_devices[position(50, 0)["device_id"]] = "XX000"
+    nursery.start_soon(writer_harness.writer.run)
+    writer_harness.put(batch_of([position(50, 0)]))
     await trio.sleep(60)
     for hour in range(1, 4):
-        bench.put(some(ROWS_MAX, hour * 3_600))
-    bench.inlet.close()
+        writer_harness.put(some(ROWS_MAX, hour * 3_600))
+    writer_harness.inlet.close()
     # Behind the others' commit there are rows to judge it by.
-    await bench.only_failure()
-    assert len(bench.store.table.rows) == 3 * ROWS_MAX
-    assert max(bench.write_sizes) <= ROWS_MAX
+    await writer_harness.only_failure()
+    assert len(writer_harness.store.table.rows) == 3 * ROWS_MAX
+    assert max(writer_harness.write_sizes) <= ROWS_MAX
 
 
-async def test_rows_that_fill_a_batch_and_are_refused_hold_up_none_that_the_table_takes(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench
+async def test_refused_rows_that_fill_a_batch_do_not_keep_out_rows_that_the_table_accepts(
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
-    bench.store.table.rows.update(rows_of(batch_of([position(9, 0)])))
+    writer_harness.store.table.rows.update(rows_of(batch_of([position(9, 0)])))
     tomorrow = batch_of(position(n, 50_000 + n) for n in range(ROWS_MAX))
-    bench.store.table.refused_days = dict.fromkeys(map(day_of, rows_of(tomorrow)), "23514")
-    nursery.start_soon(bench.writer.run)
-    bench.put(tomorrow)
+    writer_harness.store.table.refused_days = dict.fromkeys(map(day_of, rows_of(tomorrow)), "23514")
+    nursery.start_soon(writer_harness.writer.run)
+    writer_harness.put(tomorrow)
     await trio.sleep(60)
-    bench.put(some(30, 3_600))
-    bench.inlet.close()
+    writer_harness.put(some(30, 3_600))
+    writer_harness.inlet.close()
     await trio.sleep(60)
-    assert len(bench.store.table.rows) == 1 + 30
-    assert max(bench.write_sizes) <= ROWS_MAX
+    assert len(writer_harness.store.table.rows) == 1 + 30
+    assert max(writer_harness.write_sizes) <= ROWS_MAX
     nursery.cancel_scope.cancel()
 
 
 async def test_a_held_batch_grows_to_twice_its_size_and_no_further(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    clock: MockClock,
+    nursery: trio.Nursery,
+    writer_harness: WriterHarness,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("processor.writing.writer.HELD_ROWS_MIN", 1)
-    bench.store.table.refuses_all = "54000"
-    nursery.start_soon(bench.writer.run)
+    writer_harness.store.table.refuses_all = "54000"
+    nursery.start_soon(writer_harness.writer.run)
     for hour in range(8):
-        bench.put(some(ROWS_MAX, hour * 3_600))
-    bench.inlet.close()
+        writer_harness.put(some(ROWS_MAX, hour * 3_600))
+    writer_harness.inlet.close()
     await trio.sleep(60)
-    assert bench.inlet.statistics().current_buffer_used == 6
-    bench.store.table.refuses_all = None
-    receipts = [receipt async for receipt in bench.receipts]
+    assert writer_harness.inlet.statistics().current_buffer_used == 6
+    writer_harness.store.table.refuses_all = None
+    receipts = [receipt async for receipt in writer_harness.receipts]
     assert sum(receipt.inserted for receipt in receipts) == 8 * ROWS_MAX
-    assert max(bench.write_sizes) <= ROWS_MAX
+    assert max(writer_harness.write_sizes) <= ROWS_MAX
