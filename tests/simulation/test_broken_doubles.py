@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.core.write_errors import FailureKind as Failing
-from processor.core.write_errors import NextStep, next_step
+from processor.core.write_errors import FailureKind, NextStep, next_step
 from processor.service import pipeline
 from processor.service.pipeline import Pipeline
 from processor.settling.in_flight import InFlight
@@ -103,7 +102,7 @@ def test_an_acknowledgement_of_what_was_merely_seen_is_noticed(
 def test_a_part_that_is_blamed_without_a_canary_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def suspect(case: Case) -> NextStep:
         # Three losses convict, whatever the server does with others meanwhile.
-        if case.kind is Failing.NO_ANSWER:
+        if case.kind is FailureKind.NO_ANSWER:
             return NextStep.REFUSE if case.is_alone else NextStep.SPLIT
         return next_step(case)
 

@@ -30,7 +30,7 @@ EPIDEMIC_ROWS_MIN = 100
 class Bisection(Generic[Item, Reason]):
     """The parts of one batch that are still to be written, of which one is the current one."""
 
-    def __init__(self, batch: Item, path: WriteRoute = WriteRoute.DIRECT) -> None:
+    def __init__(self, batch: Item, route: WriteRoute = WriteRoute.DIRECT) -> None:
         self._part: Part[Item] | None = None
         # The largest first, but those put off last; numbered, so that no two parts are compared.
         self._waiting: list[tuple[bool, int, int, Part[Item]]] = []
@@ -40,8 +40,8 @@ class Bisection(Generic[Item, Reason]):
         # Devices of the records that were refused alone, by entry id.
         self._charged: defaultdict[Charge, dict[str, str]] = defaultdict(dict)
         self._refused: list[RefusedItem[Item, Reason]] = []
-        self._set_aside: list[RefusedItem[Item, Reason]] = []
-        self.add(batch, path)
+        self._aside: list[RefusedItem[Item, Reason]] = []
+        self.add(batch, route)
 
     @property
     def part(self) -> Part[Item] | None:
@@ -59,33 +59,33 @@ class Bisection(Generic[Item, Reason]):
         return list(self._refused)
 
     @property
-    def set_aside(self) -> list[RefusedItem[Item, Reason]]:
+    def aside(self) -> list[RefusedItem[Item, Reason]]:
         """The records refused for the table's sake since the last beginning."""
-        return list(self._set_aside)
+        return list(self._aside)
 
     @property
     def is_fruitless(self) -> bool:
         """Whether the table takes nothing, as far as was tried: nothing was committed beside what was set aside."""
-        if self.has_commits or not self._set_aside:
+        if self.has_commits or not self._aside:
             return False
         return self._part is None or self.is_dubious
 
     @property
     def is_dubious(self) -> bool:
         """Whether enough was set aside to stop trying the rows one by one, whatever was committed before."""
-        return len(self._set_aside) >= self._doubts_max
+        return len(self._aside) >= self._doubts_max
 
     @property
     def rest(self) -> list[Item]:
         """Everything that is not committed: waiting, refused or set aside."""
         current = [self._part.batch] if self._part else []
         waiting = [part.batch for *_, part in self._waiting]
-        return current + waiting + [each.record for each in (*self._refused, *self._set_aside)]
+        return current + waiting + [each.record for each in (*self._refused, *self._aside)]
 
-    def add(self, batch: Item, path: WriteRoute) -> None:
+    def add(self, batch: Item, route: WriteRoute) -> None:
         """More to write, of which nothing is known yet."""
         if batch.records:
-            self._wait(Part(batch, path))
+            self._wait(Part(batch, route))
             if self._part is None:
                 self._next()
 
@@ -101,9 +101,9 @@ class Bisection(Generic[Item, Reason]):
         may have been empty, and has sound rows to show only now.
         """
         if not self.has_commits:
-            for each in self._set_aside:
+            for each in self._aside:
                 self._wait(Part(each.record, WriteRoute.STAGED), is_put_off=True)
-            self._set_aside.clear()
+            self._aside.clear()
         self._rows_committed += self._current.batch.rows
         self._next()
 
@@ -117,8 +117,8 @@ class Bisection(Generic[Item, Reason]):
         part = self._current
         first, second = part.batch.split()
         is_suspected = is_suspected or part.is_suspected
-        self._part = Part(first, part.path, is_suspected)
-        self._wait(Part(second, part.path, is_suspected))
+        self._part = Part(first, part.route, is_suspected)
+        self._wait(Part(second, part.route, is_suspected))
 
     def charge(self, charge: Charge, entry_id: str, device_id: str) -> bool:
         """A record that stands alone was refused; whether that is an epidemic.
@@ -136,9 +136,9 @@ class Bisection(Generic[Item, Reason]):
         """The current part's first record was refused for its own sake."""
         self._refused.append(self._take_out(reason))
 
-    def put_aside(self, reason: Reason) -> None:
+    def set_aside(self, reason: Reason) -> None:
         """The current part's first record was refused for the table's sake."""
-        self._set_aside.append(self._take_out(reason))
+        self._aside.append(self._take_out(reason))
 
     def keep(self, part: Part[Item]) -> None:
         """Write the current part once more, with what is known of it now."""
@@ -149,15 +149,15 @@ class Bisection(Generic[Item, Reason]):
         self._wait(part, is_put_off=True)
         self._next()
 
-    def begin_again(self, batch: Item, path: WriteRoute) -> None:
+    def begin_again(self, batch: Item, route: WriteRoute) -> None:
         """No refusal counts: `batch` is all that was not committed, maybe with neighbours."""
         self._part = None
         self._waiting.clear()
         self._doubts_max *= 2
         self._charged.clear()
         self._refused.clear()
-        self._set_aside.clear()
-        self.add(batch, path)
+        self._aside.clear()
+        self.add(batch, route)
 
     @property
     def _current(self) -> Part[Item]:
@@ -174,7 +174,7 @@ class Bisection(Generic[Item, Reason]):
     def _take_out(self, reason: Reason) -> RefusedItem[Item, Reason]:
         part = self._current
         rest, record = part.batch.take_out(0)
-        self._part = Part(rest, part.path, part.is_suspected) if rest.records else None
+        self._part = Part(rest, part.route, part.is_suspected) if rest.records else None
         if self._part is None:
             self._next()
         return RefusedItem(record, reason)

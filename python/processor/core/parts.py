@@ -35,7 +35,7 @@ class Part(Generic[Item]):
     """What is written with one statement, and how."""
 
     batch: Item
-    path: WriteRoute
+    route: WriteRoute
     is_suspected: bool = False
     """It was cut off a larger one that had no answer, and may hold the row that was to blame."""
     unanswered: int = 0

@@ -101,7 +101,7 @@ UNANSWERED_MAX: Final = 3
 def kind_of(
     sqlstate: str | None,
     *,
-    path: WriteRoute,
+    route: WriteRoute,
     connection_usable: bool,
     in_session: bool,
     awaits_standby: bool = False,
@@ -121,7 +121,7 @@ def kind_of(
             if _is_infrastructure_of_its_own(sqlstate)
             else FailureKind.NO_ANSWER
         )
-    if sqlstate == UNIQUE_VIOLATION and path is WriteRoute.DIRECT:
+    if sqlstate == UNIQUE_VIOLATION and route is WriteRoute.DIRECT:
         # COPY knows no ON CONFLICT: the key is in the table, which is no fault of the record.
         return FailureKind.LOST_RACE
     return FailureKind.REFUSAL if is_refusal(sqlstate) else FailureKind.INFRASTRUCTURE

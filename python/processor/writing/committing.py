@@ -89,7 +89,7 @@ class Committing:
         self._pauses.begin()
         self._diagnosis.begin()
         whole = await self._without_known(batch, unproven)
-        bisection = Bisection[Batch, Decision](whole.batch, whole.path)
+        bisection = Bisection[Batch, Decision](whole.batch, whole.route)
         await self._bisect(bisection)
         failures = [write_failure_of(each.record, each.reason) for each in bisection.refused]
         self._leave(bisection)
@@ -131,7 +131,7 @@ class Committing:
             elif (doubt := _first_doubt(bisection)) is not None:
                 await self._hold(bisection, doubt.error, doubt.why)
             elif bisection.is_fruitless:
-                await self._hold(bisection, bisection.set_aside[0].reason.error, TABLE_REFUSES_ALL)
+                await self._hold(bisection, bisection.aside[0].reason.error, TABLE_REFUSES_ALL)
             else:
                 return
 
@@ -139,7 +139,7 @@ class Committing:
         began = clocks.elapsing_s()
         canary = self._diagnosis.take_canary()
         copy = (
-            self._store.copy_direct if part.path is WriteRoute.DIRECT else self._store.copy_staged
+            self._store.copy_direct if part.route is WriteRoute.DIRECT else self._store.copy_staged
         )
         try:
             commit = await copy(part.batch)
@@ -231,7 +231,7 @@ class Committing:
 
     async def _set_aside(self, bisection: BatchBisection, decision: Decision) -> None:
         """Write the other rows first. If the table or its COMMIT refuses them all, hold the batch instead."""
-        bisection.put_aside(decision)
+        bisection.set_aside(decision)
         if decision.step is NextStep.DOUBT and bisection.is_dubious:
             await self._hold(bisection, decision.error, decision.why)
         elif bisection.is_fruitless and decision.step is NextStep.SET_ASIDE:
@@ -264,7 +264,7 @@ class Committing:
 
     def _leave(self, bisection: BatchBisection) -> None:
         """Leave records pending that the table does not take: others of the batch were committed."""
-        if not (left := bisection.set_aside):
+        if not (left := bisection.aside):
             return
         self._callbacks.leave_pending(Batch.merge([each.record for each in left]))
         error = left[0].reason.error
@@ -273,5 +273,5 @@ class Committing:
 
 def _first_doubt(bisection: BatchBisection) -> Decision | None:
     """The first decision that keeps a row in flight although all other rows are decided."""
-    decisions = (each.reason for each in bisection.set_aside)
+    decisions = (each.reason for each in bisection.aside)
     return next((decision for decision in decisions if decision.step is NextStep.DOUBT), None)

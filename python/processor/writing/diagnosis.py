@@ -86,7 +86,7 @@ class Diagnosis:
         the session.
         """
         part = _after(part, error, canary)
-        kind = _kind(error, part.path)
+        kind = _kind(error, part.route)
         case = Case(
             kind=kind,
             is_alone=part.is_alone,
@@ -172,10 +172,10 @@ def charge_of(error: PostgresError) -> Charge:
     return Charge(error.sqlstate, error.constraint)
 
 
-def _kind(error: PostgresError, path: WriteRoute) -> FailureKind:
+def _kind(error: PostgresError, route: WriteRoute) -> FailureKind:
     return kind_of(
         error.sqlstate,
-        path=path,
+        route=route,
         connection_usable=error.connection_usable,
         in_session=error.session is not None,
         awaits_standby=error.awaits_standby,
@@ -187,8 +187,8 @@ def _after(part: Part[Batch], error: PostgresError, canary: Commit | None) -> Pa
     if error.session is None:
         # Without a session it was not tried.
         return part
-    if _kind(error, part.path) is not FailureKind.NO_ANSWER:
-        return part if _kind(error, part.path) is FailureKind.REFUSAL else part.answered()
+    if _kind(error, part.route) is not FailureKind.NO_ANSWER:
+        return part if _kind(error, part.route) is FailureKind.REFUSAL else part.answered()
     is_behind = part.is_alone and canary is not None and canary.session == error.session
     return part.without_answer(behind_canary=is_behind)
 

@@ -55,30 +55,30 @@ class Server:
     committed: set[int] = field(default_factory=set)
     statements: int = 0
 
-    def write(self, dissection: Bisection[Rows, str], *, of_the_table: bool = False) -> None:
-        part = dissection.part
+    def write(self, bisection: Bisection[Rows, str], *, of_the_table: bool = False) -> None:
+        part = bisection.part
         assert part is not None
         self.statements += 1
         if not self.bad & part.batch.written:
             self.committed |= {record for row in part.batch.held for record in row}
-            dissection.commit()
+            bisection.commit()
         elif part.batch.rows > 1:
-            dissection.split()
+            bisection.split()
         elif of_the_table:
-            dissection.put_aside("the table's")
+            bisection.set_aside("the table's")
         else:
-            dissection.refuse("refused")
+            bisection.refuse("refused")
 
 
-def dissect(batch: Rows, bad: set[int], *, of_the_table: bool = False) -> tuple[Server, set[int]]:
+def bisect(batch: Rows, bad: set[int], *, of_the_table: bool = False) -> tuple[Server, set[int]]:
     """The server after it, and the records that it refused when they stood alone."""
     server = Server(bad)
-    dissection = Bisection[Rows, str](batch)
-    while dissection.part:
-        server.write(dissection, of_the_table=of_the_table)
-        if dissection.is_fruitless:
-            dissection.begin_again(merge(dissection.rest), WriteRoute.STAGED)
-    found = (*dissection.refused, *dissection.set_aside)
+    bisection = Bisection[Rows, str](batch)
+    while bisection.part:
+        server.write(bisection, of_the_table=of_the_table)
+        if bisection.is_fruitless:
+            bisection.begin_again(merge(bisection.rest), WriteRoute.STAGED)
+    found = (*bisection.refused, *bisection.aside)
     return server, {each.record.held[0][0] for each in found}
 
 
@@ -92,7 +92,7 @@ def test_every_bad_record_is_found_within_the_bound_and_all_others_are_committed
 ) -> None:
     batch = rows(count, repeats)
     bad = data.draw(st.sets(st.integers(0, count * repeats - 1), max_size=12))
-    server, refused = dissect(batch, bad)
+    server, refused = bisect(batch, bad)
     # A repeat is looked at only if what stood before it was refused.
     met = {each for row in batch.held for n, each in enumerate(row) if bad.issuperset(row[: n + 1])}
     assert refused == met
@@ -107,7 +107,7 @@ def test_every_bad_record_is_found_within_the_bound_and_all_others_are_committed
 
 @pytest.mark.parametrize("position", [0, 1, 9_999, 10_000, 19_999])
 def test_one_bad_row_among_twenty_thousand_takes_thirty_statements_at_most(position: int) -> None:
-    server, refused = dissect(rows(20_000), {position})
+    server, refused = bisect(rows(20_000), {position})
     assert refused == {position}
     assert server.statements - 1 <= 30
 
@@ -117,60 +117,60 @@ def test_what_is_refused_for_the_tables_sake_is_set_aside_once_a_neighbour_is_co
     count: int, data: st.DataObject
 ) -> None:
     bad = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=count - 1))
-    server, set_aside = dissect(rows(count), bad, of_the_table=True)
+    server, set_aside = bisect(rows(count), bad, of_the_table=True)
     assert set_aside == bad
     assert server.committed == set(range(count)) - bad
 
 
 def test_a_table_that_takes_no_row_at_all_is_told_at_the_last() -> None:
-    dissection = Bisection[Rows, str](rows(3))
+    bisection = Bisection[Rows, str](rows(3))
     server = Server({0, 1, 2})
-    while dissection.part:
-        assert not dissection.is_fruitless
-        server.write(dissection, of_the_table=True)
-    assert dissection.is_fruitless
-    assert dissection.refused == []
-    assert merge(dissection.rest) == rows(3)
+    while bisection.part:
+        assert not bisection.is_fruitless
+        server.write(bisection, of_the_table=True)
+    assert bisection.is_fruitless
+    assert bisection.refused == []
+    assert merge(bisection.rest) == rows(3)
 
 
 def test_a_table_that_takes_nothing_is_told_after_a_few_rows_and_each_time_after_more() -> None:
-    dissection = Bisection[Rows, str](rows(1_000))
+    bisection = Bisection[Rows, str](rows(1_000))
     server = Server(set(range(1_000)))
     set_aside = []
     for _ in range(3):
-        while not dissection.is_fruitless:
-            server.write(dissection, of_the_table=True)
-        set_aside.append(len(dissection.set_aside))
-        dissection.begin_again(merge(dissection.rest), WriteRoute.STAGED)
+        while not bisection.is_fruitless:
+            server.write(bisection, of_the_table=True)
+        set_aside.append(len(bisection.aside))
+        bisection.begin_again(merge(bisection.rest), WriteRoute.STAGED)
     assert set_aside == [DOUBTS_MAX, 2 * DOUBTS_MAX, 4 * DOUBTS_MAX]
 
 
 def test_one_commit_is_enough_to_believe_in_the_table() -> None:
-    dissection = Bisection[Rows, str](rows(200))
+    bisection = Bisection[Rows, str](rows(200))
     server = Server(set(range(100)))
-    while dissection.part:
-        server.write(dissection, of_the_table=True)
-        if dissection.has_commits:
-            assert not dissection.is_fruitless
-    assert len(dissection.set_aside) == 100
+    while bisection.part:
+        server.write(bisection, of_the_table=True)
+        if bisection.has_commits:
+            assert not bisection.is_fruitless
+    assert len(bisection.aside) == 100
 
 
 def test_the_first_row_stands_alone_after_one_statement_a_level() -> None:
     server = Server(set(range(20_000)))
-    dissection = Bisection[Rows, str](rows(20_000))
-    while not dissection.refused:
-        server.write(dissection)
+    bisection = Bisection[Rows, str](rows(20_000))
+    while not bisection.refused:
+        server.write(bisection)
     assert server.statements <= 16
 
 
-def charge_all(dissection: Bisection[Rows, str], server: Server, devices: dict[int, str]) -> bool:
-    """Dissect, with every row that stands alone charged; whether that was ever an epidemic."""
-    while part := dissection.part:
+def charge_all(bisection: Bisection[Rows, str], server: Server, devices: dict[int, str]) -> bool:
+    """Bisect, with every row that stands alone charged; whether that was ever an epidemic."""
+    while part := bisection.part:
         [record, *others] = sorted(part.batch.written)
         is_refused_alone = record in server.bad and not others
-        if is_refused_alone and dissection.charge(ALIKE, str(record), devices[record]):
+        if is_refused_alone and bisection.charge(ALIKE, str(record), devices[record]):
             return True
-        server.write(dissection)
+        server.write(bisection)
     return False
 
 
@@ -183,11 +183,11 @@ def test_most_rows_refused_alike_are_an_epidemic_and_half_of_them_are_none(
 ) -> None:
     devices = {n: str(n % 7) for n in range(1_000)}
     server = Server({n for n in range(1_000) if n * 37 % 100 < bad})
-    dissection = Bisection[Rows, str](rows(1_000))
-    assert charge_all(dissection, server, devices) is is_epidemic
+    bisection = Bisection[Rows, str](rows(1_000))
+    assert charge_all(bisection, server, devices) is is_epidemic
     if is_epidemic:
         # Long before the last row.
-        assert len(dissection.refused) < 500
+        assert len(bisection.refused) < 500
 
 
 def test_one_broken_device_alone_is_no_epidemic() -> None:
@@ -210,73 +210,73 @@ def test_less_than_a_hundred_rows_are_no_epidemic() -> None:
 
 
 def test_refusals_that_differ_are_no_epidemic() -> None:
-    dissection = Bisection[Rows, str](rows(200))
+    bisection = Bisection[Rows, str](rows(200))
     for n in range(200):
         charge = Charge("23514", f"constraint_{n % 3}")
-        assert not dissection.charge(charge, str(n), str(n))
+        assert not bisection.charge(charge, str(n), str(n))
 
 
 def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too() -> None:
-    dissection = Bisection[Rows, str](rows(150))
+    bisection = Bisection[Rows, str](rows(150))
     server = Server(set(range(60, 150)))
     devices = {n: str(n) for n in range(150)}
-    assert charge_all(dissection, server, devices)
-    rest = merge(dissection.rest)
-    dissection.begin_again(rest, WriteRoute.STAGED)
+    assert charge_all(bisection, server, devices)
+    rest = merge(bisection.rest)
+    bisection.begin_again(rest, WriteRoute.STAGED)
     assert rest.rows < 100
-    assert charge_all(dissection, server, devices)
+    assert charge_all(bisection, server, devices)
 
 
 def test_nothing_counts_after_a_new_beginning_and_neighbours_may_join() -> None:
-    dissection = Bisection[Rows, str](rows(1))
-    Server({0}).write(dissection)
-    assert len(dissection.refused) == 1
-    dissection.begin_again(rows(4), WriteRoute.STAGED)
-    assert dissection.refused == []
-    assert dissection.part is not None
-    assert dissection.part.batch == rows(4)
+    bisection = Bisection[Rows, str](rows(1))
+    Server({0}).write(bisection)
+    assert len(bisection.refused) == 1
+    bisection.begin_again(rows(4), WriteRoute.STAGED)
+    assert bisection.refused == []
+    assert bisection.part is not None
+    assert bisection.part.batch == rows(4)
 
 
 def test_a_lost_race_is_staged_and_so_are_the_halves_of_what_was_staged() -> None:
-    dissection = Bisection[Rows, str](rows(4))
-    dissection.stage()
-    dissection.split()
-    while (part := dissection.part) is not None:
-        assert part.path is WriteRoute.STAGED
-        dissection.commit()
+    bisection = Bisection[Rows, str](rows(4))
+    bisection.stage()
+    bisection.split()
+    while (part := bisection.part) is not None:
+        assert part.route is WriteRoute.STAGED
+        bisection.commit()
 
 
 def test_what_is_put_off_waits_behind_the_others_however_large_it_is() -> None:
-    dissection = Bisection[Rows, str](rows(9))
-    dissection.split()
-    dissection.split()
-    first = dissection.part
+    bisection = Bisection[Rows, str](rows(9))
+    bisection.split()
+    bisection.split()
+    first = bisection.part
     assert first is not None
-    dissection.postpone(first)
+    bisection.postpone(first)
     written: list[Rows] = []
-    while (part := dissection.part) is not None:
+    while (part := bisection.part) is not None:
         written.append(part.batch)
-        dissection.commit()
+        bisection.commit()
     assert written[-1] == first.batch
     assert merge(written) == rows(9)
 
 
 def test_a_part_is_cut_to_the_size_that_goes_through() -> None:
-    dissection = Bisection[Rows, str](rows(1_000))
+    bisection = Bisection[Rows, str](rows(1_000))
     sizes = []
-    dissection.cut(300)
-    while (part := dissection.part) is not None:
+    bisection.cut(300)
+    while (part := bisection.part) is not None:
         sizes.append(part.batch.rows)
-        dissection.commit()
-        dissection.cut(300)
+        bisection.commit()
+        bisection.cut(300)
     assert sizes == [250] * 4
 
 
 def test_what_is_added_is_written_as_well() -> None:
-    dissection = Bisection[Rows, str](rows(0))
-    assert dissection.part is None
-    dissection.add(rows(2), WriteRoute.STAGED)
-    assert dissection.part == Part(rows(2), WriteRoute.STAGED)
+    bisection = Bisection[Rows, str](rows(0))
+    assert bisection.part is None
+    bisection.add(rows(2), WriteRoute.STAGED)
+    assert bisection.part == Part(rows(2), WriteRoute.STAGED)
 
 
 def test_tries_without_an_answer_are_counted_until_one_is_answered() -> None:

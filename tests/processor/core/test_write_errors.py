@@ -36,7 +36,7 @@ SQLSTATES = sorted(
 
 def kind(
     sqlstate: str | None,
-    path: WriteRoute = WriteRoute.STAGED,
+    route: WriteRoute = WriteRoute.STAGED,
     *,
     usable: bool = True,
     in_session: bool = True,
@@ -44,7 +44,7 @@ def kind(
 ) -> FailureKind:
     return kind_of(
         sqlstate,
-        path=path,
+        route=route,
         connection_usable=usable,
         in_session=in_session,
         awaits_standby=awaits_standby,
@@ -56,7 +56,7 @@ def test_the_classes_of_the_infrastructure_are_exactly_those_of_the_delivery_rul
 
 
 @pytest.mark.parametrize(
-    ("sqlstate", "path", "usable", "expected"),
+    ("sqlstate", "route", "usable", "expected"),
     [
         (None, WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),  # the connection was lost
         (None, WriteRoute.STAGED, True, FailureKind.NO_ANSWER),  # time ran out
@@ -102,27 +102,27 @@ def test_the_classes_of_the_infrastructure_are_exactly_those_of_the_delivery_rul
     ],
 )
 def test_what_a_failure_can_be_about_follows_the_delivery_rules(
-    sqlstate: str | None, path: WriteRoute, expected: FailureKind, *, usable: bool
+    sqlstate: str | None, route: WriteRoute, expected: FailureKind, *, usable: bool
 ) -> None:
-    assert kind(sqlstate, path, usable=usable) is expected
+    assert kind(sqlstate, route, usable=usable) is expected
 
 
 @given(
     st.sampled_from([None, *SQLSTATES]), st.sampled_from(WriteRoute), st.booleans(), st.booleans()
 )
 def test_no_session_and_a_standby_that_is_away_never_blame_a_batch(
-    sqlstate: str | None, path: WriteRoute, usable: bool, awaits_standby: bool
+    sqlstate: str | None, route: WriteRoute, usable: bool, awaits_standby: bool
 ) -> None:
-    found = kind(sqlstate, path, usable=usable, in_session=awaits_standby, awaits_standby=True)
+    found = kind(sqlstate, route, usable=usable, in_session=awaits_standby, awaits_standby=True)
     assert found is FailureKind.INFRASTRUCTURE
-    assert kind(sqlstate, path, usable=usable, in_session=False) is FailureKind.INFRASTRUCTURE
+    assert kind(sqlstate, route, usable=usable, in_session=False) is FailureKind.INFRASTRUCTURE
 
 
 @given(st.sampled_from(SQLSTATES), st.sampled_from(WriteRoute))
 def test_only_a_class_of_the_infrastructure_is_its_failure_while_the_session_lives(
-    sqlstate: str, path: WriteRoute
+    sqlstate: str, route: WriteRoute
 ) -> None:
-    found = kind(sqlstate, path)
+    found = kind(sqlstate, route)
     if found in {FailureKind.INFRASTRUCTURE, FailureKind.NO_ANSWER}:
         assert sqlstate[:2] in INFRASTRUCTURE_CLASSES
     else:

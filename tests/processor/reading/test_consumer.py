@@ -190,7 +190,7 @@ async def test_a_group_that_is_gone_is_created_again_and_logged(
     assert len(logged.lines("consumer group is gone")) == 1
     assert journal.snapshot().reads["error"] == 1
     assert journal.snapshot().dependencies["redis"].ready
-    # Delivered by two groups, and still two entries.
+    # They were delivered by two groups, and are counted once.
     assert harness.in_flight.ledger.read == len(harness.in_flight) == 2
     nursery.cancel_scope.cancel()
 
@@ -349,7 +349,7 @@ async def test_a_lost_connection_is_replaced_at_once_every_time(
 
 
 def noted_counts(harness: RedisHarness) -> list[int]:
-    """How much each read asks for, from now on."""
+    """The count that each read asks for from now on."""
     counts: list[int] = []
     read = harness.stream.read_new
 

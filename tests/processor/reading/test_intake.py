@@ -73,7 +73,7 @@ async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_fl
     nursery.start_soon(partial(busy_harness.intake.admit, before, redelivered=False))
     await wait_all_tasks_blocked()
     busy_harness.intake.abandon()
-    # A delivery that was on its way meanwhile.
+    # This delivery was on its way meanwhile.
     await busy_harness.intake.admit(await busy_harness.read(), redelivered=False)
     await wait_all_tasks_blocked()
     assert busy_harness.taken() == []

@@ -1,4 +1,4 @@
-"""Passes over pending entries: the own ones of a former life, and those that others have left idle."""
+"""Passes over pending entries: our own from a former life, and those that others left idle."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_young_failure_is_left_at_the_start_and_taken_when_it_is_claimed
     harness.record(young, 1)
     await harness.pending_pass.take_own()
     assert harness.admitted() == [[old]]
-    # Its last failure is as young as before; but it was idle for long enough to be claimed.
+    # Its failure is still young, but it was idle for long enough to be claimed.
     await harness.pending_pass.claim()
     assert harness.admitted() == [[young]]
 
@@ -124,7 +124,7 @@ async def test_a_pass_reaches_a_stuck_tail_behind_many_fresh_entries(
 ) -> None:
     fresh = await left_by_a_peer(harness, 200)
     tail = await left_by_a_peer(harness, 3, first_second=1_000)
-    # The peer renews what it has in flight, but for the last three.
+    # The peer renews all its leases except for the last three.
     await trio.sleep(IDLE_S)
     await (await harness.peer()).renew(fresh)
     await harness.pending_pass.claim()
@@ -202,15 +202,15 @@ async def test_own_entries_that_are_lost_are_counted_and_logged_too(
 async def test_a_sweep_counts_what_we_refused_and_a_peer_dead_lettered_as_taken_over(
     clock: MockClock, harness: RedisHarness
 ) -> None:
-    buried, refused, untold = harness.publish(3)
+    dead_lettered, refused, unrecorded = harness.publish(3)
     harness.in_flight.take(await harness.read())
-    for entry_id in (buried, refused):
+    for entry_id in (dead_lettered, refused):
         harness.record(entry_id, 1)
         harness.in_flight.left(entry_id, recorded=True)
-    # Its failure could not be recorded: nothing is known of it.
-    harness.in_flight.left(untold, recorded=False)
-    harness.server.acknowledge([parse_id(buried)])
-    harness.server.attempts.pop(buried)
+    # Its failure could not be recorded, so that the sweep cannot tell who settled it.
+    harness.in_flight.left(unrecorded, recorded=False)
+    harness.server.acknowledge([parse_id(dead_lettered)])
+    harness.server.attempts.pop(dead_lettered)
     await harness.pending_pass.sweep()
     ledger = harness.in_flight.ledger
     assert (ledger.read, ledger.taken_over, ledger.left_pending) == (3, 1, 2)
@@ -233,12 +233,12 @@ async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
         harness.outlets[0].statistics().current_buffer_used
     )
     if own:
-        # What is new does not wait for the trials.
+        # New entries do not wait for the trials.
         await harness.pending_pass.take_own()
         assert harness.store.writes == []
     await harness.pending_pass.claim()
     assert harness.store.writes == [("staged", 1), ("staged", 1)]
-    # Everything else was handed over first.
+    # All other entries were admitted first.
     batches = harness.admitted()
     assert waiting_before == [len(batches)] * 2
     assert sorted(chain.from_iterable(batches)) == sorted(set(ids) - set(suspects))
@@ -309,7 +309,7 @@ async def test_an_own_entry_that_does_not_come_even_alone_holds_nothing_up(
         await harness.stream.connect()
     assert harness.pending_pass.own_taken.is_set()
     assert sorted(harness.taken()) == [each for each in ids if each != fat]
-    # It is not forgotten: once Redis sends it, whoever claims it has it.
+    # It is not forgotten: once Redis can send it, a claim delivers it.
     harness.stream.redeliver = redeliver  # type: ignore[method-assign]
     await trio.sleep(IDLE_S)
     await harness.pending_pass.claim()
@@ -326,7 +326,7 @@ async def test_the_next_pass_begins_with_what_the_last_one_claimed_and_could_not
     with pytest.raises(RedisUnavailable):
         await harness.pending_pass.claim()
     await harness.stream.connect()
-    # What was claimed is not idle any more.
+    # The claimed entries are not idle any more.
     assert [harness.pending_entry(each).idle_ms for each in ids[:5]] == [0] * 5
     await harness.pending_pass.claim()
     assert harness.taken() == ids
@@ -346,6 +346,6 @@ async def test_suspects_that_an_interrupted_pass_has_not_tried_are_tried_in_the_
     await harness.stream.connect()
     await harness.pending_pass.claim()
     tried = [receipt.batch.entry_ids for receipt in waiting(harness.receipts)]
-    # The interrupted one waits until its trial is taken back, which it may have been recorded as.
+    # The first one waits: its trial may have been recorded, and has to be taken back.
     assert tried == [[ids[1]], [ids[2]]]
     assert harness.sent_verdicts() == [SurvivedTrial(ids[0])]

@@ -144,7 +144,7 @@ async def test_passes_that_lose_their_connections_one_after_the_other_begin_agai
     assert trio.current_time() - began == pytest.approx(0.1 + 0.2 + 0.4 + 0.8)
     pauses = [line["retry_ms"] for line in logged.fields("claim failed")]
     assert pauses == [0, 100, 200, 400, 800]
-    # The next trouble is the first one again.
+    # The next failure counts as the first one again.
     await trio.sleep(INTERVAL_S + 1)
     harness.stream.faults.before["claim"].append(harness.stream.unavailable())
     await trio.sleep(INTERVAL_S)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class PanicError(BaseException):
-    """As a panic of the codec comes out: no Exception."""
+    """Like a panic of the codec, it is no Exception."""
 
 
 async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten(
@@ -119,7 +119,7 @@ async def test_a_trial_that_ends_without_the_server_leaves_no_dependency_lost(
     await trials.run([entry_id])
     assert logged.lines("batch failed")
     assert not harness.server.attempts
-    # A peer may have the entry next: nobody here would take back what was said.
+    # A peer may try the entry next: nothing here would report PostgreSQL as ready again.
     assert "postgres" not in journal.snapshot().unready
 
 
@@ -143,7 +143,7 @@ async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
     [entry_id] = await trials.suspects()
     harness.store.table.killers = {position(0, 0)["device_id"]}
     await trials.run([entry_id])
-    # One try, and three right behind a canary.
+    # One try, and three directly after a canary.
     assert harness.store.writes == [("staged", 1)] * 4
     assert harness.failures_of(entry_id) == 1
     assert "no_answer" in harness.server.attempts[entry_id]
@@ -204,7 +204,7 @@ async def test_a_trial_that_loses_redis_is_taken_back(
     assert harness.failures_of(entry_id) == 1
     await trials.settle()
     assert harness.failures_of(entry_id) == 0
-    # It never came, so it is in no class.
+    # It was never delivered, so that it is in no class.
     assert harness.unaccounted == 0
 
 

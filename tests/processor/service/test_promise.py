@@ -1,4 +1,4 @@
-"""The promise, in one process: every entry ends in the table or in the dead letters, and is acknowledged after it."""
+"""The promise, in one process: every entry ends in the table or in the dead letters, and is acknowledged afterwards."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_everything_published_ends_in_the_table_or_in_the_dead_letters(
     suspect = await service.leave_a_suspect()
 
     async def script() -> None:
-        # A record is refused, left, and claimed again, until its attempts are over.
+        # A record is refused, left pending and claimed again until it has failed often enough.
         await until(lambda: len(service.stream.redis.dead_letters) == 11)
         service.send()
 
@@ -101,7 +101,7 @@ class AckBeforeCommitError(AssertionError):
 
 
 class Witness(FakeStream):
-    """A stream that looks into the table at each acknowledgement."""
+    """A stream that checks the table at each acknowledgement."""
 
     def __init__(self, table: FakeTable) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class Witness(FakeStream):
 
 
 class HastyStore(SpyStore):
-    """A store that says it has committed, and commits later, or never."""
+    """A store that reports a commit before it has committed, or without one."""
 
     async def copy_direct(self, batch: Batch) -> Commit:
         await trio.lowlevel.checkpoint()

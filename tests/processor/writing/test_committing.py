@@ -144,7 +144,7 @@ async def test_a_transaction_in_the_way_says_nothing_against_the_server_but_in_a
     commits.store.before_write = lambda: ready.append("postgres" not in journal.snapshot().unready)
     assert await commits.commit(rows(2)) == []
     assert ready == [True, True, False, False]
-    # The session is as good as before.
+    # The session is kept.
     assert commits.store.connects == 1
     assert journal.snapshot().write_retries[sqlstate] == 3
 

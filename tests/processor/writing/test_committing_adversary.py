@@ -1,4 +1,4 @@
-"""A server that answers as it likes: every record ends in one class, nothing is tried without end or pause."""
+"""Against a server with random answers every record ends in one class, and no batch is tried without pauses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.fakes.table import FakeTable
 
 ROWS = 48
-# Virtual seconds, after which the server is well.
+# Virtual seconds, after which the server is sound.
 MALICE_S = 60.0
 REFUSALS = ("23514", "42883", "54000", "P0001", "0A000", "XX000")
 EVIDENCE: list[Evidence] = [*Evidence]
@@ -32,7 +32,7 @@ TROUBLES = ("53100", "40001", "25006", "55P03")
 
 
 class Adversary(SpyStore):
-    """Answers by chance, and counts what it is asked at one moment."""
+    """Answers at random, and counts the calls at each moment."""
 
     def __init__(self, chance: random.Random, table: FakeTable) -> None:
         super().__init__(table)
@@ -89,7 +89,7 @@ async def test_whatever_a_server_answers_a_batch_comes_to_an_end_with_pauses_on_
     decided = Counter(commits.receipted_ids + refused_ids(refusals) + commits.left)
     assert decided == Counter(batch.entry_ids)
     assert set(commits.receipted_ids) <= ids_in(batch, store.table)
-    # Each row costs its halvings, a repeat through staging, and its questions; never more without a pause.
+    # Each row costs its halvings, a repeat through staging, and its questions; more calls come only after a pause.
     assert max(store.asked_at.values()) <= 6 * ROWS
 
 

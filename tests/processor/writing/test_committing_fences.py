@@ -80,7 +80,7 @@ async def test_rows_that_were_seen_and_did_not_survive_the_promotion_are_written
     table.standby_leaves()
     with trio.move_on_after(1):
         await commits.store.copy_staged(batch)
-    # A crash shows them, unconfirmed.
+    # After a crash they are visible, and still unconfirmed.
     table.restart()
     assert len(table.rows) == 30
     nursery.start_soon(commits.commit, batch, unproven_of(batch))

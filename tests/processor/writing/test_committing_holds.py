@@ -66,7 +66,7 @@ async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
     assert "refuses this row" in reasons[0]
     assert journal.snapshot().position_writes["failed"] == 0
     assert commits.left == []
-    # With pauses that grow: a server that refuses everything is not to be hurried.
+    # The pauses grow, so that a server that refuses everything has time.
     assert trio.current_time() - began > 5
     assert "postgres" not in journal.snapshot().unready
 
@@ -79,12 +79,12 @@ async def test_a_large_batch_is_not_tried_row_by_row_at_each_back_off(
 
     def stop() -> None:
         commits.store.table.refuses_all = None
-        # A few rows alone, of all parts of the batch; then it is held.
+        # A few rows alone, from all parts of the batch; then it is held.
         assert len(commits.store.writes) <= 11 + 8 * DOUBTS_MAX
 
     commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 1, stop)
     assert await commits.commit(rows(1_000)) == []
-    # One verdict holds for all that are refused alike.
+    # The evidence of one row holds for all that are refused alike.
     assert commits.store.evidence == [Evidence.TABLE]
 
 
@@ -136,7 +136,7 @@ async def test_a_row_that_cannot_be_committed_holds_none_of_its_neighbours_up(
     commits.waiting.append(beside)
     nursery.start_soon(commits.commit, rows(8, devices=8))
     await trio.sleep(60)
-    # Those that came later, too; and of the row itself nothing is counted.
+    # Rows that came later are written, too; the bad row has no failure.
     assert len(table.rows) == 1 + 7 + 2
     assert "COMMIT" in journal.snapshot().unready["postgres"]
     assert commits.left == []
@@ -165,14 +165,14 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
     assert await commits.commit(rows(8, devices=8)) == []
     assert len(commits.receipted_ids) == 8
     assert trio.current_time() - began > 5
-    # What the rehearsal was made with is what the next try is made with.
+    # The next try uses the statement that the copies were tried with.
     assert {way for way, _ in commits.store.writes[-3:]} == {"staged"}
 
 
 async def test_most_rows_refused_alike_are_held_and_not_counted(
     clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
-    # A table of devices that was restored with a few of them: the newest rows are those of the few.
+    # A table of devices was restored with a few of them only, so that the newest rows are from those few.
     commits.add_rows(*(position(n, -60) for n in range(3)))
     devices = [position(n, 0)["device_id"] for n in range(3, 100)]
     commits.store.table.refused_devices = dict.fromkeys(devices, "23503")
@@ -204,9 +204,9 @@ async def test_a_batch_refused_whole_by_another_schema_stays_in_flight(
     assert len(commits.receipted_ids) == 100
     assert logged.fields("batch failed")[0]["error"].endswith("column tenant is NOT NULL")
     assert journal.snapshot().position_writes["inserted"] == 100
-    # A few writes a try: the first row that stands alone is enough to look at the schema.
+    # A few writes for each try: the first row that stands alone leads to a schema check.
     assert len(commits.store.writes) < 3 * 10 + 2
-    # Nobody was examined while the table was another one.
+    # No row was examined while the schema was wrong.
     assert commits.store.evidence == []
 
 
@@ -236,10 +236,10 @@ async def test_a_lone_row_that_the_table_refuses_waits_for_what_comes_behind_it(
         lambda: len(logged.lines("batch failed")) == 4,
         lambda: commits.waiting.append(renumbered(position(2, 0), before=7)),
     )
-    # The neighbour's row is what it is judged by.
+    # It is examined beside the row that came later.
     assert refused_ids(await commits.commit(batch_of([position(0, 0)]))) == ["1-0"]
     assert commits.receipted_ids == ["8-0"]
-    # It was asked beside how many rows the neighbours would be written, after each failure.
+    # After each failure, waiting rows were asked for to write beside this one.
     assert set(commits.rows_beside) == {1}
     assert len(commits.rows_beside) == len(logged.lines("batch failed")) == 5
     assert journal.snapshot().position_writes["failed"] == 1
@@ -260,7 +260,7 @@ async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_t
 
     commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 5, mend)
     assert await commits.commit(rows(20)) == []
-    # It is not split before the schema was looked at.
+    # It is not split before the schema is checked.
     assert [size for _, size in commits.store.writes] == [20] * 6
     assert len(commits.receipted_ids) == 20
     assert difference in logged.fields("batch failed")[0]["error"]

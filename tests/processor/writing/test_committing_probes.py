@@ -1,4 +1,4 @@
-"""What is done about rows that may be in the table already, before they are written."""
+"""Rows that may be in the table already are probed before they are written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_known_rows_are_not_written_and_their_records_are_receipted_as_dup
 ) -> None:
     await commits.store.copy_staged(batch_of([position(1, 0), position(3, 0)]))
     commits.store.writes.clear()
-    # Of the known rows the first has a repeat.
+    # The first known row has a repeat.
     batch = batch_of([position(n, 0) for n in (1, 1, 2, 3, 4)])
     assert await commits.commit(batch, unproven_of(batch)) == []
     assert commits.store.writes == [("direct", 2)]

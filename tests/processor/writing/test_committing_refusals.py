@@ -74,7 +74,7 @@ async def test_records_left_pending_are_logged_once_a_minute(
 async def test_an_old_row_is_to_blame_for_its_own_time(
     clock: MockClock, commits: CommitHarness
 ) -> None:
-    # No partition will ever come for it.
+    # No partition will ever be made for it.
     long_ago = -86_400 * 365 * 5
     commits.add_rows(position(90, 0), position(91, 0))
     commits.store.table.refused_days = {day(long_ago): "23514"}
@@ -86,7 +86,7 @@ async def test_an_old_row_is_to_blame_for_its_own_time(
 async def test_a_row_refused_by_an_empty_table_is_examined_again_after_the_first_commit(
     clock: MockClock, commits: CommitHarness
 ) -> None:
-    # The first row, so that nothing has been committed when it stands alone.
+    # It is the first row, so that nothing has been committed when it stands alone.
     commits.store.table.refused_devices[BAD] = "23503"
     assert refused_ids(await commits.commit(rows(8, devices=8))) == ["1-0"]
     assert commits.left == []
@@ -116,7 +116,7 @@ async def test_evidence_holds_for_refusals_alike_and_no_others(
     batch = batch_of(position(n % 5, n // 5) for n in range(60))
     assert len(await commits.commit(batch)) == 24
     assert len(commits.store.evidence) == 2
-    # Another batch, another day.
+    # Another batch, or another day, is examined again.
     batch = batch_of([position(1, 0), position(1, -86_400), position(1, -86_401), position(4, -1)])
     assert len(await commits.commit(batch)) == 3
     assert len(commits.store.evidence) == 4
@@ -151,7 +151,7 @@ async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(
 async def test_a_triggers_bug_for_one_vehicle_costs_nobody_else_a_row(
     clock: MockClock, commits: CommitHarness
 ) -> None:
-    # 42883: the class of a table that is another one, which the schema check denies.
+    # 42883 has the class of errors that a changed table causes; the schema check finds no change.
     commits.add_rows(position(90, 0))
     commits.store.table.refused_devices[BAD] = "42883"
     assert refused_ids(await commits.commit(rows(64, devices=64))) == ["1-0"]

@@ -1,4 +1,4 @@
-"""Batches without an answer: too large for the link, the time or the server, or with a row that nothing survives."""
+"""Batches without an answer: too large for link, time-out or server, or with a row that kills every session."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_a_batch_that_the_server_never_bears_is_halved_behind_canaries_unt
 ) -> None:
     commits.store.table.rows_max = 50
     assert await commits.commit(rows(400)) == []
-    # Three in a row, then one a level; what goes through is tried larger once more.
+    # Three in a row, then one on each level; after a success a larger size is tried.
     assert sizes(commits)[:6] == [400, 400, 400, 200, 100, 50]
     assert len(commits.receipted_ids) == 400
     assert journal.snapshot().position_writes["failed"] == 0
@@ -142,7 +142,7 @@ async def test_a_failure_to_connect_is_not_blamed_on_the_batch(
 async def test_a_canary_waits_for_a_server_that_starts_again(
     clock: MockClock, commits: CommitHarness
 ) -> None:
-    # A row that crashes the server must not be tried again only because that takes its time.
+    # A row that crashes the server must not be tried again only because the restart takes time.
     try_canary = commits.store.try_canary
 
     async def start_again() -> Commit:
@@ -164,7 +164,7 @@ async def test_a_row_that_ends_every_session_is_found_and_its_neighbours_are_com
     assert (refusal.entry_id, refusal.code, refusal.stage.value) == ("4-0", "no_answer", "write")
     assert refusal.sqlstate == "57P01"
     assert len(commits.receipted_ids) == 63
-    # Three in a row, one a level, and three alone right behind a canary.
+    # Three in a row, one on each level, and three alone directly after a canary.
     assert journal.snapshot().write_retries["57P01"] == 3 + 5 + 3
     assert journal.snapshot().position_writes["failed"] == 1
 
@@ -195,7 +195,7 @@ async def test_a_row_that_takes_too_long_keeps_its_session_and_is_found_all_the_
 async def test_a_sound_row_that_is_lost_now_and_then_is_never_counted(
     clock: MockClock, commits: CommitHarness
 ) -> None:
-    # Two losses of three, for ever so long: never three in a row behind canaries.
+    # Two of three writes are lost, for a long time: never three in a row after canaries.
     def flap() -> None:
         if len(sizes(commits)) % 3 and len(sizes(commits)) < 60:
             lost(commits.store)

@@ -55,7 +55,7 @@ class WriterHarness:
         self.inlet.send_nowait(batch)
 
     async def only_failure(self) -> Failure:
-        """What is sent until the writer has ended: one failure."""
+        """The one failure that is sent until the writer has ended."""
         [failures] = [each async for each in self.failures]
         assert isinstance(failures, list)
         [failure] = failures
@@ -88,7 +88,7 @@ async def test_a_free_writer_waits_for_more_no_longer_than_its_linger(
     await trio.sleep(LINGER_S)
     writer_harness.put(some(1, 200))
     await trio.sleep(LINGER_S * 2)
-    # The first row's age decides, and what comes later waits for itself.
+    # The age of a batch's first row decides; a later row begins another batch.
     assert writer_harness.write_sizes == [2, 1]
     assert written_at == pytest.approx([LINGER_S, LINGER_S * 2.6])
     writer_harness.inlet.close()
@@ -289,7 +289,7 @@ async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_
     for hour in range(1, 4):
         writer_harness.put(some(ROWS_MAX, hour * 3_600))
     writer_harness.inlet.close()
-    # Behind the others' commit there are rows to judge it by.
+    # After the others' commit there are sound rows to copy.
     await writer_harness.only_failure()
     assert len(writer_harness.store.table.rows) == 3 * ROWS_MAX
     assert max(writer_harness.write_sizes) <= ROWS_MAX
