@@ -1,4 +1,4 @@
-"""The start of a life: both servers connected, the schema checked, the group there; or an exit code."""
+"""The start: both servers are connected, the schema is checked, the group exists; or there is an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from telemetry.chassis.stopping import StopRequest, cancel_on
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartOptions:
-    """What is connected to, and how often that is tried."""
+    """The servers and names to connect to, and how often that is tried."""
 
     names: StreamNames
     redis_host: str
@@ -49,7 +49,7 @@ class Start:
         self._postgres = postgres
 
     async def run(self, stop: StopRequest) -> ExitCode | None:
-        """None when all is there; else why the process ends, CLEAN for a stop request meanwhile."""
+        """None if all succeeded, else the exit code; CLEAN if a stop was requested meanwhile."""
         code: ExitCode | None = ExitCode.CLEAN
         async with trio.open_nursery() as starting:
             starting.start_soon(cancel_on, stop.requested, starting.cancel_scope)
@@ -92,7 +92,7 @@ class Start:
         async def attempt() -> None:
             nonlocal is_new
             await self._edges.stream.connect()
-            # Once seen missing, the stream is there: this attempt may fail behind its creation.
+            # Once missing, always new: this attempt may fail after it has created the stream.
             ensured = await self._edges.stream.ensure_group()
             is_new = ensured.stream_was_missing or is_new
 

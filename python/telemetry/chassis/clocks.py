@@ -1,4 +1,4 @@
-"""The time of day, asked for in one place: who simulates days replaces it there."""
+"""The time of day, asked for in one place, where a simulation of days can replace it."""
 
 from __future__ import annotations
 

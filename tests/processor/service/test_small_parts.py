@@ -1,19 +1,16 @@
-"""The small parts that the tasks are made with: the stop request, connecting, and asking until it is answered."""
+"""Connecting to a server, and asking it until it answers."""
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
 
 from processor.edges.ports import Swept
 from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
 from telemetry.chassis.backoff import Backoff
-from telemetry.chassis.stopping import StopRequest, cancel_on
 from tests.support.fakes.store import FakeStore
 
 if TYPE_CHECKING:
@@ -22,41 +19,6 @@ if TYPE_CHECKING:
     from processor.journal.journal import Journal
     from tests.processor.conftest import Told
     from tests.support.redis_harness import RedisHarness
-
-
-async def test_the_first_signal_requests_the_stop_and_the_second_insists(
-    nursery: trio.Nursery,
-) -> None:
-    send, signals = trio.open_memory_channel[int](0)
-    stop = StopRequest()
-    nursery.start_soon(stop.listen, signals)
-    assert not stop.requested.is_set()
-    await send.send(signal.SIGINT)
-    await wait_all_tasks_blocked()
-    assert stop.requested.is_set()
-    assert not stop.insisted.is_set()
-    assert stop.signal_name == "SIGINT"
-    await send.send(signal.SIGTERM)
-    await wait_all_tasks_blocked()
-    assert stop.insisted.is_set()
-    assert stop.signal_name == "SIGINT"
-    nursery.cancel_scope.cancel()
-
-
-async def test_signals_that_end_are_a_mistake_of_the_program() -> None:
-    send, signals = trio.open_memory_channel[int](0)
-    send.close()
-    with pytest.raises(AssertionError, match="does not end"):
-        await StopRequest().listen(signals)
-
-
-async def test_an_event_cancels_a_scope(nursery: trio.Nursery) -> None:
-    event = trio.Event()
-    with trio.CancelScope() as scope:
-        nursery.start_soon(cancel_on, event, scope)
-        event.set()
-        await trio.sleep_forever()
-    assert scope.cancelled_caught
 
 
 async def test_connecting_goes_on_until_it_succeeds(
