@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from processor.core.attempts import Attempts
-from processor.edges.retrying import Dependency, RetryingStream
-from processor.journal.statistics import REDIS
+from processor.edges.retrying_stream import RetryingStream
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
@@ -56,7 +55,7 @@ class RedisHarness:
         self.stream = FakeStream(self.server)
         self.in_flight = in_flight
         self.journal = journal
-        self.redis = RetryingStream(self.stream, Dependency(REDIS, journal), backoff)
+        self.redis = RetryingStream(self.stream, journal, backoff)
         self.store = SpyStore()
         self.writers = SpyStore(self.store.table)
         self.turn = trio.Lock()

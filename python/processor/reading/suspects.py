@@ -17,7 +17,7 @@ from processor.core.attempts import Fate, unanswered
 from processor.core.parts import Part
 from processor.core.write_errors import NextStep, WriteRoute
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake, decode_failure

@@ -12,7 +12,6 @@ from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
-from processor.edges.retrying import BACKOFF_BASE_MS
 from processor.journal.statistics import Build
 from processor.reading.consumer import ReadOptions
 from processor.reading.pending_pass import ClaimOptions
@@ -23,7 +22,7 @@ from processor.service.starting import StartOptions
 from processor.service.supervisor import ServiceOptions
 from processor.watching.postgres_probe import PostgresProbe
 from telemetry._codec import ReplyParser, __version__
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
 from telemetry.chassis.config.secrets import secrets_of
 from telemetry.chassis.crash.document import DumpOptions
 

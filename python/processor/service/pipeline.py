@@ -9,7 +9,7 @@ import trio
 
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import Dependency, RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
@@ -65,13 +65,12 @@ class Pipeline:
         options: PipelineOptions,
         edges: Edges,
         *,
-        redis: Dependency,
         journal: Journal,
     ) -> None:
         self._options = options
         self._edges = edges
         self._journal = journal
-        self._redis = RetryingStream(edges.stream, redis, options.backoff)
+        self._redis = RetryingStream(edges.stream, journal, options.backoff)
         self.in_flight = InFlight(journal)
         self.states = DeviceStates(options.devices_max)
         self._positions = NewestPositions(self.states)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import trio
 
 from processor.edges.redis.names import StreamNames
-from processor.edges.retrying import Dependency
 from processor.errors import SchemaMismatch
 from processor.journal.journal import Journal
+from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.edges import Edges
 from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.errors import EdgeError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.stopping import StopRequest, cancel_on
@@ -33,20 +34,12 @@ class StartOptions:
 class Start:
     """Connects and checks, with as many tries as the configuration grants."""
 
-    def __init__(
-        self,
-        options: StartOptions,
-        edges: Edges,
-        journal: Journal,
-        *,
-        redis: Dependency,
-        postgres: Dependency,
-    ) -> None:
+    def __init__(self, options: StartOptions, edges: Edges, journal: Journal) -> None:
         self._options = options
         self._edges = edges
         self._journal = journal
-        self._redis = redis
-        self._postgres = postgres
+        self._redis = Dependency(REDIS, journal)
+        self._postgres = Dependency(POSTGRES, journal)
 
     async def run(self, stop: StopRequest) -> ExitCode | None:
         """None if all succeeded, else the exit code; CLEAN if a stop was requested meanwhile."""

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisRefused

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import trio
-
 from processor.core.classing import Class, Classing, Place
 from processor.core.ledger import Ledger
 from processor.journal.journal import Journal
 from telemetry._codec import Batch, Delivery, ReadRanges
 from telemetry._codec import InFlightIds as HeldIds
+from telemetry.chassis import clocks
 
 # A stretch is one read of new entries, or one pending entry that was delivered again: 16 MB at most. Only what the
 # stream still has can be delivered again: with a million entries in it this many hold reads of four each.
@@ -202,4 +201,4 @@ class InFlight:
 
 def now_ms() -> int:
     """The clock that entries are held with: Trio's, in milliseconds."""
-    return round(trio.current_time() * 1000)
+    return round(clocks.elapsing_s() * 1000)

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import trio
 
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 

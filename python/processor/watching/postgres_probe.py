@@ -10,6 +10,7 @@ from processor.edges.ports import PositionStore
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.journal.statistics import POSTGRES
+from telemetry.chassis import clocks
 
 INTERVAL_S = 2.0
 REPORTER = "probe"
@@ -72,7 +73,7 @@ class PostgresProbe:
     def _report_standby(self, journal: Journal, since: float | None) -> float | None:
         """Since when some commit waits, a time of Trio's clock; `since` is what was reported before."""
         self._changed = trio.Event()
-        now = trio.current_time()
+        now = clocks.elapsing_s()
         if self._waiting and since is None:
             since = now
             journal.standby_awaited(sessions=len(self._waiting))

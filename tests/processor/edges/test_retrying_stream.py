@@ -1,4 +1,4 @@
-"""Connecting to a server, and asking it until it answers."""
+"""Asking Redis until it answers."""
 
 from __future__ import annotations
 
@@ -8,64 +8,22 @@ import pytest
 import trio
 
 from processor.edges.ports import Swept
-from processor.edges.retrying import Dependency
-from processor.errors import PostgresError
-from telemetry.chassis.backoff import Backoff
-from tests.support.fakes.store import FakeStore
+from tests.support.redis_harness import RedisHarness
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.journal.journal import Journal
+    from processor.settling.in_flight import InFlight
+    from telemetry.chassis.backoff import Backoff
     from tests.processor.conftest import Told
-    from tests.support.redis_harness import RedisHarness
 
 
-async def test_connecting_goes_on_until_it_succeeds(
-    clock: MockClock,
-    nursery: trio.Nursery,
-    journal: Journal,
-    backoff: Backoff,
-    told: Told,
-) -> None:
-    store = FakeStore()
-    store.table.reachable = False
-
-    async def mend() -> None:
-        await trio.sleep(600)
-        assert not journal.snapshot().dependencies["postgres"].ready
-        store.table.reachable = True
-
-    nursery.start_soon(mend)
-    await Dependency("postgres", journal).connect(store.connect, backoff)
-    assert journal.snapshot().dependencies["postgres"].ready
-    lines = told.fields("Postgres unreachable")
-    assert [line["attempt"] for line in lines] == list(range(1, len(lines) + 1))
-    # Pauses of 5 s at most, half of that on average.
-    assert 600 / 5 <= len(lines) < 600
-    assert {(line["where"], line["attempts_max"]) for line in lines} == {("fake:5432", None)}
-
-
-async def test_connecting_gives_up_after_its_attempts(
-    clock: MockClock, journal: Journal, told: Told
-) -> None:
-    store = FakeStore()
-    store.table.reachable = False
-    with pytest.raises(PostgresError, match="fake:5432: connection refused"):
-        await Dependency("postgres", journal).connect(
-            store.connect, Backoff(base_ms=100, max_ms=5_000, attempts_max=4)
-        )
-    assert [line["attempt"] for line in told.fields("Postgres unreachable")] == [1, 2, 3]
-    assert "connection refused" in journal.snapshot().dependencies["postgres"].reason
-
-
-async def test_a_mistake_of_the_program_is_not_retried(journal: Journal, backoff: Backoff) -> None:
-    async def mistaken() -> None:
-        await trio.lowlevel.checkpoint()
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await Dependency("postgres", journal).connect(mistaken, backoff)
+@pytest.fixture
+async def harness(in_flight: InFlight, journal: Journal, backoff: Backoff) -> RedisHarness:
+    harness = RedisHarness(in_flight, journal, backoff)
+    await harness.open()
+    return harness
 
 
 async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
