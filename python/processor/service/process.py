@@ -9,6 +9,7 @@ import trio
 
 from processor.config import Config
 from processor.config.secrets import secrets_of
+from processor.journal import SERVICE
 from processor.journal.journal import Journal
 from processor.service.assembly import build_of, real_edges
 from processor.service.supervisor import supervise
@@ -25,7 +26,7 @@ from telemetry.chassis.logs import Log
 
 def run_service(config: Config) -> ExitCode:
     """Run until told to stop. Raises ConfigError when the HTTP port is taken."""
-    journal = Journal(Log(), build_of(config))
+    journal = Journal(Log(SERVICE), build_of(config))
     if sys.stderr is not None:
         # SIGSEGV and the like end the process without another word.
         faulthandler.enable(file=sys.stderr)

@@ -16,8 +16,6 @@ from telemetry.chassis.crash.black_box import (
 )
 from telemetry.chassis.crash.form import DUMP_BYTES_MAX
 from telemetry.chassis.crash.report import document
-from telemetry.chassis.logs import configure
-from telemetry.chassis.logs.output import BoundedOutput
 from tests.support.batches import batch_of, position
 from tests.support.journals import new_journal
 
@@ -99,7 +97,7 @@ def test_many_entries_in_flight_are_counted_and_the_longest_held_are_named() -> 
 def test_no_section_shows_a_secret_whoever_quotes_it(
     config: Config, pipe: Pipe, secret: str
 ) -> None:
-    log = configure(level="info", form="json", instance_id="i", output=BoundedOutput(pipe.write_fd))
+    log = pipe.log("info")
     log.info(f"connecting to redis://u:{secret}@h", url=f"x {secret} y")  # noqa: G004
     box = BlackBox(ledger=lambda: {secret: [secret]}, statistics=raising(secret))
     error = ValueError(f"cannot use {secret}")
