@@ -75,7 +75,7 @@ async def test_a_failed_record_stays_pending_and_is_no_longer_in_flight(
     assert harness.unaccounted == 0
 
 
-async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_told(
+async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_logged(
     clock: MockClock, harness: RedisHarness, failing: FailureDesk, journal: Journal, told: Told
 ) -> None:
     [entry_id] = await failing.take()

@@ -200,7 +200,7 @@ def test_a_standard_output_that_takes_nothing_does_not_stop_the_service(redirect
     assert (done.returncode, done.stderr) == (7, b"")
 
 
-def test_a_reader_that_is_stuck_costs_lines_but_no_time_and_is_told_how_many(
+def test_a_reader_that_is_stuck_costs_lines_but_no_time_and_then_reads_how_many(
     pipe: Pipe,
 ) -> None:
     os.set_blocking(pipe.write_fd, True)  # As standard output is: a plain write would block.
