@@ -26,8 +26,8 @@
 
 pub mod avl;
 pub mod batch;
-mod cursor;
 pub mod devices;
+mod expect;
 pub mod in_flight;
 pub mod position;
 pub mod read_ranges;

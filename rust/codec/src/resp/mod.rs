@@ -7,9 +7,9 @@
 
 mod buffer;
 mod delivery;
-mod entry;
+mod fast;
+mod general;
 mod outside;
-mod usual;
 mod value;
 
 use std::fmt;

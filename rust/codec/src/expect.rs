@@ -4,11 +4,11 @@ use crate::swar::leading_number;
 
 /// What is left of a text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cursor<'a> {
+pub(crate) struct Matcher<'a> {
     pub(crate) rest: &'a [u8],
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> Matcher<'a> {
     /// The literal's length is a constant, so that it is compared in a register or two.
     #[inline]
     pub(crate) fn take<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {
