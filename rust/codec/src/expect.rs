@@ -1,8 +1,8 @@
-//! Checking a guess at what comes next: `None` at the first byte that differs.
+//! Compares a text with what is expected next: `None` at the first byte that differs.
 
 use crate::swar::leading_number;
 
-/// What is left of a text.
+/// The rest of a text, from which each match takes the front.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Matcher<'a> {
     pub(crate) rest: &'a [u8],

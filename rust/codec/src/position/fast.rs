@@ -1,7 +1,7 @@
-//! The one form in which the producer writes a Position: compact JSON, the keys in its order, nothing escaped.
+//! The fast path: the one form in which the producer writes a Position, compact JSON with its keys in order, no escapes.
 //!
-//! Checking a guess is several times cheaper than reading whatever may stand there. A wrong guess anywhere gives `None`,
-//! and [`super::fields`] reads the payload again from its beginning. So nothing is ever refused here, and what is
+//! Checking for that form is several times cheaper than reading any JSON. The first difference gives `None`, and
+//! [`super::general`] reads the payload again from its beginning. So nothing is refused here, and a payload that is
 //! accepted here is accepted there with the same result.
 
 use std::borrow::Cow;
@@ -191,11 +191,11 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn what_the_guess_accepts_the_general_path_accepts_alike(payload in payload()) {
-            let (mut guessed, mut general) = (Members::default(), Members::default());
+        fn what_the_fast_path_accepts_the_general_path_accepts_alike(payload in payload()) {
+            let (mut fast, mut general) = (Members::default(), Members::default());
             let payload = payload.as_bytes();
-            if let Some(mut position) = super::decode(payload, &mut guessed) {
-                position.attributes.members = guessed.as_slice();
+            if let Some(mut position) = super::decode(payload, &mut fast) {
+                position.attributes.members = fast.as_slice();
                 let mut expected = general::decode(payload, &mut general).unwrap();
                 expected.attributes.members = general.as_slice();
                 prop_assert_eq!(position.ts_offset, expected.ts_offset);
@@ -203,7 +203,7 @@ mod tests {
             }
         }
 
-        /// White space keeps the attributes, too, from being read by guessing.
+        /// White space keeps the attributes, too, off the fast path.
         #[test]
         fn white_space_makes_no_difference(payload in payload()) {
             let spaced = payload.replace("\":", "\" :").replace(",\"", " ,\"").replace('}', " }");
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn the_producers_form_is_guessed_and_no_other() {
+    fn the_producers_form_takes_the_fast_path_and_no_other_does() {
         let common = r#"{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":41.3275,"longitude":-19.8187,"altitude":-5,"angle":214,"speed":63,"satellites":14,"priority":0,"attributes":{"239":1,"66":12710,"78":{"__bigint":"18446744073709551615"},"385":{"__buffer_b64":"AQIDBA=="}}}"#;
-        let is_guessed = |payload: &str| super::decode(payload.as_bytes(), &mut Members::default()).is_some();
-        assert!(is_guessed(common));
+        let is_fast = |payload: &str| super::decode(payload.as_bytes(), &mut Members::default()).is_some();
+        assert!(is_fast(common));
         for (part, other) in
             [(":214", ":0214"), (":14", ":-14"), (":-5", ":-"), ("41.", "041."), ("41.3275", "91"), ("}}}", "}}} ")]
         {
-            assert!(!is_guessed(&common.replace(part, other)), "{part} as {other}");
+            assert!(!is_fast(&common.replace(part, other)), "{part} as {other}");
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The JSON of one stream entry to a Position with typed columns (contract §2).
+//! From the JSON of one stream entry to a Position with typed columns (contract §2).
 //!
-//! Nearly every payload is in the producer's one form and is read by guessing it; any other is read in general.
+//! Nearly every payload has the one form that the producer writes: `fast` reads it by checking for that form.
+//! `general` reads all others.
 
 mod attributes;
 mod error;

@@ -22,7 +22,7 @@ pub enum Expect {
     Claim,
 }
 
-/// What one reply held.
+/// The contents of one reply.
 #[derive(Clone, Debug, Default)]
 pub struct Delivery {
     /// Number of entries: records, rejections, records that are outside, and missing ones.
@@ -60,7 +60,7 @@ pub(super) struct DeliveryReader {
 }
 
 impl DeliveryReader {
-    /// Has begun with a reply and not come to its end.
+    /// A reply has begun and not ended.
     pub fn is_inside(&self) -> bool {
         self.stage != Stage::Top
     }

@@ -1,15 +1,15 @@
-//! A stream entry in the one form in which the producer adds it, whole in the buffer.
+//! The fast path: a stream entry in the one form in which the producer adds it, whole in the buffer.
 //!
-//! Nearly every entry has these fields in this order: checking the guess takes about a quarter of the instructions of
-//! reading token by token. A wrong guess anywhere gives `None`, and [`super::general`] reads the entry again from its
-//! beginning. So nothing is refused here, and what is accepted here is accepted there with the same result.
+//! Nearly every entry has these fields in this order. Checking for that form takes about a quarter of the instructions
+//! of reading token by token. The first difference gives `None`, and [`super::general`] reads the entry again from its
+//! beginning. So nothing is refused here, and an entry that is accepted here is accepted there with the same result.
 
 use super::general::DEVICE_ID_BYTES_MAX;
 use crate::StreamId;
 use crate::expect::Matcher;
 use crate::position::{CodecLabel, Limits};
 
-/// The parts of an entry that mean something.
+/// The parts of an entry that are used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CommonEntry<'a> {
     pub id: StreamId,

@@ -21,7 +21,7 @@ fn common(rest: &[u8]) -> Option<Range<usize>> {
     (behind.starts_with(b"\"}") && is_stored(text)).then_some(start..end)
 }
 
-/// What stands under one key of an object that may be a sentinel.
+/// The value under one key of an object that may be a sentinel.
 #[derive(Clone, Debug, Default)]
 enum Member {
     #[default]
@@ -31,7 +31,7 @@ enum Member {
     Other,
 }
 
-/// The keys by which a sentinel is known; of repeated ones the last counts.
+/// The keys of a sentinel; the last of repeated ones counts.
 #[derive(Clone, Debug, Default)]
 struct Sentinel {
     bigint: Member,
