@@ -13,7 +13,7 @@ from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
 from processor.reading.suspects import SuspectTrials, TrialSession
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.device_states import KnownDevices, NewestPositions
 from telemetry._codec import Batch, DeviceStates
@@ -61,12 +61,12 @@ class RedisHarness:
         self._backoff = backoff
         inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
         self.outlets = [outlet for _, outlet in inlets]
-        verdicts, self.verdicts = trio.open_memory_channel[Verdicts](CAPACITY)
+        failures, self.failures = trio.open_memory_channel[FailureReport](CAPACITY)
         receipts, self.receipts = trio.open_memory_channel[Receipt](CAPACITY)
         self.states = DeviceStates(CAPACITY)
         self.intake = Intake(
             [inlet for inlet, _ in inlets],
-            verdicts,
+            failures,
             in_flight=in_flight,
             journal=journal,
         )
@@ -146,13 +146,13 @@ class RedisHarness:
         """The ids of all records that wait for the first writer."""
         return [entry_id for batch in self.admitted() for entry_id in batch]
 
-    def sent_verdicts(self) -> list[Verdicts]:
-        """The verdicts that wait to be recorded."""
-        return waiting(self.verdicts)
+    def sent_reports(self) -> list[FailureReport]:
+        """The reports that wait to be recorded."""
+        return waiting(self.failures)
 
     def failed(self) -> list[Failure]:
         """The failures that wait to be recorded."""
-        return [each for sent in self.sent_verdicts() if isinstance(sent, list) for each in sent]
+        return [each for sent in self.sent_reports() if isinstance(sent, list) for each in sent]
 
     def pending_entry(self, entry_id: str) -> FakePending:
         return self.server.pending[parse_id(entry_id)]

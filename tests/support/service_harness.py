@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.config import load_config
+from processor.journal import SERVICE
 from processor.journal.journal import Journal
 from processor.service.assembly import build_of, service_options
 from processor.service.edges import Edges
@@ -61,7 +62,7 @@ class ServiceHarness:
         return self.stream.redis.add({"codec": "8", "payload": "{"})
 
     async def leave_a_suspect(self) -> str:
-        """An entry that a former life of this consumer has read again and again."""
+        """An entry that a former process of this consumer has read again and again."""
         self.publish(1, first_second=10_000)
         former = FakeStream(self.stream.redis)
         await former.connect()
@@ -96,7 +97,7 @@ class ServiceHarness:
                         trials=self.trials,
                     ),
                     self._receiver,
-                    Journal(Log(), build_of(config)),
+                    Journal(Log(SERVICE), build_of(config)),
                     arm_backstop=self._arm,
                     black_box=BlackBox(),
                 )
@@ -118,5 +119,5 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 async def nothing() -> None:
-    """A script for a life that ends by itself."""
+    """A script for a service that ends by itself."""
     await trio.lowlevel.checkpoint()

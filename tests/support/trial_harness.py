@@ -43,7 +43,7 @@ class TrialHarness:
         harness = self.harness
         recorder = FailureRecorder(
             harness.redis,
-            harness.verdicts.clone(),
+            harness.failures.clone(),
             attempts_max=ATTEMPTS_MAX,
             in_flight=harness.in_flight,
             journal=harness.journal,

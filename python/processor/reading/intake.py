@@ -9,7 +9,7 @@ import trio
 
 from processor.core.attempts import Failure, FailureStage
 from processor.journal.journal import Journal
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.in_flight import InFlight
 from telemetry._codec import Batch, Delivery, Rejection
 from telemetry.chassis import clocks
@@ -21,13 +21,13 @@ class Intake:
     def __init__(
         self,
         inlets: Sequence[trio.MemorySendChannel[Batch]],
-        verdicts: trio.MemorySendChannel[Verdicts],
+        failures: trio.MemorySendChannel[FailureReport],
         *,
         in_flight: InFlight,
         journal: Journal,
     ) -> None:
         self._inlets = inlets
-        self._verdicts = verdicts
+        self._failures = failures
         self._in_flight = in_flight
         self._journal = journal
         # The scopes of tasks that wait for the stages.
@@ -44,7 +44,7 @@ class Intake:
         """Close the channels to the stages."""
         for inlet in self._inlets:
             inlet.close()
-        self._verdicts.close()
+        self._failures.close()
 
     async def admit(
         self, delivery: Delivery, *, redelivered: bool, attempted: Collection[str] = ()
@@ -90,9 +90,9 @@ class Intake:
             refused=[rejection.code for rejection in delivery.rejections],
         )
 
-    async def record(self, verdicts: Verdicts) -> None:
+    async def record(self, report: FailureReport) -> None:
         """Have failures recorded, or a trial taken back."""
-        await self._verdicts.send(verdicts)
+        await self._failures.send(report)
 
     def write_off(self, entry_ids: Sequence[str]) -> None:
         """Count pending entries as lost: they were trimmed or deleted, and Redis has taken them off the list."""

@@ -18,7 +18,7 @@ from processor.reading.reclaimer import Reclaimer
 from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.service.edges import Edges
 from processor.settling.acker import Acker
-from processor.settling.failure_recorder import FailureRecorder, Verdicts
+from processor.settling.failure_recorder import FailureRecorder, FailureReport
 from processor.settling.in_flight import InFlight
 from processor.settling.leases import renew_leases
 from processor.settling.receipts import Receipt, Receipts
@@ -75,7 +75,7 @@ class Pipeline:
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
         self._receipts = Receipts(receipts, self.in_flight)
-        self._failures, self._failures_out = trio.open_memory_channel[Verdicts](FAILURES_MAX)
+        self._failures, self._failures_out = trio.open_memory_channel[FailureReport](FAILURES_MAX)
         self._inlets = [
             trio.open_memory_channel[Batch](self._reads_ahead_max) for _ in edges.stores
         ]

@@ -10,7 +10,7 @@ from processor.core.batch_size import BatchSize
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
 from processor.journal.journal import Journal
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipts
 from processor.writing.committing import Callbacks, Committing
 from processor.writing.device_states import KnownDevices
@@ -25,7 +25,7 @@ HELD_ROWS_MIN = 1_000
 class Writer:
     """Writes batches over one PostgreSQL session; every record of a device comes to the same writer.
 
-    Owns its store, its end of the inlet and its senders of receipts and verdicts. Stops when the
+    Owns its store, its end of the inlet and its senders of receipts and failures. Stops when the
     inlet is closed and empty. Cancelled, it drops what it has in flight, which stays pending in Redis
     and is read again by the next life of this consumer. Never raises PostgresError: it writes again
     for as long as it takes.
@@ -36,7 +36,7 @@ class Writer:
         store: PositionStore,
         inlet: trio.MemoryReceiveChannel[Batch],
         receipts: Receipts,
-        verdicts: trio.MemorySendChannel[Verdicts],
+        failures: trio.MemorySendChannel[FailureReport],
         *,
         batching: Batching[Batch],
         devices: KnownDevices,
@@ -47,7 +47,7 @@ class Writer:
         """`turn` is held while a batch is written: between two batches another task may take it, and use the store."""
         self._inlet = inlet
         self._receipts = receipts
-        self._verdicts = verdicts
+        self._failures = failures
         self._batching = batching
         self._devices = devices
         self._turn = turn
@@ -61,13 +61,13 @@ class Writer:
 
     async def run(self) -> None:
         """Write until the inlet ends."""
-        with self._inlet, self._receipts, self._verdicts:
+        with self._inlet, self._receipts, self._failures:
             while (batch := await self._next_batch()) is not None:
                 async with self._turn:
                     unproven = await self._devices.prepare(batch)
                     refused = await self._committing.run(batch, unproven)
                 if refused:
-                    await self._verdicts.send(refused)
+                    await self._failures.send(refused)
 
     async def _next_batch(self) -> Batch | None:
         """All that came in, as large as the load makes it; None when the inlet has ended and nothing is left."""

@@ -66,7 +66,7 @@ def test_json_prints_it_as_it_is(dump: Path, capsys: pytest.CaptureFixture[str])
         (b"0" * (DUMP_BYTES_MAX + 1), "larger than"),
     ],
 )
-def test_a_file_that_is_no_dump_is_told_so_and_ends_with_1(
+def test_a_file_that_is_no_dump_is_reported_and_ends_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes, complaint: str
 ) -> None:
     path = tmp_path / "f"

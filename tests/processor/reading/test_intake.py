@@ -61,7 +61,7 @@ async def test_a_delivery_is_admitted_although_a_stop_is_requested_meanwhile(
     assert not admitted.is_set()
     assert await busy_harness.receive() == good
     await admitted.wait()
-    assert len(busy_harness.sent_verdicts()) == 1
+    assert len(busy_harness.sent_reports()) == 1
 
 
 async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_flight(
@@ -114,4 +114,4 @@ async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, harness: Redi
     await harness.intake.admit(await harness.read(), redelivered=False)
     harness.intake.close()
     assert len([batch async for batch in harness.outlets[0]]) == 1
-    assert len([failures async for failures in harness.verdicts]) == 1
+    assert len([failures async for failures in harness.failures]) == 1
