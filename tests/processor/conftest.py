@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from processor.core.in_flight import InFlight
 from processor.edges.retrying import Dependency
 from processor.journal.statistics import Build, Recorder
-from processor.settling.in_flight import InFlight
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.logs import Log
@@ -86,7 +86,11 @@ def backoff() -> Backoff:
 
 @pytest.fixture
 def in_flight(recorder: Recorder) -> InFlight:
-    return InFlight(recorder)
+    return InFlight(
+        clock=clocks.monotonic_ms,
+        on_change=recorder.in_flight,
+        on_acked=recorder.records_acked,
+    )
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ from tests.support.stores import SpyStore
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
+    from processor.core.in_flight import InFlight
     from processor.edges.retrying import Dependency
-    from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
 

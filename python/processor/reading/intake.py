@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import trio
 
 from processor.core.attempts import Failure, FailureStage
+from processor.core.in_flight import InFlight
 from processor.journal import events
 from processor.journal.statistics import Recorder
 from processor.settling.failure_recorder import Verdicts
-from processor.settling.in_flight import InFlight
 from telemetry._codec import Batch, Delivery, Rejection
 from telemetry.chassis import clocks
 from telemetry.chassis.logs import Log
@@ -103,7 +103,7 @@ class Intake:
 
     def write_off(self, entry_ids: Sequence[str]) -> None:
         """Pending entries were trimmed or deleted from the stream, and Redis has struck them off."""
-        if losses := self._in_flight.lost(entry_ids):
+        if losses := self._in_flight.missing(entry_ids):
             self._recorder.entries_lost(len(losses))
             events.entries_lost(self._log, entry_ids=losses)
 

@@ -10,6 +10,7 @@ import trio
 
 from processor.config import Config
 from processor.core.batching import Batching
+from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStore
 from processor.edges.retrying import BACKOFF_BASE_MS, Dependency, RetryingStream
 from processor.reading.consumer import Consumer, ReadOptions
@@ -20,13 +21,13 @@ from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.service.assembly import Edges
 from processor.settling.acker import Acker
 from processor.settling.failure_recorder import FailureRecorder, Verdicts
-from processor.settling.in_flight import InFlight
 from processor.settling.leases import renew_leases
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
+from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 
 # Commits that wait for their acknowledgement; beyond them writers wait for RetryingStream.
@@ -51,7 +52,11 @@ class Pipeline:
         self._recorder = recorder = redis.recorder
         self._postgres = postgres
         self._redis = RetryingStream(edges.stream, redis, self._backoff)
-        self.in_flight = InFlight(recorder)
+        self.in_flight = InFlight(
+            clock=clocks.monotonic_ms,
+            on_change=recorder.in_flight,
+            on_acked=recorder.records_acked,
+        )
         self.states = DeviceStates(config.device_state_lru_cap)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)

@@ -25,10 +25,10 @@ from processor.service.assembly import Edges
 from processor.service.ending import Ending
 from processor.service.pipeline import Pipeline
 from processor.service.starting import Start
-from processor.settling.in_flight import now_ms
 from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
+from telemetry.chassis import clocks
 from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import address_of, open_listeners, serve
@@ -100,7 +100,7 @@ class _Life:
         """Say where a crash finds how things stood."""
         pipeline = self._pipeline
         box.statistics = self.recorder.snapshot
-        box.in_flight = lambda: sample_in_flight(pipeline.in_flight.held, now_ms())
+        box.in_flight = lambda: sample_in_flight(pipeline.in_flight.ids, clocks.monotonic_ms())
         box.device_states = lambda: sample_devices(pipeline.states)
         box.ledger = lambda: pipeline.in_flight.ledger
 

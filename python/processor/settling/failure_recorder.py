@@ -8,9 +8,9 @@ from typing import TypeAlias
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
+from processor.core.in_flight import InFlight
 from processor.edges.retrying import RetryingStream
 from processor.journal import events
-from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisRefused
 
 WHAT = "recording a failure"
@@ -77,7 +77,7 @@ class FailureRecorder:
             await self._redis.stream.end_trial(entry_id)
 
         await self._redis.until_answered(take_back, what=WHAT)
-        self._in_flight.left(entry_id, recorded=False)
+        self._in_flight.left_pending(entry_id, recorded=False)
 
 
 def settle(
@@ -86,7 +86,7 @@ def settle(
     """Take note of what became of an entry that failed; what is final is said in the log."""
     match recorded.fate:
         case Fate.LEFT_PENDING:
-            in_flight.left(failure.entry_id, recorded=recorded.failures > 0)
+            in_flight.left_pending(failure.entry_id, recorded=recorded.failures > 0)
         case Fate.TAKEN_OVER:
             in_flight.taken_over(failure.entry_id)
         case Fate.DEAD_LETTERED:
@@ -94,6 +94,6 @@ def settle(
             redis.recorder.dead_lettered(failure.code)
             events.dead_lettered(redis.log, failure, failures=recorded.failures)
         case Fate.LOST:
-            in_flight.lost_in_flight(failure.entry_id)
+            in_flight.lost(failure.entry_id)
             redis.recorder.entries_lost(1)
             events.entries_lost(redis.log, entry_ids=[failure.entry_id])

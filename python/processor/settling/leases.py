@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import trio
 
+from processor.core.in_flight import InFlight
 from processor.edges.retrying import RetryingStream
 from processor.journal import events
-from processor.settling.in_flight import InFlight
 
 RENEWALS_PER_THRESHOLD = 3
 
@@ -24,7 +24,7 @@ async def renew_leases(redis: RetryingStream, in_flight: InFlight, threshold_ms:
     interval_s = threshold_ms / 1000 / RENEWALS_PER_THRESHOLD
 
     async def renew() -> None:
-        if entry_ids := in_flight.held_for(interval_s):
+        if entry_ids := in_flight.older_than(interval_s):
             renewed = await redis.stream.renew(entry_ids)
             others = list(set(entry_ids).difference(renewed))
             # What was acknowledged meanwhile was not taken over.

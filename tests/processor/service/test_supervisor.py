@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from processor.core.in_flight import InFlight
 from processor.errors import LedgerImbalance
-from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.exit_codes import ExitCode
 from tests.support.fakes.pending import RELEASED_IDLE_S
