@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import random
 from typing import TypeVar
 
 import trio
 
 from processor.edges.ports import PositionStream
-from processor.journal import events
-from processor.journal.statistics import Recorder
+from processor.journal.journal import Journal
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import EdgeError, RedisError
-from telemetry.chassis.logs import Log
-from telemetry.chassis.seldom import Seldom
 
 BACKOFF_BASE_MS = 100
 
@@ -28,15 +25,7 @@ class Dependency:
 
     name: str
     """`redis` or `postgres`, as in metrics."""
-    title: str
-    """As in log lines."""
-    recorder: Recorder
-    log: Log
-    seldom: Seldom = field(default_factory=Seldom)
-
-    def is_due(self, subject: str) -> bool:
-        """Whether a line that each batch would write is to be written: once a minute, whoever asks."""
-        return self.seldom.is_due(subject, trio.current_time())
+    journal: Journal
 
     async def connect(self, attempt: Callable[[], Awaitable[None]], backoff: Backoff) -> None:
         """Try until it succeeds. Raises the last EdgeError when `backoff` has no try left."""
@@ -46,20 +35,19 @@ class Dependency:
                 await attempt()
             except EdgeError as error:
                 failures += 1
-                self.recorder.dependency_lost(self.name, str(error))
                 pause_ms = backoff.pause_ms(failures, random)
                 if pause_ms is None:
+                    self.journal.dependency_lost(self.name, str(error))
                     raise
-                self._tell(error, failures, backoff, pause_ms)
+                self._report(error, failures, backoff, pause_ms)
                 await trio.sleep(pause_ms / 1000)
             else:
-                self.recorder.dependency_ready(self.name)
+                self.journal.dependency_ready(self.name)
                 return
 
-    def _tell(self, error: EdgeError, failures: int, backoff: Backoff, pause_ms: float) -> None:
-        events.connect_failed(
-            self.log,
-            dependency=self.title,
+    def _report(self, error: EdgeError, failures: int, backoff: Backoff, pause_ms: float) -> None:
+        self.journal.connect_failed(
+            self.name,
             where=error.where,
             error=str(error),
             attempt=failures,
@@ -74,8 +62,6 @@ class RetryingStream:
 
     def __init__(self, stream: PositionStream, dependency: Dependency, backoff: Backoff) -> None:
         self.stream = stream
-        self.log = dependency.log
-        self.recorder = dependency.recorder
         self._dependency = dependency
         self._backoff = backoff
 
@@ -92,7 +78,7 @@ class RetryingStream:
     async def until_answered(
         self, ask: Callable[[], Awaitable[Answer]], *, what: str, refusable: bool = False
     ) -> Answer:
-        """Ask until RetryingStream answers; `what` is for the log.
+        """Ask until Redis answers; `what` is for the log.
 
         A refusal is no answer either, since memory may be full for a while, unless it is `refusable`:
         raises RedisRefused then, but for one of a server that is not the one to work on.
@@ -106,8 +92,8 @@ class RetryingStream:
                     raise
                 failures += 1
                 pause_ms = self._backoff.pause_ms(failures, random) or 0.0
-                events.command_repeated(
-                    self.log, what=what, error=str(error), retry_ms=round(pause_ms)
+                self._dependency.journal.command_repeated(
+                    what=what, error=str(error), retry_ms=round(pause_ms)
                 )
                 await trio.sleep(pause_ms / 1000)
                 if error.wants_new_connection:

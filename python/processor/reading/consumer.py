@@ -10,7 +10,7 @@ import trio
 
 from processor.core.portion import Portion
 from processor.edges.retrying import RetryingStream
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import PendingPass
 from telemetry._codec import Delivery
@@ -42,6 +42,7 @@ class Consumer:
         redelivering: PendingPass,
         options: ReadOptions,
         *,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         self._redis = redis
@@ -49,6 +50,7 @@ class Consumer:
         self._redelivering = redelivering
         self._portion = Portion(options.count)
         self._block_ms = options.block_ms
+        self._journal = journal
         self._backoff = backoff
         self._failures = 0
 
@@ -58,7 +60,7 @@ class Consumer:
             await self._read_for_ever()
         except trio.BrokenResourceError:
             # The stages ended first: the drain's deadline, or a crash that speaks for itself.
-            self._redis.log.debug("consumer stopped: the writers are gone")
+            self._journal.reader_stopped(task="consumer")
 
     async def _read_for_ever(self) -> NoReturn:
         while True:
@@ -67,14 +69,13 @@ class Consumer:
                 await self._redelivering.take_own()
                 await self._read_new()
             except RedisError as error:
-                self._redis.recorder.read_failed(str(error))
                 await self._recover(error)
 
     async def _read_new(self) -> NoReturn:
         while True:
             delivery = await self._read_some()
             self._failures = 0
-            self._redis.recorder.read_answered(entries=delivery.entries)
+            self._journal.read_answered(entries=delivery.entries)
             if delivery.entries:
                 await self._intake.admit(delivery, redelivered=False)
 
@@ -83,7 +84,7 @@ class Consumer:
         try:
             delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
         except RedisUnavailable:
-            # It may have been too large a reply for RetryingStream' limit of what it keeps for a client.
+            # It may have been too large a reply for Redis' limit of what it keeps for a client.
             self._portion.too_much()
             raise
         if delivery.entries == asked_for:
@@ -93,17 +94,16 @@ class Consumer:
     async def _recover(self, error: RedisError) -> None:
         async def ensure_group() -> None:
             if (await self._redis.stream.ensure_group()).group_was_missing:
-                events.group_gone(self._redis.log, error=str(error))
+                self._journal.group_gone(error=str(error))
 
         await self._pause(error)
         await self._redis.connect(and_then=ensure_group)
 
     async def _pause(self, error: RedisError) -> None:
-        """None after the first failure, then longer ones: a RetryingStream that takes connections may refuse reads."""
+        """None after the first failure, then longer ones: a Redis that takes connections may refuse reads."""
         pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
         self._failures += 1
-        events.read_failed(
-            self._redis.log,
+        self._journal.read_failed(
             error=str(error),
             count=self._portion.size,
             retry_ms=round(pause_ms or 0),

@@ -8,7 +8,7 @@ from typing import NoReturn
 import trio
 
 from processor.edges.retrying import RetryingStream
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.reading.pending_pass import PendingPass
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import RedisError
@@ -20,7 +20,7 @@ class Reclaimer:
     Owns the passes, no lock and no state that would have to survive it. Stops when it is cancelled;
     what it has claimed by then and not handed over is pending under our own name. Raises nothing of
     RetryingStream' own: a pass that lost its connection begins again on the next one, at once for the first
-    time; one that RetryingStream refuses, after the next pause.
+    time; one that Redis refuses, after the next pause.
     """
 
     def __init__(
@@ -29,11 +29,13 @@ class Reclaimer:
         redelivering: PendingPass,
         *,
         interval_ms: int,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         self._redis = redis
         self._redelivering = redelivering
         self._interval_ms = interval_ms
+        self._journal = journal
         self._backoff = backoff
         self._failures = 0
 
@@ -42,7 +44,7 @@ class Reclaimer:
         try:
             await self._claim_for_ever()
         except trio.BrokenResourceError:
-            self._redis.log.debug("reclaimer stopped: the writers are gone")
+            self._journal.reader_stopped(task="reclaimer")
 
     async def _claim_for_ever(self) -> NoReturn:
         # Our own come first, and their suspects are tried in the first pass.
@@ -60,7 +62,7 @@ class Reclaimer:
     async def _recover(self, error: RedisError) -> None:
         pause_ms = self._pause_ms(error)
         self._failures += 1
-        events.claim_failed(self._redis.log, error=str(error), retry_ms=round(pause_ms))
+        self._journal.claim_failed(error=str(error), retry_ms=round(pause_ms))
         await trio.sleep(pause_ms / 1000)
         if error.wants_new_connection:
             await self._redis.connect()

@@ -11,8 +11,9 @@ from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
+from processor.journal.statistics import Build
 from processor.watching.postgres_probe import PostgresProbe
-from telemetry._codec import ReplyParser
+from telemetry._codec import ReplyParser, __version__
 
 # The probe is to answer soon, and to hold nobody up when the process ends: its command is not worth cancelling.
 PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=0)
@@ -36,6 +37,16 @@ class Edges:
             await store.aclose()
         await self.probe.aclose()
         await self.stream.aclose()
+
+
+def build_of(config: Config) -> Build:
+    """What runs, and on what, for the metrics."""
+    return Build(
+        version=__version__,
+        stream=config.redis_telemetry_stream,
+        group=config.redis_consumer_group,
+        consumer=config.redis_consumer_name,
+    )
 
 
 def real_edges(config: Config) -> Edges:

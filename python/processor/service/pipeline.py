@@ -13,6 +13,7 @@ from processor.core.batching import Batching
 from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStore
 from processor.edges.retrying import BACKOFF_BASE_MS, Dependency, RetryingStream
+from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
@@ -30,7 +31,7 @@ from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 
-# Commits that wait for their acknowledgement; beyond them writers wait for RetryingStream.
+# Commits that wait for their acknowledgement; beyond them writers wait for Redis.
 RECEIPTS_MAX = 8
 # Lists of failures that wait to be recorded, each of one read or one batch.
 FAILURES_MAX = 8
@@ -45,17 +46,16 @@ class Pipeline:
         edges: Edges,
         *,
         redis: Dependency,
-        postgres: Dependency,
+        journal: Journal,
     ) -> None:
         self._config = config
         self._edges = edges
-        self._recorder = recorder = redis.recorder
-        self._postgres = postgres
+        self._journal = journal
         self._redis = RetryingStream(edges.stream, redis, self._backoff)
         self.in_flight = InFlight(
             clock=clocks.monotonic_ms,
-            on_change=recorder.in_flight,
-            on_acked=recorder.records_acked,
+            on_change=journal.in_flight_changed,
+            on_acked=journal.records_acked,
         )
         self.states = DeviceStates(config.device_state_lru_cap)
         self._positions = NewestPositions(self.states)
@@ -71,8 +71,7 @@ class Pipeline:
             [inlet for inlet, _ in self._inlets],
             self._failures,
             in_flight=self.in_flight,
-            recorder=recorder,
-            log=redis.log,
+            journal=journal,
         )
 
     def __enter__(self) -> Self:
@@ -95,7 +94,7 @@ class Pipeline:
     def start_leases(self, leases: trio.Nursery) -> None:
         """Renew the leases of what is in flight, which has to go on while the stages run dry."""
         threshold_ms = self._config.claim_threshold_ms
-        leases.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms)
+        leases.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms, self._journal)
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
@@ -110,7 +109,7 @@ class Pipeline:
                 batching=self._batching(),
                 devices=self._devices(store),
                 turn=turn,
-                postgres=self._postgres,
+                journal=self._journal,
                 backoff=self._backoff,
             )
             stages.start_soon(writer.run)
@@ -120,6 +119,7 @@ class Pipeline:
             self._failures_out,
             attempts_max=config.dlq_max_attempts,
             in_flight=in_flight,
+            journal=self._journal,
         )
         stages.start_soon(failure_recorder.run)
 
@@ -132,10 +132,16 @@ class Pipeline:
             self._intake,
             redelivering,
             ReadOptions(count=config.batch_size, block_ms=config.batch_block_ms),
+            journal=self._journal,
             backoff=self._backoff,
         )
-        interval_ms, backoff = config.claim_interval_ms, self._backoff
-        reclaimer = Reclaimer(self._redis, redelivering, interval_ms=interval_ms, backoff=backoff)
+        reclaimer = Reclaimer(
+            self._redis,
+            redelivering,
+            interval_ms=config.claim_interval_ms,
+            journal=self._journal,
+            backoff=self._backoff,
+        )
         intake.start_soon(consumer.run)
         intake.start_soon(reclaimer.run)
 
@@ -149,7 +155,7 @@ class Pipeline:
             self._receipts,
             attempts_max=config.dlq_max_attempts,
             in_flight=self.in_flight,
-            postgres=self._postgres,
+            journal=self._journal,
             backoff=self._backoff,
         )
         return PendingPass(
@@ -158,11 +164,11 @@ class Pipeline:
             trials,
             ClaimOptions(count=config.batch_size, idle_ms=config.claim_threshold_ms),
             in_flight=self.in_flight,
-            recorder=self._recorder,
+            journal=self._journal,
         )
 
     def _devices(self, store: PositionStore) -> KnownDevices:
-        return KnownDevices(store, self._positions, postgres=self._postgres)
+        return KnownDevices(store, self._positions, journal=self._journal)
 
     @property
     def _reads_ahead_max(self) -> int:

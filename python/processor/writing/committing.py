@@ -14,9 +14,8 @@ from processor.core.parts import Part
 from processor.core.scattered_keys import is_worth_probing
 from processor.core.write_errors import FailureKind, NextStep, WriteRoute, wants_new_session
 from processor.edges.ports import Commit, PositionStore
-from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.settling.receipts import Receipt, Sighted, written
 from processor.writing.judging import Judging, Ruling, charge_of
 from processor.writing.pausing import Pauses
@@ -70,14 +69,14 @@ class Committing:
         around: Surroundings,
         *,
         size: BatchSize,
-        postgres: Dependency,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         self._store = store
         self._around = around
         self._size = size
-        self._postgres = postgres
-        self._pauses = Pauses(postgres, backoff)
+        self._journal = journal
+        self._pauses = Pauses(journal, backoff)
         self._judging = Judging(store, self._pauses)
         self._sighted: Sighted | None = None
         self._inserted = self._discarded = self._committed = 0
@@ -95,10 +94,7 @@ class Committing:
         failures = [failure_of(each.record, each.reason) for each in dissection.refused]
         self._leave(dissection)
         # Whatever it was, it was decided: a refusal is an answer, too.
-        self._postgres.recorder.dependency_ready(self._postgres.name)
-        self._postgres.recorder.records_failed(len(failures))
-        events.batch_written(
-            self._postgres.log,
+        self._journal.batch_written(
             inserted=self._inserted,
             duplicates=self._committed - self._inserted - self._discarded,
             discarded=self._discarded,
@@ -117,7 +113,7 @@ class Committing:
             sighting = await self._store.probe(unproven)
         except PostgresError as error:
             # The write will have the same trouble, and deal with it. Staging needs no probe.
-            self._postgres.log.debug(f"the keys were not probed: {error}")  # noqa: G004
+            self._journal.keys_not_probed(error=str(error))
             return Part(batch, WriteRoute.STAGED)
         if not sighting.known:
             return Part(batch, WriteRoute.DIRECT)
@@ -154,7 +150,7 @@ class Committing:
             return
         self._pauses.answered()
         self._size.went_through(part.batch.rows)
-        self._postgres.recorder.write_timed(trio.current_time() - began)
+        self._journal.write_timed(trio.current_time() - began)
         dissection.commit()
         await self._receipt_sighted(dissection, commit)
         await self._receipt(written(part.batch, commit))
@@ -164,7 +160,7 @@ class Committing:
         try:
             commit = await self._store.confirm()
         except PostgresError as error:
-            self._postgres.log.debug(f"what was seen is written again: {error}")  # noqa: G004
+            self._journal.sighting_not_confirmed(error=str(error))
             self._stage_sighted(dissection)
         else:
             await self._receipt_sighted(dissection, commit)
@@ -188,13 +184,13 @@ class Committing:
         self._inserted += receipt.inserted
         self._discarded += receipt.discarded
         self._committed += receipt.batch.records
-        self._postgres.recorder.records_written(
+        self._journal.records_written(
             inserted=receipt.inserted,
             duplicates=receipt.duplicates,
             discarded=receipt.discarded,
         )
-        if receipt.discarded and self._postgres.is_due("discarded"):
-            events.rows_discarded(self._postgres.log, n=receipt.discarded)
+        if receipt.discarded:
+            self._journal.rows_discarded(n=receipt.discarded)
         await self._around.emit(receipt)
 
     async def _after_failure(
@@ -276,10 +272,7 @@ class Committing:
             return
         self._around.leave(Batch.merge([each.record for each in left]))
         error = left[0].reason.error
-        if self._postgres.is_due(f"left {error.sqlstate}"):
-            events.records_left(
-                self._postgres.log, n=len(left), sqlstate=error.sqlstate, error=str(error)
-            )
+        self._journal.records_left(n=len(left), sqlstate=error.sqlstate, error=str(error))
 
 
 def _first_doubt(dissection: Bisection[Batch, Ruling]) -> Ruling | None:

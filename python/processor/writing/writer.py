@@ -9,7 +9,7 @@ import trio
 from processor.core.batch_size import BatchSize
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import Dependency
+from processor.journal.journal import Journal
 from processor.settling.failure_recorder import Verdicts
 from processor.settling.receipts import Receipts
 from processor.writing.committing import Committing, Surroundings
@@ -40,7 +40,7 @@ class Writer:
         batching: Batching[Batch],
         devices: KnownDevices,
         turn: trio.Lock,
-        postgres: Dependency,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         """`turn` is held while a batch is under way: another task that holds it may use the store in between."""
@@ -54,7 +54,7 @@ class Writer:
             store,
             Surroundings(receipts.send, receipts.leave, self._neighbours),
             size=BatchSize(batching.rows_max),
-            postgres=postgres,
+            journal=journal,
             backoff=backoff,
         )
 

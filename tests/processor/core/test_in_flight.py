@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import trio
 
 if TYPE_CHECKING:
-    from processor.journal.journal import Journal
     from trio.testing import MockClock
 
+    from processor.journal.journal import Journal
     from tests.support.redis_harness import RedisHarness
 
 

@@ -159,13 +159,15 @@ class Model:
             self.attempted.add(chosen[0])
 
     def _single(self, event: Event) -> Callable[[str], None]:
-        return {
-            Event.REFUSED: partial(self.in_flight.left_pending, recorded=True),
-            Event.SET_ASIDE: partial(self.in_flight.left_pending, recorded=False),
+        left_pending = self.in_flight.left_pending
+        reports: dict[Event, Callable[[str], None]] = {
+            Event.REFUSED: lambda entry_id: left_pending(entry_id, recorded=True),
+            Event.SET_ASIDE: lambda entry_id: left_pending(entry_id, recorded=False),
             Event.DEAD_LETTERED: self.in_flight.dead_lettered,
             Event.TAKEN_OVER: self.in_flight.taken_over,
             Event.LOST: self.in_flight.lost,
-        }[event]
+        }
+        return reports[event]
 
     def happened(self, event: Event, chosen: Iterable[int]) -> None:
         """The transitions of the dictionary, which are those of the table."""
@@ -275,14 +277,14 @@ class InFlightMachine(RuleBasedStateMachine):
         if sound := self._sound(chosen):
             in_flight, batch, acks = self.model.in_flight, delivered(sound).batch, self.model.acks
             in_flight.committed(batch)
-            assert in_flight.unacknowledged == (batch,)
+            assert [*in_flight.unacknowledged] == [batch]
             first = data.draw(st.integers(1, len(sound)))
             rest = in_flight.acked_first(batch, first)
             assert self.model.acks == acks + first
             if rest is not None:
-                assert in_flight.unacknowledged == (rest,)
+                assert [*in_flight.unacknowledged] == [rest]
                 in_flight.acked(rest)
-            assert not in_flight.unacknowledged
+            assert [*in_flight.unacknowledged] == []
             self.model.happened(Event.ACKED, sound)
 
     @rule(number=numbers)

@@ -33,7 +33,13 @@ async def left_by_a_peer(
 @pytest.fixture
 def reclaimer(harness: RedisHarness, backoff: Backoff) -> Reclaimer:
     harness.redelivering.own_taken.set()
-    return Reclaimer(harness.redis, harness.redelivering, interval_ms=INTERVAL_MS, backoff=backoff)
+    return Reclaimer(
+        harness.redis,
+        harness.redelivering,
+        interval_ms=INTERVAL_MS,
+        journal=harness.journal,
+        backoff=backoff,
+    )
 
 
 async def test_it_claims_at_once_and_then_after_every_interval(

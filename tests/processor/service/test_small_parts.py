@@ -10,6 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor.edges.ports import Swept
+from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.stopping import StopRequest, cancel_on
@@ -18,8 +19,7 @@ from tests.support.fakes.store import FakeStore
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.edges.retrying import Dependency
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.processor.conftest import Told
     from tests.support.redis_harness import RedisHarness
 
@@ -62,8 +62,7 @@ async def test_an_event_cancels_a_scope(nursery: trio.Nursery) -> None:
 async def test_connecting_goes_on_until_it_succeeds(
     clock: MockClock,
     nursery: trio.Nursery,
-    postgres: Dependency,
-    recorder: Recorder,
+    journal: Journal,
     backoff: Backoff,
     told: Told,
 ) -> None:
@@ -72,12 +71,12 @@ async def test_connecting_goes_on_until_it_succeeds(
 
     async def mend() -> None:
         await trio.sleep(600)
-        assert not recorder.snapshot().dependencies["postgres"].ready
+        assert not journal.snapshot().dependencies["postgres"].ready
         store.table.reachable = True
 
     nursery.start_soon(mend)
-    await postgres.connect(store.connect, backoff)
-    assert recorder.snapshot().dependencies["postgres"].ready
+    await Dependency("postgres", journal).connect(store.connect, backoff)
+    assert journal.snapshot().dependencies["postgres"].ready
     lines = told.fields("Postgres unreachable")
     assert [line["attempt"] for line in lines] == list(range(1, len(lines) + 1))
     # Pauses of 5 s at most, half of that on average.
@@ -86,25 +85,25 @@ async def test_connecting_goes_on_until_it_succeeds(
 
 
 async def test_connecting_gives_up_after_its_attempts(
-    clock: MockClock, postgres: Dependency, recorder: Recorder, told: Told
+    clock: MockClock, journal: Journal, told: Told
 ) -> None:
     store = FakeStore()
     store.table.reachable = False
     with pytest.raises(PostgresError, match="fake:5432: connection refused"):
-        await postgres.connect(store.connect, Backoff(base_ms=100, max_ms=5_000, attempts_max=4))
+        await Dependency("postgres", journal).connect(
+            store.connect, Backoff(base_ms=100, max_ms=5_000, attempts_max=4)
+        )
     assert [line["attempt"] for line in told.fields("Postgres unreachable")] == [1, 2, 3]
-    assert "connection refused" in recorder.snapshot().dependencies["postgres"].reason
+    assert "connection refused" in journal.snapshot().dependencies["postgres"].reason
 
 
-async def test_a_mistake_of_the_program_is_not_retried(
-    postgres: Dependency, backoff: Backoff
-) -> None:
+async def test_a_mistake_of_the_program_is_not_retried(journal: Journal, backoff: Backoff) -> None:
     async def mistaken() -> None:
         await trio.lowlevel.checkpoint()
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await postgres.connect(mistaken, backoff)
+        await Dependency("postgres", journal).connect(mistaken, backoff)
 
 
 async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(

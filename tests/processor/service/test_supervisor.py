@@ -77,7 +77,7 @@ async def test_a_ledger_that_does_not_balance_ends_the_life_with_an_error(
     clock: MockClock, service: ServiceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forgotten(self: InFlight, batch: Batch) -> None:
-        self.held.settle(batch)
+        self.ids.settle(batch)
 
     monkeypatch.setattr(InFlight, "acked", forgotten)
     service.publish(3)
