@@ -206,9 +206,9 @@ async def test_a_sweep_counts_what_we_refused_and_a_peer_dead_lettered_as_taken_
     harness.in_flight.take(await harness.read())
     for entry_id in (dead_lettered, refused):
         harness.record(entry_id, 1)
-        harness.in_flight.left(entry_id, recorded=True)
+        harness.in_flight.left_pending(entry_id, recorded=True)
     # Its failure could not be recorded, so that the sweep cannot tell who settled it.
-    harness.in_flight.left(unrecorded, recorded=False)
+    harness.in_flight.left_pending(unrecorded, recorded=False)
     harness.server.acknowledge([parse_id(dead_lettered)])
     harness.server.attempts.pop(dead_lettered)
     await harness.pending_pass.sweep()

@@ -8,8 +8,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import Failure
 from processor.core.batching import Batching
+from processor.core.in_flight import InFlight
 from processor.settling.failure_recorder import FailureReport
-from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.device_states import KnownDevices, NewestPositions
 from processor.writing.writer import Writer
@@ -31,10 +31,10 @@ ROWS_MAX = 100
 class WriterHarness:
     """A writer between its two channels."""
 
-    def __init__(self, journal: Journal, backoff: Backoff) -> None:
+    def __init__(self, journal: Journal, in_flight: InFlight, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.turn = trio.Lock()
-        self.in_flight = InFlight(journal)
+        self.in_flight = in_flight
         self.inlet, outlet = trio.open_memory_channel[Batch](50)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)
         failures, self.failures = trio.open_memory_channel[FailureReport](50)
@@ -67,8 +67,8 @@ class WriterHarness:
 
 
 @pytest.fixture
-def writer_harness(journal: Journal, backoff: Backoff) -> WriterHarness:
-    return WriterHarness(journal, backoff)
+def writer_harness(journal: Journal, in_flight: InFlight, backoff: Backoff) -> WriterHarness:
+    return WriterHarness(journal, in_flight, backoff)
 
 
 def some(count: int, first_second: int) -> Batch:
@@ -269,7 +269,7 @@ async def test_a_row_that_the_table_refuses_among_others_is_left_pending_without
     batch = batch_of([position(1, 0), position(1, 50_000)])
     [tomorrow] = {day_of(key) for key in rows_of(batch_of([position(1, 50_000)]))}
     writer_harness.store.table.refused_days[tomorrow] = "23514"
-    writer_harness.in_flight.held.take(batch, 0)
+    writer_harness.in_flight.ids.take(batch, 0)
     writer_harness.put(batch)
     writer_harness.inlet.close()
     await writer_harness.writer.run()
