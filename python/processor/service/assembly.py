@@ -13,7 +13,10 @@ from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
 from processor.watching.postgres_probe import PostgresProbe
 from telemetry._codec import ReplyParser
+from telemetry.chassis.redis.limits import RedisLimits
 
+REDIS_LIMITS = RedisLimits()
+WRITE_LIMITS = StoreLimits()
 # The probe is to answer soon, and to hold nobody up when the process ends: its command is not worth cancelling.
 PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=0)
 
@@ -55,13 +58,17 @@ def real_edges(config: Config) -> Edges:
         dead_letters=config.redis_dlq_stream,
     )
     stream = RedisPositionStream(
-        config.redis_url, names, instance_id=config.instance_id, new_parser=new_parser
+        config.redis_url,
+        names,
+        instance_id=config.instance_id,
+        limits=REDIS_LIMITS,
+        new_parser=new_parser,
     )
     url, instance_id = config.postgres_url.conninfo, config.instance_id
     probe = PostgresProbe(PostgresStore(url, instance_id=instance_id, limits=PROBE_LIMITS))
 
     def new_store() -> PostgresStore:
-        return PostgresStore(url, instance_id=instance_id, bystander=probe)
+        return PostgresStore(url, instance_id=instance_id, limits=WRITE_LIMITS, observer=probe)
 
     stores = [new_store() for _ in range(config.writers)]
     trials = new_store()

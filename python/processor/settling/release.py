@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import trio
 
 from processor.core.attempts import PendingEntry
-from processor.edges.ports import FIRST_ID, PositionStream
+from processor.edges.ports import STREAM_START, PositionStream
 from processor.settling.acker import acknowledge
 from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisError
@@ -77,7 +77,7 @@ class Release:
 
         What we had and is not in it was taken over.
         """
-        pending, after_id = set[str](), FIRST_ID
+        pending, after_id = set[str](), STREAM_START
         while page := await self.stream.list_pending(after_id, PIECE_ENTRIES):
             pending.update(entry.entry_id for entry in page)
             await self._release(self._strays(page))

@@ -46,7 +46,7 @@ class PostgresProbe:
             with trio.move_on_after(INTERVAL_S):
                 await self._changed.wait()
 
-    async def sees_waiting(self, pid: int) -> bool:
+    async def awaits_standby(self, pid: int) -> bool:
         """Whether the server's process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
         async with self._turn:
             waits = await self._store.awaits_standby(pid)
@@ -55,8 +55,8 @@ class PostgresProbe:
             self._changed.set()
         return waits
 
-    def settled(self, pid: int) -> None:
-        """The wait of that process is over, whatever its end."""
+    def wait_ended(self, pid: int) -> None:
+        """The wait of that process has ended, in a commit or not."""
         if pid in self._waiting:
             self._waiting.remove(pid)
             self._changed.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from processor.edges.postgres.libpq import libpq_version
+from processor.edges.postgres.connection import libpq_version
 from telemetry._codec import __version__
 
 PACKAGES = ("trio", "psycopg", "psycopg-binary", "orjson", "h11", "prometheus-client")
