@@ -18,6 +18,7 @@ from telemetry.chassis.logs import Log
 from tests.simulation.checkpoints import current_life
 from tests.simulation.wire import Wire
 from tests.support.fakes.store import FakeStore
+from tests.support.journals import new_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,7 @@ class Life:
                     self.config,
                     self._edges(),
                     self._receiver,
-                    SILENT,
+                    new_journal(SILENT),
                     arm_backstop=lambda: None,
                     black_box=BlackBox(),
                 )

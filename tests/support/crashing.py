@@ -17,12 +17,11 @@ import trio.testing
 
 from processor.cli import main
 from processor.config import Config
-from processor.journal.statistics import Build, Recorder
+from processor.journal.journal import Journal
 from processor.service import process as service
 from telemetry._codec import DeviceStates, InFlightIds
 from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.logs import Log
 
 ENTRY_IDS = ("1777627800000-0", "1777627800000-1")
 
@@ -63,19 +62,18 @@ def life(manner: str) -> Callable[..., Any]:
         config: Config,
         _edges: object,
         _signals: AsyncIterator[int],
-        log: Log,
+        journal: Journal,
         *,
         black_box: BlackBox,
         **_: object,
     ) -> ExitCode:
-        recorder = Recorder(Build(version="1", stream="s", group="g", consumer="c"))
         ids, states = InFlightIds(), DeviceStates(10)
         ids.take_ids(ENTRY_IDS, 0)
-        black_box.statistics = recorder.snapshot
+        black_box.statistics = journal.snapshot
         black_box.in_flight = lambda: sample_in_flight(ids, 5_000)
         black_box.device_states = lambda: sample_devices(states)
         black_box.ledger = lambda: {"read": 2, "left_pending": 2}
-        log.info("processor ready")
+        journal.service_ready(metrics="")
         async with trio.open_nursery() as stages:
             stages.start_soon(write_forever)
             if manner == "group":

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.config import load_config
-from processor.service.assembly import Edges
+from processor.journal.journal import Journal
+from processor.service.assembly import Edges, build_of
 from processor.service.supervisor import supervise
 from processor.watching.postgres_probe import PostgresProbe
 from telemetry.chassis import clocks
@@ -94,7 +95,7 @@ class ServiceHarness:
                         trials=self.trials,
                     ),
                     self._receiver,
-                    Log(),
+                    Journal(Log(), build_of(config)),
                     arm_backstop=self._arm,
                     black_box=BlackBox(),
                 )

@@ -11,8 +11,9 @@ from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
+from processor.journal.statistics import Build
 from processor.watching.postgres_probe import PostgresProbe
-from telemetry._codec import ReplyParser
+from telemetry._codec import ReplyParser, __version__
 from telemetry.chassis.redis.limits import RedisLimits
 
 REDIS_LIMITS = RedisLimits()
@@ -39,6 +40,16 @@ class Edges:
             await store.aclose()
         await self.probe.aclose()
         await self.stream.aclose()
+
+
+def build_of(config: Config) -> Build:
+    """What runs, and on what, for the metrics."""
+    return Build(
+        version=__version__,
+        stream=config.redis_telemetry_stream,
+        group=config.redis_consumer_group,
+        consumer=config.redis_consumer_name,
+    )
 
 
 def real_edges(config: Config) -> Edges:

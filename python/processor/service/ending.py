@@ -9,14 +9,13 @@ import trio
 from processor.config import Config
 from processor.edges.ports import PositionStream
 from processor.errors import LedgerImbalance
-from processor.journal import events
-from processor.journal.statistics import Recorder
+from processor.journal.journal import Journal
 from processor.service.pipeline import Pipeline
 from processor.settling.release import Release, reserve_ms
+from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.lap_timer import LapTimer
-from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest
 
 # How long after the budget the hand-over may go on: of the second that is granted, the rest is for the end
@@ -39,13 +38,13 @@ class Ending:
         stream: PositionStream,
         pipeline: Pipeline,
         stop: StopRequest,
-        log: Log,
+        journal: Journal,
     ) -> None:
         self._budget_ms = config.drain_budget_ms
         self._stream = stream
         self._pipeline = pipeline
         self._stop = stop
-        self._log = log
+        self._journal = journal
         self._steps = LapTimer()
         self._drain_ends_at = math.inf
         self._intake_over = trio.Event()
@@ -53,9 +52,9 @@ class Ending:
 
     def begin(self) -> None:
         """A stop was asked for: the budget runs."""
-        events.shutdown_starting(self._log, signal=self._stop.signal_name)
+        self._journal.shutdown_starting(signal=self._stop.signal_name)
         self._steps.begin()
-        self._drain_ends_at = trio.current_time() + self._budget_ms / 1000
+        self._drain_ends_at = clocks.elapsing_s() + self._budget_ms / 1000
 
     async def cut_in_time(self, stages: trio.Nursery, leases: trio.Nursery) -> None:
         """End the stages when the rest of the budget is needed to hand over, or when nobody wants to wait."""
@@ -93,10 +92,10 @@ class Ending:
         if bound.cancelled_caught and in_flight.undecided:
             failure = "Redis did not answer in time"
         if failure:
-            events.not_handed_over(self._log, error=failure)
+            self._journal.not_handed_over(error=failure)
         self._steps.done("hand_over")
 
-    def say(self, recorder: Recorder) -> ExitCode:
+    def say(self) -> ExitCode:
         """Write the last line; the exit code. Raises LedgerImbalance."""
         in_flight = self._pipeline.in_flight
         ledger = in_flight.ledger.closed(in_flight.undecided)
@@ -104,21 +103,20 @@ class Ending:
             raise LedgerImbalance(ledger)
         steps_ms = self._steps.ms
         undecided = in_flight.undecided + ledger.released
-        recorder.drained("timed_out" if undecided else "clean", sum(steps_ms.values()) / 1000)
         if undecided:
-            events.shutdown_timed_out(self._log, ledger=ledger, steps_ms=steps_ms)
+            self._journal.shutdown_timed_out(ledger=ledger, steps_ms=steps_ms)
             return ExitCode.TIMED_OUT
         signal_name = self._stop.signal_name
-        events.shutdown_clean_exit(self._log, signal=signal_name, ledger=ledger, steps_ms=steps_ms)
+        self._journal.shutdown_clean_exit(signal=signal_name, ledger=ledger, steps_ms=steps_ms)
         return ExitCode.CLEAN
 
     @property
     def _left_for_stages_s(self) -> float:
         """The more is decided, the less is to be handed over, and the later that has to begin."""
         reserved_ms = reserve_ms(len(self._pipeline.in_flight), budget_ms=self._budget_ms)
-        return self._drain_ends_at - reserved_ms / 1000 - trio.current_time()
+        return self._drain_ends_at - reserved_ms / 1000 - clocks.elapsing_s()
 
     async def _hurry(self, bound: trio.CancelScope) -> None:
         await self._stop.insisted.wait()
-        hurried = trio.current_time() + HAND_OVER_INSISTED_MS / 1000
+        hurried = clocks.elapsing_s() + HAND_OVER_INSISTED_MS / 1000
         bound.deadline = min(bound.deadline, hurried)

@@ -11,7 +11,8 @@ import trio
 from processor.config import Config
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency, RetryingStream
+from processor.edges.retrying_stream import RetryingStream
+from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
@@ -27,9 +28,9 @@ from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
 
-# Commits that wait for their acknowledgement; beyond them writers wait for RetryingStream.
+# Commits that wait for their acknowledgement; beyond them writers wait for Redis.
 RECEIPTS_MAX = 8
 # Lists of failures that wait to be recorded, each of one read or one batch.
 FAILURES_MAX = 8
@@ -43,15 +44,13 @@ class Pipeline:
         config: Config,
         edges: Edges,
         *,
-        redis: Dependency,
-        postgres: Dependency,
+        journal: Journal,
     ) -> None:
         self._config = config
         self._edges = edges
-        self._recorder = recorder = redis.recorder
-        self._postgres = postgres
-        self._redis = RetryingStream(edges.stream, redis, self._backoff)
-        self.in_flight = InFlight(recorder)
+        self._journal = journal
+        self._redis = RetryingStream(edges.stream, journal, self._backoff)
+        self.in_flight = InFlight(journal)
         self.states = DeviceStates(config.device_state_lru_cap)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
@@ -66,8 +65,7 @@ class Pipeline:
             [inlet for inlet, _ in self._inlets],
             self._failures,
             in_flight=self.in_flight,
-            recorder=recorder,
-            log=redis.log,
+            journal=journal,
         )
 
     def __enter__(self) -> Self:
@@ -90,7 +88,7 @@ class Pipeline:
     def start_leases(self, leases: trio.Nursery) -> None:
         """Renew the leases of what is in flight, which has to go on while the stages run dry."""
         threshold_ms = self._config.claim_threshold_ms
-        leases.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms)
+        leases.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms, self._journal)
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
@@ -105,7 +103,7 @@ class Pipeline:
                 batching=self._batching(),
                 devices=self._devices(store),
                 turn=turn,
-                postgres=self._postgres,
+                journal=self._journal,
                 backoff=self._backoff,
             )
             stages.start_soon(writer.run)
@@ -115,6 +113,7 @@ class Pipeline:
             self._failures_out,
             attempts_max=config.dlq_max_attempts,
             in_flight=in_flight,
+            journal=self._journal,
         )
         stages.start_soon(failure_recorder.run)
 
@@ -127,10 +126,16 @@ class Pipeline:
             self._intake,
             redelivering,
             ReadOptions(count=config.batch_size, block_ms=config.batch_block_ms),
+            journal=self._journal,
             backoff=self._backoff,
         )
-        interval_ms, backoff = config.claim_interval_ms, self._backoff
-        reclaimer = Reclaimer(self._redis, redelivering, interval_ms=interval_ms, backoff=backoff)
+        reclaimer = Reclaimer(
+            self._redis,
+            redelivering,
+            interval_ms=config.claim_interval_ms,
+            journal=self._journal,
+            backoff=self._backoff,
+        )
         intake.start_soon(consumer.run)
         intake.start_soon(reclaimer.run)
 
@@ -144,7 +149,7 @@ class Pipeline:
             self._receipts,
             attempts_max=config.dlq_max_attempts,
             in_flight=self.in_flight,
-            postgres=self._postgres,
+            journal=self._journal,
             backoff=self._backoff,
         )
         return PendingPass(
@@ -153,11 +158,11 @@ class Pipeline:
             trials,
             ClaimOptions(count=config.batch_size, idle_ms=config.claim_threshold_ms),
             in_flight=self.in_flight,
-            recorder=self._recorder,
+            journal=self._journal,
         )
 
     def _devices(self, store: PositionStore) -> KnownDevices:
-        return KnownDevices(store, self._positions, postgres=self._postgres)
+        return KnownDevices(store, self._positions, journal=self._journal)
 
     @property
     def _reads_ahead_max(self) -> int:

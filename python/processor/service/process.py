@@ -9,8 +9,8 @@ import trio
 
 from processor.config import Config
 from processor.config.secrets import secrets_of
-from processor.journal import events
-from processor.service.assembly import real_edges
+from processor.journal.journal import Journal
+from processor.service.assembly import build_of, real_edges
 from processor.service.supervisor import supervise
 from telemetry.chassis import stop_signals
 from telemetry.chassis.config.secrets import hide
@@ -25,27 +25,26 @@ from telemetry.chassis.logs import Log
 
 def run_service(config: Config) -> ExitCode:
     """Run until told to stop. Raises ConfigError when the HTTP port is taken."""
-    log = Log()
+    journal = Journal(Log(), build_of(config))
     if sys.stderr is not None:
         # SIGSEGV and the like end the process without another word.
         faulthandler.enable(file=sys.stderr)
     box = BlackBox()
     try:
-        return trio.run(_with_signals, config, log, box, instruments=[Witness(box.scene)])
+        return trio.run(_with_signals, config, journal, box, instruments=[Witness(box.scene)])
     except (ConfigError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001  # a panic of the codec, too, is told whole before the end
-        _tell_crash(error, box, config, log)
+        _tell_crash(error, box, config, journal)
         return ExitCode.UNCAUGHT
     finally:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _tell_crash(error: BaseException, box: BlackBox, config: Config, log: Log) -> None:
+def _tell_crash(error: BaseException, box: BlackBox, config: Config, journal: Journal) -> None:
     left = leave_dump(error, box, config)
     secrets = secrets_of(config)
-    events.uncaught_exception(
-        log,
+    journal.uncaught_exception(
         error=hide(message_of(error), secrets),
         tree=hide(as_text(error), secrets),
         panic_dump=left.path,
@@ -53,7 +52,7 @@ def _tell_crash(error: BaseException, box: BlackBox, config: Config, log: Log) -
     )
 
 
-async def _with_signals(config: Config, log: Log, box: BlackBox) -> ExitCode:
+async def _with_signals(config: Config, journal: Journal, box: BlackBox) -> ExitCode:
     def arm_backstop() -> None:
         # Needs no GIL: it ends the process, with exit code 1 and the stacks on standard error, also
         # when a thread or C code never comes back.
@@ -67,7 +66,7 @@ async def _with_signals(config: Config, log: Log, box: BlackBox) -> ExitCode:
                 config,
                 real_edges(config),
                 signals,
-                log,
+                journal,
                 arm_backstop=arm_backstop,
                 black_box=box,
             )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import trio
 
 from processor.config import Config
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency
 from processor.errors import SchemaMismatch
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.service.assembly import Edges
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
+from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.errors import EdgeError
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest, cancel_on
 
 
@@ -23,14 +22,14 @@ class Start:
         self,
         config: Config,
         edges: Edges,
-        log: Log,
+        journal: Journal,
         *,
         redis: Dependency,
         postgres: Dependency,
     ) -> None:
         self._config = config
         self._edges = edges
-        self._log = log
+        self._journal = journal
         self._redis = redis
         self._postgres = postgres
         attempts_max = config.connect_attempts
@@ -52,11 +51,11 @@ class Start:
             await self._connect_postgres()
             await self._connect_redis()
         except SchemaMismatch as mismatch:
-            events.schema_mismatch(self._log, differences=mismatch.differences)
+            self._journal.schema_mismatch(differences=mismatch.differences)
             return ExitCode.SCHEMA
         except EdgeError as error:
-            events.start_failed(
-                self._log, where=error.where, error=str(error), is_refusal=error.is_refusal
+            self._journal.start_failed(
+                where=error.where, error=str(error), is_refusal=error.is_refusal
             )
             return ExitCode.UNREACHABLE
         return None
@@ -72,9 +71,9 @@ class Start:
 
         await self._postgres.connect(attempt, self._backoff)
         target = self._config.postgres_url
-        events.postgres_connected(self._log, host=target.host, port=target.port)
+        self._journal.postgres_connected(host=target.host, port=target.port)
         for warning in warnings:
-            events.schema_warning(self._log, warning=warning)
+            self._journal.schema_warning(warning=warning)
 
     async def _connect_redis(self) -> None:
         is_new = False
@@ -89,12 +88,11 @@ class Start:
         await self._redis.connect(attempt, self._backoff)
         target = self._config.redis_url
         port = None if target.path else target.port
-        events.redis_connected(self._log, host=target.path or target.host, port=port)
+        self._journal.redis_connected(host=target.path or target.host, port=port)
         stream = self._config.redis_telemetry_stream
         if is_new:
-            events.stream_missing(self._log, stream=stream)
-        events.consumer_started(
-            self._log,
+            self._journal.stream_missing(stream=stream)
+        self._journal.consumer_started(
             stream=stream,
             group=self._config.redis_consumer_group,
             consumer=self._config.redis_consumer_name,

@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator, Callable
 import trio
 
 from processor.config import Config
-from processor.edges.retrying import Dependency
-from processor.journal import events
-from processor.journal.statistics import Build, Recorder
+from processor.journal.exposition import metrics_text
+from processor.journal.journal import Journal
+from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.assembly import Edges
 from processor.service.ending import Ending
 from processor.service.pipeline import Pipeline
@@ -30,10 +30,10 @@ from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
 from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
+from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.http import address_of, open_listeners, serve
+from telemetry.chassis.http import Sources, address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
-from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest
 
 
@@ -41,7 +41,7 @@ async def supervise(  # noqa: PLR0913  # everything around a life, handed in by 
     config: Config,
     edges: Edges,
     signals: AsyncIterator[int],
-    log: Log,
+    journal: Journal,
     *,
     arm_backstop: Callable[[], None],
     black_box: BlackBox,
@@ -52,16 +52,17 @@ async def supervise(  # noqa: PLR0913  # everything around a life, handed in by 
     given the ways to ask for the state. Raises ConfigError when the HTTP port is taken, and whatever
     crashes a task, in an exception group.
     """
-    events.processor_starting(log, version=__version__)
+    journal.service_starting(version=__version__)
     listeners = await open_listeners(config.metrics_host, config.metrics_port)
     stop = StopRequest()
-    life = _Life(config, edges, stop, log)
+    life = _Life(config, edges, stop, journal)
     life.describe(black_box)
+    sources = Sources(lambda: metrics_text(journal.snapshot()), journal.health)
     try:
         async with trio.open_nursery() as services:
             services.start_soon(stop.listen, signals)
             services.start_soon(_arm_on, stop.requested, arm_backstop)
-            await services.start(serve, listeners, life.recorder.snapshot)
+            await services.start(serve, listeners, sources)
             code = await life.start()
             if code is None:
                 code = await life.run(services, metrics=address_of(listeners[0]))
@@ -77,29 +78,21 @@ async def _arm_on(requested: trio.Event, arm_backstop: Callable[[], None]) -> No
 
 
 class _Life:
-    def __init__(self, config: Config, edges: Edges, stop: StopRequest, log: Log) -> None:
+    def __init__(self, config: Config, edges: Edges, stop: StopRequest, journal: Journal) -> None:
         self._config = config
         self._edges = edges
         self._stop = stop
-        self._log = log
+        self._journal = journal
         self._lifecycle = Lifecycle()
-        self.recorder = Recorder(
-            Build(
-                version=__version__,
-                stream=config.redis_telemetry_stream,
-                group=config.redis_consumer_group,
-                consumer=config.redis_consumer_name,
-            )
-        )
-        self._redis = Dependency("redis", "Redis", self.recorder, log)
-        self._postgres = Dependency("postgres", "Postgres", self.recorder, log)
-        self._pipeline = Pipeline(config, edges, redis=self._redis, postgres=self._postgres)
-        self._ending = Ending(config, edges.stream, self._pipeline, stop, log)
+        self._redis = Dependency(REDIS, journal)
+        self._postgres = Dependency(POSTGRES, journal)
+        self._pipeline = Pipeline(config, edges, journal=journal)
+        self._ending = Ending(config, edges.stream, self._pipeline, stop, journal)
 
     def describe(self, box: BlackBox) -> None:
         """Say where a crash finds how things stood."""
         pipeline = self._pipeline
-        box.statistics = self.recorder.snapshot
+        box.statistics = self._journal.snapshot
         box.in_flight = lambda: sample_in_flight(pipeline.in_flight.held, now_ms())
         box.device_states = lambda: sample_devices(pipeline.states)
         box.ledger = lambda: pipeline.in_flight.ledger
@@ -107,28 +100,28 @@ class _Life:
     async def start(self) -> ExitCode | None:
         """Connect and check; an exit code if the process cannot or shall not go on."""
         start = Start(
-            self._config, self._edges, self._log, redis=self._redis, postgres=self._postgres
+            self._config, self._edges, self._journal, redis=self._redis, postgres=self._postgres
         )
         code = await start.run(self._stop)
         if code is ExitCode.CLEAN:
             self._ending.begin()
-            self._ending.say(self.recorder)
+            self._ending.say()
         if code is not None:
             self._enter(Phase.STOPPED)
         return code
 
     async def run(self, services: trio.Nursery, *, metrics: str) -> ExitCode:
         """Read and write until a stop request, then drain and hand over; the exit code."""
-        services.start_soon(probe_lag, self._edges.stream, self.recorder)
+        services.start_soon(probe_lag, self._edges.stream, self._journal)
         services.start_soon(keep_connections_alive, self._edges.stream)
-        services.start_soon(self._edges.probe.run, self._postgres)
+        services.start_soon(self._edges.probe.run, self._journal)
         async with trio.open_nursery() as handing_over:
             handing_over.start_soon(self._ending.hand_over, services)
             async with trio.open_nursery() as leases:
                 self._pipeline.start_leases(leases)
                 await self._read_and_write(services, leases, metrics)
                 self._ending.stages_over(leases)
-        code = self._ending.say(self.recorder)
+        code = self._ending.say()
         self._enter(Phase.STOPPED)
         return code
 
@@ -142,7 +135,7 @@ class _Life:
                     async with trio.open_nursery() as intake:
                         pipeline.start_intake(intake)
                         self._enter(Phase.RUNNING)
-                        events.processor_ready(self._log, metrics=metrics)
+                        self._journal.service_ready(metrics=metrics)
                         await self._stop.requested.wait()
                         self._enter(Phase.DRAINING)
                         self._ending.begin()
@@ -153,4 +146,4 @@ class _Life:
 
     def _enter(self, phase: Phase) -> None:
         self._lifecycle.move(phase)
-        self.recorder.phase_entered(phase)
+        self._journal.phase_entered(phase)

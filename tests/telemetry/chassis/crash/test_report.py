@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from processor.journal.statistics import Build, Recorder
 from telemetry._codec import DeviceStates, InFlightIds
 from telemetry.chassis.crash.black_box import (
     ENTRIES_MAX,
@@ -20,6 +19,7 @@ from telemetry.chassis.crash.report import document
 from telemetry.chassis.logs import configure
 from telemetry.chassis.logs.output import BoundedOutput
 from tests.support.batches import batch_of, position
+from tests.support.journals import new_journal
 
 if TYPE_CHECKING:
     from processor.config import Config
@@ -50,12 +50,12 @@ def sections(error: BaseException, box: BlackBox, config: Config) -> dict[str, A
 
 
 def test_a_dump_has_every_section(config: Config) -> None:
-    recorder = Recorder(Build(version="1", stream="s", group="g", consumer="c"))
+    journal = new_journal()
     ids = InFlightIds()
     ids.take_ids(["1-0"], 0)
     ids.take_ids(["2-0"], 59_000)
     box = BlackBox(
-        statistics=recorder.snapshot,
+        statistics=journal.snapshot,
         in_flight=lambda: sample_in_flight(ids, 60_000),
         ledger=lambda: {"read": 3},
     )
