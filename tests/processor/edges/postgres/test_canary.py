@@ -1,4 +1,4 @@
-"""Whose fault a refusal is, as the canary finds out on a real server: for each kind of trouble what is due."""
+"""What the canary finds to be at fault on a real server, for each kind of trouble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose fault a refusal is, as the store in memory and the one on a real PostgreSQL say alike."""
+"""The evidence about a refused row, the same from the store in memory and the one on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_a_canary_is_refused_by_a_table_that_takes_none(harness: CanaryHar
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
-async def test_rows_that_a_trigger_returns_nothing_for_are_told_where_the_way_can_tell(
+async def test_rows_that_a_trigger_drops_are_counted_where_the_way_of_writing_shows_them(
     harness: CanaryHarness, way: str
 ) -> None:
     harness.discard_device(position(3, 0)["device_id"])

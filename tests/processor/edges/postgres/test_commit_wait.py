@@ -1,4 +1,4 @@
-"""How long a commit is waited for, against a double of the session that is asked why it takes so long."""
+"""How long a commit is waited for, with an observer that a test plays."""
 
 from __future__ import annotations
 

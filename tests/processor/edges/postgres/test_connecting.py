@@ -58,7 +58,7 @@ async def test_without_a_server_the_error_names_host_and_port_only(
     assert postgres_server.processor_password not in str(caught.value)
 
 
-async def test_a_wrong_password_is_told_without_the_password(database: Database) -> None:
+async def test_a_wrong_password_is_reported_without_the_password(database: Database) -> None:
     url = database.processor_url.replace("processor:", "processor:wrong-")
     with pytest.raises(PostgresError, match="password authentication failed") as caught:
         await PostgresStore(url, instance_id="processor-1").connect()
@@ -66,7 +66,7 @@ async def test_a_wrong_password_is_told_without_the_password(database: Database)
     assert not caught.value.connection_usable
 
 
-async def test_an_unknown_database_is_told(postgres_server: PostgresServer) -> None:
+async def test_an_unknown_database_is_reported(postgres_server: PostgresServer) -> None:
     store = PostgresStore(postgres_server.database("nowhere").admin_url, instance_id="processor-1")
     with pytest.raises(PostgresError, match='database "nowhere" does not exist'):
         await store.connect()

@@ -1,4 +1,4 @@
-"""What is said of a failed connection: libpq's lines apart from each other, a server's words as its own."""
+"""The text of a failed connection: libpq's words on one line, and a server's words marked as such."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real PgBouncer before PostgreSQL: one that keeps sessions apart will do, one that shares servers is refused."""
+"""A real PgBouncer before PostgreSQL: session mode is accepted, a pool that shares servers is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private API of psycopg that the Trio connection leans on: one version, and each name in use."""
+"""The private API of psycopg that the Trio connection uses: one version, and each name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a real PostgreSQL looks for keys: by their index, in the chunks of their days, whatever the statistics say."""
+"""The plan of a probe on a real PostgreSQL: by the index, in the chunks of the keys' days, whatever the statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probing and restoring on a real PostgreSQL: how the server answers, and for how long it is waited for."""
+"""Probing and restoring on a real PostgreSQL: how it answers, and how long we wait."""
 
 from __future__ import annotations
 

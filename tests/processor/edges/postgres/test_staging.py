@@ -1,4 +1,4 @@
-"""What staged and direct writes leave behind on a real server: locks, catalogue rows, transactions."""
+"""What staged and direct writes leave behind on a real server: locks, catalog rows, transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A primary whose standby is frozen: what waits in COMMIT shows nobody its rows, whatever becomes of its session."""
+"""A primary whose standby is frozen: rows that wait in COMMIT are visible to nobody, whatever their session does."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ async def test_a_commit_that_waits_for_a_lock_is_left_and_not_cancelled(
     assert (await store.copy_staged(rows(10))).inserted == 0
 
 
-async def test_a_server_that_dies_while_its_standby_is_awaited_is_told_so(
+async def test_a_server_that_dies_while_its_standby_is_awaited_is_reported_as_lost(
     store: PostgresStore,
     standby: PostgresServer,
     owner: psycopg.Connection[Any],

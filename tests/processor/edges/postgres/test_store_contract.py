@@ -1,4 +1,4 @@
-"""What every PositionStore keeps, the one in memory and the one on a real PostgreSQL alike."""
+"""The contract of a PositionStore, in memory and on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
 
 
 @pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
-async def test_after_a_lost_connection_the_next_call_connects_anew(
+async def test_after_a_lost_connection_the_next_call_connects_again(
     harness: StoreHarness, way: str
 ) -> None:
     await harness.store.copy_staged(rows(3))
@@ -298,7 +298,7 @@ async def test_restoring_sees_no_faulty_rows(harness: StoreHarness) -> None:
     assert await newest(harness, 0, 1) == {0: 0}
 
 
-async def test_restoring_looks_no_further_back_than_it_is_told(harness: StoreHarness) -> None:
+async def test_restoring_looks_no_further_back_than_its_bound(harness: StoreHarness) -> None:
     await harness.store.copy_direct(batch_of([position(0, 0), position(1, 10), position(2, 11)]))
     assert await newest(harness, 0, 1, 2, since_second=10) == {1: 10, 2: 11}
 
@@ -310,7 +310,7 @@ async def ask(harness: StoreHarness, question: str) -> object:
 
 
 @pytest.mark.parametrize("question", ["probe", "restore"])
-async def test_after_a_lost_connection_the_next_question_connects_anew(
+async def test_after_a_lost_connection_the_next_query_connects_again(
     harness: StoreHarness, question: str
 ) -> None:
     before = await ask(harness, question)

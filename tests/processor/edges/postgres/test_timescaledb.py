@@ -1,4 +1,4 @@
-"""The versions of TimescaleDB that lose rows, found out by a role that owns nothing."""
+"""The versions of TimescaleDB that lose rows are recognised by a role that owns nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
     await store.aclose()
 
 
-async def test_a_version_that_drops_rows_is_told_where_the_table_is_compressed(
+async def test_a_version_that_drops_rows_is_reported_where_the_table_is_compressed(
     store: PostgresStore, database: Database, postgres_server: PostgresServer
 ) -> None:
     pretend_timescaledb(postgres_server, database, "2.17.2", compressed=True)

@@ -1,4 +1,4 @@
-"""What every PositionStream keeps of failures: counted once each, and one dead letter for the last."""
+"""The contract of recorded attempts: each failure counts once, and the last one makes one dead letter."""
 
 from __future__ import annotations
 

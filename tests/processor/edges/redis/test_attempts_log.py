@@ -99,7 +99,7 @@ async def test_a_failure_on_trial_is_known_though_redis_refuses_its_dead_letter(
     assert not left.is_suspect
 
 
-async def test_a_recorded_name_that_is_no_text_is_forgotten(
+async def test_a_field_of_the_attempts_hash_that_is_no_text_is_removed(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.hset(f"{stream_name}:{GROUP}:attempts", b"\xff", "?")
@@ -130,7 +130,7 @@ async def test_an_attempts_key_of_another_type_is_refused_by_its_code(
     assert await real.stream.lag() == (0, 0)
 
 
-async def test_a_stream_key_of_another_type_is_refused_and_forgets_nothing(
+async def test_a_stream_key_of_another_type_is_refused_and_no_attempt_is_removed(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     [entry_id] = await read(real, 1)

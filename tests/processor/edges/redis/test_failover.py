@@ -1,4 +1,4 @@
-"""A planned failover: the name leads to the new master, and old connections stay, to what is a replica now."""
+"""A planned failover: the name leads to the new master, while old connections stay and lead to a replica."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def assert_works_again(pair: Pair, stream: Any) -> None:
     await stream.aclose()
 
 
-async def test_whatever_meets_a_replica_has_all_connections_made_anew(
+async def test_any_call_that_reaches_a_replica_replaces_all_connections(
     pytestconfig: pytest.Config,
 ) -> None:
     async with replicated(pytestconfig) as pair:

@@ -1,4 +1,4 @@
-"""What the fake stream does for tests alone: faults at either moment of a call, and virtual time."""
+"""The fake stream's own features: faults at either moment of a call, and virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proxy that closes connections on which nothing has moved for a while."""
+"""A proxy that closes idle connections."""
 
 from __future__ import annotations
 

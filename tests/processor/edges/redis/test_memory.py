@@ -68,7 +68,7 @@ async def test_a_full_memory_stops_neither_start_nor_reading_nor_acknowledging_w
     assert "consumer group is gone" not in caplog.text
 
 
-async def test_a_full_memory_where_the_group_is_missing_is_told_in_redis_own_words(
+async def test_a_full_memory_where_the_group_is_missing_is_reported_in_redis_own_words(
     server: RedisServer, client: Redis
 ) -> None:
     stream = RealStage(server.url, NAME).real

@@ -1,4 +1,4 @@
-"""What every PositionStream keeps of pending entries: listed, claimed, delivered again, renewed."""
+"""The contract of pending entries: listed, claimed, redelivered, renewed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every PositionStream does at the end of a life: hands pending entries over, and leaves the group."""
+"""The contract of the end of a life: pending entries are released, and the consumer leaves the group."""
 
 from __future__ import annotations
 

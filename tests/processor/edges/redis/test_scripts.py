@@ -1,4 +1,4 @@
-"""The Lua scripts: what each says of itself, and how many ids one is given."""
+"""The Lua scripts: the comment at the head of each, and how many ids one gets."""
 
 from __future__ import annotations
 

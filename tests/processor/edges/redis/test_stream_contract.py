@@ -1,4 +1,4 @@
-"""What every PositionStream keeps of reads, acknowledgements and the lag."""
+"""The contract of reads, acknowledgements and the lag."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ async def test_an_ack_takes_off_what_was_deleted_while_it_was_pending(
     assert grouped.pending() == {}
 
 
-async def test_an_ack_forgets_the_recorded_failures_of_the_ids_that_it_is_told(
+async def test_an_ack_removes_the_recorded_attempts_of_the_ids_that_it_names(
     grouped: StreamHarness,
 ) -> None:
     attempted, other = grouped.add(1), grouped.add(2)

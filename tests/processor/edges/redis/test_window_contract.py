@@ -1,4 +1,4 @@
-"""What every PositionStream keeps of the window of time: judged by the entry's id, then by the server's clock."""
+"""The contract of the time window: judged by the entry's id, then by the server's clock."""
 
 from __future__ import annotations
 

@@ -307,7 +307,7 @@ async def test_tls_shows_the_certificate_of_the_url_to_a_server_that_asks_for_on
             assert await asked(connection, "PING") == b"PONG"
 
 
-async def test_tls_files_that_are_not_there_are_told_apart_from_a_server_that_is_not(
+async def test_missing_tls_files_are_distinguished_from_a_missing_server(
     redis_server: RedisServer, server_tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
     async with relay_to(redis_server.port, tls=server_tls) as relay:

@@ -125,7 +125,7 @@ async def test_the_question_outlives_a_cancellation_for_half_a_second_at_most(
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_a_refusal_of_the_question_is_told_and_nothing_is_delivered(call: str) -> None:
+async def test_a_refusal_of_time_is_raised_and_nothing_is_delivered(call: str) -> None:
     async with waiting(call) as (line, _):
         await line.server.send_all(b"-NOPERM this user has no permissions to run 'time'\r\n")
     [error] = line.got
