@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Owner = psycopg.Connection[Any]
 
 DEVICES = 20
-ACCUSED, NEWEST = 7, DEVICES - 1
+REFUSED, NEWEST = 7, DEVICES - 1
 HOUR_S, DAY_S = 3_600, 86_400
 FIVE_YEARS_S = 5 * 365 * DAY_S
 # Each device has a row in each of the last 24 hours; the last device has the newest one.
@@ -84,7 +84,7 @@ PER_DAY = """
 
 @dataclass(frozen=True)
 class Case:
-    """What the owner has done, what is accused, and what is to be found out."""
+    """What the owner has done, which row is refused, and the evidence that is due."""
 
     name: str
     setup: str
@@ -92,7 +92,7 @@ class Case:
     # Seconds between the entry and its position.
     second: int = 0
     entry_s: int = 0
-    accused: int = ACCUSED
+    refused: int = REFUSED
     changes: dict[str, Any] = field(default_factory=dict)
     empty: bool = False
 
@@ -123,7 +123,7 @@ CASES = [
     *(
         Case(
             f"a trigger raises {sqlstate} for the device",
-            trigger(raising(sqlstate, of=ACCUSED)),
+            trigger(raising(sqlstate, of=REFUSED)),
             R,
         )
         for sqlstate in ("P0001", "42883", "22012", "0A000", "44000")
@@ -132,22 +132,22 @@ CASES = [
         "a trigger raises for the device with the newest row",
         trigger(raising(of=NEWEST)),
         R,
-        accused=NEWEST,
+        refused=NEWEST,
     ),
     Case("a trigger raises at COMMIT for all", trigger(raising(), when=AT_COMMIT), T),
     Case(
         "a trigger raises at COMMIT for the device",
-        trigger(raising(of=ACCUSED), when=AT_COMMIT),
+        trigger(raising(of=REFUSED), when=AT_COMMIT),
         R,
     ),
-    Case("an unknown device", f"{devices_but(ACCUSED)}; {KEY}", R),
+    Case("an unknown device", f"{devices_but(REFUSED)}; {KEY}", R),
     Case(
         "an unknown device, found out at COMMIT",
-        f"{devices_but(ACCUSED)}; {KEY.replace('NOT VALID', 'DEFERRABLE INITIALLY DEFERRED NOT VALID')}",
+        f"{devices_but(REFUSED)}; {KEY.replace('NOT VALID', 'DEFERRABLE INITIALLY DEFERRED NOT VALID')}",
         R,
     ),
     Case("all devices are gone", f"{NO_DEVICES}; {KEY}", T),
-    Case("an unknown device, and no rows", f"{devices_but(ACCUSED)}; {KEY}", T, empty=True),
+    Case("an unknown device, and no rows", f"{devices_but(REFUSED)}; {KEY}", T, empty=True),
     Case(
         "a known device's bad value, and no rows",
         f"{devices_but()}; {KEY}; {SPEED}",
@@ -228,7 +228,7 @@ CASES = [
     ),
     Case(
         "no other device, and a CHECK that its own rows break themselves",
-        f"DELETE FROM positions WHERE device_id <> '{device(ACCUSED)}';"
+        f"DELETE FROM positions WHERE device_id <> '{device(REFUSED)}';"
         "ALTER TABLE positions ADD CHECK (satellites < 9) NOT VALID",
         R,
     ),
@@ -261,9 +261,9 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
 
 
 async def examine(store: PostgresStore, case: Case) -> Evidence:
-    accused = batch_of([position(case.accused, case.second, **case.changes)])
+    refused = batch_of([position(case.refused, case.second, **case.changes)])
     entered = NOON + timedelta(seconds=case.entry_s)
-    return await store.gather_evidence(accused, entry_ms=int(entered.timestamp() * 1_000))
+    return await store.gather_evidence(refused, entry_ms=int(entered.timestamp() * 1_000))
 
 
 def stored(owner: Owner) -> list[Any]:
@@ -288,8 +288,8 @@ async def test_an_entrys_id_may_be_any_number(
     store: PostgresStore, owner: Owner, entry_ms: int
 ) -> None:
     owner.execute(f"{FILL}; {SPEED}".encode())
-    accused = batch_of([position(ACCUSED, 0, **FAST)])
-    assert await store.gather_evidence(accused, entry_ms=entry_ms) is Evidence.RECORD
+    refused = batch_of([position(REFUSED, 0, **FAST)])
+    assert await store.gather_evidence(refused, entry_ms=entry_ms) is Evidence.RECORD
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ async def test_what_is_examined_is_what_the_writer_is_refused(
         owner.execute(FILL.encode())
     owner.execute(case.setup.encode())
     with pytest.raises(PostgresError) as caught:
-        await store.copy_staged(batch_of([position(case.accused, case.second, **case.changes)]))
+        await store.copy_staged(batch_of([position(case.refused, case.second, **case.changes)]))
     assert caught.value.connection_usable
 
 
@@ -324,7 +324,7 @@ async def test_a_row_that_takes_too_long_is_no_evidence_and_holds_no_transaction
     store: PostgresStore, owner: Owner
 ) -> None:
     owner.execute(FILL.encode())
-    slow = f"IF new.device_id = '{device(ACCUSED)}' THEN PERFORM pg_sleep(60); END IF;"
+    slow = f"IF new.device_id = '{device(REFUSED)}' THEN PERFORM pg_sleep(60); END IF;"
     owner.execute(trigger(slow).encode())
     with pytest.raises(PostgresError, match="no answer within 3000 ms"):
         await examine(store, CASES[0])
@@ -339,7 +339,7 @@ async def test_a_row_that_ends_its_session_is_no_evidence(
 ) -> None:
     owner.execute(FILL.encode())
     ending = (
-        f"IF new.device_id = '{device(ACCUSED)}' THEN"
+        f"IF new.device_id = '{device(REFUSED)}' THEN"
         " PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
     )
     owner.execute(trigger(ending).replace("LANGUAGE", "SECURITY DEFINER LANGUAGE").encode())

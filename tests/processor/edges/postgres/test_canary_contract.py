@@ -74,7 +74,7 @@ async def harness(request: pytest.FixtureRequest) -> AsyncIterator[CanaryHarness
     await harness.store.aclose()
 
 
-def accused(second: int = 0) -> Batch:
+def refused_row(second: int = 0) -> Batch:
     """One row of device 3."""
     return published(position(3, second))
 
@@ -88,13 +88,13 @@ async def test_a_row_that_is_refused_beside_an_accepted_copy_is_to_blame(
 ) -> None:
     await harness.store.copy_direct(batch_of([position(1, 0)]))
     harness.refuse_device(position(3, 0)["device_id"])
-    assert await evidence(harness, accused()) is Evidence.RECORD
+    assert await evidence(harness, refused_row()) is Evidence.RECORD
 
 
 async def test_a_table_that_refuses_copies_too_is_to_blame(harness: CanaryHarness) -> None:
     await harness.store.copy_direct(batch_of([position(1, 0), position(2, 0)]))
     harness.refuse_all()
-    assert await evidence(harness, accused()) is Evidence.TABLE
+    assert await evidence(harness, refused_row()) is Evidence.TABLE
 
 
 async def test_an_old_time_is_to_blame_where_copies_pass_at_their_own(
@@ -102,23 +102,23 @@ async def test_an_old_time_is_to_blame_where_copies_pass_at_their_own(
 ) -> None:
     await harness.store.copy_direct(batch_of([position(1, 0)]))
     harness.refuse_what_is_older_than_a_year()
-    assert await evidence(harness, accused(YEARS_AGO_S)) is Evidence.TIME
+    assert await evidence(harness, refused_row(YEARS_AGO_S)) is Evidence.TIME
 
 
 async def test_a_row_that_is_accepted_now_is_no_culprit(harness: CanaryHarness) -> None:
     await harness.store.copy_direct(batch_of([position(1, 0)]))
-    assert await evidence(harness, accused()) is Evidence.CAUSE_GONE
+    assert await evidence(harness, refused_row()) is Evidence.CAUSE_GONE
 
 
 async def test_an_empty_table_blames_no_device_that_it_refuses(harness: CanaryHarness) -> None:
     harness.refuse_device(position(3, 0)["device_id"])
-    assert await evidence(harness, accused()) is Evidence.TABLE
+    assert await evidence(harness, refused_row()) is Evidence.TABLE
 
 
 async def test_a_cross_examination_leaves_no_row(harness: CanaryHarness) -> None:
     await harness.store.copy_direct(batch_of([position(1, 0)]))
-    await evidence(harness, accused())
-    assert (await harness.store.copy_direct(accused())).inserted == 1
+    await evidence(harness, refused_row())
+    assert (await harness.store.copy_direct(refused_row())).inserted == 1
 
 
 async def test_a_canary_is_accepted_by_a_table_that_takes_rows(harness: CanaryHarness) -> None:

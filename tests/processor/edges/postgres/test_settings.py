@@ -23,11 +23,11 @@ Owner = psycopg.Connection[Any]
 
 LIMITS = StoreLimits(write_timeout_ms=10_000)
 OURS = session_settings(statement_timeout_ms=20_000) | {"synchronous_commit": "on"}
-# What a role, a database or a URL may say instead.
+# What a role, a database or a URL may set instead. Ours are set under their statement_timeout, on a busy machine.
 THEIRS = {
     "client_encoding": "LATIN1",
     "synchronous_commit": "off",
-    "statement_timeout": "10",
+    "statement_timeout": "250",
     "lock_timeout": "10",
     "idle_in_transaction_session_timeout": "10",
     "idle_session_timeout": "600000",
