@@ -1,7 +1,7 @@
-//! The general path: a Position with its keys in any order, white space, escapes, repeats and strangers.
+//! The general path: a Position with keys in any order, white space, escapes, repeated and unknown keys.
 //!
-//! Of repeated keys the last counts, so that a bad value is remembered with its key and judged at the end; what is not
-//! JSON at all is refused where it stands.
+//! The last of repeated keys counts, so a bad value is kept with its key and judged at the end. A payload that is not
+//! JSON is refused at the first byte that is wrong.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
-//! The one form in which the producer writes a Position: compact JSON, the keys in its order, nothing escaped.
+//! The fast path: the one form in which the producer writes a Position, compact JSON with its keys in order, no escapes.
 //!
-//! Checking a guess is several times cheaper than reading whatever may stand there. A wrong guess anywhere gives `None`,
-//! and [`super::fields`] reads the payload again from its beginning. So nothing is ever refused here, and what is
+//! Checking for that form is several times cheaper than reading any JSON. The first difference gives `None`, and
+//! [`super::general`] reads the payload again from its beginning. So nothing is refused here, and a payload that is
 //! accepted here is accepted there with the same result.
 
 use std::borrow::Cow;
@@ -9,32 +9,32 @@ use std::borrow::Cow;
 use super::attributes::{self, Members};
 use super::json::Scanner;
 use super::{Attributes, Position, timestamp};
-use crate::cursor::{Cursor, POWERS_OF_TEN};
+use crate::expect::{Matcher, POWERS_OF_TEN};
 
-/// Decodes a payload in the usual form, leaving the attributes in `members`.
+/// Decodes a payload in the common form, leaving the attributes in `members`.
 pub(super) fn decode<'a>(payload: &'a [u8], members: &mut Members) -> Option<Position<'a>> {
-    let mut cursor = Cursor { rest: payload };
-    cursor.take(b"{\"device_id\":\"")?;
-    let device_id = Cow::Borrowed(decimal_text(&mut cursor)?);
-    cursor.take(b"\",\"timestamp\":\"")?;
-    let ts_offset = payload.len().wrapping_sub(cursor.rest.len());
-    let ts_us = timestamp::parse_millis(cursor.chunk()?)?;
-    cursor.take(b"\",\"latitude\":")?;
-    let latitude = degrees(&mut cursor, 90.0)?;
-    cursor.take(b",\"longitude\":")?;
-    let longitude = degrees(&mut cursor, 180.0)?;
-    cursor.take(b",\"altitude\":")?;
-    let altitude = real(&mut cursor)?;
-    cursor.take(b",\"angle\":")?;
-    let angle = real(&mut cursor)?;
-    cursor.take(b",\"speed\":")?;
-    let speed = real(&mut cursor)?;
-    cursor.take(b",\"satellites\":")?;
-    let satellites = small_integer(&mut cursor)?;
-    cursor.take(b",\"priority\":")?;
-    let priority = small_integer(&mut cursor)?;
-    cursor.take(b",\"attributes\":")?;
-    let attributes = attributes(payload, &cursor, members)?;
+    let mut matcher = Matcher { rest: payload };
+    matcher.take(b"{\"device_id\":\"")?;
+    let device_id = Cow::Borrowed(decimal_text(&mut matcher)?);
+    matcher.take(b"\",\"timestamp\":\"")?;
+    let ts_offset = payload.len().wrapping_sub(matcher.rest.len());
+    let ts_us = timestamp::parse_millis(matcher.chunk()?)?;
+    matcher.take(b"\",\"latitude\":")?;
+    let latitude = degrees(&mut matcher, 90.0)?;
+    matcher.take(b",\"longitude\":")?;
+    let longitude = degrees(&mut matcher, 180.0)?;
+    matcher.take(b",\"altitude\":")?;
+    let altitude = real(&mut matcher)?;
+    matcher.take(b",\"angle\":")?;
+    let angle = real(&mut matcher)?;
+    matcher.take(b",\"speed\":")?;
+    let speed = real(&mut matcher)?;
+    matcher.take(b",\"satellites\":")?;
+    let satellites = small_integer(&mut matcher)?;
+    matcher.take(b",\"priority\":")?;
+    let priority = small_integer(&mut matcher)?;
+    matcher.take(b",\"attributes\":")?;
+    let attributes = attributes(payload, &matcher, members)?;
     Some(Position {
         device_id,
         ts_us,
@@ -52,52 +52,52 @@ pub(super) fn decode<'a>(payload: &'a [u8], members: &mut Members) -> Option<Pos
 
 /// One to sixteen digits; an IMEI has fifteen.
 #[inline]
-fn decimal_text<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
-    let mut behind = *cursor;
+fn decimal_text<'a>(matcher: &mut Matcher<'a>) -> Option<&'a str> {
+    let mut behind = *matcher;
     behind.long_number()?;
-    let text = cursor.split(cursor.rest.len().wrapping_sub(behind.rest.len()))?;
+    let text = matcher.split(matcher.rest.len().wrapping_sub(behind.rest.len()))?;
     std::str::from_utf8(text).ok()
 }
 
 /// A whole number of up to eight digits as JSON allows it: no zero before other digits.
 #[inline]
-fn whole(cursor: &mut Cursor<'_>) -> Option<u32> {
-    let leading_zero = cursor.rest.first() == Some(&b'0');
-    let (value, count) = cursor.digits()?;
+fn whole(matcher: &mut Matcher<'_>) -> Option<u32> {
+    let leading_zero = matcher.rest.first() == Some(&b'0');
+    let (value, count) = matcher.digits()?;
     (count == 1 || !leading_zero).then_some(value)
 }
 
 /// Both the digits and the power of ten are exact as doubles, so that the quotient is rounded once, as it has to be.
 #[inline]
-fn degrees(cursor: &mut Cursor<'_>, bound: f64) -> Option<f64> {
+fn degrees(matcher: &mut Matcher<'_>, bound: f64) -> Option<f64> {
     const DIVISORS: [f64; 9] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
-    let minus = cursor.take(b"-").is_some();
-    let whole = whole(cursor)?;
-    let (fraction, places) = if cursor.take(b".").is_some() { cursor.digits()? } else { (0, 0) };
+    let minus = matcher.take(b"-").is_some();
+    let whole = whole(matcher)?;
+    let (fraction, places) = if matcher.take(b".").is_some() { matcher.digits()? } else { (0, 0) };
     let digits = u64::from(whole).checked_mul(*POWERS_OF_TEN.get(places)?)?.checked_add(u64::from(fraction))?;
     let size = f64::from(u32::try_from(digits).ok()?) / DIVISORS.get(places)?;
     (size <= bound).then_some(if minus { -size } else { size })
 }
 
 #[inline]
-fn real(cursor: &mut Cursor<'_>) -> Option<f32> {
-    let minus = cursor.take(b"-").is_some();
-    let size = f32::from(u16::try_from(whole(cursor)?).ok()?);
+fn real(matcher: &mut Matcher<'_>) -> Option<f32> {
+    let minus = matcher.take(b"-").is_some();
+    let size = f32::from(u16::try_from(whole(matcher)?).ok()?);
     Some(if minus { -size } else { size })
 }
 
 #[inline]
-fn small_integer(cursor: &mut Cursor<'_>) -> Option<i16> {
-    i16::try_from(whole(cursor)?).ok()
+fn small_integer(matcher: &mut Matcher<'_>) -> Option<i16> {
+    i16::try_from(whole(matcher)?).ok()
 }
 
 /// The attributes, if they can be stored and nothing but the Position's brace is behind them.
 #[inline]
-fn attributes(payload: &[u8], cursor: &Cursor<'_>, members: &mut Members) -> Option<attributes::Found> {
-    if cursor.rest.first() != Some(&b'{') {
+fn attributes(payload: &[u8], matcher: &Matcher<'_>, members: &mut Members) -> Option<attributes::Found> {
+    if matcher.rest.first() != Some(&b'{') {
         return None;
     }
-    let mut scanner = Scanner::new(payload, payload.len().wrapping_sub(cursor.rest.len()));
+    let mut scanner = Scanner::new(payload, payload.len().wrapping_sub(matcher.rest.len()));
     let found = attributes::scan(payload, &mut scanner, members).ok()?.ok()?;
     (scanner.rest() == b"}").then_some(found)
 }
@@ -108,13 +108,13 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
 
-    use super::super::{Code, Limits, Position, Reject, Scratch, decode, fields};
+    use super::super::{Code, Limits, Position, Reject, Scratch, decode, general};
     use super::Members;
 
     /// Now and then a number that is not in the producer's form, or not valid at all.
-    fn number(usual: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    fn number(common: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
         prop_oneof![
-            30 => usual,
+            30 => common,
             1 => any::<i64>().prop_map(|value| value.to_string()),
             1 => "-?[0-9]{1,3}(\\.[0-9]{1,9})?(e1)?",
         ]
@@ -191,19 +191,19 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
         #[test]
-        fn what_the_guess_accepts_the_general_path_accepts_alike(payload in payload()) {
-            let (mut guessed, mut general) = (Members::default(), Members::default());
+        fn what_the_fast_path_accepts_the_general_path_accepts_alike(payload in payload()) {
+            let (mut fast, mut general) = (Members::default(), Members::default());
             let payload = payload.as_bytes();
-            if let Some(mut position) = super::decode(payload, &mut guessed) {
-                position.attributes.members = guessed.as_slice();
-                let mut expected = fields::decode(payload, &mut general).unwrap();
+            if let Some(mut position) = super::decode(payload, &mut fast) {
+                position.attributes.members = fast.as_slice();
+                let mut expected = general::decode(payload, &mut general).unwrap();
                 expected.attributes.members = general.as_slice();
                 prop_assert_eq!(position.ts_offset, expected.ts_offset);
                 prop_assert_eq!(shown(&position), shown(&expected));
             }
         }
 
-        /// White space keeps the attributes, too, from being read by guessing.
+        /// White space keeps the attributes, too, off the fast path.
         #[test]
         fn white_space_makes_no_difference(payload in payload()) {
             let spaced = payload.replace("\":", "\" :").replace(",\"", " ,\"").replace('}', " }");
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn the_producers_form_is_guessed_and_no_other() {
-        let usual = r#"{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":41.3275,"longitude":-19.8187,"altitude":-5,"angle":214,"speed":63,"satellites":14,"priority":0,"attributes":{"239":1,"66":12710,"78":{"__bigint":"18446744073709551615"},"385":{"__buffer_b64":"AQIDBA=="}}}"#;
-        let is_guessed = |payload: &str| super::decode(payload.as_bytes(), &mut Members::default()).is_some();
-        assert!(is_guessed(usual));
+    fn the_producers_form_takes_the_fast_path_and_no_other_does() {
+        let common = r#"{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":41.3275,"longitude":-19.8187,"altitude":-5,"angle":214,"speed":63,"satellites":14,"priority":0,"attributes":{"239":1,"66":12710,"78":{"__bigint":"18446744073709551615"},"385":{"__buffer_b64":"AQIDBA=="}}}"#;
+        let is_fast = |payload: &str| super::decode(payload.as_bytes(), &mut Members::default()).is_some();
+        assert!(is_fast(common));
         for (part, other) in
             [(":214", ":0214"), (":14", ":-14"), (":-5", ":-"), ("41.", "041."), ("41.3275", "91"), ("}}}", "}}} ")]
         {
-            assert!(!is_guessed(&usual.replace(part, other)), "{part} as {other}");
+            assert!(!is_fast(&common.replace(part, other)), "{part} as {other}");
         }
     }
 }

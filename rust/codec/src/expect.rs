@@ -1,14 +1,14 @@
-//! Checking a guess at what comes next: `None` at the first byte that differs.
+//! Compares a text with what is expected next: `None` at the first byte that differs.
 
 use crate::swar::leading_number;
 
-/// What is left of a text.
+/// The rest of a text, from which each match takes the front.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cursor<'a> {
+pub(crate) struct Matcher<'a> {
     pub(crate) rest: &'a [u8],
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> Matcher<'a> {
     /// The literal's length is a constant, so that it is compared in a register or two.
     #[inline]
     pub(crate) fn take<const N: usize>(&mut self, literal: &[u8; N]) -> Option<()> {

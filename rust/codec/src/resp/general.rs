@@ -1,7 +1,7 @@
-//! One stream entry inside a delivery: `[id, [field, value, …]]`, read token by token as bytes come in.
+//! The general path: one stream entry in any valid form, `[id, [field, value, …]]`, read token by token as bytes arrive.
 //!
-//! What nobody will look at, and payloads over the limit, are dropped when the bytes at hand have been read: what a
-//! hostile entry can make this process hold is bounded by the limit and a piece of input, not by the entry.
+//! Unknown fields and payloads over the limit are dropped as soon as the received bytes have been read. So the memory
+//! that a hostile entry can take is bounded by the limit and one piece of input, not by the entry's size.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::buffer::{Buffer, Scan, bulk};
 use crate::StreamId;
 use crate::position::{CodecLabel, Limits};
 
-/// Longest field name that means something here: `device_id`.
+/// The longest field name that is used: `device_id`.
 const NAME_BYTES_MAX: usize = 9;
 /// `ms-seq` of two 64-bit numbers.
 const ID_BYTES_MAX: usize = 41;
@@ -18,7 +18,7 @@ const ID_BYTES_MAX: usize = 41;
 pub(super) const DEVICE_ID_BYTES_MAX: usize = crate::position::DEVICE_ID_BYTES_MAX;
 /// The longest codec label is `8E`; a longer value is unknown whatever it says.
 const CODEC_BYTES_MAX: usize = 16;
-/// Bytes of an unfinished entry that may stay although nobody will look at them: dropping moves all that is kept.
+/// Unused bytes of an unfinished entry that may stay in the buffer: dropping them moves all bytes that are kept.
 const PASSED_BYTES_MAX: usize = 512;
 
 /// The parts of an entry; places are counted from the buffer's beginning until the entry is consumed.
@@ -56,9 +56,9 @@ enum Stage {
     Fields,
     Name,
     Value(Name),
-    /// Bytes of a value, its line end included, that nobody will look at.
+    /// Bytes of an unused value, its line end included.
     PassingValue(usize),
-    /// Bytes of a field name that is too long to mean anything; its value follows.
+    /// Bytes of a field name that is too long to be a known one; its value follows.
     PassingName(usize),
 }
 
@@ -137,7 +137,7 @@ impl EntryReader {
         }
     }
 
-    /// The entry that was read, and its length in the buffer; the reader begins anew.
+    /// The entry that was read, and its length in the buffer; the reader starts again.
     pub fn take(&mut self) -> (Entry, usize) {
         let reader = std::mem::take(self);
         (reader.entry, reader.at)
@@ -171,7 +171,7 @@ impl EntryReader {
         Ok(Some(()))
     }
 
-    /// True if there are none because the entry is gone.
+    /// True if the entry has no fields because it is no longer in the stream.
     fn fields(&mut self, buffer: &Buffer) -> Scan<bool> {
         let Some(line) = buffer.line(self.at)? else {
             return Ok(None);
@@ -253,7 +253,7 @@ impl EntryReader {
         (left == 0).then_some(())
     }
 
-    /// Removes what was read and is not kept. Little is moved: behind the next token's place there is less than a token.
+    /// Removes the bytes that were read and are not kept. Few bytes move: less than a token lies behind the next token's place.
     fn drop_passed(&mut self, buffer: &mut Buffer) {
         let payload = match &mut self.entry.payload {
             Payload::At(place) => Some(place),

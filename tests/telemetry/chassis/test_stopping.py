@@ -1,18 +1,14 @@
-"""The small parts that the tasks are made with: the stop request."""
+"""Stop requests, which the signals of a process make."""
 
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from telemetry.chassis.stopping import StopRequest, cancel_on
-
-if TYPE_CHECKING:
-    pass
 
 
 async def test_the_first_signal_requests_the_stop_and_the_second_insists(
@@ -48,3 +44,11 @@ async def test_an_event_cancels_a_scope(nursery: trio.Nursery) -> None:
         event.set()
         await trio.sleep_forever()
     assert scope.cancelled_caught
+
+
+def test_the_first_request_alone_calls_what_waits_for_it() -> None:
+    called: list[str] = []
+    stop = StopRequest(on_request=lambda: called.append("armed"))
+    stop.receive("SIGTERM")
+    stop.receive("SIGTERM")
+    assert called == ["armed"]
