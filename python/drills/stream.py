@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from drills.observed import GroupState, LeftPending, PositionKey
-from telemetry.chassis.errors import RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.client import errors_translated, open_client
 from telemetry.stream.publisher import StreamPublisher, Target
 
 if TYPE_CHECKING:
@@ -19,7 +14,6 @@ if TYPE_CHECKING:
     from drills.identity import Identity
     from telemetry.stream.entry import Entry
 
-_TIMEOUT_S = 30.0
 _PAGE = 1_000
 # A released entry is given an idle time of a day (contract section 4, rule 7); no drill lasts half of one.
 _RELEASED_IDLE_MS_MIN = 43_200_000
@@ -33,12 +27,7 @@ class RedisDrillStream:
 
     def __init__(self, url: str, identity: Identity) -> None:
         self._publisher = StreamPublisher(url, Target(identity.stream, entries_max=0))
-        self._client = redis.Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._client = open_client(url)
         self._identity = identity
         self._shared = True
 
@@ -55,7 +44,7 @@ class RedisDrillStream:
         return self._publisher.where
 
     def in_use(self) -> str | None:
-        with self._errors_translated():
+        with errors_translated(self._client):
             stream = self._identity.stream
             kind = _text(self._client.type(stream))
             self._shared = kind != "none"
@@ -74,7 +63,7 @@ class RedisDrillStream:
         )
 
     def create_group(self) -> None:
-        with self._errors_translated():
+        with errors_translated(self._client):
             self._client.xgroup_create(
                 self._identity.stream, self._identity.group, id="$", mkstream=True
             )
@@ -84,7 +73,7 @@ class RedisDrillStream:
 
     def state(self) -> GroupState:
         stream, name = self._identity.stream, self._identity.group
-        with self._errors_translated(), self._client.pipeline(transaction=True) as pipeline:
+        with errors_translated(self._client), self._client.pipeline(transaction=True) as pipeline:
             pipeline.xinfo_stream(stream)
             pipeline.xinfo_groups(stream)
             pipeline.xinfo_consumers(stream, name)
@@ -98,7 +87,7 @@ class RedisDrillStream:
         )
 
     def left_by(self, consumer: str) -> LeftPending:
-        with self._errors_translated():
+        with errors_translated(self._client):
             pending = list(self._pending(consumer))
             released = sum(
                 each["time_since_delivered"] >= _RELEASED_IDLE_MS_MIN for each in pending
@@ -115,12 +104,12 @@ class RedisDrillStream:
         return LeftPending(released=released, refused=refused, stranded=len(others) - refused)
 
     def released(self) -> bool:
-        with self._errors_translated():
+        with errors_translated(self._client):
             return bool(self._pending_page("-", 1, idle=_RELEASED_IDLE_MS_MIN))
 
     def unsettled(self) -> list[PositionKey]:
         stream = self._identity.stream
-        with self._errors_translated():
+        with errors_translated(self._client):
             [group] = [
                 each
                 for each in self._client.xinfo_groups(stream)
@@ -135,7 +124,7 @@ class RedisDrillStream:
         return [_key(fields) for fields in found]
 
     def dead_letters(self) -> list[tuple[PositionKey, str]]:
-        with self._errors_translated():
+        with errors_translated(self._client):
             entries = list(self._entries(self._identity.dlq_stream, "-"))
         return [(_key(fields), fields[b"dlq_code"].decode()) for _, fields in entries]
 
@@ -143,7 +132,7 @@ class RedisDrillStream:
         if self._shared:
             return
         stream, name = self._identity.stream, self._identity.group
-        with self._errors_translated():
+        with errors_translated(self._client):
             # In this order: what is delivered in between has a higher id than either.
             [group] = self._client.xinfo_groups(stream)
             oldest = self._client.xpending(stream, name)["min"]
@@ -152,7 +141,7 @@ class RedisDrillStream:
 
     def remove(self) -> None:
         identity = self._identity
-        with self._errors_translated():
+        with errors_translated(self._client):
             self._client.delete(identity.dlq_stream, identity.attempts_key)
             if not self._shared:
                 self._client.delete(identity.stream)
@@ -187,16 +176,6 @@ class RedisDrillStream:
     def _page(self, stream: str, start: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         page: Any = self._client.xrange(stream, min=start, count=_PAGE)
         return list(page)
-
-    @contextmanager
-    def _errors_translated(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.ResponseError as error:
-            code = str(error).partition(" ")[0]
-            raise RedisRefused(str(error), where=self.where, code=code) from error
-        except redis.RedisError as error:
-            raise RedisUnavailable(str(error), where=self.where) from error
 
 
 def _text(value: bytes | str) -> str:

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from processor.core.schema import TABLE
+from processor.edges.postgres.connecting import describe_hosts, parse_url
 from processor.edges.postgres.connection import TrioConnection
-from processor.edges.postgres.conninfo import describe_hosts, parse_url
 from processor.edges.postgres.errors import translated
 
 if TYPE_CHECKING:
