@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.config import load_config
-from processor.service.assembly import Edges
+from processor.journal.journal import Journal
+from processor.service.assembly import build_of, service_options
+from processor.service.edges import Edges
 from processor.service.supervisor import supervise
 from processor.watching.postgres_probe import PostgresProbe
 from telemetry.chassis import clocks
-from telemetry.chassis.crash.black_box import BlackBox
+from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.logs import Log
 from tests.support.batches import position
 from tests.support.fakes.redis import FakeRedis, format_id
@@ -86,7 +88,7 @@ class ServiceHarness:
             nursery.start_soon(script)
             with trio.fail_after(3_600):
                 return await supervise(
-                    config,
+                    service_options(config),
                     Edges(
                         stream=self.stream,
                         stores=stores,
@@ -94,7 +96,7 @@ class ServiceHarness:
                         trials=self.trials,
                     ),
                     self._receiver,
-                    Log(),
+                    Journal(Log(), build_of(config)),
                     arm_backstop=self._arm,
                     black_box=BlackBox(),
                 )

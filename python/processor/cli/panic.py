@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from processor.service.crash_sections import PARTS, SERVICE
 from telemetry.chassis.cli import MISUSE, Failed, json_option, print_at_once
-from telemetry.chassis.crash.reading import NotADump, read_dump
-from telemetry.chassis.crash.showing import as_text
+from telemetry.chassis.crash.showing import NotADump, as_text, read_dump
 
 _EXIT_NOT_A_DUMP = 1
 
@@ -38,9 +38,9 @@ def show(file: Path, *, as_json: bool) -> None:
     it as `panic_dump`. A dump holds no passwords, but entry and device ids. --json prints the file as it is.
     """
     try:
-        dump = read_dump(file)
+        dump = read_dump(file, SERVICE)
     except NotADump as fault:
         raise Failed(f"{file} {fault}", _EXIT_NOT_A_DUMP) from fault
     except OSError as fault:
         raise Failed(f"cannot read {file}: {fault.strerror}", MISUSE) from fault
-    print_at_once(dump.text if as_json else as_text(dump.sections))
+    print_at_once(dump.text if as_json else as_text(dump.sections, PARTS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from telemetry.chassis.config.parsers import PORT_MAX, Unacceptable
+from telemetry.chassis.config.secrets import secrets_in_url
 from telemetry.chassis.config.urls import ENCODE, split_url
 
 POSTGRES_PORT = 5432
@@ -30,6 +31,11 @@ class PostgresTarget:
     def where(self) -> str:
         """Host and port, for messages."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
+        return secrets_in_url(self.conninfo)
 
 
 def postgres_target(raw: str) -> PostgresTarget:

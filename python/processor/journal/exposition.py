@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from processor.journal.statistics import Durations, Statistics
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 
 def metrics_text(statistics: Statistics) -> bytes:
     """All metrics of one moment, this process's CPU time and memory among them."""

@@ -7,7 +7,7 @@ from functools import partial
 import trio
 
 from processor.edges.ports import PositionStream
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt
 from telemetry._codec import Batch

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
-from processor.edges.retrying import RetryingStream
-from processor.journal import events
+from processor.edges.retrying_stream import RetryingStream
+from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisRefused
 
@@ -31,7 +31,7 @@ class FailureRecorder:
 
     Owns its end of the failures. Stops when everybody who may send has closed theirs. Cancelled, it
     leaves the rest pending without a record: whoever claims them tries them again. Raises nothing
-    of RetryingStream' own: what has no answer is repeated, and counts once.
+    of Redis' own: what has no answer is repeated, and counts once.
     """
 
     def __init__(
@@ -41,11 +41,13 @@ class FailureRecorder:
         *,
         attempts_max: int,
         in_flight: InFlight,
+        journal: Journal,
     ) -> None:
         self._redis = redis
         self._failures = failures
         self._attempts_max = attempts_max
         self._in_flight = in_flight
+        self._journal = journal
 
     async def run(self) -> None:
         """Record until the failures end."""
@@ -65,12 +67,12 @@ class FailureRecorder:
             answers = await self._redis.until_answered(record, what=WHAT, refusable=True)
         except RedisRefused as error:
             # A dead-letter stream that takes nothing must not hold up what is sound.
-            events.failures_not_recorded(self._redis.log, n=len(failures), error=str(error))
+            self._journal.failures_not_recorded(n=len(failures), error=str(error))
             answers = [Recorded(Fate.LEFT_PENDING)] * len(failures)
         for failure, recorded in zip(failures, answers, strict=True):
             if recorded.failures == 1:
-                events.record_refused(self._redis.log, failure)
-            settle(failure, recorded, self._in_flight, self._redis)
+                self._journal.record_refused(failure)
+            settle(failure, recorded, self._in_flight, self._journal)
 
     async def _take_back(self, entry_id: str) -> None:
         async def take_back() -> None:
@@ -80,9 +82,7 @@ class FailureRecorder:
         self._in_flight.left(entry_id, recorded=False)
 
 
-def settle(
-    failure: Failure, recorded: Recorded, in_flight: InFlight, redis: RetryingStream
-) -> None:
+def settle(failure: Failure, recorded: Recorded, in_flight: InFlight, journal: Journal) -> None:
     """Take note of what became of an entry that failed; what is final is said in the log."""
     match recorded.fate:
         case Fate.LEFT_PENDING:
@@ -91,9 +91,7 @@ def settle(
             in_flight.taken_over(failure.entry_id)
         case Fate.DEAD_LETTERED:
             in_flight.dead_lettered(failure.entry_id)
-            redis.recorder.dead_lettered(failure.code)
-            events.dead_lettered(redis.log, failure, failures=recorded.failures)
+            journal.dead_lettered(failure, failures=recorded.failures)
         case Fate.LOST:
             in_flight.lost_in_flight(failure.entry_id)
-            redis.recorder.entries_lost(1)
-            events.entries_lost(redis.log, entry_ids=[failure.entry_id])
+            journal.entries_lost([failure.entry_id])

@@ -6,14 +6,16 @@ from typing import NoReturn
 
 import trio
 
-from processor.edges.retrying import RetryingStream
-from processor.journal import events
+from processor.edges.retrying_stream import RetryingStream
+from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 
 RENEWALS_PER_THRESHOLD = 3
 
 
-async def renew_leases(redis: RetryingStream, in_flight: InFlight, threshold_ms: int) -> NoReturn:
+async def renew_leases(
+    redis: RetryingStream, in_flight: InFlight, threshold_ms: int, journal: Journal
+) -> NoReturn:
     """Renew every third of the claim threshold what has been in flight for that long, until cancelled.
 
     No lease gets older than two thirds. Owns nothing, loses nothing, raises nothing: a connection
@@ -29,7 +31,7 @@ async def renew_leases(redis: RetryingStream, in_flight: InFlight, threshold_ms:
             others = list(set(entry_ids).difference(renewed))
             # What was acknowledged meanwhile was not taken over.
             taken_over = len(others) - len(in_flight.absent(others))
-            events.leases_renewed(redis.log, n=len(renewed), taken_over=taken_over)
+            journal.leases_renewed(n=len(renewed), taken_over=taken_over)
 
     while True:
         await trio.sleep(interval_s)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import NoReturn
 
 import trio
 
 
 class StopRequest:
-    """The first signal requests the stop, the second insists on it."""
+    """The first signal requests the stop, the second insists on it.
 
-    def __init__(self) -> None:
+    `on_request` is called at the first one.
+    """
+
+    def __init__(self, *, on_request: Callable[[], None] | None = None) -> None:
         self.requested = trio.Event()
         self.insisted = trio.Event()
         self.signal_name: str | None = None
+        self._on_request = on_request
 
     def receive(self, signal_name: str) -> None:
         """A signal came."""
@@ -24,6 +28,8 @@ class StopRequest:
         else:
             self.signal_name = signal_name
             self.requested.set()
+            if self._on_request is not None:
+                self._on_request()
 
     async def listen(self, signals: AsyncIterator[int]) -> NoReturn:
         """Take signals until cancelled."""

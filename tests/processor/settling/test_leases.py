@@ -36,7 +36,7 @@ class Renewals:
 
 
 def start(nursery: trio.Nursery, harness: RedisHarness) -> None:
-    nursery.start_soon(renew_leases, harness.redis, harness.in_flight, IDLE_MS)
+    nursery.start_soon(renew_leases, harness.redis, harness.in_flight, IDLE_MS, harness.journal)
 
 
 async def take(harness: RedisHarness, records: int, *, first_second: int = 0) -> list[str]:

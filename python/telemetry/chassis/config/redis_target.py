@@ -57,6 +57,11 @@ class RedisTarget:
         """Host and port, or the path, for messages."""
         return self.path or f"{self.host}:{self.port}"
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
+        return (self.password or "",)
+
 
 def redis_target(raw: str) -> RedisTarget:
     """Take a Redis URL apart as the `redis` package does, without its silence about what it ignores."""

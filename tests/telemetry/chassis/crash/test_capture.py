@@ -10,9 +10,15 @@ import pytest
 import trio
 import trio.testing
 
-from telemetry.chassis.crash.black_box import BlackBox
-from telemetry.chassis.crash.scene import Scene, Witness, scene_of
-from telemetry.chassis.crash.task_tree import FRAMES_MAX, TASKS_MAX, task_tree
+from telemetry.chassis.crash.capture import (
+    TASK_FRAMES_MAX,
+    TASKS_MAX,
+    Scene,
+    Witness,
+    scene_of,
+    task_tree,
+)
+from telemetry.chassis.crash.sections import BlackBox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -210,12 +216,12 @@ async def test_the_tree_is_bounded_in_tasks_and_frames() -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(TASKS_MAX):
             nursery.start_soon(wait_deep)
-        nursery.start_soon(deep, FRAMES_MAX)
+        nursery.start_soon(deep, TASK_FRAMES_MAX)
         await trio.testing.wait_all_tasks_blocked()
         tree = task_tree()
         nursery.cancel_scope.cancel()
     assert len(tree) == TASKS_MAX
-    assert max(len(task.frames) for task in tree) == FRAMES_MAX
+    assert max(len(task.frames) for task in tree) == TASK_FRAMES_MAX
 
 
 async def test_trio_still_keeps_a_nurserys_errors_under_the_private_name() -> None:

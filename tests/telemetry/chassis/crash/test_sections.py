@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import pytest
 
-from telemetry.chassis.crash.plain import DEPTH_MAX, ITEMS_MAX, TEXT_CHARACTERS_MAX, plain
+from telemetry.chassis.crash.sections import DEPTH_MAX, ITEMS_MAX, TEXT_CHARACTERS_MAX, plain
 
 
 class Colour(Enum):

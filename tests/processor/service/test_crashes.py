@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 SECRETS = ("postgres-hush", "redis-hush")
 
 
+@pytest.fixture
+def dump_dir(tmp_path: Path) -> Path:
+    directory = tmp_path / "dumps"
+    directory.mkdir()
+    return directory
+
+
 @dataclass
 class Crashed:
     code: int

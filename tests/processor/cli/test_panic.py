@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from processor.cli import main
-from telemetry.chassis.crash.black_box import BlackBox
-from telemetry.chassis.crash.form import DUMP_BYTES_MAX, FORMAT
-from telemetry.chassis.crash.report import document
-from telemetry.chassis.crash.showing import PARTS
+from processor.config import load_config
+from processor.service.assembly import dump_options
+from processor.service.crash_sections import PARTS, SECTIONS, SERVICE
+from telemetry.chassis.crash import DUMP_BYTES_MAX, format_of
+from telemetry.chassis.crash.document import document
+from telemetry.chassis.crash.sections import BlackBox
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from processor.config import Config
+ENVIRONMENT = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgresql://u:hush@h/d"}
 
 
 @pytest.fixture
-def dump(config: Config, tmp_path: Path) -> Path:
+def dump(tmp_path: Path) -> Path:
     path = tmp_path / "dump.json"
-    path.write_bytes(document(MemoryError("m"), BlackBox(), config))
+    options = dump_options(load_config(ENVIRONMENT))
+    path.write_bytes(document(MemoryError("m"), BlackBox(*SECTIONS), options))
     return path
 
 
@@ -37,7 +40,9 @@ def test_a_person_reads_what_happened_and_what_to_do(
     assert main(["panic", "show", str(dump)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("processor-1 crashed at 20")
-    assert [title for title, *_ in PARTS if f"\n{title}\n" in shown] == [it[0] for it in PARTS]
+    assert [part.title for part in PARTS if f"\n{part.title}\n" in shown] == [
+        part.title for part in PARTS
+    ]
     assert "Memory ran out" in shown
     assert "all tasks had ended" in shown
 
@@ -108,7 +113,7 @@ def test_a_dump_without_sections_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bare"
-    path.write_text(json.dumps({"format": FORMAT}))
+    path.write_text(json.dumps({"format": format_of(SERVICE)}))
     assert main(["panic", "show", str(path)]) == 0
     assert "What to do" in capsys.readouterr().out
 
