@@ -1,4 +1,4 @@
-"""The drill's stream: made, watched and removed with the `redis` package."""
+"""Observe, Redis: the drill's stream is made, watched and removed with the `redis` package."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ Delivered: TypeAlias = "dict[str, Any]"
 """One entry of XPENDING's reply, its parts as the package names them."""
 
 
-class RedisDrillStream:
-    """A DrillStream, and a context manager. Of a stream that was there before, only what is the drill's is removed."""
+class DrillStream:
+    """The stream, asked directly and not by way of the service; a context manager.
+
+    Methods block, and raise RedisUnavailable and RedisRefused. In a stream that was there before, only the drill's own
+    group is removed.
+    """
 
     def __init__(self, url: str, identity: Identity) -> None:
         self._publisher = StreamPublisher(url, Target(identity.stream, entries_max=0))
@@ -44,6 +48,7 @@ class RedisDrillStream:
         return self._publisher.where
 
     def in_use(self) -> str | None:
+        """What is on the stream already, for a message; None if nothing."""
         with errors_translated(self._client):
             stream = self._identity.stream
             kind = _text(self._client.type(stream))
@@ -63,15 +68,18 @@ class RedisDrillStream:
         )
 
     def create_group(self) -> None:
+        """Make the drill's group, which gets what is published from now on."""
         with errors_translated(self._client):
             self._client.xgroup_create(
                 self._identity.stream, self._identity.group, id="$", mkstream=True
             )
 
     def publish(self, entries: Sequence[Entry]) -> None:
+        """Append entries in order."""
         self._publisher.publish(entries)
 
     def state(self) -> GroupState:
+        """The group now."""
         stream, name = self._identity.stream, self._identity.group
         with errors_translated(self._client), self._client.pipeline(transaction=True) as pipeline:
             pipeline.xinfo_stream(stream)
@@ -87,6 +95,7 @@ class RedisDrillStream:
         )
 
     def left_by(self, consumer: str) -> LeftPending:
+        """What is pending under the name of a consumer that has ended."""
         with errors_translated(self._client):
             pending = list(self._pending(consumer))
             released = sum(
@@ -104,10 +113,12 @@ class RedisDrillStream:
         return LeftPending(released=released, refused=refused, stranded=len(others) - refused)
 
     def released(self) -> bool:
+        """Whether a released entry waits to be claimed."""
         with errors_translated(self._client):
             return bool(self._pending_page("-", 1, idle=_RELEASED_IDLE_MS_MIN))
 
     def unsettled(self) -> list[PositionKey]:
+        """The entries that are pending or not delivered yet."""
         stream = self._identity.stream
         with errors_translated(self._client):
             [group] = [
@@ -124,22 +135,25 @@ class RedisDrillStream:
         return [_key(fields) for fields in found]
 
     def dead_letters(self) -> list[tuple[PositionKey, str]]:
+        """Dead letters, each with its code."""
         with errors_translated(self._client):
             entries = list(self._entries(self._identity.dlq_stream, "-"))
         return [(_key(fields), fields[b"dlq_code"].decode()) for _, fields in entries]
 
     def trim_settled(self) -> None:
+        """Remove settled entries from the drill's own stream."""
         if self._shared:
             return
         stream, name = self._identity.stream, self._identity.group
         with errors_translated(self._client):
-            # In this order: what is delivered in between has a higher id than either.
+            # In this order: an entry that is delivered in between has a higher id than both.
             [group] = self._client.xinfo_groups(stream)
             oldest = self._client.xpending(stream, name)["min"]
             last_delivered = group["last-delivered-id"].decode()
             self._client.xtrim(stream, minid=oldest or _id_after(last_delivered), approximate=False)
 
     def remove(self) -> None:
+        """Remove everything that the drill made in Redis. Idempotent."""
         identity = self._identity
         with errors_translated(self._client):
             self._client.delete(identity.dlq_stream, identity.attempts_key)

@@ -1,4 +1,4 @@
-"""The service under test as a running process: its log as it comes, signals to it, and its end."""
+"""Run, the service under test as a running process: its log as it comes, signals to it, and its end."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from drills.errors import DrillFailed
-from drills.last_words import LastWords, last_words
+from drills.observed import LastLine, last_line
+from telemetry.chassis.errors import TelemetryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from drills.command import Command
+    from drills.launch import Launcher
 
 _TAIL_LINES_MAX = 20
 _LINE_BYTES_MAX = 1 << 20
-# A child of the service's own could hold its output open for ever.
+# A child of the service could hold its output open for ever.
 _LAST_OUTPUT_S_MAX = 5.0
 
 
-class RunningService:
-    """One life. `run` it in a nursery; a cancellation kills the service before it is passed on."""
+class DrillFailed(TelemetryError):
+    """The service under test did not start, or could not be signalled; the message has the end of its log."""
 
-    def __init__(self, command: Command, name: str, environment: Mapping[str, str]) -> None:
-        self._command = command
+
+class RunningService:
+    """One life. `run` it in a nursery; a cancellation kills the service first."""
+
+    def __init__(self, launcher: Launcher, name: str, environment: Mapping[str, str]) -> None:
+        self._launcher = launcher
         self._name = name
         self._environment = environment
         self._process: trio.Process | None = None
@@ -38,12 +42,12 @@ class RunningService:
         self.ready = trio.Event()
         """Set by the line `processor ready`."""
         self.ended = trio.Event()
-        """Set when the process has ended and all it said was read."""
+        """Set when the process has ended and all of its output was read."""
         self.ended_at = 0.0
         """When it ended, on Trio's clock."""
         self.inserted = 0
-        """Rows that it said it inserted."""
-        self.last_words: LastWords | None = None
+        """Rows inserted, by its own log lines."""
+        self.last_line: LastLine | None = None
 
     @property
     def exit_code(self) -> int:
@@ -58,8 +62,8 @@ class RunningService:
         return "\n".join(self._tail)
 
     async def run(self) -> None:
-        """Start it and follow it to its end. Raises DrillFailed when there is no such command."""
-        argv = self._command.start(self._name, self._environment)
+        """Start it and follow it to its end. Raises DrillFailed when the command does not exist."""
+        argv = self._launcher.start(self._name, self._environment)
         try:
             process = await trio.lowlevel.open_process(
                 argv,
@@ -83,13 +87,13 @@ class RunningService:
                 readers.cancel_scope.deadline = self.ended_at + _LAST_OUTPUT_S_MAX
         finally:
             with trio.CancelScope(shield=True):
-                await self._make_sure_of_the_end(process)
+                await self._ensure_end(process)
         self.ended.set()
 
     async def send(self, number: signal.Signals) -> None:
         """Send it a signal. Raises DrillFailed when the engine refuses."""
         assert self._process is not None
-        argv = self._command.signal(self._name, number)
+        argv = self._launcher.signal(self._name, number)
         if not argv:
             self._process.send_signal(number)
             return
@@ -99,7 +103,7 @@ class RunningService:
                 f"`{' '.join(argv)}` failed: {done.stderr.decode(errors='replace').strip()}"
             )
 
-    async def _make_sure_of_the_end(self, process: trio.Process) -> None:
+    async def _ensure_end(self, process: trio.Process) -> None:
         if process.poll() is None:
             with contextlib.suppress(DrillFailed):
                 await self.send(signal.SIGKILL)
@@ -123,7 +127,7 @@ class RunningService:
         elif message.startswith("batch written"):
             self.inserted += int(line.get("inserted", 0))
         else:
-            self.last_words = last_words(line) or self.last_words
+            self.last_line = last_line(line) or self.last_line
 
 
 async def _follow(stream: trio.abc.ReceiveStream, take: Callable[[str], None]) -> None:
@@ -134,6 +138,6 @@ async def _follow(stream: trio.abc.ReceiveStream, take: Callable[[str], None]) -
         for line in lines:
             take(line.decode(errors="replace"))
         if len(rest) > _LINE_BYTES_MAX:
-            rest = b""  # No line of ours is so long: memory stays bounded.
+            rest = b""  # No line of the service is this long: memory stays bounded.
     if rest:
         take(rest.decode(errors="replace"))

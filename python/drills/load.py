@@ -1,15 +1,21 @@
-"""The positions that a drill publishes: record number n has one key, and the key gives n back."""
+"""Run, the load: record number n has one key, and the key gives n back. Steady records, and backlogs on request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+import trio
 
 from telemetry.stream.entry import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from drills.stream import DrillStream
+
+_BATCH_RECORDS_MAX = 1_000
+# Often enough to look like many devices.
+_TICK_S = 0.05
 
 # About as large as a tracker's usual record.
 _PAYLOAD = (
@@ -51,37 +57,34 @@ class Drive:
         return round((datetime.fromisoformat(ts) - self.start) / timedelta(milliseconds=1))
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How often each published record was found in the table."""
+class Load:
+    """Publishes the drive's records in order, each once."""
 
-    published: int
-    rows: int
-    """Rows with the drill's devices."""
-    missing: frozenset[int]
-    """Numbers of records without a row."""
-    repeated: int
-    """Rows beyond the first of a key: a table without its unique index has them."""
-    foreign: int
-    """Rows that nobody published."""
+    def __init__(self, stream: DrillStream, drive: Drive) -> None:
+        self._stream = stream
+        self._drive = drive
+        self._in_turn = trio.Lock()
+        self.published = 0
+        """Records that Redis has confirmed: numbers 0 to `published` - 1."""
 
-    @property
-    def distinct(self) -> int:
-        """Published records that are in the table."""
-        return self.published - len(self.missing)
+    async def publish(self, count: int) -> None:
+        """Publish the next `count` records."""
+        async with self._in_turn:
+            goal = self.published + count
+            while self.published < goal:
+                size = min(_BATCH_RECORDS_MAX, goal - self.published)
+                # Not abandoned when cancelled: what was sent is counted.
+                await trio.to_thread.run_sync(self._publish_next, size)
 
+    async def run_steadily(self, rate: int) -> NoReturn:
+        """Publish `rate` records a second until cancelled. What a delay left out is made up for."""
+        started, sent = trio.current_time(), 0
+        while True:
+            await trio.sleep(_TICK_S)
+            due = int((trio.current_time() - started) * rate) - sent
+            sent += due
+            await self.publish(due)
 
-def tally(published: int, numbers: Iterable[int]) -> Tally:
-    """Count the rows, given by their records' numbers, against what was published."""
-    times = bytearray(published)
-    rows = foreign = repeated = 0
-    for number in numbers:
-        rows += 1
-        if not 0 <= number < published:
-            foreign += 1
-        elif times[number]:
-            repeated += 1
-        else:
-            times[number] = 1
-    missing = frozenset(number for number, seen in enumerate(times) if not seen)
-    return Tally(published, rows, missing, repeated, foreign)
+    def _publish_next(self, size: int) -> None:
+        self._stream.publish(self._drive.entries(self.published, size))
+        self.published += size

@@ -1,10 +1,11 @@
+"""The positions that a drill publishes: their devices, keys and form."""
+
 from __future__ import annotations
 
 import json
 
 import pytest
 
-from drills.drive import tally
 from drills.identity import DEVICES, IMEI_PREFIX, Identity
 from telemetry.stream.imei import check_digit, is_imei
 from tests.drills.values import DRIVE, IDENTITY
@@ -58,20 +59,3 @@ def test_an_entry_is_what_tcp_ingestion_publishes() -> None:
         "device_id", "timestamp", "latitude", "longitude", "altitude", "angle", "speed", "satellites",
         "priority", "attributes",
     }  # fmt: skip
-
-
-def test_the_tally_tells_missing_repeated_and_foreign_rows_apart() -> None:
-    counted = tally(5, [0, 1, 1, 1, 4, 5, -100])
-    assert counted.missing == {2, 3}
-    assert (counted.rows, counted.repeated, counted.foreign) == (7, 2, 2)
-    assert counted.distinct == 3
-
-
-def test_a_tally_of_exactly_what_was_published_is_clean() -> None:
-    counted = tally(3, [2, 0, 1])
-    assert (counted.rows, counted.missing, counted.repeated, counted.foreign) == (
-        3,
-        frozenset(),
-        0,
-        0,
-    )
