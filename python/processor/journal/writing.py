@@ -93,7 +93,7 @@ class WritingJournal(CountingJournal):
         """Which rows are in the table already could not be asked; the batch goes through the staging table."""
         self._log.debug(f"the keys were not probed: {error}")
 
-    def sighting_not_confirmed(self, *, error: str) -> None:
+    def seen_rows_not_proven(self, *, error: str) -> None:
         """The commit that was to prove rows seen by a probe failed; they are written like any others."""
         self._log.debug(f"what was seen is written again: {error}")
 

@@ -110,15 +110,15 @@ class Committing:
         if not is_worth_probing(days=unproven.days, rows=batch.rows):
             return Part(batch, WriteRoute.STAGED)
         try:
-            sighting = await self._store.probe(unproven)
+            probed = await self._store.probe(unproven)
         except PostgresError as error:
             # The write will fail for the same reason, and handle it. Staging needs no probe.
             self._journal.keys_not_probed(error=str(error))
             return Part(batch, WriteRoute.STAGED)
-        if not sighting.known:
+        if not probed.known:
             return Part(batch, WriteRoute.DIRECT)
-        rest, seen = batch.drop_known(unproven, sighting.known)
-        self._seen = SeenRows(seen, sighting.session)
+        rest, seen = batch.drop_known(unproven, probed.known)
+        self._seen = SeenRows(seen, probed.session)
         return Part(rest, WriteRoute.DIRECT)
 
     async def _bisect(self, bisection: BatchBisection) -> None:
@@ -158,7 +158,7 @@ class Committing:
         try:
             commit = await self._store.confirm()
         except PostgresError as error:
-            self._journal.sighting_not_confirmed(error=str(error))
+            self._journal.seen_rows_not_proven(error=str(error))
             self._stage_seen(bisection)
         else:
             await self._receipt_seen(bisection, commit)

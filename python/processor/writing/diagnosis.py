@@ -141,7 +141,7 @@ class Diagnosis:
         alike = (charge_of(error), ts_us // DAY_US, case.has_commits)
         if (evidence := self._evidence.get(alike)) is None:
             entry_ms = int(accused.entry_ids[0].partition("-")[0])
-            evidence = await self._store.cross_examine(accused, entry_ms=entry_ms)
+            evidence = await self._store.gather_evidence(accused, entry_ms=entry_ms)
             if evidence is not Evidence.CAUSE_GONE:
                 self._evidence[alike] = evidence
         return evidence
@@ -164,7 +164,7 @@ class Diagnosis:
                 return
 
 
-_QUESTIONS = frozenset({NextStep.ASK_SCHEMA, NextStep.CROSS_EXAMINE, NextStep.TRY_CANARY})
+_QUESTIONS = frozenset({NextStep.ASK_SCHEMA, NextStep.GATHER_EVIDENCE, NextStep.TRY_CANARY})
 
 
 def charge_of(error: PostgresError) -> Charge:

@@ -150,13 +150,13 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
     clock: MockClock, commits: CommitHarness, logged: LogLines
 ) -> None:
     commits.add_rows(position(90, 0))
-    table, examine = commits.store.table, commits.store.cross_examine
+    table, examine = commits.store.table, commits.store.gather_evidence
 
     async def find_nothing(accused: Batch, *, entry_ms: int) -> Evidence:
         await examine(accused, entry_ms=entry_ms)
         return Evidence.CAUSE_GONE
 
-    commits.store.cross_examine = find_nothing  # type: ignore[method-assign]
+    commits.store.gather_evidence = find_nothing  # type: ignore[method-assign]
     table.refused_devices[BAD] = "23514"
     commits.store.before_write = once(
         lambda: len(logged.lines("batch failed")) == 12, table.refused_devices.clear

@@ -122,7 +122,7 @@ async def test_evidence_holds_for_refusals_alike_and_no_others(
     assert len(commits.store.evidence) == 4
 
 
-async def test_a_cross_examination_without_an_answer_decides_nothing(
+async def test_a_question_for_evidence_without_an_answer_decides_nothing(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.add_rows(position(90, 0))
@@ -132,7 +132,7 @@ async def test_a_cross_examination_without_an_answer_decides_nothing(
     assert commits.store.evidence == [Evidence.RECORD]
 
 
-async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(
+async def test_evidence_that_is_never_answered_ends_as_no_answer(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     commits.add_rows(position(90, 0))
@@ -143,7 +143,7 @@ async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(
         await trio.lowlevel.checkpoint()
         raise commits.store.error("lost", usable=False)
 
-    commits.store.cross_examine = vanish  # type: ignore[method-assign]
+    commits.store.gather_evidence = vanish  # type: ignore[method-assign]
     [refusal] = await commits.commit(rows(4, devices=4))
     assert (refusal.entry_id, refusal.code) == ("1-0", "no_answer")
 

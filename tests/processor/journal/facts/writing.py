@@ -84,7 +84,7 @@ WRITING = [
         Line("debug", "the keys were not probed: db:5432: too slow"),
     ),
     Fact(
-        lambda journal: journal.sighting_not_confirmed(error="db:5432: lost"),
+        lambda journal: journal.seen_rows_not_proven(error="db:5432: lost"),
         Line("debug", "what was seen is written again: db:5432: lost"),
     ),
     Fact(
