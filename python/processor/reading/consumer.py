@@ -28,10 +28,10 @@ class ReadOptions:
 class Consumer:
     """The one task that reads new entries.
 
-    Owns the reading connection, and the size of a read, which is halved when a reply is lost. Stops when it
-    is cancelled: a delivery that is on its way is still admitted. Cancelled or crashed before that, it leaves
-    the delivery pending under its own name, where the next life of this consumer takes it first. Never raises
-    RedisError: it reconnects for as long as it takes.
+    Owns the reading connection, and the size of a read, which is halved when a reply is lost. Stops when the
+    stages have ended. Cancelled, it still admits a delivery that is on its way; what a crash cuts off is
+    pending under its own name, and the next life of this consumer takes it first. Raises no RedisError: it
+    reconnects for as long as it takes.
     """
 
     def __init__(

@@ -17,10 +17,10 @@ from telemetry.chassis.errors import RedisError
 class Reclaimer:
     """The one task that claims.
 
-    Owns the passes; it has no lock, and no state that a later life would need. Stops when it is cancelled:
-    what it has claimed and not admitted by then is pending under our own name. Never raises RedisError: a
-    pass that lost its connection begins again on a new one, the first time at once; a pass that Redis refuses
-    begins again after the next interval.
+    Owns the passes; it has no lock, and no state that a later life would need. Stops when the stages have
+    ended. Cancelled, it leaves what it has claimed and not admitted pending under our own name, and the next
+    life of this consumer takes it. Raises no RedisError: a pass that lost its connection begins again on a
+    new one, the first time at once; a pass that Redis refuses begins again after the next interval.
     """
 
     def __init__(

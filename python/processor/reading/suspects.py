@@ -53,7 +53,11 @@ class TrialSession:
 
 
 class SuspectTrials:
-    """Tries suspects one after the other, on a session of its own, or on a writer's if PostgreSQL grants no other."""
+    """Tries suspects one after the other, over a session for trials, or over a writer's if PostgreSQL grants no other.
+
+    Runs in the reclaimer's task. Cancelled, or without Redis, it takes the current trial back. Only the death
+    of the process in a trial counts against the record.
+    """
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class Writer:
 
     Owns its store, its end of the inlet and its senders of receipts and failures. Stops when the
     inlet is closed and empty. Cancelled, it drops what it has in flight, which stays pending in Redis
-    and is read again by the next life of this consumer. Never raises PostgresError: it writes again
+    and is read again by the next life of this consumer. Raises no PostgresError: it writes again
     for as long as it takes.
     """
 

@@ -208,7 +208,7 @@ async def test_a_trial_that_loses_redis_is_taken_back(
     assert harness.unaccounted == 0
 
 
-@pytest.mark.parametrize("place", ["meet", "write"])
+@pytest.mark.parametrize("place", ["prepare", "write"])
 async def test_a_trial_in_which_the_process_dies_counts(
     clock: MockClock, harness: RedisHarness, trials: TrialHarness, place: str
 ) -> None:
