@@ -1,18 +1,14 @@
-"""The small parts that the tasks are made with: the stop request."""
+"""The stop request: the signals that make it, and what it cancels."""
 
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
 from telemetry.chassis.stopping import StopRequest, cancel_on
-
-if TYPE_CHECKING:
-    pass
 
 
 async def test_the_first_signal_requests_the_stop_and_the_second_insists(
