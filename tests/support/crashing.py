@@ -1,4 +1,4 @@
-"""A processor that crashes for real: `processor run` with a life in the supervisor's place that fails as it is told.
+"""A processor that crashes for real: `processor run` with a supervisor that fails in a given manner.
 
 Run as a program: `python -m tests.support.crashing MANNER`. The service itself has no switch for any of this.
 """
@@ -57,7 +57,7 @@ async def fail_as_well() -> None:
         raise KeyError("on the way out")
 
 
-def life(manner: str) -> Callable[..., Any]:
+def failing_supervisor(manner: str) -> Callable[..., Any]:
     """A supervisor that has three tasks, two entries in flight, and a crash."""
 
     async def supervise(
@@ -94,5 +94,5 @@ if __name__ == "__main__":
     if manner == "full":
         # Every write to a file fails with EFBIG, as on a disk without room.
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-    vars(service)["supervise"] = life(manner)
+    vars(service)["supervise"] = failing_supervisor(manner)
     sys.exit(main(["run"]))

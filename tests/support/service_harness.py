@@ -62,7 +62,7 @@ class ServiceHarness:
         return self.stream.redis.add({"codec": "8", "payload": "{"})
 
     async def leave_a_suspect(self) -> str:
-        """What a former life of this consumer has read again and again."""
+        """An entry that a former process of this consumer has read again and again."""
         self.publish(1, first_second=10_000)
         former = FakeStream(self.stream.redis)
         await former.connect()
@@ -119,5 +119,5 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 async def nothing() -> None:
-    """A script for a life that ends by itself."""
+    """A script for a service that ends by itself."""
     await trio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""The start of a life: both servers connected, the schema checked, the group there; or an exit code."""
+"""The start: both servers are connected, the schema is checked, the group exists; or there is an exit code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import trio
 from processor.edges.redis.names import StreamNames
 from processor.errors import SchemaMismatch
 from processor.journal.journal import Journal
+from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.edges import Edges
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.dependency import Dependency
@@ -19,7 +20,7 @@ from telemetry.chassis.stopping import StopRequest, cancel_on
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartOptions:
-    """What is connected to, and how often that is tried."""
+    """The servers and names to connect to, and how often that is tried."""
 
     names: StreamNames
     redis_host: str
@@ -33,23 +34,15 @@ class StartOptions:
 class Start:
     """Connects and checks, with as many tries as the configuration grants."""
 
-    def __init__(
-        self,
-        options: StartOptions,
-        edges: Edges,
-        journal: Journal,
-        *,
-        redis: Dependency,
-        postgres: Dependency,
-    ) -> None:
+    def __init__(self, options: StartOptions, edges: Edges, journal: Journal) -> None:
         self._options = options
         self._edges = edges
         self._journal = journal
-        self._redis = redis
-        self._postgres = postgres
+        self._redis = Dependency(REDIS, journal)
+        self._postgres = Dependency(POSTGRES, journal)
 
     async def run(self, stop: StopRequest) -> ExitCode | None:
-        """None when all is there; else why the process ends, CLEAN for a stop request meanwhile."""
+        """None if all succeeded, else the exit code; CLEAN if a stop was requested meanwhile."""
         code: ExitCode | None = ExitCode.CLEAN
         async with trio.open_nursery() as starting:
             starting.start_soon(cancel_on, stop.requested, starting.cancel_scope)
@@ -92,7 +85,7 @@ class Start:
         async def attempt() -> None:
             nonlocal is_new
             await self._edges.stream.connect()
-            # Once seen missing, the stream is there: this attempt may fail behind its creation.
+            # Once missing, always new: this attempt may fail after it has created the stream.
             ensured = await self._edges.stream.ensure_group()
             is_new = ensured.stream_was_missing or is_new
 

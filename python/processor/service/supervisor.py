@@ -17,18 +17,16 @@ import trio
 
 from processor.journal.exposition import metrics_text
 from processor.journal.journal import Journal
-from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.crash_sections import sample_devices, sample_in_flight
 from processor.service.edges import Edges
 from processor.service.ending import Ending
 from processor.service.pipeline import Pipeline, PipelineOptions
 from processor.service.starting import Start, StartOptions
-from processor.settling.in_flight import now_ms
 from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
+from telemetry.chassis import clocks
 from telemetry.chassis.crash.sections import BlackBox
-from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import Sources, address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
@@ -96,8 +94,6 @@ class Processor:
         self._listeners = listeners
         self._journal = journal
         self._lifecycle = Lifecycle()
-        self._redis = Dependency(REDIS, journal)
-        self._postgres = Dependency(POSTGRES, journal)
         self._pipeline = Pipeline(options.pipeline, edges, journal=journal)
         self._ending = Ending(
             edges.stream,
@@ -106,7 +102,7 @@ class Processor:
             journal,
             budget_ms=options.drain_budget_ms,
         )
-        # The tasks of the pipeline, and what the drain asks for.
+        # The other half of `rings.Service`.
         self.start_guards = self._pipeline.start_guards
         self.start_stages = self._pipeline.start_stages
         self.start_intake = self._pipeline.start_intake
@@ -121,7 +117,7 @@ class Processor:
         pipeline = self._pipeline
         box.register(
             statistics=self._journal.snapshot,
-            in_flight=lambda: sample_in_flight(pipeline.in_flight.held, now_ms()),
+            in_flight=lambda: sample_in_flight(pipeline.in_flight.ids, clocks.elapsing_ms()),
             device_states=lambda: sample_devices(pipeline.states),
             ledger=lambda: pipeline.in_flight.ledger,
         )
@@ -132,18 +128,11 @@ class Processor:
         journal = self._journal
         sources = Sources(lambda: metrics_text(journal.snapshot()), journal.health)
         await services.start(serve, self._listeners, sources)
-        start = Start(
-            self._options.start,
-            self._edges,
-            self._journal,
-            redis=self._redis,
-            postgres=self._postgres,
-        )
-        code = await start.run(self._stop)
+        code = await Start(self._options.start, self._edges, journal).run(self._stop)
         if code is None:
-            services.start_soon(probe_lag, self._edges.stream, self._journal)
+            services.start_soon(probe_lag, self._edges.stream, journal)
             services.start_soon(keep_connections_alive, self._edges.stream)
-            services.start_soon(self._edges.probe.run, self._journal)
+            services.start_soon(self._edges.probe.run, journal)
             return True
         if code is ExitCode.CLEAN:
             self._ending.begin()

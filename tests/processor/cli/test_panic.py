@@ -66,7 +66,7 @@ def test_json_prints_it_as_it_is(dump: Path, capsys: pytest.CaptureFixture[str])
         (b"0" * (DUMP_BYTES_MAX + 1), "larger than"),
     ],
 )
-def test_a_file_that_is_no_dump_is_told_so_and_ends_with_1(
+def test_a_file_that_is_no_dump_is_reported_and_ends_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes, complaint: str
 ) -> None:
     path = tmp_path / "f"
@@ -92,15 +92,12 @@ def test_a_file_that_cannot_be_read_ends_with_2(
 
 @pytest.mark.parametrize("arguments", [["panic"], ["panic", "show"], ["panic", "dance"]])
 def test_misuse_ends_with_2(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
+    assert main(arguments) == 2
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["panic", "show", "--help"])
-    assert "examples:" in capsys.readouterr().out
+    assert main(["panic", "show", "--help"]) == 0
+    assert "Examples:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", [None, 7, "x", [], [[]], {}, {"trimmed": 9, "excerpt": "x"}])

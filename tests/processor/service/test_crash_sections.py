@@ -33,35 +33,35 @@ def test_a_dump_has_every_section() -> None:
         ledger=lambda: {"read": 3},
     )
     options = dump_options(load_config(ENVIRONMENT))
-    told = json.loads(document(ZeroDivisionError("boom"), box, options))
-    assert told["error"] == "ZeroDivisionError: boom"
-    assert told["in_flight"] == {"entries": 2, "oldest": {"1-0": 60_000, "2-0": 1_000}}
-    assert told["ledger"] == {"read": 3}
-    assert told["statistics"]["phase"] == "starting"
-    assert told["statistics"]["dependencies"]["redis"]["ready"] is False
-    assert told["device_states"] == {"unavailable": "the service had not come that far"}
-    assert told["configuration"]["BATCH_SIZE"] == 5_000
-    assert told["configuration"]["POSTGRES_URL"]["host"] == "h"
-    assert {"python", "trio", "psycopg", "libpq", "codec", "os", "processor"} <= told[
+    dump = json.loads(document(ZeroDivisionError("boom"), box, options))
+    assert dump["error"] == "ZeroDivisionError: boom"
+    assert dump["in_flight"] == {"entries": 2, "oldest": {"1-0": 60_000, "2-0": 1_000}}
+    assert dump["ledger"] == {"read": 3}
+    assert dump["statistics"]["phase"] == "starting"
+    assert dump["statistics"]["dependencies"]["redis"]["ready"] is False
+    assert dump["device_states"] == {"unavailable": "the service had not come that far"}
+    assert dump["configuration"]["BATCH_SIZE"] == 5_000
+    assert dump["configuration"]["POSTGRES_URL"]["host"] == "h"
+    assert {"python", "trio", "psycopg", "libpq", "codec", "os", "processor"} <= dump[
         "versions"
     ].keys()
 
 
-def test_the_device_states_are_told_by_their_size_and_a_sample() -> None:
+def test_the_device_states_are_shown_by_their_size_and_a_sample() -> None:
     states = DeviceStates(10)
     batch = batch_of([position(1, 1), position(2, 2)])
     states.update(batch, 77)
-    told = sample_devices(states)
-    assert (told.held, told.evictions) == (2, 0)
-    assert sorted(told.sample) == batch.device_ids
-    assert told.sample[batch.device_ids[0]]["last_seen_ms"] == 77
+    sample = sample_devices(states)
+    assert (sample.held, sample.evictions) == (2, 0)
+    assert sorted(sample.sample) == batch.device_ids
+    assert sample.sample[batch.device_ids[0]]["last_seen_ms"] == 77
 
 
 def test_many_entries_in_flight_are_counted_and_the_longest_held_are_named() -> None:
     ids = InFlightIds()
     ids.take_ids([f"{n}-0" for n in range(10_000, 10_000 + ENTRIES_MAX)], 90)
     ids.take_ids(["99999-0"], 0)
-    told = sample_in_flight(ids, 100)
-    assert told.entries == ENTRIES_MAX + 1
-    assert len(told.oldest) == ENTRIES_MAX
-    assert next(iter(told.oldest.items())) == ("99999-0", 100)
+    sample = sample_in_flight(ids, 100)
+    assert sample.entries == ENTRIES_MAX + 1
+    assert len(sample.oldest) == ENTRIES_MAX
+    assert next(iter(sample.oldest.items())) == ("99999-0", 100)

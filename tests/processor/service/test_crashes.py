@@ -1,4 +1,4 @@
-"""Crashes of real processes: exit code 1, a fatal line, and a dump that says what was in flight; never a password."""
+"""Crashes of real processes: exit code 1, a fatal line, a dump that says what was in flight, and no password."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Crashed:
     directory: Path
 
     def sections(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.dump.read_text())
-        return told
+        sections: dict[str, Any] = json.loads(self.dump.read_text())
+        return sections
 
 
 def crashed(dump_dir: Path, manner: str, **env: str) -> Crashed:
@@ -84,22 +84,22 @@ def test_a_crash_ends_with_1_a_fatal_line_and_a_dump_without_a_password(
     assert not [secret for secret in SECRETS if secret in text + end.output]
 
 
-def test_a_dump_tells_what_was_in_flight_and_where_the_tasks_stood(dump_dir: Path) -> None:
-    told = crashed(dump_dir, "error").sections()
-    assert told["in_flight"] == {"entries": 2, "oldest": dict.fromkeys(ENTRY_IDS, 1_000)}
-    assert told["ledger"] == {"read": 2, "left_pending": 2}
-    assert told["device_states"]["held"] == 0
-    assert told["failed_task"].endswith(".crash")
-    [standing] = [task for task in told["tasks"] if task["name"].endswith(".write_forever")]
+def test_a_dump_shows_what_was_in_flight_and_where_the_tasks_stood(dump_dir: Path) -> None:
+    dump = crashed(dump_dir, "error").sections()
+    assert dump["in_flight"] == {"entries": 2, "oldest": dict.fromkeys(ENTRY_IDS, 1_000)}
+    assert dump["ledger"] == {"read": 2, "left_pending": 2}
+    assert dump["device_states"]["held"] == 0
+    assert dump["failed_task"].endswith(".crash")
+    [standing] = [task for task in dump["tasks"] if task["name"].endswith(".write_forever")]
     assert standing["frames"][0]["function"] == "write_forever"
-    assert [line["msg"] for line in told["log"]] == ["processor ready"]
+    assert [line["msg"] for line in dump["log"]] == ["processor ready"]
 
 
-def test_errors_of_two_tasks_are_both_told(dump_dir: Path) -> None:
-    told = crashed(dump_dir, "group").sections()
-    assert "ZeroDivisionError: group" in told["error"]
-    assert "KeyError: 'on the way out'" in told["error"]
-    assert told["failed_task"].endswith(".crash")
+def test_errors_of_two_tasks_are_both_shown(dump_dir: Path) -> None:
+    dump = crashed(dump_dir, "group").sections()
+    assert "ZeroDivisionError: group" in dump["error"]
+    assert "KeyError: 'on the way out'" in dump["error"]
+    assert dump["failed_task"].endswith(".crash")
 
 
 def test_a_directory_that_is_away_hides_nothing(dump_dir: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_dump_of_a_real_crash_is_shown_to_a_person(
     dump = crashed(dump_dir, "panic").dump
     assert main(["panic", "show", str(dump)]) == 0
     shown = capsys.readouterr().out
-    for told in (
+    for text in (
         "PanicException: index out of bounds",
         "__main__.write_forever",
         f"{ENTRY_IDS[0]}  held for 1000 ms or more",
@@ -142,5 +142,5 @@ def test_a_dump_of_a_real_crash_is_shown_to_a_person(
         "processor ready",
         "libpq",
     ):
-        assert told in shown
+        assert text in shown
     assert '"unavailable"' not in shown

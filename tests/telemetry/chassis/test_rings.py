@@ -208,7 +208,7 @@ async def test_the_release_waits_for_an_intake_that_has_work_on_its_way(
 ) -> None:
     work = Work(intake_lasts_s=4.5)
     await work.live(0)
-    assert work.at_s["stages are cut"] == pytest.approx(4)
+    assert work.at_s["stages are cut"] == work.at_s["stages end"] == pytest.approx(4)
     assert work.at_s["release"] == work.at_s["intake is closed"] == pytest.approx(4.5)
 
 

@@ -1,4 +1,4 @@
-"""The stop request: the signals that make it, and what it cancels."""
+"""Stop requests, which the signals of a process make."""
 
 from __future__ import annotations
 
@@ -44,3 +44,11 @@ async def test_an_event_cancels_a_scope(nursery: trio.Nursery) -> None:
         event.set()
         await trio.sleep_forever()
     assert scope.cancelled_caught
+
+
+def test_the_first_request_alone_calls_what_waits_for_it() -> None:
+    called: list[str] = []
+    stop = StopRequest(on_request=lambda: called.append("armed"))
+    stop.receive("SIGTERM")
+    stop.receive("SIGTERM")
+    assert called == ["armed"]

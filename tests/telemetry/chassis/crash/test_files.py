@@ -146,7 +146,7 @@ def test_a_missing_directory_is_not_made_and_the_dump_goes_to_the_temporary_one(
     assert not dump_dir.exists()
 
 
-def test_without_any_directory_the_reasons_are_told(
+def test_without_any_directory_the_reasons_are_given(
     options: DumpOptions, dump_dir: Path, fallback: Path
 ) -> None:
     dump_dir.rmdir()
