@@ -13,7 +13,7 @@ from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
 from processor.reading.suspects import SuspectTrials, TrialSession
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
@@ -26,8 +26,8 @@ from tests.support.stores import SpyStore
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
+    from processor.core.in_flight import InFlight
     from processor.journal.journal import Journal
-    from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
 
@@ -62,7 +62,7 @@ class RedisHarness:
         self._backoff = backoff
         inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
         self.outlets = [outlet for _, outlet in inlets]
-        failures, self.failures = trio.open_memory_channel[Verdicts](CAPACITY)
+        failures, self.failures = trio.open_memory_channel[FailureReport](CAPACITY)
         receipts, self.receipts = trio.open_memory_channel[Receipt](CAPACITY)
         self.states = DeviceStates(CAPACITY)
         self.intake = Intake(
@@ -147,7 +147,7 @@ class RedisHarness:
         """The ids of all records that wait for the first writer."""
         return [entry_id for batch in self.handed_over() for entry_id in batch]
 
-    def sent_failures(self) -> list[Verdicts]:
+    def sent_failures(self) -> list[FailureReport]:
         """What waits to be recorded."""
         return waiting(self.failures)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.config import load_config
+from processor.journal import SERVICE
 from processor.journal.journal import Journal
 from processor.service.assembly import build_of, service_options
 from processor.service.edges import Edges
@@ -96,7 +97,7 @@ class ServiceHarness:
                         trials=self.trials,
                     ),
                     self._receiver,
-                    Journal(Log(), build_of(config)),
+                    Journal(Log(SERVICE), build_of(config)),
                     arm_backstop=self._arm,
                     black_box=BlackBox(),
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from processor.config import Config
+from processor.journal import SERVICE
 from processor.journal.journal import Journal
 from processor.service.assembly import build_of, dump_options, real_edges, service_options
 from processor.service.crash_sections import SECTIONS
@@ -17,7 +18,7 @@ from telemetry.chassis.process import run_process
 
 def run_service(config: Config) -> ExitCode:
     """Run until a stop signal. Raises ConfigError when the HTTP port is taken."""
-    journal = Journal(Log(), build_of(config))
+    journal = Journal(Log(SERVICE), build_of(config))
     box = BlackBox(*SECTIONS)
 
     async def live(signals: AsyncIterator[int], arm_backstop: Callable[[], None]) -> ExitCode:

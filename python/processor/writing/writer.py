@@ -10,7 +10,7 @@ from processor.core.batch_size import BatchSize
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
 from processor.journal.journal import Journal
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipts
 from processor.writing.committing import Committing, Surroundings
 from processor.writing.rehydration import KnownDevices
@@ -36,7 +36,7 @@ class Writer:
         store: PositionStore,
         inlet: trio.MemoryReceiveChannel[Batch],
         receipts: Receipts,
-        failures: trio.MemorySendChannel[Verdicts],
+        failures: trio.MemorySendChannel[FailureReport],
         *,
         batching: Batching[Batch],
         devices: KnownDevices,

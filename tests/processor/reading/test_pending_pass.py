@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from processor.settling.failure_recorder import SurvivedTrial
+from processor.settling.failure_recorder import TrialWithdrawn
 from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.fakes.redis import parse_id
@@ -206,9 +206,9 @@ async def test_what_we_refused_and_a_peer_has_buried_is_theirs_after_a_sweep(
     harness.in_flight.take(await harness.read())
     for entry_id in (buried, refused):
         harness.record(entry_id, 1)
-        harness.in_flight.left(entry_id, recorded=True)
+        harness.in_flight.left_pending(entry_id, recorded=True)
     # Its failure could not be recorded: nothing is known of it.
-    harness.in_flight.left(untold, recorded=False)
+    harness.in_flight.left_pending(untold, recorded=False)
     harness.server.acknowledge([parse_id(buried)])
     harness.server.attempts.pop(buried)
     await harness.redelivering.sweep()
@@ -348,4 +348,4 @@ async def test_suspects_that_an_interrupted_pass_has_not_tried_are_tried_in_the_
     tried = [receipt.batch.entry_ids for receipt in waiting(harness.receipts)]
     # The interrupted one waits until its trial is taken back, which it may have been recorded as.
     assert tried == [[ids[1]], [ids[2]]]
-    assert harness.sent_failures() == [SurvivedTrial(ids[0])]
+    assert harness.sent_failures() == [TrialWithdrawn(ids[0])]

@@ -10,8 +10,6 @@ import pytest
 from telemetry.chassis.crash import DUMP_BYTES_MAX
 from telemetry.chassis.crash.document import document
 from telemetry.chassis.crash.sections import BlackBox
-from telemetry.chassis.logs import configure
-from telemetry.chassis.logs.output import BoundedOutput
 
 if TYPE_CHECKING:
     from telemetry.chassis.crash.document import DumpOptions
@@ -82,7 +80,7 @@ def test_a_dump_has_the_chassis_sections_and_the_services_own_between_them(
 def test_no_section_shows_a_secret_whoever_quotes_it(
     options: DumpOptions, pipe: Pipe, secret: str
 ) -> None:
-    log = configure(level="info", form="json", instance_id="i", output=BoundedOutput(pipe.write_fd))
+    log = pipe.log("info")
     log.info(f"connecting to redis://u:{secret}@h", url=f"x {secret} y")  # noqa: G004
     quoting = box(ledger=lambda: {secret: [secret]}, statistics=raising(secret))
     error = ValueError(f"cannot use {secret}")

@@ -39,7 +39,7 @@ class Answer:
 @pytest.fixture
 def journal() -> ServiceJournal:
     dependencies = {"redis": "Redis", "postgres": "Postgres"}
-    return ServiceJournal(Log(), service="ferry", dependencies=dependencies)
+    return ServiceJournal(Log("ferry"), service="ferry", dependencies=dependencies)
 
 
 @pytest.fixture
