@@ -15,6 +15,7 @@ from bench.tables import launch_tables
 from processor.core.scattered_keys import is_worth_probing
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
+from processor.journal import SERVICE
 from processor.journal.journal import Journal
 from processor.journal.statistics import Build
 from processor.writing.newest_positions import NewestPositions
@@ -139,7 +140,7 @@ def _probe_all(store: PostgresStore) -> Way:
 
 
 def _probe_suspects(store: PostgresStore) -> Way:
-    journal = Journal(Log(), Build(version="", stream="", group="", consumer=""))
+    journal = Journal(Log(SERVICE), Build(version="", stream="", group="", consumer=""))
     devices = KnownDevices(
         store,
         NewestPositions(DeviceStates(100_000)),

@@ -76,7 +76,7 @@ def backoff() -> Backoff:
 @pytest.fixture
 def in_flight(journal: Journal) -> InFlight:
     return InFlight(
-        clock=clocks.monotonic_ms,
+        clock=clocks.elapsing_ms,
         on_change=journal.in_flight_changed,
         on_acked=journal.records_acked,
     )

@@ -10,10 +10,11 @@ import trio
 
 from processor.core.attempts import Fate
 from processor.service import supervisor
-from processor.service.assembly import Edges
+from processor.service.assembly import service_options
+from processor.service.edges import Edges
 from processor.service.pipeline import Pipeline
 from processor.watching.postgres_probe import PostgresProbe
-from telemetry.chassis.crash.black_box import BlackBox
+from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.logs import Log
 from tests.simulation.checkpoints import current_life
 from tests.simulation.wire import Wire
@@ -83,7 +84,7 @@ class Life:
         try:
             with self._scope:
                 self.code = await supervisor.supervise(
-                    self.config,
+                    service_options(self.config),
                     self._edges(),
                     self._receiver,
                     new_journal(SILENT),

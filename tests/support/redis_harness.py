@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from processor.core.attempts import Attempts
-from processor.edges.retrying import Dependency, RetryingStream
-from processor.journal.statistics import REDIS
+from processor.edges.retrying_stream import RetryingStream
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
 from processor.reading.suspects import SuspectTrials, TrialSession
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
@@ -56,14 +55,14 @@ class RedisHarness:
         self.stream = FakeStream(self.server)
         self.in_flight = in_flight
         self.journal = journal
-        self.redis = RetryingStream(self.stream, Dependency(REDIS, journal), backoff)
+        self.redis = RetryingStream(self.stream, journal, backoff)
         self.store = SpyStore()
         self.writers = SpyStore(self.store.table)
         self.turn = trio.Lock()
         self._backoff = backoff
         inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
         self.outlets = [outlet for _, outlet in inlets]
-        failures, self.failures = trio.open_memory_channel[Verdicts](CAPACITY)
+        failures, self.failures = trio.open_memory_channel[FailureReport](CAPACITY)
         receipts, self.receipts = trio.open_memory_channel[Receipt](CAPACITY)
         self.states = DeviceStates(CAPACITY)
         self.intake = Intake(
@@ -148,7 +147,7 @@ class RedisHarness:
         """The ids of all records that wait for the first writer."""
         return [entry_id for batch in self.handed_over() for entry_id in batch]
 
-    def sent_failures(self) -> list[Verdicts]:
+    def sent_failures(self) -> list[FailureReport]:
         """What waits to be recorded."""
         return waiting(self.failures)
 

@@ -18,7 +18,7 @@ from processor.core.schema import EXPECTED_COLUMNS, WRITTEN_COLUMNS
 from processor.journal.exposition import metrics_text
 from telemetry._codec import COLUMNS, DECODE_CODES
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.http.routes import respond
+from telemetry.chassis.http.routes import Sources, respond
 from tests.support.journals import new_journal
 from tests.tidy.citations import RULES_SECTION, Citation, citations
 from tests.tidy.contract import (
@@ -290,7 +290,7 @@ def test_a_command_is_in_the_papers(command: str) -> None:
 
 
 def test_paths_are_there_that_have_no_dagger() -> None:
-    statistics = new_journal().snapshot()
+    sources = Sources(lambda: b"", new_journal().health)
     [paths] = SECTIONS[11].tables
     told = {
         name.text: name.built
@@ -299,5 +299,5 @@ def test_paths_are_there_that_have_no_dagger() -> None:
         for name in names(cell)
         if re.fullmatch(r"/[\w.]*", name.text)
     }
-    found = {path: respond("GET", path, statistics).status != 404 for path in told}
+    found = {path: respond("GET", path, sources).status != 404 for path in told}
     assert found == told

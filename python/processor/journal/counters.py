@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER
 from processor.core.ledger import Ledger
+from processor.journal import SERVICE
 from processor.journal.statistics import (
     CONNECTION,
     DEPENDENCIES,
@@ -87,7 +88,7 @@ class CountingJournal(ServiceJournal):
     """A journal with the processor's counters: what the parts of `Journal` have in common."""
 
     def __init__(self, log: Log) -> None:
-        super().__init__(log, service="processor", dependencies=DEPENDENCIES)
+        super().__init__(log, service=SERVICE, dependencies=DEPENDENCIES)
         self._counters = Counters()
 
 

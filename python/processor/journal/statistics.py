@@ -1,4 +1,4 @@
-"""What the service counted and how it stands: one frozen object that feeds metrics, health and tests."""
+"""One moment of the service as a frozen object: its counts and its state, for metrics, crash dumps and tests."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DRAIN_OUTCOMES = ("clean", "timed_out")
 CONNECTION = "connection"
 """The cause of a retry without an SQLSTATE: no connection, a lost one, or no answer in time."""
 
-# From one small batch on a local server to a COPY that waits for a lock or a checkpoint.
+# From a small batch on a local server to a COPY that waits for a lock or a checkpoint.
 WRITE_DURATION_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What runs, and on what."""
+    """Which version runs, and on which stream, group and consumer."""
 
     version: str
     stream: str
@@ -51,10 +51,10 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """The end of a life, from the stop request on."""
+    """The end of a life, from the stop request."""
 
     outcome: str | None = None
-    """One of DRAIN_OUTCOMES; None while nothing ended."""
+    """One of DRAIN_OUTCOMES; None before the end."""
     duration_s: float | None = None
 
 
@@ -63,15 +63,14 @@ class Statistics:
     """One moment of the service. Counters count from the start of the process."""
 
     build: Build
-    """Version, stream, group and consumer."""
     phase: Phase
     """Where the process is in its life."""
     dependencies: Mapping[str, Readiness]
-    """By name, all of DEPENDENCIES."""
+    """All of DEPENDENCIES, by name."""
     reads: Mapping[str, int]
     """XREADGROUP calls by result, all of READ_RESULTS."""
     records_read: int
-    """Entries delivered, redelivered ones included."""
+    """Entries delivered, including those delivered again."""
     entries_claimed: int
     """Pending entries taken from consumers that left them idle."""
     entries_lost: int
@@ -79,35 +78,35 @@ class Statistics:
     dead_letters: Mapping[str, int]
     """Entries moved to the dead-letter stream, by the code of their last failure."""
     write_retries: Mapping[str, int]
-    """Batches that failed or were held for no record's sake, by SQLSTATE, or CONNECTION where there was none."""
+    """Batches that failed or were held through no fault of a record, by SQLSTATE, or CONNECTION without one."""
     lag: int | None
-    """Entries not yet delivered to the group; None before the first look and when Redis cannot tell."""
+    """Entries not yet delivered to the group; None before Redis was asked, and if it does not know."""
     pending_entries: int | None
-    """Entries delivered to the group and not acknowledged; None before the first look."""
+    """Entries delivered to the group and not acknowledged; None before Redis was asked."""
     oldest_pending_age_s: float | None
-    """Since the oldest pending entry was published; None without one, and before the first look."""
+    """Time since the oldest pending entry was published; None if there is none, and before Redis was asked."""
     last_record_age_s: float | None
-    """Since entries were last delivered; None before the first."""
+    """Time since entries were last delivered; None before the first."""
     drain: Drain
-    """How the end went."""
+    """Outcome and duration of the end."""
     decode_errors: Mapping[str, int]
-    """Refused payloads by code, all of DECODE_CODES and whatever else the codec said."""
+    """Entries that are not Positions, by code: all of DECODE_CODES, and any further code of the codec."""
     position_writes: Mapping[str, int]
-    """Records by how their write ended, all of WRITE_STATUSES."""
+    """Records by the result of their write, all of WRITE_STATUSES."""
     write_durations: Durations
-    """From the start of each COPY up to its commit."""
+    """Of each COPY, from its start to its commit."""
     acks: int
-    """Ids named in answered XACKs, whether or not a peer had acknowledged them before."""
+    """Ids named in answered XACKs, including those that a peer had acknowledged before."""
     in_flight_records: int
     """Entries read, and neither settled nor left pending yet."""
     ledger: Ledger
-    """What became of the entries read, but for those in flight."""
+    """What became of the entries read, except for those in flight."""
     device_state_size: int
-    """Devices held in memory."""
+    """Devices in memory."""
     device_state_evictions: int
-    """Devices that the LRU dropped."""
+    """Devices dropped from memory to make room."""
     rehydrations: Mapping[str, int]
-    """Cold devices by how the look into the database ended, all of REHYDRATION_RESULTS."""
+    """Cold devices by the result of looking them up in the table, all of REHYDRATION_RESULTS."""
 
     @property
     def unready(self) -> Mapping[str, str]:

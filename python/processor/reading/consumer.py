@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import random
 from typing import NoReturn
 
 import trio
 
 from processor.core.portion import Portion
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import PendingPass
 from telemetry._codec import Delivery
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.errors import RedisError, RedisUnavailable
 
 
@@ -51,8 +50,8 @@ class Consumer:
         self._portion = Portion(options.count)
         self._block_ms = options.block_ms
         self._journal = journal
-        self._backoff = backoff
-        self._failures = 0
+        # A Redis that takes connections may refuse reads: the pauses grow until a read is answered.
+        self._retries = Retries(backoff, first_at_once=True)
 
     async def run(self) -> None:
         """Read until cancelled, or until the stages are gone."""
@@ -74,7 +73,7 @@ class Consumer:
     async def _read_new(self) -> NoReturn:
         while True:
             delivery = await self._read_some()
-            self._failures = 0
+            self._retries.reset()
             self._journal.read_answered(entries=delivery.entries)
             if delivery.entries:
                 await self._intake.admit(delivery, redelivered=False)
@@ -96,16 +95,8 @@ class Consumer:
             if (await self._redis.stream.ensure_group()).group_was_missing:
                 self._journal.group_gone(error=str(error))
 
-        await self._pause(error)
-        await self._redis.connect(and_then=ensure_group)
+        def report(retry_ms: int) -> None:
+            self._journal.read_failed(error=str(error), count=self._portion.size, retry_ms=retry_ms)
 
-    async def _pause(self, error: RedisError) -> None:
-        """None after the first failure, then longer ones: a Redis that takes connections may refuse reads."""
-        pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
-        self._failures += 1
-        self._journal.read_failed(
-            error=str(error),
-            count=self._portion.size,
-            retry_ms=round(pause_ms or 0),
-        )
-        await trio.sleep((pause_ms or 0) / 1000)
+        await self._retries.pause(report)
+        await self._redis.connect(and_then=ensure_group)

@@ -10,7 +10,7 @@ import trio
 from processor.core.attempts import Failure, FailureStage
 from processor.core.in_flight import InFlight
 from processor.journal.journal import Journal
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from telemetry._codec import Batch, Delivery, Rejection
 from telemetry.chassis import clocks
 
@@ -21,7 +21,7 @@ class Intake:
     def __init__(
         self,
         inlets: Sequence[trio.MemorySendChannel[Batch]],
-        failures: trio.MemorySendChannel[Verdicts],
+        failures: trio.MemorySendChannel[FailureReport],
         *,
         in_flight: InFlight,
         journal: Journal,
@@ -90,7 +90,7 @@ class Intake:
             refused=[rejection.code for rejection in delivery.rejections],
         )
 
-    async def fail(self, failures: Verdicts) -> None:
+    async def fail(self, failures: FailureReport) -> None:
         """Have failures recorded, or a trial taken back."""
         await self._failures.send(failures)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from random import random
+from dataclasses import replace
 from typing import NoReturn
 
 import trio
 
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.reading.pending_pass import PendingPass
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.errors import RedisError
 
 
@@ -36,8 +36,10 @@ class Reclaimer:
         self._redelivering = redelivering
         self._interval_ms = interval_ms
         self._journal = journal
-        self._backoff = backoff
-        self._failures = 0
+        # A proxy may have closed an idle connection: the first one that is lost costs no pause. No pause is
+        # longer than the one between two passes.
+        backoff = replace(backoff, max_ms=min(backoff.max_ms, interval_ms))
+        self._retries = Retries(backoff, first_at_once=True)
 
     async def run(self) -> None:
         """Claim until cancelled, or until the stages are gone."""
@@ -56,20 +58,14 @@ class Reclaimer:
             except RedisError as error:
                 await self._recover(error)
             else:
-                self._failures = 0
+                self._retries.reset()
                 await trio.sleep(self._interval_ms / 1000)
 
     async def _recover(self, error: RedisError) -> None:
-        pause_ms = self._pause_ms(error)
-        self._failures += 1
-        self._journal.claim_failed(error=str(error), retry_ms=round(pause_ms))
-        await trio.sleep(pause_ms / 1000)
+        def report(retry_ms: int) -> None:
+            self._journal.claim_failed(error=str(error), retry_ms=retry_ms)
+
+        fixed_ms = None if error.wants_new_connection else self._interval_ms
+        await self._retries.pause(report, fixed_ms=fixed_ms)
         if error.wants_new_connection:
             await self._redis.connect()
-
-    def _pause_ms(self, error: RedisError) -> float:
-        """None after the first connection that is lost: a proxy may have closed it as idle."""
-        if not error.wants_new_connection:
-            return self._interval_ms
-        pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
-        return min(pause_ms or 0, self._interval_ms)

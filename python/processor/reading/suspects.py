@@ -18,11 +18,11 @@ from processor.core.in_flight import InFlight
 from processor.core.parts import Part
 from processor.core.write_errors import NextStep, WriteRoute
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake, decode_failure
-from processor.settling.failure_recorder import SurvivedTrial, Verdicts, settle
+from processor.settling.failure_recorder import FailureReport, TrialWithdrawn, apply_fate
 from processor.settling.receipts import Receipt, Receipts, written
 from processor.writing.committing import failure_of
 from processor.writing.judging import Judging
@@ -118,7 +118,7 @@ class SuspectTrials:
                 await self._report(await self._outcome(entry_id, session))
         except (trio.Cancelled, RedisError):
             # The process goes on, or stops in order. Any other way out of here is its end, and counts.
-            await self._report(SurvivedTrial(entry_id))
+            await self._report(TrialWithdrawn(entry_id))
             raise
 
     async def _is_recorded(self, entry_id: str) -> bool:
@@ -128,12 +128,12 @@ class SuspectTrials:
         begun = await self._redis.stream.begin_trial(entry_id, attempts_max=self._attempts_max)
         if begun.fate is not Fate.LEFT_PENDING:
             failure = unanswered(entry_id, clocks.unix_ms())
-            settle(failure, begun, self._in_flight, self._journal)
+            apply_fate(failure, begun, self._in_flight, self._journal)
             return False
         self._journal.trial_begun(entry_id=entry_id)
         return True
 
-    async def _report(self, outcome: Receipt | Verdicts) -> None:
+    async def _report(self, outcome: Receipt | FailureReport) -> None:
         # This wait ends: the stages take it, or close their ends.
         with trio.CancelScope(shield=True):
             if isinstance(outcome, Receipt):
@@ -141,7 +141,7 @@ class SuspectTrials:
             else:
                 await self._intake.fail(outcome)
 
-    async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | Verdicts:
+    async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | FailureReport:
         redelivered = await self._redis.stream.redeliver([entry_id])
         self._intake.write_off(redelivered.lost_ids)
         delivery = redelivered.delivery
@@ -149,13 +149,13 @@ class SuspectTrials:
         if delivery.rejections:
             return [decode_failure(each, on_trial=True) for each in delivery.rejections]
         if delivery.batch.records == 0:
-            return SurvivedTrial(entry_id)
+            return TrialWithdrawn(entry_id)
         await session.devices.prepare(delivery.batch)
         return await self._written(delivery.batch, entry_id, session.store)
 
     async def _written(
         self, batch: Batch, entry_id: str, store: PositionStore
-    ) -> Receipt | Verdicts:
+    ) -> Receipt | FailureReport:
         self._pauses.begin()
         try:
             return await self._judged(batch, entry_id, store)
@@ -165,7 +165,7 @@ class SuspectTrials:
 
     async def _judged(
         self, batch: Batch, entry_id: str, store: PositionStore
-    ) -> Receipt | Verdicts:
+    ) -> Receipt | FailureReport:
         judging = Judging(store, self._pauses, connects_max=CONNECTS_MAX)
         part = Part(batch, WriteRoute.STAGED)
         while True:
@@ -195,4 +195,4 @@ class SuspectTrials:
                     self._journal.records_left(
                         n=1, sqlstate=ruling.error.sqlstate, error=str(ruling.error)
                     )
-                return SurvivedTrial(entry_id)
+                return TrialWithdrawn(entry_id)

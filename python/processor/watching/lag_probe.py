@@ -1,4 +1,4 @@
-"""Asks Redis how far the group is behind, so that metrics show it without asking."""
+"""Asks Redis how far the group is behind, for the metrics."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from processor.edges.ports import PositionStream
 from processor.journal.journal import Journal
 from telemetry.chassis.errors import RedisError
 
-# As often as anyone scrapes; these two commands cost Redis microseconds.
+# As often as metrics are scraped at most; the commands cost Redis microseconds.
 INTERVAL_S = 1.0
 
 
 async def probe_lag(stream: PositionStream, journal: Journal) -> NoReturn:
-    """Look once a second, until cancelled. What Redis does not say is reported as unknown.
+    """Ask once a second. Without an answer, lag and pending entries are reported as unknown.
 
-    Owns nothing, loses nothing, raises nothing: the consumer and the acker notice a lost Redis.
+    Owns nothing. Stops only when cancelled. Cancelled, it loses nothing. Raises nothing: the consumer and the
+    acker notice a lost Redis.
     """
     while True:
         try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import trio
-
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
 from processor.core.batch_size import BatchSize
 from processor.core.bisection import Bisection
@@ -83,7 +81,7 @@ class Committing:
 
     async def run(self, batch: Batch, unproven: Keys) -> list[Failure]:
         """Write a batch, of which the keys `unproven` may be in the table; what is refused is returned."""
-        began = trio.current_time()
+        began = clocks.elapsing_s()
         self._inserted = self._discarded = self._committed = 0
         self._sighted = None
         self._pauses.begin()
@@ -99,7 +97,7 @@ class Committing:
             duplicates=self._committed - self._inserted - self._discarded,
             discarded=self._discarded,
             failed=len(failures),
-            duration_ms=(trio.current_time() - began) * 1000,
+            duration_ms=(clocks.elapsing_s() - began) * 1000,
         )
         return failures
 
@@ -138,7 +136,7 @@ class Committing:
                 return
 
     async def _write(self, dissection: Bisection[Batch, Ruling], part: Part[Batch]) -> None:
-        began = trio.current_time()
+        began = clocks.elapsing_s()
         canary = self._judging.take_canary()
         copy = (
             self._store.copy_direct if part.path is WriteRoute.DIRECT else self._store.copy_staged
@@ -150,7 +148,7 @@ class Committing:
             return
         self._pauses.answered()
         self._size.went_through(part.batch.rows)
-        self._journal.write_timed(trio.current_time() - began)
+        self._journal.write_timed(clocks.elapsing_s() - began)
         dissection.commit()
         await self._receipt_sighted(dissection, commit)
         await self._receipt(written(part.batch, commit))

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import trio
-
 from processor.edges.ports import PositionStore
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
@@ -82,7 +80,7 @@ class Rehydration:
 
     async def restore(self, batch: Batch) -> None:
         """Restore the batch's cold devices; what could not be restored stays cold."""
-        if trio.current_time() < self._rests_until:
+        if clocks.elapsing_s() < self._rests_until:
             return
         asked = self._accumulator.cold(batch)[:RECENT_DEVICES_MAX]
         try:
@@ -107,7 +105,7 @@ class Rehydration:
         return [device_id for device_id in device_ids if device_id not in with_row]
 
     def _rest(self, devices: int, error: PostgresError) -> None:
-        self._rests_until = trio.current_time() + PAUSE_S
+        self._rests_until = clocks.elapsing_s() + PAUSE_S
         self._journal.rehydration_failed(
             accumulator=self._accumulator.name,
             devices=devices,

@@ -1,4 +1,4 @@
-"""The clocks, asked in one place. A simulation replaces the time of day here, and Trio's clock in Trio."""
+"""The two clocks, each asked in one place: simulations and tests replace them here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import trio
 
 
 def unix_ms() -> int:
-    """Milliseconds of the Unix time."""
+    """The time of day: milliseconds of the Unix time. It may jump."""
     return time.time_ns() // 1_000_000
 
 
-def monotonic_ms() -> int:
-    """Milliseconds of the clock that the tasks wait by, which never goes back."""
-    return round(trio.current_time() * 1000)
+def elapsing_s() -> float:
+    """Seconds of Trio's clock, which only goes forward. It starts anywhere, and is virtual in tests."""
+    return trio.current_time()
+
+
+def elapsing_ms() -> int:
+    """The same clock in whole milliseconds."""
+    return round(elapsing_s() * 1000)

@@ -10,11 +10,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import trio
-
+from telemetry.chassis import clocks
 from telemetry.chassis.health import Health, Readiness
 from telemetry.chassis.lifecycle import Phase
-from telemetry.chassis.seldom import Seldom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +21,22 @@ if TYPE_CHECKING:
 
 IN_USE = "use"
 """The reporter who notices a lost dependency by using it."""
+
+
+class RateLimit:
+    """Lets a subject pass once in `interval_s`; there are few subjects."""
+
+    def __init__(self, interval_s: float = 60.0) -> None:
+        self._interval_s = interval_s
+        self._last: dict[str, float] = {}
+
+    def is_due(self, subject: str, now_s: float) -> bool:
+        """Whether the subject may pass now; if so, it counts as passed. `now_s` is of a clock that goes forward."""
+        last = self._last.get(subject)
+        if last is not None and now_s - last < self._interval_s:
+            return False
+        self._last[subject] = now_s
+        return True
 
 
 class ServiceJournal:
@@ -41,7 +55,7 @@ class ServiceJournal:
         self._troubles: dict[str, dict[str, str]] = {
             name: {IN_USE: "starting"} for name in dependencies
         }
-        self._seldom = Seldom()
+        self._limit = RateLimit()
 
     def health(self) -> Health:
         """Phase and dependencies at this moment."""
@@ -126,7 +140,7 @@ class ServiceJournal:
 
     def _is_due(self, subject: str) -> bool:
         """Whether to write a line that would come with every batch: once a minute for each subject."""
-        return self._seldom.is_due(subject, trio.current_time())
+        return self._limit.is_due(subject, clocks.elapsing_s())
 
     def _troubles_of(self, name: str) -> dict[str, str]:
         if name not in self._troubles:

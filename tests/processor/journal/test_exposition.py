@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from processor.core.attempts import unanswered
 from processor.core.ledger import Ledger
+from processor.journal import SERVICE
 from processor.journal.exposition import metrics_text
 from processor.journal.journal import Journal
 from processor.journal.statistics import Build
@@ -52,7 +53,7 @@ def samples(journal: Journal) -> dict[tuple[str, tuple[tuple[str, str], ...]], f
 
 
 def busy_journal() -> Journal:
-    journal = Journal(Log(), BUILD)
+    journal = Journal(Log(SERVICE), BUILD)
     journal.read_answered(entries=50)
     journal.read_failed(error="redis:6379: the connection was lost", count=50, retry_ms=0)
     journal.batch_consumed(
@@ -148,4 +149,4 @@ def test_an_unknown_lag_has_no_sample() -> None:
 
 
 def test_the_cpu_time_of_the_process_is_there() -> None:
-    assert samples(Journal(Log(), BUILD))["process_cpu_seconds_total", ()] > 0
+    assert samples(Journal(Log(SERVICE), BUILD))["process_cpu_seconds_total", ()] > 0

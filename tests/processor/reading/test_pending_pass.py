@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from processor.settling.failure_recorder import SurvivedTrial
+from processor.settling.failure_recorder import TrialWithdrawn
 from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.fakes.redis import parse_id
@@ -348,4 +348,4 @@ async def test_suspects_that_an_interrupted_pass_has_not_tried_are_tried_in_the_
     tried = [receipt.batch.entry_ids for receipt in waiting(harness.receipts)]
     # The interrupted one waits until its trial is taken back, which it may have been recorded as.
     assert tried == [[ids[1]], [ids[2]]]
-    assert harness.sent_failures() == [SurvivedTrial(ids[0])]
+    assert harness.sent_failures() == [TrialWithdrawn(ids[0])]

@@ -126,7 +126,7 @@ async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("processor.reading.reclaimer.random", lambda: 1.0)
+    monkeypatch.setattr("telemetry.chassis.backoff.random", lambda: 1.0)
     ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
     harness.stream.faults.before["claim"] += [harness.stream.unavailable()] * 5

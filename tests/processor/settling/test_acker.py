@@ -171,7 +171,7 @@ async def test_a_redis_that_is_away_is_waited_for(
     assert told.lines("Redis unreachable")
 
 
-async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
+async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_logged(
     clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal, told: Told
 ) -> None:
     batch = await acks.deliver(10)

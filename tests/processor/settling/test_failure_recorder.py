@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
-from processor.settling.failure_recorder import FailureRecorder, SurvivedTrial, Verdicts
+from processor.settling.failure_recorder import FailureRecorder, FailureReport, TrialWithdrawn
 from telemetry.chassis import clocks
 from tests.support.fakes.redis import parse_id
 from tests.support.redis_harness import ATTEMPTS_MAX, CAPACITY, RedisHarness
@@ -30,10 +30,10 @@ class FailureDesk:
         self.harness.in_flight.take(await self.harness.read())
         return ids
 
-    async def record(self, *failures: Verdicts) -> None:
+    async def record(self, *failures: FailureReport) -> None:
         """Record these, until they end."""
         harness = self.harness
-        send, outlet = trio.open_memory_channel[Verdicts](CAPACITY)
+        send, outlet = trio.open_memory_channel[FailureReport](CAPACITY)
         for each in failures:
             send.send_nowait(each)
         send.close()
@@ -75,7 +75,7 @@ async def test_a_failed_record_stays_pending_and_is_no_longer_in_flight(
     assert harness.unaccounted == 0
 
 
-async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_told(
+async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_logged(
     clock: MockClock, harness: RedisHarness, failing: FailureDesk, journal: Journal, told: Told
 ) -> None:
     [entry_id] = await failing.take()
@@ -207,7 +207,7 @@ async def test_a_survived_trial_is_taken_back_until_redis_answers(
     [entry_id] = await failing.take()
     harness.record(entry_id, 1, NO_ANSWER)
     harness.stream.faults.before["end_trial"] += [harness.stream.unavailable()] * 2
-    await failing.record(SurvivedTrial(entry_id))
+    await failing.record(TrialWithdrawn(entry_id))
     assert harness.failures_of(entry_id) == 0
     assert (harness.in_flight.ledger.left_pending, len(harness.in_flight)) == (1, 0)
 

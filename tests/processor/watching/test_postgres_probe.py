@@ -105,7 +105,7 @@ async def test_a_commit_that_waits_for_a_standby_is_told_when_it_begins_and_when
     nursery.cancel_scope.cancel()
 
 
-async def test_what_waits_for_something_else_is_not_told(
+async def test_a_commit_that_waits_for_something_else_is_not_logged(
     clock: MockClock,
     nursery: trio.Nursery,
     probe: PostgresProbe,

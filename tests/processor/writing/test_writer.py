@@ -9,7 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 from processor.core.attempts import Failure
 from processor.core.batching import Batching
 from processor.core.in_flight import InFlight
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
@@ -38,7 +38,7 @@ class Bench:
         self.in_flight = in_flight
         self.inlet, outlet = trio.open_memory_channel[Batch](50)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)
-        failures, self.failures = trio.open_memory_channel[Verdicts](50)
+        failures, self.failures = trio.open_memory_channel[FailureReport](50)
         self.states = DeviceStates(100)
         self.writer = Writer(
             self.store,

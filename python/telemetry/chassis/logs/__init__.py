@@ -1,4 +1,4 @@
-"""The service's log: one event a line on standard output, as JSON or for people.
+"""The service's log on standard output: each line is one event, as JSON or as text for people.
 
 Logging never waits for long and never raises: a reader that is stuck costs lines, not the service. The lines themselves
 are in each service's journal.
