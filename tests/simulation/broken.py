@@ -10,7 +10,7 @@ import trio
 from processor.core.attempts import Failure, Fate, Recorded
 from processor.core.bisection import Part
 from processor.core.write_errors import Evidence, WriteRoute
-from processor.edges.ports import Commit, Sighting, Swept
+from processor.edges.ports import Commit, ProbeResult, SweepResult
 from processor.settling.receipts import written
 from tests.support.fakes.redis import FakePending, parse_id
 from tests.support.fakes.store import FakeStore
@@ -36,7 +36,7 @@ class DroppingStore(FakeStore):
 class CarelessStore(FakeStore):
     """Writes a row whether or not its key is in the table."""
 
-    async def probe(self, keys: Keys) -> Sighting:
+    async def probe(self, keys: Keys) -> ProbeResult:
         return replace(await super().probe(keys), known=b"")
 
     async def copy_direct(self, batch: Batch) -> Commit:
@@ -125,8 +125,8 @@ class KeepingStream(FakeStream):
         del attempted
         return await super().ack(batch)
 
-    async def sweep_attempts(self) -> Swept:
-        return Swept(0, frozenset(self.redis.attempts))
+    async def sweep_attempts(self) -> SweepResult:
+        return SweepResult(0, frozenset(self.redis.attempts))
 
 
 async def acknowledge_before_commit(
@@ -141,8 +141,8 @@ async def acknowledge_before_commit(
 class BlamingStore(FakeStore):
     """Finds the record to blame for every refusal, without asking the table."""
 
-    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
-        await super().cross_examine(accused, entry_ms=entry_ms)
+    async def gather_evidence(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        await super().gather_evidence(accused, entry_ms=entry_ms)
         return Evidence.RECORD
 
 
