@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
-from processor.core.evidence import Evidence
-from processor.core.parts import Part
-from processor.core.write_errors import WriteRoute
+from processor.core.bisection import Part
+from processor.core.write_errors import Evidence, WriteRoute
 from processor.edges.ports import Commit, ProbeResult, SweepResult
 from processor.settling.receipts import written
 from tests.support.fakes.redis import FakePending, parse_id

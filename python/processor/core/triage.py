@@ -1,4 +1,4 @@
-"""What to do with pending entries that somebody left: take them, try them alone, or leave them for later."""
+"""Sorts pending entries: those to deliver again, suspects to try in isolation, and those to leave for later."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from processor.core.attempts import PendingEntry
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """Ids of pending entries by what is to become of them, each list in their order."""
+    """Ids of pending entries, sorted by what to do with them. Each list keeps their order."""
 
     take: tuple[str, ...]
     """Deliver them again."""
     attempted: tuple[str, ...]
-    """Of `take`, those with a recorded failure: it goes when they are acknowledged."""
+    """Those of `take` with a recorded failure, which is deleted when they are acknowledged."""
     suspects: tuple[str, ...]
-    """Try them alone."""
+    """Suspected poison entries: try them in isolation."""
     left: tuple[str, ...]
-    """Refused not long ago: left for a later claim."""
+    """Refused recently: left for a later claim."""
 
 
 NOTHING_SURVIVED: Final[Mapping[str, int]] = MappingProxyType({})
@@ -34,12 +34,12 @@ def triage(
     rest_ms: float = 0,
     survived: Mapping[str, int] = NOTHING_SURVIVED,
 ) -> Triage:
-    """Sort pending entries out.
+    """Sort pending entries.
 
-    `survived` says how often an entry was delivered and lost on its way to a process that lives on:
-    that is no ground for suspicion.
-    One whose last recorded failure is younger than `rest_ms` at `now_ms` (Unix time) is left. Without
-    a `rest_ms` none is, whatever the clocks of those who dated the failures said.
+    `survived` is how often an entry was delivered and lost on its way to a process that is still
+    running. Such deliveries are no reason for suspicion. An entry whose last recorded failure is younger
+    than `rest_ms` at `now_ms` (Unix time) is left. With `rest_ms` 0 none is left, whatever the clocks
+    of the instances that recorded the failures were.
     """
     take, attempted, suspects, left = list[str](), list[str](), list[str](), list[str]()
     for entry in entries:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
 from processor.core.batch_size import BatchSize
-from processor.core.bisection import Bisection
-from processor.core.parts import Part
+from processor.core.bisection import Bisection, Part
 from processor.core.scattered_keys import is_worth_probing
 from processor.core.write_errors import FailureKind, NextStep, WriteRoute, wants_new_session
 from processor.edges.ports import Commit, PositionStore
@@ -200,7 +199,7 @@ class Committing:
     ) -> None:
         def charge() -> bool:
             entry_id, device_id = part.batch.entry_ids[0], part.batch.device_ids[0]
-            return dissection.charge(charge_of(error), entry_id, device_id)
+            return dissection.count_refusal(charge_of(error), entry_id, device_id)
 
         ruling = await self._judging.rule(
             part,
@@ -219,7 +218,7 @@ class Committing:
                     self._size.too_large(part.batch.rows)
                 dissection.split(is_suspected=is_suspected)
             case NextStep.TRY_AGAIN:
-                dissection.keep(ruling.part)
+                dissection.write_again(ruling.part)
             case NextStep.REFUSE:
                 dissection.refuse(ruling)
             case NextStep.SET_ASIDE | NextStep.DOUBT:
@@ -231,7 +230,7 @@ class Committing:
 
     async def _put_aside(self, dissection: Bisection[Batch, Ruling], ruling: Ruling) -> None:
         """The others first; but not one by one, where the table or its COMMIT refuses them all."""
-        dissection.put_aside(ruling)
+        dissection.set_row_aside(ruling)
         if ruling.step is NextStep.DOUBT and dissection.is_dubious:
             await self._hold(dissection, ruling.error, ruling.why)
         elif dissection.is_fruitless and ruling.step is NextStep.SET_ASIDE:
@@ -243,7 +242,7 @@ class Committing:
             # What is in this part's way may not be in the way of the others.
             dissection.postpone(ruling.part)
         else:
-            dissection.keep(ruling.part)
+            dissection.write_again(ruling.part)
         await self._pauses.after(ruling.error, rows=ruling.part.batch.rows)
         if wants_new_session(ruling.error.sqlstate):
             await self._store.aclose()
@@ -262,7 +261,7 @@ class Committing:
         neighbours = self._around.neighbours(rest.rows)
         whole = Batch.merge([rest, neighbours]) if neighbours else rest
         self._judging.begin()
-        dissection.begin_again(whole, WriteRoute.STAGED)
+        dissection.start_over(whole, WriteRoute.STAGED)
 
     def _leave(self, dissection: Bisection[Batch, Ruling]) -> None:
         """Others were committed beside them: the table's trouble with these is waited for in Redis."""

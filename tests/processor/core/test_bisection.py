@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.core.bisection import DOUBTS_MAX, Bisection
-from processor.core.parts import Charge, Part
+from processor.core.bisection import DOUBTS_MAX, Bisection, Charge, Part
 from processor.core.write_errors import WriteRoute
 
 
@@ -65,7 +64,7 @@ class Server:
         elif part.batch.rows > 1:
             dissection.split()
         elif of_the_table:
-            dissection.put_aside("the table's")
+            dissection.set_row_aside("the table's")
         else:
             dissection.refuse("refused")
 
@@ -77,7 +76,7 @@ def dissect(batch: Rows, bad: set[int], *, of_the_table: bool = False) -> tuple[
     while dissection.part:
         server.write(dissection, of_the_table=of_the_table)
         if dissection.is_fruitless:
-            dissection.begin_again(merge(dissection.rest), WriteRoute.STAGED)
+            dissection.start_over(merge(dissection.rest), WriteRoute.STAGED)
     found = (*dissection.refused, *dissection.set_aside)
     return server, {each.record.held[0][0] for each in found}
 
@@ -141,7 +140,7 @@ def test_a_table_that_takes_nothing_is_told_after_a_few_rows_and_each_time_after
         while not dissection.is_fruitless:
             server.write(dissection, of_the_table=True)
         set_aside.append(len(dissection.set_aside))
-        dissection.begin_again(merge(dissection.rest), WriteRoute.STAGED)
+        dissection.start_over(merge(dissection.rest), WriteRoute.STAGED)
     assert set_aside == [DOUBTS_MAX, 2 * DOUBTS_MAX, 4 * DOUBTS_MAX]
 
 
@@ -168,7 +167,7 @@ def charge_all(dissection: Bisection[Rows, str], server: Server, devices: dict[i
     while part := dissection.part:
         [record, *others] = sorted(part.batch.written)
         is_refused_alone = record in server.bad and not others
-        if is_refused_alone and dissection.charge(ALIKE, str(record), devices[record]):
+        if is_refused_alone and dissection.count_refusal(ALIKE, str(record), devices[record]):
             return True
         server.write(dissection)
     return False
@@ -213,7 +212,7 @@ def test_refusals_that_differ_are_no_epidemic() -> None:
     dissection = Bisection[Rows, str](rows(200))
     for n in range(200):
         charge = Charge("23514", f"constraint_{n % 3}")
-        assert not dissection.charge(charge, str(n), str(n))
+        assert not dissection.count_refusal(charge, str(n), str(n))
 
 
 def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too() -> None:
@@ -222,7 +221,7 @@ def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too
     devices = {n: str(n) for n in range(150)}
     assert charge_all(dissection, server, devices)
     rest = merge(dissection.rest)
-    dissection.begin_again(rest, WriteRoute.STAGED)
+    dissection.start_over(rest, WriteRoute.STAGED)
     assert rest.rows < 100
     assert charge_all(dissection, server, devices)
 
@@ -231,7 +230,7 @@ def test_nothing_counts_after_a_new_beginning_and_neighbours_may_join() -> None:
     dissection = Bisection[Rows, str](rows(1))
     Server({0}).write(dissection)
     assert len(dissection.refused) == 1
-    dissection.begin_again(rows(4), WriteRoute.STAGED)
+    dissection.start_over(rows(4), WriteRoute.STAGED)
     assert dissection.refused == []
     assert dissection.part is not None
     assert dissection.part.batch == rows(4)

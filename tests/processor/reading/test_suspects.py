@@ -9,7 +9,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import NO_ANSWER
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from processor.settling.acker import Acker
 from processor.settling.failure_recorder import FailureRecorder
 from telemetry.chassis.errors import RedisUnavailable

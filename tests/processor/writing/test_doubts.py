@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from processor.core.bisection import DOUBTS_MAX
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from tests.support.batches import NOON, batch_of, position, published, rows
 from tests.support.commit_harness import refused_ids
 from tests.support.stores import rows_of
