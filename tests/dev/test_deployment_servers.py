@@ -218,7 +218,7 @@ def test_a_process_sees_another_time_of_day_and_the_same_monotonic_one() -> None
     assert seen == pytest.approx([time.time() - 2 * DAY_S, time.monotonic()], abs=60)
 
 
-def test_a_missing_program_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "SEARCH_PATH", "")
     with pytest.raises(ServerError, match="apt-get install pgbouncer"):
         find_program("pgbouncer")

@@ -218,7 +218,7 @@ def pretended_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["lib/timescaledb.so", "share/extension/timescaledb.control"], "TimescaleDB 2.28.3"),
     ],
 )
-def test_an_installation_tells_its_timescaledb_if_library_and_control_file_are_there(
+def test_an_installation_has_timescaledb_if_library_and_control_file_are_there(
     pretended_postgres: Path, files: list[str], told: str
 ) -> None:
     for name in files:
