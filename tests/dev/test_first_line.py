@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def first_line(*arguments: str) -> str:
-    """Of a run that collects one small file."""
+    """The first line of a run that collects one small file."""
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", *arguments, "tests/dev/test_locks.py"],
         cwd=CHECKOUT,
@@ -25,7 +25,7 @@ def first_line(*arguments: str) -> str:
 
 
 def makefile_runs(target: str) -> str:
-    """What pytest is called with by a target of the Makefile."""
+    """The arguments of pytest in a target of the Makefile."""
     recipe = (CHECKOUT / "Makefile").read_text().partition(f"\n{target}: ")[2].partition("\n\n")[0]
     return recipe.partition("-m pytest")[2].partition("$(ARGS)")[0].strip()
 

@@ -1,4 +1,4 @@
-"""A run of the tests behind a script's `&`, which ignores SIGINT, still has tests that can interrupt."""
+"""Tests can interrupt what they start, also in a run behind a script's `&`, which ignores SIGINT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The launchers: servers that start, suffer and go, and leave nothing behind."""
+"""The launchers: servers that start, are frozen or killed, end, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_servers_and_directories_go_when_their_launcher_is_ended_by(ending: sign
 
 
 def wait_for_guard(directory: Path) -> bool:
-    """Wait for the guard of `directory`, if it is still there: removing it is its last act."""
+    """Wait for the guard of `directory`, if it is still there: removing it is the last thing that it does."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if str(directory) in process.cmdline():
