@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all sim drill demo bench lint format lock clean
+.PHONY: help setup test test-all test-pythons sim drill demo bench lint format lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -13,6 +13,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
 
 PYTHON_BIN := .venv/bin/python
+# Further versions that the tests of the codec and of the shared parts run under, where they are installed.
+PYTHONS ?= 3.12 3.13
 # The lock file names every dependency: pip need not find any.
 PIP := $(PYTHON_BIN) -m pip --disable-pip-version-check install --quiet --no-deps
 # Marks of what was done are kept inside .venv, so that they go with it.
@@ -22,9 +24,10 @@ BUILT := .venv/.built
 RUST_SOURCES := $(shell find rust/codec/src rust/codec-py/src rust/codec/Cargo.toml rust/codec-py/Cargo.toml)
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'ARGS="..." is passed to the command: make test ARGS="-k drain", make demo ARGS=--help.'
+	@echo 'PYTHONS="$(PYTHONS)" are the versions of make test-pythons; it names those that are not installed.'
 	@echo 'PROCESSOR_TEST_SERVERS=auto|machine|embedded chooses the servers of make test:'
 	@echo "  auto, the default, takes the machine's own Redis and PostgreSQL where they are installed, else embedded ones."
 
@@ -35,9 +38,13 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test; some need PgBouncer, faketime and stress
+test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime and stress
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
+	@sh dev/pythons $(PYTHONS)
+
+test-pythons: $(BUILT) ## Run the tests of the codec and of the shared parts under PYTHONS that are installed
+	@sh dev/pythons $(PYTHONS)
 
 sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poison" for one scenario
 	@exec $(PYTHON_BIN) -m tests.simulation $(ARGS)

@@ -58,7 +58,7 @@ def capture_entries() -> list[Entry]:
     with CAPTURE.open("rb") as source:
         return [
             Entry(record.timestamp, CAPTURE_DEVICE_ID, outcome.frame.codec, record.payload)
-            for outcome in Capture(source, CAPTURE_DEVICE_ID)
+            for outcome in Capture(source, lambda _: CAPTURE_DEVICE_ID)
             if isinstance(outcome, Accepted)
             for record in outcome.frame.records
         ]

@@ -14,9 +14,10 @@ from bench.measure import BenchError, interleave
 from bench.tables import launch_tables
 from processor.core.scattered_keys import is_worth_probing
 from processor.edges.postgres.store import PostgresStore
-from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
-from processor.journal.statistics import Build, Recorder
+from processor.journal import SERVICE
+from processor.journal.journal import Journal
+from processor.journal.statistics import Build
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch, DeviceStates, Keys
@@ -139,11 +140,11 @@ def _probe_all(store: PostgresStore) -> Way:
 
 
 def _probe_suspects(store: PostgresStore) -> Way:
-    recorder = Recorder(Build(version="", stream="", group="", consumer=""))
+    journal = Journal(Log(SERVICE), Build(version="", stream="", group="", consumer=""))
     devices = KnownDevices(
         store,
         NewestPositions(DeviceStates(100_000)),
-        postgres=Dependency("postgres", "Postgres", recorder, Log()),
+        journal=journal,
     )
 
     async def write(batch: Batch) -> object:

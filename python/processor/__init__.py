@@ -1,17 +1,30 @@
-"""Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once, and says what it did.
+"""Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once, and reports what it did.
 
-The flow, and who does what on the way:
+The way of a record, and the room for each part of it:
 
-    Redis ─► read ─► decode ─► write ─► commit ─► acknowledge ─► Redis
-             │       │         │                  tasks.acker, only for a Receipt
-             │       │         tasks.writer, tasks.committing: one COPY, or its parts down to a refused row
-             │       _codec, in Rust: the bytes of a reply become a Batch of rows, without an object for a record
-             tasks.consumer: new entries; tasks.reclaimer: pending ones that nobody works on
+    Redis ──► read ──► decode ──► write, commit ──► acknowledge ──► Redis
+              │        │          │                 │
+              │        │          │                 settling   acker: acknowledges nothing without a Receipt
+              │        │          writing   writer, committing: one COPY, or its parts down to a refused row
+              │        telemetry._codec, in Rust: the bytes of a reply become a Batch, without a Python object a record
+              reading   consumer: new entries; reclaimer: pending entries that nobody works on
 
-What fails for its own sake goes to `tasks.failing`, which counts it in Redis until it is a dead letter. What
-is neither settled nor refused at a stop is released by `life.handing_over`.
+A record that fails by its own fault goes to `settling.failure_recorder`, which counts its failures in Redis until it
+is a dead letter. An entry that is neither settled nor refused at a stop is given back by `settling.release`.
 
-The rooms, from the top; imports go downwards only: `cli`, `service` and `life` (the process and its rings of
-tasks), `tasks`, `core` (pure decisions) and `edges` (the servers). `config`, `logs`, `statistics` and `errors` are
-for all of them; `panic`, `publish` and `drill` stand beside the flow.
+The rooms, from the top; each imports only from those below it:
+
+    cli         the command line, a module for each command
+    service     puts the tasks together and runs them in rings, from the start to the drain
+    operating   a use case for each operators' command
+    reading     new and pending entries, and the trials of suspects
+    writing     batches into the table
+    settling    what becomes of each entry: acknowledged, failed, or released
+    watching    probes of both servers
+    edges       Redis and PostgreSQL, behind the ports that tasks know
+    journal     reports each fact: counters and log lines
+    config      the environment variables
+    core        pure decisions
+
+What every service needs, whatever it does, is in `telemetry.chassis`.
 """

@@ -15,7 +15,7 @@ class PostgresError(EdgeError):
 
     `sqlstate` is None when the failure was found on this side (no connection, connection lost).
     `connection_usable` says whether the connection survived. `session` is the number of the store's
-    session that it happened on, None when none could be had. `constraint` is what was violated, if
+    session that failed, or None if none could be opened. `constraint` is the violated constraint, if
     the server names it. `awaits_standby`: the commit was given up while the server waited for a
     standby, or was answered without one; such a failure says nothing about the rows.
     """
@@ -40,13 +40,13 @@ class PostgresError(EdgeError):
 
 
 class PostgresRefused(PostgresError):
-    """PostgreSQL, or a pooler before it, answered a connection attempt, and gives us no session that will do."""
+    """PostgreSQL, or a pooler before it, answered a connection attempt, but gave no session that can be used."""
 
     is_refusal = True
 
 
 class SchemaMismatch(TelemetryError):
-    """The table is missing or not what the contract says; one line a difference (exit 5)."""
+    """The table is missing or not what the contract says; with a line for each difference (exit 5)."""
 
     def __init__(self, differences: tuple[str, ...]) -> None:
         super().__init__("; ".join(differences))
@@ -54,7 +54,7 @@ class SchemaMismatch(TelemetryError):
 
 
 class LedgerImbalance(TelemetryError):
-    """Entries that were read are in no class of the ledger, or in two: a mistake in this program."""
+    """Entries that were read are in no class of the ledger, or in two: a bug in this program."""
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(f"{ledger.unaccounted} entries are unaccounted for: {ledger}")

@@ -1,4 +1,4 @@
-"""The Rust codec: Redis replies to decoded batches, batches to COPY bytes and acknowledgements."""
+"""The Rust codec: decodes Redis replies into batches, and batches into COPY bytes and acknowledgements."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol, TypeAlias, final
@@ -18,7 +18,7 @@ class HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 class CodecError(ValueError):
-    """The codec was misused, or a peer broke its protocol; the connection it came from is of no more use."""
+    """The codec was misused, or a peer broke its protocol: then close that connection."""
 
 @final
 class Incomplete:
@@ -29,7 +29,7 @@ INCOMPLETE: Final[Incomplete]
 
 @final
 class ReplyError:
-    """An error that Redis answered with, as a value: `code` is its first word, as in `NOGROUP`."""
+    """An error reply of Redis as a value; `code` is its first word, such as `NOGROUP`."""
 
     @property
     def code(self) -> str: ...
@@ -38,7 +38,7 @@ class ReplyError:
 
 @final
 class Rejection:
-    """An entry that is not a Position by the contract: one of the stable codes, and where it went wrong."""
+    """An entry that is not a Position by the contract: a stable code, and where the fault is."""
 
     @property
     def entry_id(self) -> str: ...
@@ -57,7 +57,7 @@ class Batch:
     """Decoded records, immutable, sorted by (device_id, ts, entry id).
 
     Records of one key stand side by side: the first is the *row* that COPY writes, the others are
-    its *repeats*. Every operation gives new batches that share the decoded bytes.
+    its *repeats*. Every operation returns new batches, which share the decoded bytes.
     """
 
     @property
@@ -70,10 +70,10 @@ class Batch:
         """Size of the rows' COPY form, without header and trailer."""
     @property
     def entry_ids(self) -> list[str]:
-        """Ids of all records, repeats included, in row order. Builds a list: not for the hot path."""
+        """Ids of all records, repeats included, in row order. Builds a list, so keep it off the hot path."""
     @property
     def device_ids(self) -> list[str]:
-        """Devices of all records, repeats included, in row order. Builds a list as well."""
+        """Devices of all records, repeats included, in row order. Builds a list, too."""
     def newest_positions(self) -> list[tuple[str, int, float, float]]:
         """(device_id, ts in µs, latitude, longitude) of each device's newest record: one tuple a device."""
     @staticmethod
@@ -81,29 +81,29 @@ class Batch:
     def split(self) -> tuple[Batch, Batch]:
         """Two halves of the rows, each with its repeats. Raises CodecError below two rows."""
     def piece(self, start: int, stop: int) -> Batch:
-        """Records number `start` up to `stop`, from 0: to acknowledge a large batch piece by piece."""
+        """The records from `start` up to `stop`, counted from 0: to acknowledge a large batch in pieces."""
     def take_out(self, row: int) -> tuple[Batch, Batch]:
-        """(rest, taken): takes the row's first record out; its next repeat, if any, becomes the row."""
+        """(rest, taken): removes the row's first record; its next repeat, if any, becomes the row."""
     def partition(self, parts: int) -> list[Batch]:
-        """`parts` batches, some maybe empty; a device always falls into the same one."""
+        """`parts` batches, which may be empty; all records of a device are in the same one."""
     def copy_chunks(self, chunk_bytes: int) -> CopyChunks:
         """The rows as PostgreSQL binary COPY, header and trailer included, in pieces of about `chunk_bytes`."""
     def ack_command(self, stream: str, group: str) -> bytes:
         """An XACK command for exactly these records, ready for the wire."""
     def drop_known(self, keys: Keys, known: bytes) -> tuple[Batch, Batch]:
-        """(rest, known): parts the rows whose keys a probe has found in the table, repeats and all.
+        """(rest, known): separates the rows whose keys a probe found in the table, with their repeats.
 
-        `keys` are of this batch; `known` holds positions among them, from 0, each as four bytes, big-endian,
-        in any order. Raises CodecError when they do not fit.
+        `keys` are keys of this batch; `known` holds positions in them, counted from 0, each as four bytes,
+        big-endian, in any order. Raises CodecError if they do not fit.
         """
     def ids_among(self, entry_ids: Sequence[str]) -> list[str]:
-        """Those of the ids that are records of the batch, in their order. Raises CodecError on what is no id."""
+        """The given ids that are records of the batch, in their order. Raises CodecError for any other text."""
 
 @final
 class Keys:
     """Keys of some rows of one batch, as parameters of a query in PostgreSQL's binary format.
 
-    Day by day in UTC, the oldest day first, and each day's in the batch's order.
+    They are ordered by day in UTC, the oldest first, and within a day as in the batch.
     """
 
     def __len__(self) -> int: ...
@@ -115,12 +115,12 @@ class Keys:
         """A `timestamptz[]` of the same length."""
     @property
     def days(self) -> int:
-        """Number of days that the keys are of."""
+        """The number of different days of the keys."""
     def by_day(self) -> list[tuple[bytes, bytes, bytes, bytes, bytes]]:
         """The parameters for the keys of each day.
 
-        They are the place of its first key among all, from 0 (`integer`), the devices (`text[]`), the
-        timestamps (`timestamptz[]`), the oldest and the newest of these (`timestamptz`).
+        They are the position of its first key among all, counted from 0 (`integer`), the devices (`text[]`),
+        the timestamps (`timestamptz[]`), and the oldest and the newest timestamp (`timestamptz`).
         """
 
 @final
@@ -132,7 +132,7 @@ class CopyChunks(Iterator[bytes]):
 
 @final
 class Delivery:
-    """What one XREADGROUP or XCLAIM reply held."""
+    """The contents of one XREADGROUP or XCLAIM reply."""
 
     @property
     def entries(self) -> int:
@@ -143,11 +143,11 @@ class Delivery:
     def rejections(self) -> list[Rejection]: ...
     @property
     def outside(self) -> int:
-        """Records outside of the window around the time in their entry's id: until `judged`, neither in
-        the batch nor among the rejections."""
+        """The number of records outside the window around the time in their entry's id. Until `judged` they
+        are neither in the batch nor among the rejections."""
     def judged(self, server_us: int) -> Delivery:
-        """The delivery with nothing left outside: in the batch if it is in the window around `server_us`,
-        which is Redis' own time (Unix time, µs), else among the rejections, in the order of their ids."""
+        """The delivery with no record outside: each is in the batch if it is in the window around `server_us`,
+        Redis' own time (Unix time, µs), else among the rejections, which are in the order of their ids."""
     @property
     def missing_ids(self) -> list[str]:
         """Pending entries that are no longer in the stream."""
@@ -171,25 +171,25 @@ class ReplyParser:
         future_seconds_max: int = ...,
     ) -> ReplyParser: ...
     def feed(self, data: bytes) -> None:
-        """Takes bytes from the socket, cut anywhere."""
+        """Add bytes from the socket, cut anywhere."""
     def receive(self, socket: HasFileno, bytes_max: int) -> int | None:
-        """Read once from a non-blocking socket, without a copy: bytes read, 0 at the end, None if none are there.
+        """Read once from a non-blocking socket, without a copy: bytes read, 0 at the end, None if there are none now.
 
         Raises OSError. The socket must stay open meanwhile.
         """
     def next_reply(self) -> Reply | Incomplete:
         """The next reply as plain values. Raises CodecError when the peer broke the protocol."""
     def next_read(self) -> Delivery | ReplyError | Incomplete:
-        """The next reply, to XREADGROUP of one stream. What is outside in it is to be judged."""
+        """The next reply, to XREADGROUP of one stream. Call `judged` if it has records outside."""
     def next_claim(self) -> Delivery | ReplyError | Incomplete:
         """The next reply, to XCLAIM: entries without a stream's name around them."""
     @property
     def buffered_bytes(self) -> int:
-        """Bytes held that belong to no whole reply or entry yet."""
+        """Bytes in the buffer that are not a whole reply or entry yet."""
 
 @final
 class DeviceState:
-    """The state of one device in this life of the process."""
+    """The state of one device since the process started."""
 
     @property
     def newest_ts_us(self) -> int:
@@ -203,76 +203,76 @@ class DeviceState:
         """When the last record came, Unix time in ms; 0 before the first."""
     @property
     def session_records(self) -> int:
-        """Records since the device came into memory, repeats included; the restored row is none."""
+        """Records since the device came into memory, repeats included; the restored row does not count."""
 
 @final
 class DeviceStates:
-    """A bounded LRU of device to state, updated a batch at a time."""
+    """A bounded LRU from device to state, updated a batch at a time."""
 
     def __new__(cls, capacity: int) -> DeviceStates: ...
     def cold(self, batch: Batch) -> list[str]:
-        """The batch's devices that are not held, or held without having been restored, each once."""
+        """The batch's devices that are not in memory, or were not restored from the table, each once."""
     def restore(
         self, device_ids: Sequence[str], rows: Sequence[tuple[str, int, float, float]]
     ) -> None:
-        """What the table says of these devices: (device_id, ts in µs, latitude, longitude) of the newest row.
+        """Set the state of these devices from the table: (device_id, ts in µs, latitude, longitude) of the newest row.
 
-        A device without a row is remembered as one. A newer position that is held already stays; rows of
-        other devices are passed over. It is no news of a device: one that is held keeps its turn to be forgotten.
+        A device without a row is remembered as having none. A newer position that is in memory stays; rows of other
+        devices are ignored. Restoring does not count as use: a device keeps its place in the order of eviction.
         """
     def unproven(self, batch: Batch) -> Keys:
-        """The keys of the rows that may be in the table: of a device that was not restored, or not newer than
-        its newest position. To be asked before `update` takes the batch in."""
+        """The keys of the rows that may be in the table: their device was not restored, or has a position that
+        is as new or newer. Call it before `update` with the same batch."""
     def update(self, batch: Batch, seen_ms: int) -> None:
-        """Takes the batch in; an older position never replaces a newer one, but counts."""
+        """Update the states by the batch. An older position never replaces a newer one, but counts as a record."""
     def get(self, device_id: str) -> DeviceState | None:
-        """None also for a device that was restored without a row and has not been heard of since."""
+        """The state of a device. None also if it was restored without a row and has sent nothing since."""
     def recent(self, count: int) -> list[str]:
-        """The devices that were heard of last, the last one first."""
+        """The devices that sent records last, the last one first."""
     @property
     def evictions(self) -> int:
-        """Devices forgotten so far for want of room."""
+        """The number of devices that were evicted so far for lack of room."""
     def __len__(self) -> int: ...
 
 @final
 class InFlightIds:
-    """Ids of the entries that are in flight, each with the time at which it came (ms of any clock).
+    """Ids of the entries in flight, each with the time at which it came (ms of any clock).
 
-    An id that is held already keeps its first time. What is no id raises CodecError, and nothing is changed.
+    An id that is there already keeps its first time. A text that is not an id raises CodecError and changes nothing.
     """
 
     def __new__(cls) -> InFlightIds: ...
     def take(self, batch: Batch, now_ms: int) -> int:
-        """Hold every record of the batch; how many were not held before."""
+        """Add all records of the batch and return how many were new."""
     def take_ids(self, entry_ids: Sequence[str], now_ms: int) -> int:
-        """Hold the ids; how many were not held before."""
+        """Add the ids and return how many were new."""
     def settle(self, batch: Batch) -> int:
-        """Let go of every record of the batch; how many were held."""
+        """Remove all records of the batch and return how many were there."""
     def settle_ids(self, entry_ids: Sequence[str]) -> int:
-        """Let go of the ids; how many were held."""
+        """Remove the ids and return how many were there."""
     def absent(self, entry_ids: Sequence[str]) -> list[str]:
-        """Those that are not held, in their order."""
+        """The given ids that are not in flight, in their order."""
     def held_since(self, before_ms: int) -> list[str]:
-        """Those that came at `before_ms` or earlier, ascending."""
+        """The ids that came at `before_ms` or earlier, ascending."""
     def __len__(self) -> int: ...
 
 @final
 class ReadRanges:
-    """Every entry that one life has read, exactly, but for the lowest of more than `stretches_max` stretches.
+    """The ids of all entries that were read since the process started, kept as stretches.
 
-    A read of new entries is one stretch, each entry that comes in another way is one of its own. All methods
-    give those of the ids that were read before, which `among` alone does not change.
+    A read of new entries is one stretch; an entry that comes in another way is one stretch alone. Beyond
+    `stretches_max` stretches the lowest are forgotten. Every method returns the ids that were read before.
     """
 
     def __new__(cls, stretches_max: int) -> ReadRanges: ...
     def note_new(self, delivery: Delivery) -> list[str]:
-        """Note a read of new entries: all that the stream has between its first and its last."""
+        """Note a read of new entries, which took everything between its first and last id."""
     def note_again(self, delivery: Delivery) -> list[str]:
         """Note pending entries that were delivered once more."""
     def note_ids(self, entry_ids: Sequence[str]) -> list[str]:
         """Note single entries."""
     def among(self, entry_ids: Sequence[str]) -> list[str]:
-        """Those that were read; what is no id raises CodecError."""
+        """The given ids that were read; changes nothing. A text that is not an id raises CodecError."""
 
 @final
 class AvlRecord:
@@ -312,7 +312,7 @@ class AvlRefusal:
         """Offset of the frame's first byte in the data."""
     @property
     def offset(self) -> int:
-        """Offset in the data where it went wrong."""
+        """Offset of the fault in the data."""
     @property
     def code(self) -> str:
         """`bad_preamble`, `oversize`, `truncated`, `crc_fail`, `unknown_codec`, `count_mismatch` or `io_overrun`."""
@@ -320,6 +320,6 @@ class AvlRefusal:
 def decode_avl(data: bytes, device_id: str, *, resync: bool) -> list[AvlFrame | AvlRefusal]:
     """The frames that `data` holds, in order, decoded without the GIL.
 
-    With `resync` it goes on after a refused frame, at the next sound one; else it ends there.
+    With `resync` the decoding goes on behind a refused frame, at the next sound one; else it ends there.
     Raises ValueError when `device_id` is not fifteen digits.
     """

@@ -56,7 +56,7 @@ def test_a_life_is_logged_in_the_running_systems_words(
     assert stopping["signal"] == "SIGTERM"
     assert stopped["msg"] == "shutdown: clean exit"
     assert stopped["ledger"] == dict.fromkeys(LEDGER, 0)
-    assert stopped["steps_ms"].keys() == {"intake", "stages", "hand_over"}
+    assert stopped["steps_ms"].keys() == {"intake", "stages", "release"}
     assert service.stderr == ""
 
 

@@ -9,14 +9,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from processor.edges.retrying import Dependency
-from processor.journal.statistics import Build, Recorder
+from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
-from telemetry.chassis.logs import Log
 from tests.support.commit_harness import CommitHarness
 from tests.support.fakes.redis import NOON_US
+from tests.support.journals import new_journal
 from tests.support.redis_harness import RedisHarness
 from tests.support.service_harness import ServiceHarness
 
@@ -65,18 +64,8 @@ def unix_ms() -> int:
 
 
 @pytest.fixture
-def recorder() -> Recorder:
-    return Recorder(Build(version="1.0", stream="s", group="g", consumer="c"))
-
-
-@pytest.fixture
-def postgres(recorder: Recorder) -> Dependency:
-    return Dependency("postgres", "Postgres", recorder, Log())
-
-
-@pytest.fixture
-def redis(recorder: Recorder) -> Dependency:
-    return Dependency("redis", "Redis", recorder, Log())
+def journal() -> Journal:
+    return new_journal()
 
 
 @pytest.fixture
@@ -85,28 +74,28 @@ def backoff() -> Backoff:
 
 
 @pytest.fixture
-def in_flight(recorder: Recorder) -> InFlight:
-    return InFlight(recorder)
+def in_flight(journal: Journal) -> InFlight:
+    return InFlight(journal)
 
 
 @pytest.fixture
-async def harness(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
-    harness = RedisHarness(in_flight, redis, backoff)
+async def harness(in_flight: InFlight, journal: Journal, backoff: Backoff) -> RedisHarness:
+    harness = RedisHarness(in_flight, journal, backoff)
     await harness.open()
     return harness
 
 
 @pytest.fixture
-async def busy_harness(in_flight: InFlight, redis: Dependency, backoff: Backoff) -> RedisHarness:
+async def busy_harness(in_flight: InFlight, journal: Journal, backoff: Backoff) -> RedisHarness:
     """A harness where whoever hands a batch over waits until it is received."""
-    harness = RedisHarness(in_flight, redis, backoff, capacity=0)
+    harness = RedisHarness(in_flight, journal, backoff, capacity=0)
     await harness.open()
     return harness
 
 
 @pytest.fixture
-def commits(postgres: Dependency, backoff: Backoff) -> CommitHarness:
-    return CommitHarness(postgres, backoff)
+def commits(journal: Journal, backoff: Backoff) -> CommitHarness:
+    return CommitHarness(journal, backoff)
 
 
 @pytest.fixture

@@ -10,14 +10,16 @@ import trio
 
 from processor.core.attempts import Fate
 from processor.service import supervisor
-from processor.service.assembly import Edges
+from processor.service.assembly import service_options
+from processor.service.edges import Edges
 from processor.service.pipeline import Pipeline
 from processor.watching.postgres_probe import PostgresProbe
-from telemetry.chassis.crash.black_box import BlackBox
+from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.logs import Log
 from tests.simulation.checkpoints import current_life
 from tests.simulation.wire import Wire
 from tests.support.fakes.store import FakeStore
+from tests.support.journals import new_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,10 +84,10 @@ class Life:
         try:
             with self._scope:
                 self.code = await supervisor.supervise(
-                    self.config,
+                    service_options(self.config),
                     self._edges(),
                     self._receiver,
-                    SILENT,
+                    new_journal(SILENT),
                     arm_backstop=lambda: None,
                     black_box=BlackBox(),
                 )

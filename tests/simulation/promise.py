@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, FailureStage
-from processor.service.ending import HAND_OVER_INSISTED_MS, HAND_OVER_MS
 from telemetry.chassis.exit_codes import ExitCode
+from telemetry.chassis.rings import RELEASE_GRACE_MS, RELEASE_INSISTED_MS
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -135,11 +135,11 @@ def _of_end(life: Life) -> Iterator[str]:
     waits = not life.redis_answered
     if life.insisted_at is not None:
         late_ms = round((life.ended_at - life.insisted_at) * 1000)
-        if late_ms > waits * HAND_OVER_INSISTED_MS:
+        if late_ms > waits * RELEASE_INSISTED_MS:
             yield f"{life.name} ended {late_ms} ms after the second signal"
     elif life.code is ExitCode.TIMED_OUT and drain_ms < budget_ms:
         yield f"{life.name} gave up after {drain_ms} of {budget_ms} ms"
     elif drain_ms >= budget_ms and life.drained_in_peace:
         yield f"{life.name} did not drain, and both servers answered"
-    if drain_ms > budget_ms + waits * HAND_OVER_MS:
+    if drain_ms > budget_ms + waits * RELEASE_GRACE_MS:
         yield f"{life.name} drained for {drain_ms} ms, granted were {budget_ms}"

@@ -10,12 +10,12 @@ import trio
 from processor.core.write_errors import FailureKind as Failing
 from processor.core.write_errors import NextStep, next_step
 from processor.service import pipeline
-from processor.service.ending import Ending
 from processor.service.pipeline import Pipeline
 from processor.settling.in_flight import InFlight
 from processor.settling.release import Release
 from processor.writing import judging
 from processor.writing.committing import Committing
+from telemetry.chassis.rings import Drain
 from telemetry.chassis.stopping import StopRequest
 from tests.simulation.broken import (
     BlamingStore,
@@ -112,29 +112,29 @@ def test_a_part_that_is_blamed_without_a_canary_is_noticed(monkeypatch: pytest.M
 
 
 def test_a_drain_without_a_deadline_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin_in_time = Ending.begin
+    begin_in_time = Drain.begin
 
-    def begin(self: Ending) -> None:
+    def begin(self: Drain) -> None:
         begin_in_time(self)
-        self._drain_ends_at = float("inf")
+        self._ends_at = float("inf")
 
-    monkeypatch.setattr(Ending, "begin", begin)
+    monkeypatch.setattr(Drain, "begin", begin)
     assert "granted were 2000" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
 
 
 def test_a_drain_that_gives_up_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin_in_time = Ending.begin
+    begin_in_time = Drain.begin
 
-    def begin(self: Ending) -> None:
+    def begin(self: Drain) -> None:
         begin_in_time(self)
-        self._drain_ends_at -= 0.001
+        self._ends_at -= 0.001
 
-    monkeypatch.setattr(Ending, "begin", begin)
+    monkeypatch.setattr(Drain, "begin", begin)
     assert "gave up after 1999" in noticed("postgres-frozen", Kind.STOP, stride=STRIDE)
 
 
 def test_a_drain_that_waits_for_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pipeline, "__exit__", lambda *_: None)
+    monkeypatch.setattr(Pipeline, "close_intake", lambda *_: None)
     assert "did not drain" in str(run(Cut("idle")).violations)
 
 

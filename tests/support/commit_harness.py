@@ -13,7 +13,7 @@ from tests.support.stores import SpyStore
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
-    from processor.edges.retrying import Dependency
+    from processor.journal.journal import Journal
     from processor.settling.receipts import Receipt
     from telemetry._codec import Keys
     from telemetry.chassis.backoff import Backoff
@@ -27,14 +27,14 @@ ROWS_MAX = 20_000
 class CommitHarness:
     """A Committing, its store, and what stands where the receipts go and the neighbours come from."""
 
-    def __init__(self, postgres: Dependency, backoff: Backoff) -> None:
+    def __init__(self, journal: Journal, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.receipts: list[Receipt] = []
         self.waiting: list[Batch] = []
         self.rows_beside: list[int] = []
         self.left: list[str] = []
         self.size = BatchSize(ROWS_MAX)
-        self._postgres, self._backoff = postgres, backoff
+        self._journal, self._backoff = journal, backoff
         self.use(self.store)
 
     def use(self, store: SpyStore) -> None:
@@ -44,7 +44,7 @@ class CommitHarness:
             store,
             Surroundings(self._emit, self._leave, self._neighbours),
             size=self.size,
-            postgres=self._postgres,
+            journal=self._journal,
             backoff=self._backoff,
         )
 

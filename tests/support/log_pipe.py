@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from processor.journal import SERVICE
 from telemetry.chassis.logs import BoundedOutput, Log, configure
 
 
@@ -33,7 +34,7 @@ class Pipe:
         # pytest's handlers raise where the service's must not.
         logging.getLogger().handlers.clear()
         output = BoundedOutput(self.write_fd)
-        return configure(level=level, form=form, instance_id="i-1", output=output)
+        return configure(service=SERVICE, level=level, form=form, instance_id="i-1", output=output)
 
     def lines(self) -> list[dict[str, Any]]:
         """The same as JSON objects."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from processor.core.attempts import Attempts
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
 from processor.reading.suspects import SuspectTrials, TrialSession
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
@@ -27,7 +26,7 @@ from tests.support.stores import SpyStore
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
-    from processor.edges.retrying import Dependency
+    from processor.journal.journal import Journal
     from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
@@ -45,7 +44,7 @@ class RedisHarness:
     def __init__(
         self,
         in_flight: InFlight,
-        dependency: Dependency,
+        journal: Journal,
         backoff: Backoff,
         *,
         writers: int = 1,
@@ -55,41 +54,38 @@ class RedisHarness:
         self.server = FakeRedis(clock_ms=clocks.unix_ms)
         self.stream = FakeStream(self.server)
         self.in_flight = in_flight
-        self.recorder = dependency.recorder
-        self.redis = RetryingStream(self.stream, dependency, backoff)
+        self.journal = journal
+        self.redis = RetryingStream(self.stream, journal, backoff)
         self.store = SpyStore()
         self.writers = SpyStore(self.store.table)
         self.turn = trio.Lock()
         self._backoff = backoff
         inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
         self.outlets = [outlet for _, outlet in inlets]
-        failures, self.failures = trio.open_memory_channel[Verdicts](CAPACITY)
+        failures, self.failures = trio.open_memory_channel[FailureReport](CAPACITY)
         receipts, self.receipts = trio.open_memory_channel[Receipt](CAPACITY)
         self.states = DeviceStates(CAPACITY)
         self.intake = Intake(
             [inlet for inlet, _ in inlets],
             failures,
             in_flight=in_flight,
-            recorder=self.recorder,
-            log=dependency.log,
+            journal=journal,
         )
-        self.trials = self._trials(
-            Receipts(receipts, in_flight), replace(dependency, name="postgres", title="Postgres")
-        )
+        self.trials = self._trials(Receipts(receipts, in_flight))
         self.redelivering = PendingPass(
             self.stream,
             self.intake,
             self.trials,
             ClaimOptions(count=count, idle_ms=IDLE_MS),
             in_flight=in_flight,
-            recorder=self.recorder,
+            journal=journal,
         )
 
-    def _trials(self, receipts: Receipts, postgres: Dependency) -> SuspectTrials:
+    def _trials(self, receipts: Receipts) -> SuspectTrials:
         positions = NewestPositions(self.states)
 
         def session(store: SpyStore, turn: trio.Lock) -> TrialSession:
-            return TrialSession(store, KnownDevices(store, positions, postgres=postgres), turn)
+            return TrialSession(store, KnownDevices(store, positions, journal=self.journal), turn)
 
         return SuspectTrials(
             self.redis,
@@ -99,7 +95,7 @@ class RedisHarness:
             receipts,
             attempts_max=ATTEMPTS_MAX,
             in_flight=self.in_flight,
-            postgres=postgres,
+            journal=self.journal,
             backoff=self._backoff,
         )
 
@@ -110,7 +106,14 @@ class RedisHarness:
 
     def consumer(self) -> Consumer:
         options = ReadOptions(count=5, block_ms=1_000)
-        return Consumer(self.redis, self.intake, self.redelivering, options, backoff=self._backoff)
+        return Consumer(
+            self.redis,
+            self.intake,
+            self.redelivering,
+            options,
+            journal=self.journal,
+            backoff=self._backoff,
+        )
 
     async def peer(self, name: str = "processor-2") -> FakeStream:
         """Another consumer of the group."""
@@ -144,7 +147,7 @@ class RedisHarness:
         """The ids of all records that wait for the first writer."""
         return [entry_id for batch in self.handed_over() for entry_id in batch]
 
-    def sent_failures(self) -> list[Verdicts]:
+    def sent_failures(self) -> list[FailureReport]:
         """What waits to be recorded."""
         return waiting(self.failures)
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.config import load_config
-from processor.service.assembly import Edges
+from processor.journal import SERVICE
+from processor.journal.journal import Journal
+from processor.service.assembly import build_of, service_options
+from processor.service.edges import Edges
 from processor.service.supervisor import supervise
 from processor.watching.postgres_probe import PostgresProbe
 from telemetry.chassis import clocks
-from telemetry.chassis.crash.black_box import BlackBox
+from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.logs import Log
 from tests.support.batches import position
 from tests.support.fakes.redis import FakeRedis, format_id
@@ -59,7 +62,7 @@ class ServiceHarness:
         return self.stream.redis.add({"codec": "8", "payload": "{"})
 
     async def leave_a_suspect(self) -> str:
-        """What a former life of this consumer has read again and again."""
+        """An entry that a former process of this consumer has read again and again."""
         self.publish(1, first_second=10_000)
         former = FakeStream(self.stream.redis)
         await former.connect()
@@ -86,7 +89,7 @@ class ServiceHarness:
             nursery.start_soon(script)
             with trio.fail_after(3_600):
                 return await supervise(
-                    config,
+                    service_options(config),
                     Edges(
                         stream=self.stream,
                         stores=stores,
@@ -94,7 +97,7 @@ class ServiceHarness:
                         trials=self.trials,
                     ),
                     self._receiver,
-                    Log(),
+                    Journal(Log(SERVICE), build_of(config)),
                     arm_backstop=self._arm,
                     black_box=BlackBox(),
                 )
@@ -116,5 +119,5 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 async def nothing() -> None:
-    """A script for a life that ends by itself."""
+    """A script for a service that ends by itself."""
     await trio.lowlevel.checkpoint()

@@ -27,6 +27,20 @@ def rows(name: str, key: str, wanted: str) -> list[dict[str, Any]]:
     return [row for row in map(json.loads, lines) if row[key] == wanted]
 
 
+FRAMES = [
+    bytes.fromhex(row["hex"])
+    for row in rows("frames.jsonl", "transport", "tcp")
+    if row["strict_verdict"] == "ok"
+]
+"""Sound frames of all codecs."""
+
+
+def conversations() -> list[list[dict[str, Any]]]:
+    """The steps of each conversation over TCP: `dir` (device or server) and `hex`."""
+    lines = (_TESTS / "vectors/handshake.jsonl").read_text().splitlines()
+    return [row["steps"] for row in map(json.loads, lines)]
+
+
 def expected_position(record: dict[str, Any], device_id: str) -> dict[str, Any]:
     """The Position of a vector's record, timestamp apart; numbers are exact."""
     return {

@@ -22,6 +22,8 @@ LEVELS = {
 """The contract's name for the level of each logging method."""
 LOGS = ("log", "_log", "_logger", "logger")
 
+SERVICE = "processor"
+"""Stands where a line has the name of its service, which the chassis takes as a parameter."""
 VALUE = "\0"
 """Stands for a value in a message."""
 ANY = "…"
@@ -79,6 +81,8 @@ def _template(node: ast.expr) -> str:
         return "".join(map(_template, node.values))
     if isinstance(node, ast.BinOp):
         return _template(node.left) + _template(node.right)
+    if isinstance(node, ast.FormattedValue) and _name(node.value) == "_service":
+        return SERVICE
     return VALUE
 
 

@@ -16,10 +16,10 @@ from processor.config import Config, load_config
 from processor.core.ledger import Ledger
 from processor.core.schema import EXPECTED_COLUMNS, WRITTEN_COLUMNS
 from processor.journal.exposition import metrics_text
-from processor.journal.statistics import Build, Recorder
 from telemetry._codec import COLUMNS, DECODE_CODES
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.http.routes import respond
+from telemetry.chassis.http.routes import Sources, respond
+from tests.support.journals import new_journal
 from tests.tidy.citations import RULES_SECTION, Citation, citations
 from tests.tidy.contract import (
     CONTRACT,
@@ -143,9 +143,9 @@ def test_operators_find_every_variable_of_the_code() -> None:
 @cache
 def metrics() -> Mapping[str, Metric]:
     """All metrics of a service that has just started and has looked at the queue."""
-    recorder = Recorder(Build(version="1.0", stream="s", group="g", consumer="c"))
-    recorder.queue_seen(lag=0, pending_entries=0)
-    families = text_string_to_metric_families(metrics_text(recorder.snapshot()).decode())
+    journal = new_journal()
+    journal.queue_seen(lag=0, pending_entries=0)
+    families = text_string_to_metric_families(metrics_text(journal.snapshot()).decode())
     return {
         each.name + ("_total" if each.type == "counter" else ""): each
         for each in families
@@ -292,7 +292,7 @@ def test_a_command_is_in_the_papers(command: str) -> None:
 
 
 def test_paths_are_there_that_have_no_dagger() -> None:
-    statistics = Recorder(Build(version="1.0", stream="s", group="g", consumer="c")).snapshot()
+    sources = Sources(lambda: b"", new_journal().health)
     [paths] = SECTIONS[11].tables
     listed = {
         name.text: name.built
@@ -301,5 +301,5 @@ def test_paths_are_there_that_have_no_dagger() -> None:
         for name in names(cell)
         if re.fullmatch(r"/[\w.]*", name.text)
     }
-    found = {path: respond("GET", path, statistics).status != 404 for path in listed}
+    found = {path: respond("GET", path, sources).status != 404 for path in listed}
     assert found == listed

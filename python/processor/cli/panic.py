@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.cli import COMMANDS
-from telemetry.chassis.crash.reading import NotADump, read_dump
-from telemetry.chassis.crash.showing import as_text
+from processor.service.crash_sections import PARTS, SERVICE
+from telemetry.chassis.crash.showing import NotADump, as_text, read_dump
 
 if TYPE_CHECKING:
     from processor.cli import Subparsers
@@ -50,13 +50,13 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Shows the file of the command line; the exit code."""
     try:
-        dump = read_dump(arguments.file)
+        dump = read_dump(arguments.file, SERVICE)
     except NotADump as fault:
         return _fail(f"{arguments.file} {fault}", _EXIT_NOT_A_DUMP)
     except OSError as fault:
         return _fail(f"cannot read {arguments.file}: {fault.strerror}", _EXIT_MISUSE)
     try:
-        sys.stdout.write(dump.text if arguments.json else as_text(dump.sections))
+        sys.stdout.write(dump.text if arguments.json else as_text(dump.sections, PARTS))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has seen enough, as `head` does; so the interpreter's last flush succeeds.

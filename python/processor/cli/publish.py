@@ -10,31 +10,29 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processor.operating.publish.pacing import Pace
-from processor.operating.publish.progress import with_progress
-from processor.operating.publish.report import Summary, json_lines, refusal_text
-from processor.operating.publish.sending import send
+from processor.operating.publish.report import Summary, json_lines, refusal_text, with_progress
+from processor.operating.publish.sending import Pace, send
 from telemetry.chassis.errors import ConfigError, RedisError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.stream.imei import is_imei
-from telemetry.stream.replay import STANDARD_INPUT, Replay, Replayed, ReplayPlan
+from telemetry.stream.replay import DEVICE_ID_DEFAULT, STANDARD_INPUT, Replay, Replayed, ReplayPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STREAM_DEFAULT = "telemetry:teltonika"
 _ENTRIES_MAX_DEFAULT = 1_000_000
-# The example device of the vendor's protocol pages.
-_DEVICE_ID_DEFAULT = "356307042441013"
 
 _EXIT_DONE, _EXIT_REFUSED, _EXIT_MISUSE, _EXIT_INTERRUPTED = 0, 1, 2, 130
 
 _DESCRIPTION = """\
-Decodes captured Teltonika TCP frames (codec 8, 8E and 16) and appends their records to the
-Redis stream, in order, as tcp-ingestion does. A capture holds one frame in hex a line, or the raw
-bytes of frames one after the other; which of them is seen from its first bytes.
+Decodes recorded Teltonika TCP conversations (codec 8, 8E and 16) and appends their records to the
+Redis stream, in order, as tcp-ingestion does. A recording holds what devices sent, without the server's
+answers: whole messages in hex, one or more a line, or the raw bytes of a connection. Its first bytes show
+which it is. A login sets the device of the frames behind it, pings are skipped, and zero padding behind a
+frame does no harm; the summary counts all three.
 
-A frame is published whole or refused whole. A refused one is reported with its line (in a raw capture:
+A frame is published whole or refused whole. A refused one is reported with its line (in a raw recording:
 the number of the frame), a code and the byte offset, and the others go on. A line that is not hex is
 refused as bad_preamble, one that ends within a byte as truncated."""
 
@@ -63,13 +61,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.set_defaults(command=run)
     add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="capture to read; - is standard input")
+    add("files", nargs="+", metavar="FILE", help="recording to read; - is standard input")
     add(
         "--device-id",
         type=_imei,
-        default=_DEVICE_ID_DEFAULT,
         metavar="IMEI",
-        help="the device that sent the frames, 15 digits (default %(default)s)",
+        help="the device of all frames, 15 digits; wins over the logins in a recording"
+        f" (default: the login before the frame, {DEVICE_ID_DEFAULT} where there is none)",
     )
     add("--stream", metavar="NAME", help=f"default REDIS_TELEMETRY_STREAM, else {_STREAM_DEFAULT}")
     add(
@@ -95,7 +93,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add(
         "--new-devices",
         action="store_true",
-        help="each round of --repeat is another device (the IMEI's serial number goes up), so that its rows are new",
+        help="each round of --repeat has other devices (the IMEIs' serial numbers go up), so that its rows are new",
     )
     add(
         "--dry-run",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from processor.cli import COMMANDS
 from processor.config import load_config
+from processor.journal import SERVICE
 from telemetry.chassis.errors import ConfigError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.logs import configure
@@ -58,7 +59,12 @@ def run(_arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         sys.stderr.write(f"processor: {error}\n")
         return ExitCode.BAD_CONFIGURATION
-    log = configure(level=config.log_level, form=config.log_format, instance_id=config.instance_id)
+    log = configure(
+        service=SERVICE,
+        level=config.log_level,
+        form=config.log_format,
+        instance_id=config.instance_id,
+    )
     # Imported late: a bad environment is told without waiting for the servers' clients to load.
     from processor.service.process import run_service  # noqa: PLC0415
 

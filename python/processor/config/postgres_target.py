@@ -1,10 +1,11 @@
-"""Where PostgreSQL is: the URL taken apart far enough that a bad one is found at the start."""
+"""The address of PostgreSQL: its URL, taken apart far enough that a bad one is found at the start."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from telemetry.chassis.config.parsers import PORT_MAX, Unacceptable
+from telemetry.chassis.config.secrets import secrets_in_url
 from telemetry.chassis.config.urls import ENCODE, split_url
 
 POSTGRES_PORT = 5432
@@ -16,7 +17,7 @@ POSTGRES_ACCEPTED = (
 
 @dataclass(frozen=True, slots=True)
 class PostgresTarget:
-    """A PostgreSQL database: the URL for libpq, and what messages may say of it."""
+    """A PostgreSQL database: the URL for libpq, and the parts of it that messages may show."""
 
     conninfo: str = field(repr=False)
     """The URL as given, password included."""
@@ -31,6 +32,11 @@ class PostgresTarget:
         """Host and port, for messages."""
         return f"{self.host}:{self.port}"
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The URL, its password and its secret options, which must not be shown."""
+        return secrets_in_url(self.conninfo)
+
 
 def postgres_target(raw: str) -> PostgresTarget:
     """Have libpq check a PostgreSQL URL and name its parts."""
@@ -42,7 +48,7 @@ def postgres_target(raw: str) -> PostgresTarget:
     try:
         options = conninfo_to_dict(raw)
     except ProgrammingError:
-        # libpq quotes the piece that it stumbled over, and that may be of the password.
+        # libpq quotes the piece that it cannot read, and that may be a part of the password.
         raise Unacceptable(f"is refused by libpq; {ENCODE}; {POSTGRES_ACCEPTED}") from None
     ports = str(options.get("port") or POSTGRES_PORT)
     if not all(_is_port(port) for port in ports.split(",")):
@@ -58,5 +64,5 @@ def postgres_target(raw: str) -> PostgresTarget:
 
 
 def _is_port(text: str) -> bool:
-    """An empty one, in a list of several hosts, stands for the default."""
+    """Whether it is a port; an empty one, in a list of several hosts, is the default."""
     return not text or (text.isdecimal() and 1 <= int(text) <= PORT_MAX)

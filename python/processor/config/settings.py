@@ -3,33 +3,73 @@
 # ruff: noqa: RUF009 - variable() makes a dataclass field
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from processor.config.defaults import consumer_name, control_socket, dlq_stream, panic_dump_dir
 from processor.config.postgres_target import PostgresTarget, postgres_target
 from telemetry.chassis.config.parsers import choice, count, milliseconds, port, socket_path, text
 from telemetry.chassis.config.redis_target import RedisTarget, redis_target
-from telemetry.chassis.config.variables import Relation, load, variable
+from telemetry.chassis.config.variables import Known, Relation, load, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 LOG_FORMATS = ("json", "pretty")
+PANIC_DUMP_DIR = Path("/var/lib/processor")
+
+
+def consumer_name(known: Known, _environ: Mapping[str, str]) -> str:
+    """The instance id."""
+    return str(known["instance_id"])
+
+
+def dlq_stream(known: Known, _environ: Mapping[str, str]) -> str:
+    """The stream's name with `:dlq` behind it."""
+    return f"{known['redis_telemetry_stream']}:dlq"
+
+
+def control_socket(known: Known, environ: Mapping[str, str]) -> str:
+    """`processor-<INSTANCE_ID>.sock` in `$XDG_RUNTIME_DIR`, else in `processor-<uid>` of the temporary directory.
+
+    Whoever binds the socket creates that directory, with mode 0700. Characters of the instance id that
+    have a meaning in paths become `_`.
+    """
+    instance = re.sub(r"[^A-Za-z0-9._-]", "_", str(known["instance_id"]))
+    directory = environ.get("XDG_RUNTIME_DIR")
+    private = Path(directory) if directory else Path(_temporary()) / f"processor-{os.getuid()}"
+    return str(private / f"processor-{instance}.sock")
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        # Nothing is writable, under a read-only root. That matters only to whoever binds the socket.
+        return "/tmp"  # noqa: S108 - named, not used
+
+
+def panic_dump_dir(_known: Known, _environ: Mapping[str, str]) -> str:
+    """`/var/lib/processor` if it exists and is writable, else the working directory."""
+    usable = PANIC_DUMP_DIR.is_dir() and os.access(PANIC_DUMP_DIR, os.W_OK | os.X_OK)
+    return str(PANIC_DUMP_DIR if usable else Path.cwd())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """Everything that can be set; immutable, and its repr holds no password.
+    """All settings; immutable, and its repr holds no password.
 
-    Defaults are written as they would stand in the environment, so they pass the same parsers.
+    Defaults are written as in the environment, so that they pass the same parsers.
     """
 
     redis_url: RedisTarget = variable(redis_target, secret=True)
-    """Where the stream is: `redis://`, `rediss://` or `unix://`."""
+    """The server of the stream: `redis://`, `rediss://` or `unix://`."""
     postgres_url: PostgresTarget = variable(postgres_target, secret=True)
-    """Where the table is: `postgres://` or `postgresql://`."""
+    """The server of the table: `postgres://` or `postgresql://`."""
     instance_id: str = variable(text, default="processor-1")
     """This instance's name in logs and metrics; distinct among live instances."""
     log_level: str = variable(choice(*LOG_LEVELS), default="info")
@@ -51,7 +91,7 @@ class Config:
     write_batch_size: int = variable(count, default="20000")
     """Rows in one COPY at most."""
     write_linger_ms: int = variable(milliseconds(least=0), default="5")
-    """How long a free writer that has some rows waits for more; 0: not at all."""
+    """How long a free writer that has some rows waits for more; 0: it does not wait."""
     writers: int = variable(count, default="1")
     """Concurrent PostgreSQL writers; a device always goes to the same one."""
     device_state_lru_cap: int = variable(count, default="100000")

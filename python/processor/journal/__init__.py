@@ -1,1 +1,4 @@
-"""What the service says of itself: each fact is reported once, and is counted, logged, or both."""
+"""What the service reports of itself: each fact is reported once, and is counted, logged, or both."""
+
+SERVICE = "processor"
+"""The service's name in its log."""

@@ -1,4 +1,4 @@
-"""The statistics in Prometheus's text form, under the names of contract section 6."""
+"""The statistics in Prometheus' text form, under the names of contract section 6."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
 
     from processor.journal.statistics import Durations, Statistics
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 
 def metrics_text(statistics: Statistics) -> bytes:
     """All metrics of one moment, this process's CPU time and memory among them."""
-    # A registry of its own: the library's default one is global and would mix with other users'.
+    # Not the library's default registry, which is global: other users may have metrics in it.
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_StatisticsCollector(statistics))
     ProcessCollector(registry=registry)
@@ -55,22 +53,22 @@ def _stream_metrics(now: Statistics) -> Iterator[Metric]:
     )
     yield _gauge(
         "processor_consumer_lag",
-        "Entries not yet delivered to the group; absent while Redis cannot tell.",
+        "Entries not yet delivered to the group; absent while Redis does not know it.",
         now.lag,
     )
     yield _gauge(
         "processor_pending_entries",
-        "Entries delivered to the group and not acknowledged; absent before the first look.",
+        "Entries delivered to the group and not acknowledged; absent before Redis was asked.",
         now.pending_entries,
     )
     yield _gauge(
         "processor_oldest_pending_age_seconds",
-        "Since the oldest pending entry was published; absent without one.",
+        "Time since the oldest pending entry was published; absent if there is none.",
         now.oldest_pending_age_s,
     )
     yield _gauge(
         "processor_last_record_age_seconds",
-        "Since entries were last delivered; absent before the first.",
+        "Time since entries were last delivered; absent before the first.",
         now.last_record_age_s,
     )
 
@@ -83,7 +81,7 @@ def _entry_metrics(now: Statistics) -> Iterator[Metric]:
     )
     yield CounterMetricFamily(
         "processor_lost_entries_total",
-        "Pending entries that were trimmed or deleted from the stream.",
+        "Pending entries that were trimmed or deleted from the stream before they were written.",
         value=now.entries_lost,
     )
     yield _counters(
@@ -93,26 +91,29 @@ def _entry_metrics(now: Statistics) -> Iterator[Metric]:
         now.dead_letters,
     )
     yield _counters(
-        "processor_decode_errors_total", "Refused payloads by code.", "code", now.decode_errors
+        "processor_decode_errors_total",
+        "Entries that are not Positions, by code.",
+        "code",
+        now.decode_errors,
     )
 
 
 def _write_metrics(now: Statistics) -> Iterator[Metric]:
     yield _counters(
         "processor_position_writes_total",
-        "Records by how their write ended.",
+        "Records by the result of their write.",
         "status",
         now.position_writes,
     )
     yield HistogramMetricFamily(
         "processor_position_write_duration_seconds",
-        "One COPY up to its commit.",
+        "Duration of one COPY up to its commit.",
         buckets=_cumulative_buckets(now.write_durations),
         sum_value=now.write_durations.sum_s,
     )
     yield _counters(
         "processor_write_retries_total",
-        "Batches written again for no record's sake, by SQLSTATE or connection.",
+        "Batches written again through no fault of a record, by SQLSTATE, or connection without one.",
         "cause",
         now.write_retries,
     )
@@ -124,7 +125,7 @@ def _write_metrics(now: Statistics) -> Iterator[Metric]:
     )
     ledger = GaugeMetricFamily(
         "processor_ledger_entries",
-        "What became of the entries that this life read.",
+        "Entries that this process has read, by what became of them.",
         labels=["class"],
     )
     for name, entries in asdict(now.ledger).items():
@@ -135,24 +136,24 @@ def _write_metrics(now: Statistics) -> Iterator[Metric]:
 def _state_metrics(now: Statistics) -> Iterator[Metric]:
     yield _gauge(
         "processor_drain_duration_seconds",
-        "From the stop request to the end; absent before it.",
+        "Time from the stop request to the end; absent before the end.",
         now.drain.duration_s,
     )
     outcome = GaugeMetricFamily(
-        "processor_drain_outcome", "1 for how the end went.", labels=["outcome"]
+        "processor_drain_outcome", "1 for the outcome of the drain.", labels=["outcome"]
     )
     for name in DRAIN_OUTCOMES:
         outcome.add_metric([name], int(name == now.drain.outcome))
     yield outcome
-    yield _gauge("processor_device_state_size", "Devices held in memory.", now.device_state_size)
+    yield _gauge("processor_device_state_size", "Devices in memory.", now.device_state_size)
     yield CounterMetricFamily(
         "processor_device_state_evictions_total",
-        "Devices dropped from memory.",
+        "Devices dropped from memory to make room.",
         value=now.device_state_evictions,
     )
     yield _counters(
         "processor_rehydrations_total",
-        "Devices that were not in memory, by what the database had of them.",
+        "Devices that were not in memory, by the result of looking them up in the table.",
         "result",
         now.rehydrations,
     )
@@ -165,7 +166,7 @@ def _state_metrics(now: Statistics) -> Iterator[Metric]:
     build = now.build
     info = GaugeMetricFamily(
         "processor_build_info",
-        "Always 1: what runs, and on what.",
+        "Always 1: the labels say which version runs, and on which stream, group and consumer.",
         labels=["version", "stream", "group", "consumer"],
     )
     info.add_metric([build.version, build.stream, build.group, build.consumer], 1)
@@ -180,7 +181,7 @@ def _counters(name: str, documentation: str, label: str, values: Mapping[str, in
 
 
 def _gauge(name: str, documentation: str, value: float | None) -> Metric:
-    """A gauge without a sample when the value is unknown: 0 would look like an answer."""
+    """A gauge, without a sample if the value is unknown: 0 would look like an answer."""
     return GaugeMetricFamily(name, documentation, value=value)
 
 

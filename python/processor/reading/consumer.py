@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import random
 from typing import NoReturn
 
 import trio
 
 from processor.core.portion import Portion
-from processor.edges.retrying import RetryingStream
-from processor.journal import events
+from processor.edges.retrying_stream import RetryingStream
+from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import PendingPass
 from telemetry._codec import Delivery
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.errors import RedisError, RedisUnavailable
 
 
@@ -42,6 +41,7 @@ class Consumer:
         redelivering: PendingPass,
         options: ReadOptions,
         *,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         self._redis = redis
@@ -49,8 +49,9 @@ class Consumer:
         self._redelivering = redelivering
         self._portion = Portion(options.count)
         self._block_ms = options.block_ms
-        self._backoff = backoff
-        self._failures = 0
+        self._journal = journal
+        # A Redis that takes connections may refuse reads: the pauses grow until a read is answered.
+        self._retries = Retries(backoff, first_at_once=True)
 
     async def run(self) -> None:
         """Read until cancelled, or until the stages are gone."""
@@ -58,7 +59,7 @@ class Consumer:
             await self._read_for_ever()
         except trio.BrokenResourceError:
             # The stages ended first: the drain's deadline, or a crash that speaks for itself.
-            self._redis.log.debug("consumer stopped: the writers are gone")
+            self._journal.reader_stopped(task="consumer")
 
     async def _read_for_ever(self) -> NoReturn:
         while True:
@@ -67,14 +68,13 @@ class Consumer:
                 await self._redelivering.take_own()
                 await self._read_new()
             except RedisError as error:
-                self._redis.recorder.read_failed(str(error))
                 await self._recover(error)
 
     async def _read_new(self) -> NoReturn:
         while True:
             delivery = await self._read_some()
-            self._failures = 0
-            self._redis.recorder.read_answered(entries=delivery.entries)
+            self._retries.reset()
+            self._journal.read_answered(entries=delivery.entries)
             if delivery.entries:
                 await self._intake.admit(delivery, redelivered=False)
 
@@ -83,7 +83,7 @@ class Consumer:
         try:
             delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
         except RedisUnavailable:
-            # It may have been too large a reply for RetryingStream' limit of what it keeps for a client.
+            # It may have been too large a reply for Redis' limit of what it keeps for a client.
             self._portion.too_much()
             raise
         if delivery.entries == asked_for:
@@ -93,19 +93,10 @@ class Consumer:
     async def _recover(self, error: RedisError) -> None:
         async def ensure_group() -> None:
             if (await self._redis.stream.ensure_group()).group_was_missing:
-                events.group_gone(self._redis.log, error=str(error))
+                self._journal.group_gone(error=str(error))
 
-        await self._pause(error)
+        def report(retry_ms: int) -> None:
+            self._journal.read_failed(error=str(error), count=self._portion.size, retry_ms=retry_ms)
+
+        await self._retries.pause(report)
         await self._redis.connect(and_then=ensure_group)
-
-    async def _pause(self, error: RedisError) -> None:
-        """None after the first failure, then longer ones: a RetryingStream that takes connections may refuse reads."""
-        pause_ms = self._backoff.pause_ms(self._failures, random) if self._failures else None
-        self._failures += 1
-        events.read_failed(
-            self._redis.log,
-            error=str(error),
-            count=self._portion.size,
-            retry_ms=round(pause_ms or 0),
-        )
-        await trio.sleep((pause_ms or 0) / 1000)

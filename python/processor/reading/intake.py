@@ -8,13 +8,11 @@ from contextlib import contextmanager
 import trio
 
 from processor.core.attempts import Failure, FailureStage
-from processor.journal import events
-from processor.journal.statistics import Recorder
-from processor.settling.failure_recorder import Verdicts
+from processor.journal.journal import Journal
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.in_flight import InFlight
 from telemetry._codec import Batch, Delivery, Rejection
 from telemetry.chassis import clocks
-from telemetry.chassis.logs import Log
 
 
 class Intake:
@@ -23,17 +21,15 @@ class Intake:
     def __init__(
         self,
         inlets: Sequence[trio.MemorySendChannel[Batch]],
-        failures: trio.MemorySendChannel[Verdicts],
+        failures: trio.MemorySendChannel[FailureReport],
         *,
         in_flight: InFlight,
-        recorder: Recorder,
-        log: Log,
+        journal: Journal,
     ) -> None:
         self._inlets = inlets
         self._failures = failures
         self._in_flight = in_flight
-        self._recorder = recorder
-        self._log = log
+        self._journal = journal
         # The scopes of those who wait for the stages.
         self._waits: set[trio.CancelScope] = set()
         self._is_abandoned = False
@@ -86,26 +82,22 @@ class Intake:
             self._in_flight.take_again(delivery, attempted)
         else:
             self._in_flight.take(delivery)
-        self._recorder.entries_delivered(delivery.entries)
-        for rejection in delivery.rejections:
-            self._recorder.decode_refused(rejection.code)
-        events.batch_consumed(
-            self._log,
+        self._journal.batch_consumed(
             n=delivery.entries,
             first_id=delivery.first_id,
             last_id=delivery.last_id,
             redelivered=redelivered,
+            refused=[rejection.code for rejection in delivery.rejections],
         )
 
-    async def fail(self, failures: Verdicts) -> None:
+    async def fail(self, failures: FailureReport) -> None:
         """Have failures recorded, or a trial taken back."""
         await self._failures.send(failures)
 
     def write_off(self, entry_ids: Sequence[str]) -> None:
         """Pending entries were trimmed or deleted from the stream, and Redis has struck them off."""
         if losses := self._in_flight.lost(entry_ids):
-            self._recorder.entries_lost(len(losses))
-            events.entries_lost(self._log, entry_ids=losses)
+            self._journal.entries_lost(losses)
 
     async def _hand_over(self, batch: Batch) -> None:
         if not batch.records:

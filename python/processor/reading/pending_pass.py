@@ -12,7 +12,7 @@ from processor.core.attempts import PendingEntry
 from processor.core.portion import Portion
 from processor.core.triage import triage
 from processor.edges.ports import FIRST_ID, PositionStream, Redelivered
-from processor.journal.statistics import Recorder
+from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.suspects import SuspectTrials
 from processor.settling.in_flight import InFlight
@@ -51,14 +51,14 @@ class PendingPass:
         options: ClaimOptions,
         *,
         in_flight: InFlight,
-        recorder: Recorder,
+        journal: Journal,
     ) -> None:
         self._stream = stream
         self._intake = intake
         self._trials = trials
         self._options = options
         self._in_flight = in_flight
-        self._recorder = recorder
+        self._journal = journal
         self._page = Portion(min(options.count, PAGE_ENTRIES_MAX))
         # Claimed, and not delivered yet: whoever looks for idle entries would not find them for long.
         self._claimed: dict[str, PendingEntry] = {}
@@ -98,7 +98,7 @@ class PendingPass:
                 claim = await self._stream.claim(
                     cursor or FIRST_ID, self._options.count, idle_ms=self._options.idle_ms
                 )
-                self._recorder.entries_claimed(len(claim.entries))
+                self._journal.entries_claimed(len(claim.entries))
                 self._intake.write_off(claim.lost_ids)
                 self._claimed.update((entry.entry_id, entry) for entry in claim.entries)
                 await self._take_claimed()

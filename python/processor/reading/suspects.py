@@ -17,15 +17,15 @@ from processor.core.attempts import Fate, unanswered
 from processor.core.parts import Part
 from processor.core.write_errors import NextStep, WriteRoute
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import Dependency, RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.errors import PostgresError
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.reading.intake import Intake, decode_failure
-from processor.settling.failure_recorder import SurvivedTrial, Verdicts, settle
+from processor.settling.failure_recorder import FailureReport, TrialWithdrawn, apply_fate
 from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts, written
 from processor.writing.committing import failure_of
-from processor.writing.judging import Judging, Ruling
+from processor.writing.judging import Judging
 from processor.writing.pausing import Pauses
 from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch
@@ -64,7 +64,7 @@ class SuspectTrials:
         *,
         attempts_max: int,
         in_flight: InFlight,
-        postgres: Dependency,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         self._redis = redis
@@ -74,8 +74,8 @@ class SuspectTrials:
         self._receipts = receipts
         self._attempts_max = attempts_max
         self._in_flight = in_flight
-        self._postgres = postgres
-        self._pauses = Pauses(postgres, backoff, by=REPORTER)
+        self._journal = journal
+        self._pauses = Pauses(journal, backoff, by=REPORTER)
 
     async def run(self, suspects: Iterable[str]) -> None:
         """Try each, while PostgreSQL answers; the rest is left to a later pass. Raises RedisError."""
@@ -99,11 +99,11 @@ class SuspectTrials:
         with trio.move_on_after(TURN_S_MAX) as waiting:
             await self._writers.turn.acquire()
         if waiting.cancelled_caught:
-            self._tell(refusal, waits=True)
+            self._journal.trials_lack_a_session(error=str(refusal), waits=True)
             return False
         try:
             await self._writers.store.ping()
-            self._tell(refusal, waits=False)
+            self._journal.trials_lack_a_session(error=str(refusal), waits=False)
             await self._try(entry_id, self._writers)
         except PostgresError:
             # It is the server that is away.
@@ -112,22 +112,13 @@ class SuspectTrials:
             self._writers.turn.release()
         return True
 
-    def _tell(self, refusal: PostgresError, *, waits: bool) -> None:
-        if self._postgres.is_due("trials"):
-            events.trials_lack_a_session(self._postgres.log, error=str(refusal), waits=waits)
-
-    def _tell_of_table(self, ruling: Ruling) -> None:
-        error = ruling.error
-        if ruling.step is not NextStep.RETRY and self._postgres.is_due(f"left {error.sqlstate}"):
-            events.records_left(self._postgres.log, n=1, sqlstate=error.sqlstate, error=str(error))
-
     async def _try(self, entry_id: str, session: TrialSession) -> None:
         try:
             if await self._is_recorded(entry_id):
                 await self._report(await self._outcome(entry_id, session))
         except (trio.Cancelled, RedisError):
             # The process goes on, or stops in order. Any other way out of here is its end, and counts.
-            await self._report(SurvivedTrial(entry_id))
+            await self._report(TrialWithdrawn(entry_id))
             raise
 
     async def _is_recorded(self, entry_id: str) -> bool:
@@ -137,12 +128,12 @@ class SuspectTrials:
         begun = await self._redis.stream.begin_trial(entry_id, attempts_max=self._attempts_max)
         if begun.fate is not Fate.LEFT_PENDING:
             failure = unanswered(entry_id, clocks.unix_ms())
-            settle(failure, begun, self._in_flight, self._redis)
+            apply_fate(failure, begun, self._in_flight, self._journal)
             return False
-        events.trial_begun(self._redis.log, entry_id=entry_id)
+        self._journal.trial_begun(entry_id=entry_id)
         return True
 
-    async def _report(self, outcome: Receipt | Verdicts) -> None:
+    async def _report(self, outcome: Receipt | FailureReport) -> None:
         # This wait ends: the stages take it, or close their ends.
         with trio.CancelScope(shield=True):
             if isinstance(outcome, Receipt):
@@ -150,7 +141,7 @@ class SuspectTrials:
             else:
                 await self._intake.fail(outcome)
 
-    async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | Verdicts:
+    async def _outcome(self, entry_id: str, session: TrialSession) -> Receipt | FailureReport:
         redelivered = await self._redis.stream.redeliver([entry_id])
         self._intake.write_off(redelivered.lost_ids)
         delivery = redelivered.delivery
@@ -158,13 +149,13 @@ class SuspectTrials:
         if delivery.rejections:
             return [decode_failure(each, on_trial=True) for each in delivery.rejections]
         if delivery.batch.records == 0:
-            return SurvivedTrial(entry_id)
+            return TrialWithdrawn(entry_id)
         await session.devices.prepare(delivery.batch)
         return await self._written(delivery.batch, entry_id, session.store)
 
     async def _written(
         self, batch: Batch, entry_id: str, store: PositionStore
-    ) -> Receipt | Verdicts:
+    ) -> Receipt | FailureReport:
         self._pauses.begin()
         try:
             return await self._judged(batch, entry_id, store)
@@ -174,9 +165,9 @@ class SuspectTrials:
 
     async def _judged(
         self, batch: Batch, entry_id: str, store: PositionStore
-    ) -> Receipt | Verdicts:
+    ) -> Receipt | FailureReport:
         judging = Judging(store, self._pauses, connects_max=CONNECTS_MAX)
-        recorder, part = self._postgres.recorder, Part(batch, WriteRoute.STAGED)
+        part = Part(batch, WriteRoute.STAGED)
         while True:
             canary = judging.take_canary()
             try:
@@ -188,7 +179,7 @@ class SuspectTrials:
                     part, error, canary=canary, is_suspected=True, has_commits=False
                 )
             else:
-                recorder.records_written(
+                self._journal.records_written(
                     inserted=receipt.inserted,
                     duplicates=receipt.duplicates,
                     discarded=receipt.discarded,
@@ -196,9 +187,12 @@ class SuspectTrials:
                 return receipt
             part = ruling.part
             if ruling.step is NextStep.REFUSE:
-                recorder.records_failed(1)
+                self._journal.records_failed(1)
                 return [failure_of(batch, ruling, on_trial=True)]
             if ruling.step is not NextStep.TRY_AGAIN:
                 # The infrastructure's fault or the table's: a later pass tries it again.
-                self._tell_of_table(ruling)
-                return SurvivedTrial(entry_id)
+                if ruling.step is not NextStep.RETRY:
+                    self._journal.records_left(
+                        n=1, sqlstate=ruling.error.sqlstate, error=str(ruling.error)
+                    )
+                return TrialWithdrawn(entry_id)

@@ -1,5 +1,6 @@
-"""One life of the service: its start, its rings of tasks, its drain, and the hand-over at its end.
+"""The service as a whole: puts the tasks together, starts them, and decides how it ends.
 
-The nurseries of all tasks are opened here, and only here is decided what ends before what: `supervisor` has the
-rings, `pipeline` the tasks and the channels between them.
+Only here are tasks made and channels opened. `assembly` builds everything from the configuration, `pipeline` has the
+tasks and the channels between them, and `supervisor` runs them in the chassis' rings: `starting` at the beginning,
+`ending` at the end. `process` is the door for the command line.
 """

@@ -1,41 +1,36 @@
-"""Builds the real edges from the configuration."""
+"""Puts the service together from its configuration: real edges, the options of each task, and its panic dumps.
+
+Nothing below knows the whole configuration: a task gets the options that it needs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from processor.config import Config
-from processor.edges.ports import PositionStore, PositionStream
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
+from processor.journal.statistics import Build
+from processor.reading.consumer import ReadOptions
+from processor.reading.pending_pass import ClaimOptions
+from processor.service.crash_sections import SERVICE, versions
+from processor.service.edges import Edges
+from processor.service.pipeline import PipelineOptions, WriteOptions
+from processor.service.starting import StartOptions
+from processor.service.supervisor import ServiceOptions
 from processor.watching.postgres_probe import PostgresProbe
-from telemetry._codec import ReplyParser
+from telemetry._codec import ReplyParser, __version__
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
+from telemetry.chassis.config.secrets import secrets_of
+from telemetry.chassis.crash.document import DumpOptions
 
-# The probe is to answer soon, and to hold nobody up when the process ends: its command is not worth cancelling.
+if TYPE_CHECKING:
+    from processor.config import Config
+
+# The probe is to answer soon, and to delay nobody when the process ends: its command is not worth cancelling.
 PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=0)
-
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """The servers, as the tasks see them."""
-
-    stream: PositionStream
-    stores: Sequence[PositionStore]
-    """One a writer."""
-    probe: PostgresProbe
-    """A session that asks whether PostgreSQL answers, and what the others wait for."""
-    trials: PositionStore
-    """A session that crash suspects are tried on; connected when there is one."""
-
-    async def aclose(self) -> None:
-        """Close every connection; never raises."""
-        for store in (*self.stores, self.trials):
-            await store.aclose()
-        await self.probe.aclose()
-        await self.stream.aclose()
 
 
 def real_edges(config: Config) -> Edges:
@@ -48,14 +43,8 @@ def real_edges(config: Config) -> Edges:
             future_seconds_max=config.ts_future_max_s,
         )
 
-    names = StreamNames(
-        stream=config.redis_telemetry_stream,
-        group=config.redis_consumer_group,
-        consumer=config.redis_consumer_name,
-        dead_letters=config.redis_dlq_stream,
-    )
     stream = RedisPositionStream(
-        config.redis_url, names, instance_id=config.instance_id, new_parser=new_parser
+        config.redis_url, _names(config), instance_id=config.instance_id, new_parser=new_parser
     )
     url, instance_id = config.postgres_url.conninfo, config.instance_id
     probe = PostgresProbe(PostgresStore(url, instance_id=instance_id, limits=PROBE_LIMITS))
@@ -66,3 +55,65 @@ def real_edges(config: Config) -> Edges:
     stores = [new_store() for _ in range(config.writers)]
     trials = new_store()
     return Edges(stream=stream, stores=stores, probe=probe, trials=trials)
+
+
+def build_of(config: Config) -> Build:
+    """What runs, and on what, for the metrics."""
+    names = _names(config)
+    return Build(
+        version=__version__, stream=names.stream, group=names.group, consumer=names.consumer
+    )
+
+
+def service_options(config: Config) -> ServiceOptions:
+    """The options of every task."""
+    redis, postgres = config.redis_url, config.postgres_url
+    backoff = Backoff(base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms)
+    return ServiceOptions(
+        metrics_host=config.metrics_host,
+        metrics_port=config.metrics_port,
+        start=StartOptions(
+            names=_names(config),
+            redis_host=redis.path or redis.host,
+            redis_port=None if redis.path else redis.port,
+            postgres_host=postgres.host,
+            postgres_port=postgres.port,
+            backoff=Backoff(
+                base_ms=BACKOFF_BASE_MS,
+                max_ms=config.connect_backoff_max_ms,
+                attempts_max=config.connect_attempts,
+            ),
+        ),
+        pipeline=PipelineOptions(
+            read=ReadOptions(count=config.batch_size, block_ms=config.batch_block_ms),
+            claim=ClaimOptions(count=config.batch_size, idle_ms=config.claim_threshold_ms),
+            claim_interval_ms=config.claim_interval_ms,
+            write=WriteOptions(rows_max=config.write_batch_size, linger_ms=config.write_linger_ms),
+            attempts_max=config.dlq_max_attempts,
+            devices_max=config.device_state_lru_cap,
+            backoff=backoff,
+        ),
+        drain_budget_ms=config.drain_budget_ms,
+    )
+
+
+def dump_options(config: Config) -> DumpOptions:
+    """What a panic dump says of the settings, and where it goes."""
+    return DumpOptions(
+        service=SERVICE,
+        instance_id=config.instance_id,
+        directory=config.panic_dump_dir,
+        # Under the names that an operator sets them by.
+        configuration={each.name.upper(): getattr(config, each.name) for each in fields(config)},
+        secrets=secrets_of(config),
+        versions=versions,
+    )
+
+
+def _names(config: Config) -> StreamNames:
+    return StreamNames(
+        stream=config.redis_telemetry_stream,
+        group=config.redis_consumer_group,
+        consumer=config.redis_consumer_name,
+        dead_letters=config.redis_dlq_stream,
+    )

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from types import TracebackType
-from typing import Self
+from dataclasses import dataclass
 
 import trio
 
-from processor.config import Config
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency, RetryingStream
+from processor.edges.retrying_stream import RetryingStream
+from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
 from processor.reading.reclaimer import Reclaimer
 from processor.reading.suspects import SuspectTrials, TrialSession
-from processor.service.assembly import Edges
+from processor.service.edges import Edges
 from processor.settling.acker import Acker
-from processor.settling.failure_recorder import FailureRecorder, Verdicts
+from processor.settling.failure_recorder import FailureRecorder, FailureReport
 from processor.settling.in_flight import InFlight
 from processor.settling.leases import renew_leases
 from processor.settling.receipts import Receipt, Receipts
@@ -29,34 +28,55 @@ from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.backoff import Backoff
 
-# Commits that wait for their acknowledgement; beyond them writers wait for RetryingStream.
+# Commits that wait for their acknowledgement; beyond them writers wait for Redis.
 RECEIPTS_MAX = 8
 # Lists of failures that wait to be recorded, each of one read or one batch.
 FAILURES_MAX = 8
 
 
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How much one COPY takes at most, and how long a free writer with some rows waits for more."""
+
+    rows_max: int
+    linger_ms: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PipelineOptions:
+    """How much the tasks take at once, how often they look, and when they give up."""
+
+    read: ReadOptions
+    claim: ClaimOptions
+    claim_interval_ms: int
+    write: WriteOptions
+    attempts_max: int
+    """Failures of one record that make it a dead letter."""
+    devices_max: int
+    """Device states in memory."""
+    backoff: Backoff
+
+
 class Pipeline:
-    """Made once a life. `stages` run until the pipeline is closed; `intake` feeds them until it is cancelled."""
+    """Made once for each process. Its stages run until the intake that feeds them is closed."""
 
     def __init__(
         self,
-        config: Config,
+        options: PipelineOptions,
         edges: Edges,
         *,
-        redis: Dependency,
-        postgres: Dependency,
+        journal: Journal,
     ) -> None:
-        self._config = config
+        self._options = options
         self._edges = edges
-        self._recorder = recorder = redis.recorder
-        self._postgres = postgres
-        self._redis = RetryingStream(edges.stream, redis, self._backoff)
-        self.in_flight = InFlight(recorder)
-        self.states = DeviceStates(config.device_state_lru_cap)
+        self._journal = journal
+        self._redis = RetryingStream(edges.stream, journal, options.backoff)
+        self.in_flight = InFlight(journal)
+        self.states = DeviceStates(options.devices_max)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
         self._receipts = Receipts(receipts, self.in_flight)
-        self._failures, self._failures_out = trio.open_memory_channel[Verdicts](FAILURES_MAX)
+        self._failures, self._failures_out = trio.open_memory_channel[FailureReport](FAILURES_MAX)
         self._inlets = [
             trio.open_memory_channel[Batch](self._reads_ahead_max) for _ in edges.stores
         ]
@@ -66,35 +86,26 @@ class Pipeline:
             [inlet for inlet, _ in self._inlets],
             self._failures,
             in_flight=self.in_flight,
-            recorder=recorder,
-            log=redis.log,
+            journal=journal,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close_intake(self) -> None:
         """Close the ends that feed the stages: they run dry."""
         self._intake.close()
         self._receipts.close()
 
-    def abandon_intake(self) -> None:
-        """Have nobody wait for a stage any longer: to cut a writer takes its time where PostgreSQL hangs."""
+    def abandon_stages(self) -> None:
+        """Let nobody wait for a stage any longer: where PostgreSQL hangs, a writer is slow to cut."""
         self._intake.abandon()
 
-    def start_leases(self, leases: trio.Nursery) -> None:
-        """Renew the leases of what is in flight, which has to go on while the stages run dry."""
-        threshold_ms = self._config.claim_threshold_ms
-        leases.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms)
+    def start_guards(self, guards: trio.Nursery) -> None:
+        """The renewal of the leases of what is in flight, which goes on while the stages run dry."""
+        threshold_ms = self._options.claim.idle_ms
+        guards.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms, self._journal)
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
-        config, in_flight = self._config, self.in_flight
+        options, in_flight = self._options, self.in_flight
         stores = self._edges.stores
         for store, (_, outlet), turn in zip(stores, self._inlets, self._turns, strict=True):
             writer = Writer(
@@ -102,72 +113,73 @@ class Pipeline:
                 outlet,
                 self._receipts.clone(),
                 self._failures.clone(),
-                batching=self._batching(),
+                batching=Batching[Batch](
+                    rows_max=options.write.rows_max, linger_s=options.write.linger_ms / 1000
+                ),
                 devices=self._devices(store),
                 turn=turn,
-                postgres=self._postgres,
-                backoff=self._backoff,
+                journal=self._journal,
+                backoff=options.backoff,
             )
             stages.start_soon(writer.run)
         stages.start_soon(Acker(self._redis, self._receipts_out, in_flight=in_flight).run)
         failure_recorder = FailureRecorder(
             self._redis,
             self._failures_out,
-            attempts_max=config.dlq_max_attempts,
+            attempts_max=options.attempts_max,
             in_flight=in_flight,
+            journal=self._journal,
         )
         stages.start_soon(failure_recorder.run)
 
     def start_intake(self, intake: trio.Nursery) -> None:
         """The consumer and the reclaimer."""
-        config = self._config
-        redelivering = self._redelivering()
+        options = self._options
+        pending_pass = self._pending_pass()
         consumer = Consumer(
             self._redis,
             self._intake,
-            redelivering,
-            ReadOptions(count=config.batch_size, block_ms=config.batch_block_ms),
-            backoff=self._backoff,
+            pending_pass,
+            options.read,
+            journal=self._journal,
+            backoff=options.backoff,
         )
-        interval_ms, backoff = config.claim_interval_ms, self._backoff
-        reclaimer = Reclaimer(self._redis, redelivering, interval_ms=interval_ms, backoff=backoff)
+        reclaimer = Reclaimer(
+            self._redis,
+            pending_pass,
+            interval_ms=options.claim_interval_ms,
+            journal=self._journal,
+            backoff=options.backoff,
+        )
         intake.start_soon(consumer.run)
         intake.start_soon(reclaimer.run)
 
-    def _redelivering(self) -> PendingPass:
-        config, edges = self._config, self._edges
+    def _pending_pass(self) -> PendingPass:
+        edges = self._edges
         trials = SuspectTrials(
             self._redis,
             TrialSession(edges.trials, self._devices(edges.trials)),
             TrialSession(edges.stores[0], self._devices(edges.stores[0]), self._turns[0]),
             self._intake,
             self._receipts,
-            attempts_max=config.dlq_max_attempts,
+            attempts_max=self._options.attempts_max,
             in_flight=self.in_flight,
-            postgres=self._postgres,
-            backoff=self._backoff,
+            journal=self._journal,
+            backoff=self._options.backoff,
         )
         return PendingPass(
             edges.stream,
             self._intake,
             trials,
-            ClaimOptions(count=config.batch_size, idle_ms=config.claim_threshold_ms),
+            self._options.claim,
             in_flight=self.in_flight,
-            recorder=self._recorder,
+            journal=self._journal,
         )
 
     def _devices(self, store: PositionStore) -> KnownDevices:
-        return KnownDevices(store, self._positions, postgres=self._postgres)
+        return KnownDevices(store, self._positions, journal=self._journal)
 
     @property
     def _reads_ahead_max(self) -> int:
         """Reads that wait for a busy writer: under load they fill its next batch, and no more."""
-        return math.ceil(self._config.write_batch_size / self._config.batch_size)
-
-    @property
-    def _backoff(self) -> Backoff:
-        return Backoff(base_ms=BACKOFF_BASE_MS, max_ms=self._config.connect_backoff_max_ms)
-
-    def _batching(self) -> Batching[Batch]:
-        config = self._config
-        return Batching(rows_max=config.write_batch_size, linger_s=config.write_linger_ms / 1000)
+        return math.ceil(self._options.write.rows_max / self._options.read.count)

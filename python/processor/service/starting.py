@@ -1,45 +1,48 @@
-"""The start of a life: both servers connected, the schema checked, the group there; or an exit code."""
+"""The start: both servers are connected, the schema is checked, the group exists; or there is an exit code."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import trio
 
-from processor.config import Config
-from processor.edges.retrying import BACKOFF_BASE_MS, Dependency
+from processor.edges.redis.names import StreamNames
 from processor.errors import SchemaMismatch
-from processor.journal import events
-from processor.service.assembly import Edges
+from processor.journal.journal import Journal
+from processor.journal.statistics import POSTGRES, REDIS
+from processor.service.edges import Edges
 from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.errors import EdgeError
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.logs import Log
 from telemetry.chassis.stopping import StopRequest, cancel_on
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartOptions:
+    """The servers and names to connect to, and how often that is tried."""
+
+    names: StreamNames
+    redis_host: str
+    """For a log line, as the next three; or the path of a socket."""
+    redis_port: int | None
+    postgres_host: str
+    postgres_port: str
+    backoff: Backoff
 
 
 class Start:
     """Connects and checks, with as many tries as the configuration grants."""
 
-    def __init__(
-        self,
-        config: Config,
-        edges: Edges,
-        log: Log,
-        *,
-        redis: Dependency,
-        postgres: Dependency,
-    ) -> None:
-        self._config = config
+    def __init__(self, options: StartOptions, edges: Edges, journal: Journal) -> None:
+        self._options = options
         self._edges = edges
-        self._log = log
-        self._redis = redis
-        self._postgres = postgres
-        attempts_max = config.connect_attempts
-        self._backoff = Backoff(
-            base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms, attempts_max=attempts_max
-        )
+        self._journal = journal
+        self._redis = Dependency(REDIS, journal)
+        self._postgres = Dependency(POSTGRES, journal)
 
     async def run(self, stop: StopRequest) -> ExitCode | None:
-        """None when all is there; else why the process ends, CLEAN for a stop request meanwhile."""
+        """None if all succeeded, else the exit code; CLEAN if a stop was requested meanwhile."""
         code: ExitCode | None = ExitCode.CLEAN
         async with trio.open_nursery() as starting:
             starting.start_soon(cancel_on, stop.requested, starting.cancel_scope)
@@ -52,11 +55,11 @@ class Start:
             await self._connect_postgres()
             await self._connect_redis()
         except SchemaMismatch as mismatch:
-            events.schema_mismatch(self._log, differences=mismatch.differences)
+            self._journal.schema_mismatch(differences=mismatch.differences)
             return ExitCode.SCHEMA
         except EdgeError as error:
-            events.start_failed(
-                self._log, where=error.where, error=str(error), is_refusal=error.is_refusal
+            self._journal.start_failed(
+                where=error.where, error=str(error), is_refusal=error.is_refusal
             )
             return ExitCode.UNREACHABLE
         return None
@@ -70,11 +73,11 @@ class Start:
                 await store.connect()
             warnings = await self._edges.stores[0].check_schema()
 
-        await self._postgres.connect(attempt, self._backoff)
-        target = self._config.postgres_url
-        events.postgres_connected(self._log, host=target.host, port=target.port)
+        await self._postgres.connect(attempt, self._options.backoff)
+        options = self._options
+        self._journal.postgres_connected(host=options.postgres_host, port=options.postgres_port)
         for warning in warnings:
-            events.schema_warning(self._log, warning=warning)
+            self._journal.schema_warning(warning=warning)
 
     async def _connect_redis(self) -> None:
         is_new = False
@@ -82,20 +85,17 @@ class Start:
         async def attempt() -> None:
             nonlocal is_new
             await self._edges.stream.connect()
-            # Once seen missing, the stream is there: this attempt may fail behind its creation.
+            # Once missing, always new: this attempt may fail after it has created the stream.
             ensured = await self._edges.stream.ensure_group()
             is_new = ensured.stream_was_missing or is_new
 
-        await self._redis.connect(attempt, self._backoff)
-        target = self._config.redis_url
-        port = None if target.path else target.port
-        events.redis_connected(self._log, host=target.path or target.host, port=port)
-        stream = self._config.redis_telemetry_stream
+        await self._redis.connect(attempt, self._options.backoff)
+        options, names = self._options, self._options.names
+        self._journal.redis_connected(host=options.redis_host, port=options.redis_port)
         if is_new:
-            events.stream_missing(self._log, stream=stream)
-        events.consumer_started(
-            self._log,
-            stream=stream,
-            group=self._config.redis_consumer_group,
-            consumer=self._config.redis_consumer_name,
+            self._journal.stream_missing(stream=names.stream)
+        self._journal.consumer_started(
+            stream=names.stream,
+            group=names.group,
+            consumer=names.consumer,
         )

@@ -1,156 +1,159 @@
-"""The life of the process: start, run, drain, stop. Rings of tasks, of which the inner end first.
+"""The service from its first log line to its last one: the processor's tasks in the chassis' rings.
 
-    services   HTTP endpoints, probes, signals         live longest, cancelled last
-    └ leases   of what is in flight                      renewed until the stages have ended
-      └ stages   writers, acker, recorder of failures  run dry when the intake has ended
-        └ intake consumer, reclaimer                   cancelled at the stop request
+    services   HTTP endpoints, probes, signals        live longest, cancelled last
+    └ guards   leases of what is in flight            renewed until the stages have ended
+      └ stages   writers, acker, failure recorder     run dry when the intake has ended
+        └ intake   consumer, reclaimer                cancelled at the stop request
 
-A stop request cancels the intake and gives the stages a deadline. When the intake has ended, the ends
-that feed the stages are closed, and so the rings run dry from the inside. What is undecided then is
-handed over to others: while the stages unwind, if they did not run dry, since a write that hangs takes
-its time to be cut. A crash in any ring unwinds all of them by the same path.
+`telemetry/chassis/rings.py` opens the rings and decides what ends before what.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 
 import trio
 
-from processor.config import Config
-from processor.edges.retrying import Dependency
-from processor.journal import events
-from processor.journal.statistics import Build, Recorder
-from processor.service.assembly import Edges
+from processor.journal.exposition import metrics_text
+from processor.journal.journal import Journal
+from processor.service.crash_sections import sample_devices, sample_in_flight
+from processor.service.edges import Edges
 from processor.service.ending import Ending
-from processor.service.pipeline import Pipeline
-from processor.service.starting import Start
+from processor.service.pipeline import Pipeline, PipelineOptions
+from processor.service.starting import Start, StartOptions
 from processor.settling.in_flight import now_ms
 from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
-from telemetry.chassis.crash.black_box import BlackBox, sample_devices, sample_in_flight
+from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.http import address_of, open_listeners, serve
+from telemetry.chassis.http import Sources, address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
-from telemetry.chassis.logs import Log
+from telemetry.chassis.rings import run_rings
 from telemetry.chassis.stopping import StopRequest
 
 
-async def supervise(  # noqa: PLR0913  # everything around a life, handed in by whoever runs it
-    config: Config,
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceOptions:
+    """The options of the whole service, task by task."""
+
+    metrics_host: str
+    metrics_port: int
+    start: StartOptions
+    pipeline: PipelineOptions
+    drain_budget_ms: int
+    """From the stop request to the last acknowledgement."""
+
+
+async def supervise(  # noqa: PLR0913  # everything around the service, handed in by the process
+    options: ServiceOptions,
     edges: Edges,
     signals: AsyncIterator[int],
-    log: Log,
+    journal: Journal,
     *,
     arm_backstop: Callable[[], None],
     black_box: BlackBox,
 ) -> ExitCode:
-    """Live from the first log line to the last one.
+    """Run from the first log line to the last one; the exit code.
 
-    `signals` yields the stop requests; `arm_backstop` is called with the first one; `black_box` is
-    given the ways to ask for the state. Raises ConfigError when the HTTP port is taken, and whatever
-    crashes a task, in an exception group.
+    `signals` yields the stop requests; `arm_backstop` is called at the first one; `black_box` gets the
+    sections of a crash dump. Raises ConfigError when the HTTP port is taken, and whatever crashes a
+    task, in an exception group.
     """
-    events.processor_starting(log, version=__version__)
-    listeners = await open_listeners(config.metrics_host, config.metrics_port)
-    stop = StopRequest()
-    life = _Life(config, edges, stop, log)
-    life.describe(black_box)
+    journal.service_starting(version=__version__)
+    listeners = await open_listeners(options.metrics_host, options.metrics_port)
+    stop = StopRequest(on_request=arm_backstop)
+    processor = Processor(options, edges, stop, signals, listeners, journal)
+    processor.describe(black_box)
     try:
-        async with trio.open_nursery() as services:
-            services.start_soon(stop.listen, signals)
-            services.start_soon(_arm_on, stop.requested, arm_backstop)
-            await services.start(serve, listeners, life.recorder.snapshot)
-            code = await life.start()
-            if code is None:
-                code = await life.run(services, metrics=address_of(listeners[0]))
-            services.cancel_scope.cancel()
+        await run_rings(processor, stop, drain_budget_ms=options.drain_budget_ms)
     finally:
         await edges.aclose()
-    return code
+    return processor.code
 
 
-async def _arm_on(requested: trio.Event, arm_backstop: Callable[[], None]) -> None:
-    await requested.wait()
-    arm_backstop()
+class Processor:
+    """The processor as the rings know it."""
 
-
-class _Life:
-    def __init__(self, config: Config, edges: Edges, stop: StopRequest, log: Log) -> None:
-        self._config = config
+    def __init__(  # noqa: PLR0913, PLR0917  # as `supervise`
+        self,
+        options: ServiceOptions,
+        edges: Edges,
+        stop: StopRequest,
+        signals: AsyncIterator[int],
+        listeners: Sequence[trio.SocketListener],
+        journal: Journal,
+    ) -> None:
+        self.code = ExitCode.UNCAUGHT
+        """How it ended, once it has."""
+        self._options = options
         self._edges = edges
         self._stop = stop
-        self._log = log
+        self._signals = signals
+        self._listeners = listeners
+        self._journal = journal
         self._lifecycle = Lifecycle()
-        self.recorder = Recorder(
-            Build(
-                version=__version__,
-                stream=config.redis_telemetry_stream,
-                group=config.redis_consumer_group,
-                consumer=config.redis_consumer_name,
-            )
+        self._pipeline = Pipeline(options.pipeline, edges, journal=journal)
+        self._ending = Ending(
+            edges.stream,
+            self._pipeline.in_flight,
+            stop,
+            journal,
+            budget_ms=options.drain_budget_ms,
         )
-        self._redis = Dependency("redis", "Redis", self.recorder, log)
-        self._postgres = Dependency("postgres", "Postgres", self.recorder, log)
-        self._pipeline = Pipeline(config, edges, redis=self._redis, postgres=self._postgres)
-        self._ending = Ending(config, edges.stream, self._pipeline, stop, log)
+        # The other half of `rings.Service`.
+        self.start_guards = self._pipeline.start_guards
+        self.start_stages = self._pipeline.start_stages
+        self.start_intake = self._pipeline.start_intake
+        self.close_intake = self._pipeline.close_intake
+        self.abandon_stages = self._pipeline.abandon_stages
+        self.reserve_ms = self._ending.reserve_ms
+        self.release = self._ending.release
+        self.release_cut = self._ending.release_cut
 
     def describe(self, box: BlackBox) -> None:
-        """Say where a crash finds how things stood."""
+        """Register the sections of a crash dump."""
         pipeline = self._pipeline
-        box.statistics = self.recorder.snapshot
-        box.in_flight = lambda: sample_in_flight(pipeline.in_flight.held, now_ms())
-        box.device_states = lambda: sample_devices(pipeline.states)
-        box.ledger = lambda: pipeline.in_flight.ledger
-
-    async def start(self) -> ExitCode | None:
-        """Connect and check; an exit code if the process cannot or shall not go on."""
-        start = Start(
-            self._config, self._edges, self._log, redis=self._redis, postgres=self._postgres
+        box.register(
+            statistics=self._journal.snapshot,
+            in_flight=lambda: sample_in_flight(pipeline.in_flight.held, now_ms()),
+            device_states=lambda: sample_devices(pipeline.states),
+            ledger=lambda: pipeline.in_flight.ledger,
         )
-        code = await start.run(self._stop)
+
+    async def start(self, services: trio.Nursery) -> bool:
+        """Serve HTTP, connect and check; the probes run once both servers are there."""
+        services.start_soon(self._stop.listen, self._signals)
+        journal = self._journal
+        sources = Sources(lambda: metrics_text(journal.snapshot()), journal.health)
+        await services.start(serve, self._listeners, sources)
+        code = await Start(self._options.start, self._edges, journal).run(self._stop)
+        if code is None:
+            services.start_soon(probe_lag, self._edges.stream, journal)
+            services.start_soon(keep_connections_alive, self._edges.stream)
+            services.start_soon(self._edges.probe.run, journal)
+            return True
         if code is ExitCode.CLEAN:
             self._ending.begin()
-            self._ending.say(self.recorder)
-        if code is not None:
-            self._enter(Phase.STOPPED)
-        return code
-
-    async def run(self, services: trio.Nursery, *, metrics: str) -> ExitCode:
-        """Read and write until a stop request, then drain and hand over; the exit code."""
-        services.start_soon(probe_lag, self._edges.stream, self.recorder)
-        services.start_soon(keep_connections_alive, self._edges.stream)
-        services.start_soon(self._edges.probe.run, self._postgres)
-        async with trio.open_nursery() as handing_over:
-            handing_over.start_soon(self._ending.hand_over, services)
-            async with trio.open_nursery() as leases:
-                self._pipeline.start_leases(leases)
-                await self._read_and_write(services, leases, metrics)
-                self._ending.stages_over(leases)
-        code = self._ending.say(self.recorder)
+            self._ending.finish({})
         self._enter(Phase.STOPPED)
-        return code
+        self.code = code
+        return False
 
-    async def _read_and_write(
-        self, services: trio.Nursery, leases: trio.Nursery, metrics: str
-    ) -> None:
-        async with trio.open_nursery() as stages:
-            self._pipeline.start_stages(stages)
-            try:
-                with self._pipeline as pipeline:
-                    async with trio.open_nursery() as intake:
-                        pipeline.start_intake(intake)
-                        self._enter(Phase.RUNNING)
-                        events.processor_ready(self._log, metrics=metrics)
-                        await self._stop.requested.wait()
-                        self._enter(Phase.DRAINING)
-                        self._ending.begin()
-                        services.start_soon(self._ending.cut_in_time, stages, leases)
-                        intake.cancel_scope.cancel()
-            finally:
-                self._ending.intake_over()
+    def enter(self, phase: Phase) -> None:
+        """Reading begins, or the drain."""
+        self._enter(phase)
+        if phase is Phase.RUNNING:
+            self._journal.service_ready(metrics=address_of(self._listeners[0]))
+        else:
+            self._ending.begin()
+
+    def finish(self, steps_ms: dict[str, float]) -> None:
+        """All is released: write the last line. Raises LedgerImbalance."""
+        self.code = self._ending.finish(steps_ms)
+        self._enter(Phase.STOPPED)
 
     def _enter(self, phase: Phase) -> None:
         self._lifecycle.move(phase)
-        self.recorder.phase_entered(phase)
+        self._journal.phase_entered(phase)

@@ -1,4 +1,4 @@
-"""Acknowledges what was committed, and nothing else."""
+"""Acknowledges the entries of committed records, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from functools import partial
 import trio
 
 from processor.edges.ports import PositionStream
-from processor.edges.retrying import RetryingStream
+from processor.edges.retrying_stream import RetryingStream
 from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt
 from telemetry._codec import Batch
 
 
 class Acker:
-    """The one task that acknowledges, so that writers go on meanwhile.
+    """The one task that acknowledges, so that writers do not wait for Redis.
 
-    Owns its end of the receipts. Stops when all writers have closed theirs. Cancelled, it leaves
-    committed records pending: they are read again, found in the table, and acknowledged then.
+    Owns its end of the receipts. Stops when every sender has closed its own. Cancelled, it leaves committed
+    records pending: they are read again, found in the table, and acknowledged then.
     Raises nothing of RetryingStream' own: what has no answer of a batch is repeated, and what has one is not.
     """
 

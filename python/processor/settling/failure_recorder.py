@@ -1,4 +1,4 @@
-"""Records failures of records where restarts and other instances see them, and says what became of each."""
+"""Records the failures of records in Redis, where they outlive a restart and other instances see them."""
 
 from __future__ import annotations
 
@@ -8,53 +8,57 @@ from typing import TypeAlias
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
-from processor.edges.retrying import RetryingStream
-from processor.journal import events
+from processor.edges.retrying_stream import RetryingStream
+from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisRefused
 
-WHAT = "recording a failure"
+# As the log names the commands that are repeated.
+RECORDING = "recording a failure"
 
 
 @dataclass(frozen=True, slots=True)
-class SurvivedTrial:
-    """A suspect's trial ended for no fault of the suspect: its record is taken back."""
+class TrialWithdrawn:
+    """A suspect's trial ended through no fault of the suspect: the record of the trial is to be deleted."""
 
     entry_id: str
 
 
-Verdicts: TypeAlias = "list[Failure] | SurvivedTrial"
+FailureReport: TypeAlias = "list[Failure] | TrialWithdrawn"
+"""What the recorder of failures is sent: the failures of one read, one batch or one trial, or a trial without one."""
 
 
 class FailureRecorder:
     """The one task that records failures, so that neither reading nor writing waits for it.
 
-    Owns its end of the failures. Stops when everybody who may send has closed theirs. Cancelled, it
-    leaves the rest pending without a record: whoever claims them tries them again. Raises nothing
-    of RetryingStream' own: what has no answer is repeated, and counts once.
+    Owns its end of the reports. Stops when every sender has closed its own. Cancelled, it leaves the remaining
+    entries pending without a record: they are tried again by whoever claims them. Never raises RedisError: an
+    unanswered command is repeated, and a failure still counts once.
     """
 
     def __init__(
         self,
         redis: RetryingStream,
-        failures: trio.MemoryReceiveChannel[Verdicts],
+        reports: trio.MemoryReceiveChannel[FailureReport],
         *,
         attempts_max: int,
         in_flight: InFlight,
+        journal: Journal,
     ) -> None:
         self._redis = redis
-        self._failures = failures
+        self._reports = reports
         self._attempts_max = attempts_max
         self._in_flight = in_flight
+        self._journal = journal
 
     async def run(self) -> None:
-        """Record until the failures end."""
-        with self._failures:
-            async for failures in self._failures:
-                if isinstance(failures, SurvivedTrial):
-                    await self._take_back(failures.entry_id)
+        """Record until the reports end."""
+        with self._reports:
+            async for report in self._reports:
+                if isinstance(report, TrialWithdrawn):
+                    await self._withdraw(report.entry_id)
                 else:
-                    await self._record(failures)
+                    await self._record(report)
 
     async def _record(self, failures: list[Failure]) -> None:
         async def record() -> list[Recorded]:
@@ -62,28 +66,26 @@ class FailureRecorder:
             return await stream.record_failures(failures, attempts_max=attempts_max)
 
         try:
-            answers = await self._redis.until_answered(record, what=WHAT, refusable=True)
+            answers = await self._redis.until_answered(record, what=RECORDING, refusable=True)
         except RedisRefused as error:
-            # A dead-letter stream that takes nothing must not hold up what is sound.
-            events.failures_not_recorded(self._redis.log, n=len(failures), error=str(error))
+            # A dead-letter stream that accepts nothing must not hold up sound records.
+            self._journal.failures_not_recorded(n=len(failures), error=str(error))
             answers = [Recorded(Fate.LEFT_PENDING)] * len(failures)
         for failure, recorded in zip(failures, answers, strict=True):
             if recorded.failures == 1:
-                events.record_refused(self._redis.log, failure)
-            settle(failure, recorded, self._in_flight, self._redis)
+                self._journal.record_refused(failure)
+            apply_fate(failure, recorded, self._in_flight, self._journal)
 
-    async def _take_back(self, entry_id: str) -> None:
-        async def take_back() -> None:
+    async def _withdraw(self, entry_id: str) -> None:
+        async def end_trial() -> None:
             await self._redis.stream.end_trial(entry_id)
 
-        await self._redis.until_answered(take_back, what=WHAT)
+        await self._redis.until_answered(end_trial, what=RECORDING)
         self._in_flight.left(entry_id, recorded=False)
 
 
-def settle(
-    failure: Failure, recorded: Recorded, in_flight: InFlight, redis: RetryingStream
-) -> None:
-    """Take note of what became of an entry that failed; what is final is said in the log."""
+def apply_fate(failure: Failure, recorded: Recorded, in_flight: InFlight, journal: Journal) -> None:
+    """Change what is in flight by what became of an entry that failed; a final fate is reported."""
     match recorded.fate:
         case Fate.LEFT_PENDING:
             in_flight.left(failure.entry_id, recorded=recorded.failures > 0)
@@ -91,9 +93,7 @@ def settle(
             in_flight.taken_over(failure.entry_id)
         case Fate.DEAD_LETTERED:
             in_flight.dead_lettered(failure.entry_id)
-            redis.recorder.dead_lettered(failure.code)
-            events.dead_lettered(redis.log, failure, failures=recorded.failures)
+            journal.dead_lettered(failure, failures=recorded.failures)
         case Fate.LOST:
             in_flight.lost_in_flight(failure.entry_id)
-            redis.recorder.entries_lost(1)
-            events.entries_lost(redis.log, entry_ids=[failure.entry_id])
+            journal.entries_lost([failure.entry_id])

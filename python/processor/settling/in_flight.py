@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import trio
-
 from processor.core.classing import Class, Classing, Place
 from processor.core.ledger import Ledger
-from processor.journal.statistics import Recorder
+from processor.journal.journal import Journal
 from telemetry._codec import Batch, Delivery, ReadRanges
 from telemetry._codec import InFlightIds as HeldIds
+from telemetry.chassis import clocks
 
 # A stretch is one read of new entries, or one pending entry that was delivered again: 16 MB at most. Only what the
 # stream still has can be delivered again: with a million entries in it this many hold reads of four each.
@@ -24,8 +23,8 @@ class InFlight:
     are no plain case.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self.held = HeldIds()
         self._read = ReadRanges(STRETCHES_MAX)
         self._classing = Classing()
@@ -93,7 +92,7 @@ class InFlight:
         # On the good path everything acknowledged was in flight.
         known = batch.ids_among([*classing.known]) if let_go < batch.records or again else []
         classing.acked(let_go, again=set(again), known=set(known))
-        self._recorder.records_acked(batch.records)
+        self._journal.records_acked(batch.records)
         self._changed()
 
     def acked_first(self, batch: Batch, records: int) -> Batch | None:
@@ -197,9 +196,9 @@ class InFlight:
         self._on_trial.difference_update(entry_ids)
 
     def _changed(self) -> None:
-        self._recorder.in_flight(len(self.held), self.ledger)
+        self._journal.in_flight_changed(len(self.held), self.ledger)
 
 
 def now_ms() -> int:
     """The clock that entries are held with: Trio's, in milliseconds."""
-    return round(trio.current_time() * 1000)
+    return round(clocks.elapsing_s() * 1000)

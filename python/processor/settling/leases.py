@@ -1,4 +1,4 @@
-"""Renews the leases of what is in flight, so that no peer takes it while PostgreSQL is slow or away."""
+"""Renews the leases of entries in flight, so that no peer claims them while PostgreSQL is slow or away."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from typing import NoReturn
 
 import trio
 
-from processor.edges.retrying import RetryingStream
-from processor.journal import events
+from processor.edges.retrying_stream import RetryingStream
+from processor.journal.journal import Journal
 from processor.settling.in_flight import InFlight
 
 RENEWALS_PER_THRESHOLD = 3
 
 
-async def renew_leases(redis: RetryingStream, in_flight: InFlight, threshold_ms: int) -> NoReturn:
-    """Renew every third of the claim threshold what has been in flight for that long, until cancelled.
+async def renew_leases(
+    redis: RetryingStream, in_flight: InFlight, threshold_ms: int, journal: Journal
+) -> NoReturn:
+    """Every third of the claim threshold, renew what has been in flight for at least that long.
 
-    No lease gets older than two thirds. Owns nothing, loses nothing, raises nothing: a connection
-    that is lost is replaced here, since nobody else may need it while PostgreSQL is away. A life that
-    was frozen for longer finds its entries taken over; it writes and acknowledges them all the same,
-    which changes nothing.
+    So no lease gets older than two thirds of the threshold. Owns nothing. Stops only when cancelled. Cancelled,
+    it loses nothing. Raises nothing: it replaces a lost connection itself, since no other task may need Redis
+    while PostgreSQL is away. A process that was frozen for longer finds entries taken over. It writes and
+    acknowledges them all the same, which is harmless: the rows are found as duplicates.
     """
     interval_s = threshold_ms / 1000 / RENEWALS_PER_THRESHOLD
 
@@ -27,9 +29,9 @@ async def renew_leases(redis: RetryingStream, in_flight: InFlight, threshold_ms:
         if entry_ids := in_flight.held_for(interval_s):
             renewed = await redis.stream.renew(entry_ids)
             others = list(set(entry_ids).difference(renewed))
-            # What was acknowledged meanwhile was not taken over.
+            # Entries that were acknowledged meanwhile are not in flight any more, and were not taken over.
             taken_over = len(others) - len(in_flight.absent(others))
-            events.leases_renewed(redis.log, n=len(renewed), taken_over=taken_over)
+            journal.leases_renewed(n=len(renewed), taken_over=taken_over)
 
     while True:
         await trio.sleep(interval_s)

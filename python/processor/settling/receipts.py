@@ -1,4 +1,4 @@
-"""The proof that records are in the table, and its way from those who commit to the one who acknowledges."""
+"""The proof that records are decided, and its way from the tasks that commit to the one that acknowledges."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Receipt:
     """
 
     batch: Batch
-    """Every record of it is in the table, by this commit or an earlier one, or a trigger has discarded it."""
+    """Each record of it is in the table, by this commit or an earlier one, or was discarded by a trigger."""
     commit: Commit
     inserted: int
-    """Rows that were not there before."""
+    """Rows that were not in the table before."""
     discarded: int = 0
-    """Rows that a trigger of the table swallowed."""
+    """Rows that a trigger of the table discarded."""
 
     @property
     def duplicates(self) -> int:
@@ -36,14 +36,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """Records whose rows a probe has seen. That proves nothing yet: a standby may not have confirmed them."""
+    """Records whose rows a probe has seen. That is no proof yet: a standby may not have confirmed them."""
 
     batch: Batch
     session: int
     """The session that saw them."""
 
     def proven_by(self, commit: Commit) -> Receipt | None:
-        """The receipt, if the commit came behind the sight, on the same session: then those rows are durable, too."""
+        """The receipt, if the commit came after the probe on the same session: then these rows are durable, too."""
         return Receipt(self.batch, commit, 0) if commit.session == self.session else None
 
 
@@ -75,15 +75,15 @@ class Receipts:
         return Receipts(self._channel.clone(), self._in_flight)
 
     def close(self) -> None:
-        """No more will come from here."""
+        """Send no more."""
         self._channel.close()
 
     async def send(self, receipt: Receipt) -> None:
-        """Have it acknowledged. Cancelled, it is not forgotten: the last step of a life looks for it."""
+        """Have a batch acknowledged. If cancelled, it is still known as committed: the release at the end finds it."""
         self._in_flight.committed(receipt.batch)
         await self._channel.send(receipt)
 
     def leave(self, batch: Batch) -> None:
-        """The records get none: they stay pending without an attempt, and are tried again when they are claimed."""
+        """The records get no receipt: they stay pending without an attempt, and are tried again when claimed."""
         for entry_id in batch.entry_ids:
             self._in_flight.left(entry_id, recorded=False)

@@ -1,1 +1,1 @@
-"""Looks at both servers beside the work, so that nobody has to ask when something is wrong."""
+"""Tasks that watch Redis and PostgreSQL beside the work: metrics and readiness show what they see."""

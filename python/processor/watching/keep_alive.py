@@ -1,4 +1,4 @@
-"""Keeps connections to Redis in use that would be idle for long, so that nobody on the way closes them."""
+"""Uses idle connections to Redis from time to time, so that no proxy on the way closes them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import trio
 from processor.edges.ports import PositionStream
 from telemetry.chassis.errors import RedisError
 
-# Claims come every 15 s, and a reader stands still while the writers are busy: proxies that close what is
-# idle for ten seconds are common.
+# Proxies that close a connection after ten idle seconds are common. Claims come every 15 s, and the reader waits while
+# the writers are busy.
 INTERVAL_S = 3.0
 
 
 async def keep_connections_alive(stream: PositionStream) -> NoReturn:
-    """Look every few seconds, until cancelled.
+    """Every few seconds, use each connection that has been idle.
 
-    Owns nothing, loses nothing, raises nothing: a connection that turned out to be closed is made
-    again before anybody needs it, and a Redis that is away is noticed by those who do.
+    Owns nothing. Stops only when cancelled. Cancelled, it loses nothing. Raises nothing: a connection that was
+    closed is made again before a task needs it, and the tasks that need Redis notice when it is away.
     """
     while True:
         await trio.sleep(INTERVAL_S)

@@ -1,4 +1,4 @@
-"""Asks Redis how far the group is behind, so that metrics show it without asking."""
+"""Asks Redis how far the group is behind, for the metrics."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import NoReturn
 import trio
 
 from processor.edges.ports import PositionStream
-from processor.journal.statistics import Recorder
+from processor.journal.journal import Journal
 from telemetry.chassis.errors import RedisError
 
-# As often as anyone scrapes; these two commands cost Redis microseconds.
+# As often as metrics are scraped at most; the commands cost Redis microseconds.
 INTERVAL_S = 1.0
 
 
-async def probe_lag(stream: PositionStream, recorder: Recorder) -> NoReturn:
-    """Look once a second, until cancelled. What Redis does not say is reported as unknown.
+async def probe_lag(stream: PositionStream, journal: Journal) -> NoReturn:
+    """Ask once a second. Without an answer, lag and pending entries are reported as unknown.
 
-    Owns nothing, loses nothing, raises nothing: the consumer and the acker notice a lost Redis.
+    Owns nothing. Stops only when cancelled. Cancelled, it loses nothing. Raises nothing: the consumer and the
+    acker notice a lost Redis.
     """
     while True:
         try:
             lag, pending = await stream.lag()
             oldest_id = await stream.oldest_pending()
         except RedisError:
-            recorder.queue_seen(lag=None, pending_entries=None)
+            journal.queue_seen(lag=None, pending_entries=None)
         else:
-            recorder.queue_seen(lag=lag, pending_entries=pending, oldest_id=oldest_id)
+            journal.queue_seen(lag=lag, pending_entries=pending, oldest_id=oldest_id)
         await trio.sleep(INTERVAL_S)

@@ -1,4 +1,4 @@
-"""A session beside the writers', which asks whether PostgreSQL answers, and what a silent session waits for."""
+"""A session beside the writers', which asks whether PostgreSQL answers, and what an unanswered commit waits for."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from typing import NoReturn
 import trio
 
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
-from processor.journal import events
+from processor.journal.journal import Journal
+from processor.journal.statistics import POSTGRES
+from telemetry.chassis import clocks
 
 INTERVAL_S = 2.0
 REPORTER = "probe"
-STANDBY_REPORTER = "standby"
-AWAITED = (
-    "PostgreSQL waits for a standby to confirm a commit: look at pg_stat_replication and"
-    " synchronous_standby_names on the primary"
-)
 
 
 class PostgresProbe:
-    """One session for all who have a question, the writers' stores among them.
+    """One session for every question, also for those of the writers' stores.
 
-    A session for each question would not do: one that is closed while the server waits for a standby
-    stays there and counts against the role's limit.
+    A session for each question would not do: if it is closed while the server waits for a standby, it stays
+    open on the server and counts against the connection limit of the role.
     """
 
     def __init__(self, store: PositionStore) -> None:
@@ -33,21 +29,21 @@ class PostgresProbe:
         self._waiting: set[int] = set()
         self._changed = trio.Event()
 
-    async def run(self, postgres: Dependency) -> NoReturn:
-        """Ask every other second, and report commits that wait for a standby, until cancelled.
+    async def run(self, journal: Journal) -> NoReturn:
+        """Ask every other second whether the server answers, and report commits that wait for a standby.
 
-        A server that is frozen in the middle of a write is noticed here long before the write gives up.
-        Owns its store, loses nothing, raises nothing.
+        So a server that freezes in the middle of a write is noticed long before the write gives up. Owns its
+        store. Stops only when cancelled. Cancelled, it loses nothing. Raises nothing.
         """
         waits_since: float | None = None
         while True:
-            await self._ping(postgres)
-            waits_since = self._tell_of_standby(postgres, waits_since)
+            await self._ping(journal)
+            waits_since = self._report_standby(journal, waits_since)
             with trio.move_on_after(INTERVAL_S):
                 await self._changed.wait()
 
     async def sees_waiting(self, pid: int) -> bool:
-        """Whether the server's process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
+        """Whether the server process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
         async with self._turn:
             waits = await self._store.awaits_standby(pid)
         if waits and pid not in self._waiting:
@@ -56,7 +52,7 @@ class PostgresProbe:
         return waits
 
     def settled(self, pid: int) -> None:
-        """The wait of that process is over, whatever its end."""
+        """That process waits no longer, whether its commit was confirmed or given up."""
         if pid in self._waiting:
             self._waiting.remove(pid)
             self._changed.set()
@@ -65,26 +61,23 @@ class PostgresProbe:
         """Close the session; never raises."""
         await self._store.aclose()
 
-    async def _ping(self, postgres: Dependency) -> None:
+    async def _ping(self, journal: Journal) -> None:
         try:
             async with self._turn:
                 await self._store.ping()
         except PostgresError as error:
-            postgres.recorder.dependency_lost(postgres.name, str(error), by=REPORTER)
+            journal.dependency_lost(POSTGRES, str(error), by=REPORTER)
         else:
-            postgres.recorder.dependency_ready(postgres.name, by=REPORTER)
+            journal.dependency_ready(POSTGRES, by=REPORTER)
 
-    def _tell_of_standby(self, postgres: Dependency, since: float | None) -> float | None:
-        """Since when some commit waits, a time of Trio's clock; `since` is what was reported before."""
+    def _report_standby(self, journal: Journal, since: float | None) -> float | None:
+        """Since when a commit waits, on the clock of `elapsing_s`; `since` is what was reported before."""
         self._changed = trio.Event()
-        now = trio.current_time()
+        now = clocks.elapsing_s()
         if self._waiting and since is None:
             since = now
-            events.standby_awaited(postgres.log, sessions=len(self._waiting))
-        if self._waiting and since is not None:
-            postgres.recorder.dependency_lost(postgres.name, AWAITED, by=STANDBY_REPORTER)
-        elif since is not None:
-            postgres.recorder.dependency_ready(postgres.name, by=STANDBY_REPORTER)
-            events.standby_no_longer_awaited(postgres.log, waited_ms=(now - since) * 1_000)
+            journal.standby_awaited(sessions=len(self._waiting))
+        elif not self._waiting and since is not None:
+            journal.standby_no_longer_awaited(waited_ms=(now - since) * 1_000)
             since = None
         return since

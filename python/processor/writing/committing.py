@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import trio
-
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
 from processor.core.batch_size import BatchSize
 from processor.core.bisection import Bisection
@@ -14,9 +12,8 @@ from processor.core.parts import Part
 from processor.core.scattered_keys import is_worth_probing
 from processor.core.write_errors import FailureKind, NextStep, WriteRoute, wants_new_session
 from processor.edges.ports import Commit, PositionStore
-from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.settling.receipts import Receipt, Sighted, written
 from processor.writing.judging import Judging, Ruling, charge_of
 from processor.writing.pausing import Pauses
@@ -70,21 +67,21 @@ class Committing:
         around: Surroundings,
         *,
         size: BatchSize,
-        postgres: Dependency,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         self._store = store
         self._around = around
         self._size = size
-        self._postgres = postgres
-        self._pauses = Pauses(postgres, backoff)
+        self._journal = journal
+        self._pauses = Pauses(journal, backoff)
         self._judging = Judging(store, self._pauses)
         self._sighted: Sighted | None = None
         self._inserted = self._discarded = self._committed = 0
 
     async def run(self, batch: Batch, unproven: Keys) -> list[Failure]:
         """Write a batch, of which the keys `unproven` may be in the table; what is refused is returned."""
-        began = trio.current_time()
+        began = clocks.elapsing_s()
         self._inserted = self._discarded = self._committed = 0
         self._sighted = None
         self._pauses.begin()
@@ -95,15 +92,12 @@ class Committing:
         failures = [failure_of(each.record, each.reason) for each in dissection.refused]
         self._leave(dissection)
         # Whatever it was, it was decided: a refusal is an answer, too.
-        self._postgres.recorder.dependency_ready(self._postgres.name)
-        self._postgres.recorder.records_failed(len(failures))
-        events.batch_written(
-            self._postgres.log,
+        self._journal.batch_written(
             inserted=self._inserted,
             duplicates=self._committed - self._inserted - self._discarded,
             discarded=self._discarded,
             failed=len(failures),
-            duration_ms=(trio.current_time() - began) * 1000,
+            duration_ms=(clocks.elapsing_s() - began) * 1000,
         )
         return failures
 
@@ -117,7 +111,7 @@ class Committing:
             sighting = await self._store.probe(unproven)
         except PostgresError as error:
             # The write will have the same trouble, and deal with it. Staging needs no probe.
-            self._postgres.log.debug(f"the keys were not probed: {error}")  # noqa: G004
+            self._journal.keys_not_probed(error=str(error))
             return Part(batch, WriteRoute.STAGED)
         if not sighting.known:
             return Part(batch, WriteRoute.DIRECT)
@@ -142,7 +136,7 @@ class Committing:
                 return
 
     async def _write(self, dissection: Bisection[Batch, Ruling], part: Part[Batch]) -> None:
-        began = trio.current_time()
+        began = clocks.elapsing_s()
         canary = self._judging.take_canary()
         copy = (
             self._store.copy_direct if part.path is WriteRoute.DIRECT else self._store.copy_staged
@@ -154,7 +148,7 @@ class Committing:
             return
         self._pauses.answered()
         self._size.went_through(part.batch.rows)
-        self._postgres.recorder.write_timed(trio.current_time() - began)
+        self._journal.write_timed(clocks.elapsing_s() - began)
         dissection.commit()
         await self._receipt_sighted(dissection, commit)
         await self._receipt(written(part.batch, commit))
@@ -164,7 +158,7 @@ class Committing:
         try:
             commit = await self._store.confirm()
         except PostgresError as error:
-            self._postgres.log.debug(f"what was seen is written again: {error}")  # noqa: G004
+            self._journal.sighting_not_confirmed(error=str(error))
             self._stage_sighted(dissection)
         else:
             await self._receipt_sighted(dissection, commit)
@@ -188,13 +182,13 @@ class Committing:
         self._inserted += receipt.inserted
         self._discarded += receipt.discarded
         self._committed += receipt.batch.records
-        self._postgres.recorder.records_written(
+        self._journal.records_written(
             inserted=receipt.inserted,
             duplicates=receipt.duplicates,
             discarded=receipt.discarded,
         )
-        if receipt.discarded and self._postgres.is_due("discarded"):
-            events.rows_discarded(self._postgres.log, n=receipt.discarded)
+        if receipt.discarded:
+            self._journal.rows_discarded(n=receipt.discarded)
         await self._around.emit(receipt)
 
     async def _after_failure(
@@ -276,10 +270,7 @@ class Committing:
             return
         self._around.leave(Batch.merge([each.record for each in left]))
         error = left[0].reason.error
-        if self._postgres.is_due(f"left {error.sqlstate}"):
-            events.records_left(
-                self._postgres.log, n=len(left), sqlstate=error.sqlstate, error=str(error)
-            )
+        self._journal.records_left(n=len(left), sqlstate=error.sqlstate, error=str(error))
 
 
 def _first_doubt(dissection: Bisection[Batch, Ruling]) -> Ruling | None:

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import trio
-
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import Dependency
 from processor.errors import PostgresError
-from processor.journal import events
+from processor.journal.journal import Journal
 from processor.writing.accumulators import Accumulator
 from processor.writing.newest_positions import NewestPositions
 from telemetry._codec import Batch, Keys
@@ -35,15 +32,15 @@ class KnownDevices:
         store: PositionStore,
         positions: NewestPositions,
         *,
-        postgres: Dependency,
+        journal: Journal,
         others: Sequence[Accumulator] = (),
     ) -> None:
         """`store` is the writer's own; no other writer may be given records of the same devices."""
         self._positions = positions
-        self._recorder = postgres.recorder
+        self._journal = journal
         self._accumulators = (positions, *others)
         self._rehydrations = [
-            Rehydration(store, accumulator, postgres=postgres) for accumulator in self._accumulators
+            Rehydration(store, accumulator, journal=journal) for accumulator in self._accumulators
         ]
 
     async def prepare(self, batch: Batch) -> Keys:
@@ -63,7 +60,7 @@ class KnownDevices:
         now_ms = clocks.unix_ms()
         for accumulator in self._accumulators:
             accumulator.update(batch, now_ms)
-        self._recorder.devices_seen(size=self._positions.size, evictions=self._positions.evictions)
+        self._journal.devices_seen(size=self._positions.size, evictions=self._positions.evictions)
 
 
 class Rehydration:
@@ -74,16 +71,16 @@ class Rehydration:
         store: PositionStore,
         accumulator: Accumulator,
         *,
-        postgres: Dependency,
+        journal: Journal,
     ) -> None:
         self._store = store
         self._accumulator = accumulator
-        self._postgres = postgres
+        self._journal = journal
         self._rests_until = -float("inf")
 
     async def restore(self, batch: Batch) -> None:
         """Restore the batch's cold devices; what could not be restored stays cold."""
-        if trio.current_time() < self._rests_until:
+        if clocks.elapsing_s() < self._rests_until:
             return
         asked = self._accumulator.cold(batch)[:RECENT_DEVICES_MAX]
         try:
@@ -94,7 +91,7 @@ class Rehydration:
             self._rest(len(asked), error)
         else:
             self._accumulator.restore(unknown, ())
-            self._postgres.recorder.devices_rehydrated("empty", len(unknown))
+            self._journal.devices_rehydrated("empty", len(unknown))
 
     async def _restore_found(self, device_ids: list[str], since: datetime | None) -> list[str]:
         """Restore the devices that have a row since then; those that have none."""
@@ -104,14 +101,12 @@ class Rehydration:
         with_row = {row[0] for row in rows}
         found = [device_id for device_id in device_ids if device_id in with_row]
         self._accumulator.restore(found, rows)
-        self._postgres.recorder.devices_rehydrated("restored", len(found))
+        self._journal.devices_rehydrated("restored", len(found))
         return [device_id for device_id in device_ids if device_id not in with_row]
 
     def _rest(self, devices: int, error: PostgresError) -> None:
-        self._rests_until = trio.current_time() + PAUSE_S
-        self._postgres.recorder.devices_rehydrated("failed", devices)
-        events.rehydration_failed(
-            self._postgres.log,
+        self._rests_until = clocks.elapsing_s() + PAUSE_S
+        self._journal.rehydration_failed(
             accumulator=self._accumulator.name,
             devices=devices,
             retry_ms=round(PAUSE_S * 1000),

@@ -9,12 +9,13 @@ import trio
 from processor.core.batch_size import BatchSize
 from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
-from processor.edges.retrying import Dependency
-from processor.settling.failure_recorder import Verdicts
+from processor.journal.journal import Journal
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipts
 from processor.writing.committing import Committing, Surroundings
 from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch
+from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 
 # A held batch takes others in up to twice its size, and small ones up to so many rows: it is written in parts.
@@ -35,12 +36,12 @@ class Writer:
         store: PositionStore,
         inlet: trio.MemoryReceiveChannel[Batch],
         receipts: Receipts,
-        failures: trio.MemorySendChannel[Verdicts],
+        failures: trio.MemorySendChannel[FailureReport],
         *,
         batching: Batching[Batch],
         devices: KnownDevices,
         turn: trio.Lock,
-        postgres: Dependency,
+        journal: Journal,
         backoff: Backoff,
     ) -> None:
         """`turn` is held while a batch is under way: another task that holds it may use the store in between."""
@@ -54,7 +55,7 @@ class Writer:
             store,
             Surroundings(receipts.send, receipts.leave, self._neighbours),
             size=BatchSize(batching.rows_max),
-            postgres=postgres,
+            journal=journal,
             backoff=backoff,
         )
 
@@ -82,7 +83,7 @@ class Writer:
         while not self._batching.full:
             due_at = self._batching.due_at()
             with trio.move_on_at(math.inf if due_at is None else due_at) as lingering:
-                self._batching.add(await self._next(), trio.current_time())
+                self._batching.add(await self._next(), clocks.elapsing_s())
             if lingering.cancelled_caught:
                 return
 
@@ -104,7 +105,7 @@ class Writer:
             return None
         while not self._batching.full:
             try:
-                self._batching.add(self._inlet.receive_nowait(), trio.current_time())
+                self._batching.add(self._inlet.receive_nowait(), clocks.elapsing_s())
             except (trio.WouldBlock, trio.EndOfChannel):
                 break
         beside_rows = rows if rows < rows_max else 0

@@ -1,1 +1,4 @@
-"""What a service is built on, whatever it does: its life and end, its settings, log, endpoints and crash dumps."""
+"""The frame of every service: process, rings of tasks and their end, settings, log, endpoints and crash dumps.
+
+A service brings its tasks and its own sections, facts and settings; nothing here imports a service.
+"""

@@ -1,10 +1,17 @@
-"""The time of day, asked for in one place: who simulates days replaces it there."""
+"""The two clocks, each asked in one place: simulations and tests replace them here."""
 
 from __future__ import annotations
 
 import time
 
+import trio
+
 
 def unix_ms() -> int:
-    """Milliseconds of the Unix time."""
+    """The time of day: milliseconds of the Unix time. It may jump."""
     return time.time_ns() // 1_000_000
+
+
+def elapsing_s() -> float:
+    """Seconds of Trio's clock, which only goes forward. It starts anywhere, and is virtual in tests."""
+    return trio.current_time()

@@ -1,4 +1,4 @@
-"""The errors that cross module borders: what failed, whose fault it is, what an operator can do."""
+"""The errors that cross module borders: they say what failed, whose fault it is, and what an operator can do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ConfigError(TelemetryError):
 class EdgeError(TelemetryError):
     """A server did not do what it was asked. `where` is host and port or a path, never a credential."""
 
-    # Whether it is there, and says no.
+    # Whether the server answered, and refused.
     is_refusal = False
 
     def __init__(self, message: str, *, where: str) -> None:
@@ -26,11 +26,11 @@ class RedisError(EdgeError):
     """Base of the Redis edge's errors."""
 
     wants_new_connection = False
-    """Whether it is of no use to ask again on the connections that there are."""
+    """Whether a new attempt needs a new connection."""
 
 
 class RedisUnavailable(RedisError):
-    """No connection, a broken one, or no answer in time: the infrastructure's failure, to be tried again."""
+    """No connection, a broken one, or no answer in time: a failure of the infrastructure, to be tried again."""
 
     wants_new_connection = True
 
@@ -46,9 +46,9 @@ class RedisRefused(RedisError):
 
 
 class RedisMoved(RedisRefused):
-    """A server answered that is not, or not yet, the one to work on: a replica since a failover, as a rule.
+    """The server that answered is not, or not yet, the one to work on: usually a replica since a failover.
 
-    Every connection is closed by then: the next ones lead to where the name points at that time.
+    Every connection has been closed: the next ones go to the server that the name points to by then.
     """
 
     wants_new_connection = True

@@ -1,4 +1,4 @@
-"""What the process's exit code says (contract section 8)."""
+"""The exit codes of a process and their meaning (contract section 8)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Read by orchestrators and operators; 2 (misuse of the command line) is argparse's."""
+    """For orchestrators and operators; the command line itself uses 2 for misuse."""
 
     CLEAN = 0
     """Everything read was decided, or a stop was asked for before anything was read."""
@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     TIMED_OUT = 3
     """The drain ended undecided, by its budget or a second signal."""
     UNREACHABLE = 4
-    """A server cannot be reached at start-up, or does not let us in."""
+    """A server cannot be reached at start-up, or refuses the login."""
     SCHEMA = 5
     """The table is missing or not what the contract says, or a privilege is missing."""
     BAD_CONFIGURATION = 78

@@ -1,7 +1,7 @@
 """`python -m telemetry.chassis.healthcheck`, for images: asks `/healthz` whether the service is alive.
 
-Exit 0, or 1 with one line that says what was seen: an engine keeps what each check writes. It imports
-little, since it runs often.
+Exits with 0, or with 1 and one line that says what was wrong: a container engine keeps the output of each
+check. It imports little, since it runs often.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import os
 import sys
 
 ANSWER_SECONDS_MAX = 3.0
-# More of an answer than anybody reads.
+# More than anybody reads of an answer.
 SHOWN_BYTES_MAX = 1024
 
 
 def main() -> str | None:
-    """What is wrong, in one line; None if nothing is."""
+    """A line that says what is wrong, or None."""
     # An empty variable counts as not set.
     host = os.environ.get("METRICS_HOST") or "127.0.0.1"
     port = os.environ.get("METRICS_PORT") or "9090"

@@ -1,7 +1,6 @@
-"""The phases of a process's life, as a table: which follows which, and which one is ready.
+"""The phases of a process's life, as a table: which phase may follow which, and in which one it is ready.
 
-Nothing here waits, reads a clock or knows of tasks; the supervisor moves the phase, and the readiness
-probe looks at what it permits.
+Nothing here waits, reads a clock or knows of tasks. The supervisor moves the phase; `/readyz` shows it.
 """
 
 from __future__ import annotations
@@ -17,26 +16,26 @@ class Phase(Enum):
     RUNNING = "running"
     """Reading and writing."""
     DRAINING = "draining"
-    """No new reads; what was read is written and acknowledged."""
+    """No new reads; the entries in flight are written and acknowledged."""
     STOPPED = "stopped"
     """Nothing is in flight."""
 
 
 FOLLOWERS: dict[Phase, frozenset[Phase]] = {
-    # A stop request or a failed start ends a life that read nothing yet: there is nothing to drain.
+    # A stop request or a failed start: nothing was read yet, and there is nothing to drain.
     Phase.STARTING: frozenset({Phase.RUNNING, Phase.STOPPED}),
-    # A crash unwinds the whole tree, without a drain.
+    # A crash unwinds all tasks, without a drain.
     Phase.RUNNING: frozenset({Phase.DRAINING, Phase.STOPPED}),
     Phase.DRAINING: frozenset({Phase.STOPPED}),
     Phase.STOPPED: frozenset(),
 }
 
 READY_PHASES = frozenset({Phase.RUNNING})
-"""Where `/readyz` says so, if the dependencies are ready too."""
+"""The service is ready in these phases, if its dependencies are ready, too."""
 
 
 class IllegalMoveError(RuntimeError):
-    """A move that the table does not have: a mistake in this program. The phase is as it was."""
+    """A move that is not in the table: a bug in this program. The phase does not change."""
 
 
 class Lifecycle:
@@ -51,7 +50,7 @@ class Lifecycle:
         return self._phase
 
     def move(self, to: Phase) -> None:
-        """Enter a phase. Raises IllegalMoveError, and stays, when it does not follow the current one."""
+        """Enter a phase. Raises IllegalMoveError, and stays in the current one, if the phase may not follow it."""
         if to not in FOLLOWERS[self._phase]:
             raise IllegalMoveError(f"{to.name} does not follow {self._phase.name}")
         self._phase = to

@@ -1,6 +1,7 @@
-"""Holds stop requests back while nobody listens: before the service stands, and after it has ended.
+"""Holds stop signals back while nobody listens: before the service runs, and after it has ended.
 
-Without that, the signal's default would end the process, whatever its exit code was to be.
+Otherwise the signal's default action would end the process, whatever its exit code was to be. This is a module
+beside `stopping` so that signals are held before Trio and the clients of the servers are loaded.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def hold() -> None:
-    """Keep stop requests for later."""
+    """Keep stop signals for later."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def deliver() -> None:
-    """Let them through, those that were held first."""
+    """Let stop signals through, beginning with those that were held."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)

@@ -1,32 +1,35 @@
-"""Stop requests: signals that ask the process to end, and the second one that does not want to wait."""
+"""Stop requests: the first signal asks the process to end, the second one not to wait."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import NoReturn
 
 import trio
 
 
 class StopRequest:
-    """The first signal requests the stop, the second insists on it."""
+    """The first signal requests the stop, the second insists on it. `on_request` is called at the first one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_request: Callable[[], None] | None = None) -> None:
         self.requested = trio.Event()
         self.insisted = trio.Event()
         self.signal_name: str | None = None
+        self._on_request = on_request
 
     def receive(self, signal_name: str) -> None:
-        """A signal came."""
+        """Take note of a signal."""
         if self.requested.is_set():
             self.insisted.set()
         else:
             self.signal_name = signal_name
             self.requested.set()
+            if self._on_request is not None:
+                self._on_request()
 
     async def listen(self, signals: AsyncIterator[int]) -> NoReturn:
-        """Take signals until cancelled."""
+        """Receive signals until cancelled."""
         async for number in signals:
             self.receive(signal.Signals(number).name)
         raise AssertionError("a signal receiver does not end")

@@ -1,4 +1,4 @@
-"""Captured traffic to decoded frames: one frame in hex a line, or the raw bytes of frames."""
+"""Recorded conversations to decoded frames: lines of hex, each of whole messages, or the raw bytes of a connection."""
 
 from __future__ import annotations
 
@@ -6,27 +6,39 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from telemetry._codec import AvlFrame, AvlRefusal, decode_avl
+from telemetry.stream.conversation import (
+    Conversation,
+    Frame,
+    Login,
+    Message,
+    Padding,
+    Ping,
+    Refusal,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-# A raw capture begins with a preamble of zeros, or has some in the length field that follows a damaged one.
-# Text has none.
+    from telemetry._codec import AvlFrame
+
+# A raw recording begins with a login, a preamble of zeros or a ping, or has zeros in the length field that
+# follows a damaged preamble. Hex text has neither byte.
 _SNIFFED_BYTES = 64
+_RAW_BYTES = (0x00, 0xFF)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A frame and its place: the line in a hex capture, the number of the frame in a raw one."""
+    """A frame, its device and its place: the line in a hex recording, the number of the frame in a raw one."""
 
     line: int
+    device_id: str
     frame: AvlFrame
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedFrame:
-    """A frame that was refused whole; `offset` counts bytes from the start of the line or raw capture."""
+    """A frame that was refused whole; `offset` counts bytes from the start of the line or raw recording."""
 
     line: int
     code: str
@@ -36,29 +48,53 @@ class RefusedFrame:
 Outcome: TypeAlias = Accepted | RefusedFrame
 
 
-class Capture:
-    """The frames of `source` for one device, in order; iterate once.
+@dataclass(slots=True)
+class Passed:
+    """What a recording holds besides frames."""
 
-    A hex capture is read line by line, a raw one whole into memory. Both forms are told apart by
-    their first bytes.
+    logins: int = 0
+    pings: int = 0
+    padding_bytes: int = 0
+    """Zeros between messages and behind the last one."""
+
+    def add(self, message: Login | Ping | Padding) -> None:
+        """Count one message."""
+        match message:
+            case Login():
+                self.logins += 1
+            case Ping():
+                self.pings += 1
+            case Padding():
+                self.padding_bytes += message.byte_count
+
+
+class Capture:
+    """The frames of one recorded conversation, in order; iterate once.
+
+    A hex recording is read line by line, a raw one whole into memory. The first bytes show which it is.
+    `device_of` gives the device of the frames behind a login, and of those before the first one (None).
     """
 
-    def __init__(self, source: BinaryIO, device_id: str) -> None:
+    def __init__(self, source: BinaryIO, device_of: Callable[[str | None], str]) -> None:
         self.bytes_done = 0
         """Bytes of the source that were decoded; for a progress bar."""
+        self.passed = Passed()
         self._source = source
-        self._device_id = device_id
+        self._conversation = Conversation(device_of)
 
     def __iter__(self) -> Iterator[Outcome]:
         head = self._source.read(_SNIFFED_BYTES)
-        if b"\0" in head:
+        if any(byte in head for byte in _RAW_BYTES):
             return self._raw_frames(head + self._source.read())
         return self._hex_frames(head + self._source.readline())
 
     def _raw_frames(self, data: bytes) -> Iterator[Outcome]:
-        for number, decoded in enumerate(decode_avl(data, self._device_id, resync=True), start=1):
-            self.bytes_done = decoded.start
-            yield _outcome(number, decoded)
+        number = 1
+        for message in self._conversation.read(data, resync=True):
+            self.bytes_done = message.start
+            for outcome in self._outcomes(number, message):
+                yield outcome
+                number += 1
         self.bytes_done = len(data)
 
     def _hex_frames(self, head: bytes) -> Iterator[Outcome]:
@@ -67,25 +103,33 @@ class Capture:
             for line in lines:
                 number += 1
                 self.bytes_done += len(line)
-                yield from decode_line(number, line, self._device_id)
+                yield from self._line_frames(number, line)
 
+    def _line_frames(self, number: int, line: bytes) -> Iterator[Outcome]:
+        """The frames of a line up to the first refused one; none if it is blank.
 
-def decode_line(number: int, line: bytes, device_id: str) -> Iterator[Outcome]:
-    """The frames of one line: none if it is blank, as many as it holds up to the first refused one.
+        A line that is not hex does not begin with a frame's preamble: `bad_preamble`. One that ends
+        within a byte was cut off: `truncated`.
+        """
+        text = line.strip()
+        if not text:
+            return
+        try:
+            data = bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            yield _not_hex(number, text)
+            return
+        for message in self._conversation.read(data, resync=False):
+            yield from self._outcomes(number, message)
 
-    A line that is not hex does not begin with a frame's preamble: `bad_preamble`. One that ends
-    within a byte was cut off: `truncated`.
-    """
-    text = line.strip()
-    if not text:
-        return
-    try:
-        data = bytes.fromhex(text.decode("ascii"))
-    except ValueError:
-        yield _not_hex(number, text)
-        return
-    for decoded in decode_avl(data, device_id, resync=False):
-        yield _outcome(number, decoded)
+    def _outcomes(self, line: int, message: Message) -> Iterator[Outcome]:
+        match message:
+            case Frame():
+                yield Accepted(line, message.device_id, message.decoded)
+            case Refusal():
+                yield RefusedFrame(line, message.code, message.offset)
+            case _:
+                self.passed.add(message)
 
 
 def _not_hex(number: int, text: bytes) -> RefusedFrame:
@@ -93,9 +137,3 @@ def _not_hex(number: int, text: bytes) -> RefusedFrame:
     if digits.strip(b"0123456789abcdefABCDEF"):
         return RefusedFrame(number, "bad_preamble", 0)
     return RefusedFrame(number, "truncated", len(digits) // 2)
-
-
-def _outcome(line: int, decoded: AvlFrame | AvlRefusal) -> Outcome:
-    if isinstance(decoded, AvlRefusal):
-        return RefusedFrame(line, decoded.code, decoded.offset)
-    return Accepted(line, decoded)

@@ -1,39 +1,45 @@
-"""Captures to a sequence of frames, round after round, counted on the way."""
+"""Recordings to a sequence of frames, round after round, counted on the way."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from telemetry.stream.capture import Accepted, Capture, Outcome, RefusedFrame
+from telemetry.stream.capture import Accepted, Capture, Outcome, Passed, RefusedFrame
 from telemetry.stream.imei import imei_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STANDARD_INPUT = "-"
+# The example device of the vendor's protocol pages.
+DEVICE_ID_DEFAULT = "356307042441013"
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """What to replay: files in order, `rounds` times, all from one device or each round from a new one."""
+    """What to replay: files in order, `rounds` times, each round from the same devices or from new ones."""
 
     files: tuple[str, ...]
-    device_id: str
+    device_id: str | None = None
+    """The device of all frames, whatever the logins say. None: the login before the frame decides, and
+    `DEVICE_ID_DEFAULT` has the frames before the first login."""
     rounds: int = 1
     new_devices: bool = False
 
-    def device_of(self, round_index: int) -> str:
-        """The IMEI of a round, counted from 0."""
-        return imei_after(self.device_id, round_index if self.new_devices else 0)
+    def device_of(self, round_index: int, login: str | None) -> str:
+        """The device of the frames behind this login, in a round counted from 0."""
+        imei = self.device_id or login or DEVICE_ID_DEFAULT
+        return imei_after(imei, round_index if self.new_devices else 0)
 
 
 @dataclass(slots=True)
 class Counts:
-    """What a replay has met so far."""
+    """What a replay has read so far."""
 
     frames: int = 0
     """All frames, refused ones included."""
@@ -43,7 +49,9 @@ class Counts:
     empty: int = 0
     """Frames of codec 8, 8E or 16 without records."""
     bytes_done: int = 0
-    """Bytes of captures that were decoded."""
+    """Bytes of recordings that were decoded."""
+    passed: Passed = field(default_factory=Passed)
+    """Logins, pings and padding."""
 
     def add(self, outcome: Outcome) -> None:
         """Counts one frame."""
@@ -64,31 +72,30 @@ class Replayed:
     """One frame of a replay, and where it came from."""
 
     file: str
-    device_id: str
     outcome: Outcome
 
 
 @dataclass(slots=True)
 class Replay:
-    """The frames of a plan in order; `counts` keeps pace with the iteration."""
+    """The frames of a plan in order; `counts` keeps pace with the iteration. Each file is a conversation."""
 
     plan: ReplayPlan
     counts: Counts = field(default_factory=Counts)
 
     def __iter__(self) -> Iterator[Replayed]:
         for round_index in range(self.plan.rounds):
-            device_id = self.plan.device_of(round_index)
             for file in self.plan.files:
-                yield from self._frames(file, device_id)
+                yield from self._frames(file, round_index)
 
-    def _frames(self, file: str, device_id: str) -> Iterator[Replayed]:
+    def _frames(self, file: str, round_index: int) -> Iterator[Replayed]:
         bytes_before = self.counts.bytes_done
         with _opened(file) as source:
-            capture = Capture(source, device_id)
+            capture = Capture(source, partial(self.plan.device_of, round_index))
+            capture.passed = self.counts.passed
             for outcome in capture:
                 self.counts.add(outcome)
                 self.counts.bytes_done = bytes_before + capture.bytes_done
-                yield Replayed(file, device_id, outcome)
+                yield Replayed(file, outcome)
 
 
 def _opened(file: str) -> nullcontext[BinaryIO] | BinaryIO:

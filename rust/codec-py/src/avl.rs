@@ -30,7 +30,7 @@ pub(crate) struct AvlRefusal {
     code: &'static str,
 }
 
-/// What a frame gave, before there are Python objects.
+/// A frame's contents, before there are Python objects.
 struct Written {
     start: usize,
     outcome: Result<WrittenFrame, AvlRefusal>,

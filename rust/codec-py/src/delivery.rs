@@ -1,11 +1,11 @@
-//! `Delivery` and `Rejection`: what one reply held.
+//! `Delivery` and `Rejection`: the contents of one reply.
 
 use codec::position::Reject;
 use pyo3::prelude::*;
 
 use crate::batch::Batch;
 
-/// What one XREADGROUP or XCLAIM reply held.
+/// The contents of one XREADGROUP or XCLAIM reply.
 #[pyclass(frozen, module = "telemetry._codec")]
 pub(crate) struct Delivery(pub(crate) codec::resp::Delivery);
 

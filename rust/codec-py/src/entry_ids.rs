@@ -6,7 +6,7 @@ use pyo3::pybacked::PyBackedStr;
 
 use crate::errors::CodecError;
 
-/// All of the ids, or the error that names the first that is none.
+/// All of the ids, or the error that names the first text that is not an id.
 pub(crate) fn parse_ids(texts: &[PyBackedStr]) -> PyResult<Vec<StreamId>> {
     let parse = |text: &PyBackedStr| {
         StreamId::parse(text.as_bytes())

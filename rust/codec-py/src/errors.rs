@@ -1,4 +1,4 @@
-//! What the codec says is wrong, as the one exception of the module.
+//! The codec's errors as the one exception of the module.
 
 use codec::batch::Misuse;
 use codec::resp::ProtocolError;

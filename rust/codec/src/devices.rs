@@ -1,4 +1,4 @@
-//! What is remembered of each device: a bounded LRU, updated a batch at a time.
+//! The state of each device: a bounded LRU, updated a batch at a time.
 //!
 //! A device is *restored* when its newest row in the table has been asked for. From then on its newest position is
 //! not older than any row that this process has read of the table or brought to it, so that a newer row is a new one.
@@ -25,7 +25,7 @@ pub struct DeviceState {
     pub session_records: u64,
 }
 
-/// What is held of a device.
+/// The state of one device.
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
     is_restored: bool,
@@ -49,7 +49,7 @@ impl DeviceStates {
         Self { states: LruCache::new(capacity.get()), evictions: 0 }
     }
 
-    /// Number of devices held.
+    /// The number of devices in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.states.len()
@@ -78,7 +78,7 @@ impl DeviceStates {
         self.states.iter().rev().take(count).map(|(device_id, _)| &**device_id)
     }
 
-    /// The devices of the batch that are not held, or held without having been restored, each once, in the batch's
+    /// The devices of the batch that are not in memory, or were not restored from the table, each once, in the batch's
     /// order.
     #[must_use]
     pub fn cold(&self, batch: &Batch) -> Vec<String> {
@@ -92,8 +92,8 @@ impl DeviceStates {
 
     /// Takes in what the table says of these devices: the newest row of each that has one.
     ///
-    /// A newer position that is held already stays; rows of other devices are passed over. It is no news of a device:
-    /// one that is held keeps its turn to be forgotten.
+    /// A newer position that is in memory stays; rows of other devices are ignored. Restoring does not count as use: a
+    /// device keeps its place in the order of eviction.
     pub fn restore<'a>(
         &mut self,
         device_ids: impl IntoIterator<Item = &'a str>,

@@ -1,15 +1,20 @@
-//! Redis replies to Position to PostgreSQL COPY rows in one pass, and Teltonika AVL frames.
+//! From Redis replies to PostgreSQL COPY rows in one pass, and from Teltonika AVL frames to Positions.
 //!
 //! The data's way through this crate:
 //!
-//! 1. [`resp`] takes bytes as they come from the socket, cut anywhere, and finds replies and stream entries in them;
+//! 1. [`resp`] takes bytes from the socket, cut anywhere, and finds replies and stream entries in them;
 //! 2. [`position`] turns the JSON of one entry into typed columns, or into a [`position::Reject`];
-//! 3. [`batch`] holds the encoded rows of many entries: sorted, split, merged, given out as COPY and XACK bytes;
-//! 4. [`devices`] remembers the newest position of each device, updated a batch at a time, and tells which rows may be
-//!    in the table already;
-//! 5. [`in_flight`] remembers which entries were taken and not settled yet, [`read_ranges`] which were ever read.
+//! 3. [`batch`] keeps the encoded rows of many entries: it sorts, splits and merges them, and writes them as COPY and
+//!    XACK bytes;
+//! 4. [`devices`] remembers the newest position of each device, updated a batch at a time, and finds the rows that may
+//!    be in the table already;
+//! 5. [`in_flight`] has the entries that were delivered and not settled yet, [`read_ranges`] those that were ever read.
 //!
-//! [`avl`] is the other end of the system: what a tracker sends over TCP, for tools that publish captures.
+//! `resp` and `position` each read in two ways: `fast` checks that the bytes have the one form that the producer
+//! writes, and gives up at the first difference; `general` then reads every valid form. `expect` is what both fast
+//! paths compare with, `swar` reads eight digits in one step, and [`StreamId`] is an entry's id.
+//!
+//! [`avl`] is the other end of the system: the frames that trackers send over TCP, for tools that publish recordings.
 //!
 //! Nothing here does I/O or reads a clock, and no input makes it panic.
 //!
@@ -26,8 +31,8 @@
 
 pub mod avl;
 pub mod batch;
-mod cursor;
 pub mod devices;
+mod expect;
 pub mod in_flight;
 pub mod position;
 pub mod read_ranges;

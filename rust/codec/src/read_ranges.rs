@@ -1,10 +1,10 @@
-//! Every entry that was ever read, by id: what Redis delivers again is known.
+//! The ids of all entries that were ever read, so that an entry which Redis delivers again is recognised.
 
 use std::collections::BTreeMap;
 
 use crate::StreamId;
 
-/// The ids that one life has read, as stretches.
+/// The ids that were read since the process started, as stretches.
 ///
 /// One read of new entries takes a whole stretch of the stream, so that it costs one stretch whatever it brings; a
 /// pending entry that is delivered again is a stretch of its own. Beyond a fixed number of stretches the lowest
@@ -17,13 +17,13 @@ pub struct ReadRanges {
 }
 
 impl ReadRanges {
-    /// Knows nothing yet.
+    /// An empty set.
     #[must_use]
     pub fn new(stretches_max: usize) -> Self {
         Self { stretches: BTreeMap::new(), stretches_max }
     }
 
-    /// Whether the entry was read, as far as it is not forgotten.
+    /// Whether the entry was read; false for one whose stretch was forgotten.
     #[must_use]
     pub fn contains(&self, id: StreamId) -> bool {
         self.stretches.range(..=id).next_back().is_some_and(|(_, last)| id <= *last)

@@ -26,7 +26,7 @@ impl StreamId {
         Some(Self { ms: decimal(ms)?, seq: decimal(seq)? })
     }
 
-    /// The time in the id, microseconds of the Unix time; what no `i64` holds is the latest that one does.
+    /// The time in the id, in microseconds of the Unix time; `i64::MAX` if it is later than that.
     #[must_use]
     pub fn time_us(self) -> i64 {
         i64::try_from(self.ms.saturating_mul(1000)).unwrap_or(i64::MAX)

@@ -23,7 +23,7 @@ pub(crate) fn non_digits(window: &Window) -> u64 {
 pub(crate) fn leading_number(bytes: [u8; 8]) -> (u32, usize) {
     let word = u64::from_le_bytes(bytes);
     let digit_bits = non_digit_bits(word).trailing_zeros() & !7;
-    // What is behind the digits is shifted out, zeros come in before them.
+    // The bytes behind the digits are shifted out, and zeros come in before the digits.
     let digits = (word ^ ZEROS).checked_shl(u64::BITS.wrapping_sub(digit_bits)).unwrap_or(0);
     (value_of_eight(digits), (digit_bits / 8) as usize)
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from processor.config import Config, defaults, load_config
+from processor.config import Config, load_config, settings
 from telemetry.chassis.config.redis_target import RedisTls
 from telemetry.chassis.errors import ConfigError
 
@@ -140,9 +140,9 @@ def test_a_control_socket_that_no_socket_address_holds_is_refused() -> None:
 def test_dumps_go_to_the_state_directory_if_it_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(defaults, "PANIC_DUMP_DIR", tmp_path)
+    monkeypatch.setattr(settings, "PANIC_DUMP_DIR", tmp_path)
     assert load().panic_dump_dir == str(tmp_path)
-    monkeypatch.setattr(defaults, "PANIC_DUMP_DIR", tmp_path / "missing")
+    monkeypatch.setattr(settings, "PANIC_DUMP_DIR", tmp_path / "missing")
     assert load().panic_dump_dir == str(Path.cwd())
 
 

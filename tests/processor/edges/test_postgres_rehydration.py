@@ -9,13 +9,12 @@ import pytest
 
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
-from processor.edges.retrying import Dependency
-from processor.journal.statistics import Build, Recorder
+from processor.journal.journal import Journal
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
 from telemetry._codec import Batch, DeviceStates
-from telemetry.chassis.logs import Log
 from tests.support.batches import batch_of, position, rows
+from tests.support.journals import new_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -76,8 +75,8 @@ async def store(database: Database) -> AsyncIterator[PostgresStore]:
 
 
 @pytest.fixture
-def recorder() -> Recorder:
-    return Recorder(Build(version="1.0", stream="s", group="g", consumer="c"))
+def journal() -> Journal:
+    return new_journal()
 
 
 @pytest.fixture
@@ -86,11 +85,11 @@ def geofence() -> GeofenceMembership:
 
 
 @pytest.fixture
-def devices(store: PostgresStore, recorder: Recorder, geofence: GeofenceMembership) -> KnownDevices:
+def devices(store: PostgresStore, journal: Journal, geofence: GeofenceMembership) -> KnownDevices:
     return KnownDevices(
         store,
         NewestPositions(DeviceStates(100)),
-        postgres=Dependency("postgres", "Postgres", recorder, Log()),
+        journal=journal,
         others=[geofence],
     )
 
@@ -125,23 +124,23 @@ async def test_a_device_that_was_within_a_geofence_before_the_start_leaves_it_an
 
 
 async def test_a_feature_without_its_table_costs_only_itself(
-    store: PostgresStore, devices: KnownDevices, recorder: Recorder
+    store: PostgresStore, devices: KnownDevices, journal: Journal
 ) -> None:
     await store.copy_direct(rows(10))
     batch = rows(10, first_second=1)
     assert len(await devices.prepare(batch)) == 0
-    assert recorder.snapshot().rehydrations == {"restored": 10, "empty": 0, "failed": 10}
+    assert journal.snapshot().rehydrations == {"restored": 10, "empty": 0, "failed": 10}
     assert (await store.copy_direct(batch)).inserted == 10
 
 
 async def test_a_locked_table_does_not_hold_up_writing_for_longer_than_the_looks_limit(
-    owner: psycopg.Connection[Any], store: PostgresStore, devices: KnownDevices, recorder: Recorder
+    owner: psycopg.Connection[Any], store: PostgresStore, devices: KnownDevices, journal: Journal
 ) -> None:
     await store.connect()
     with owner.transaction():
         owner.execute("LOCK TABLE positions")
         assert len(await devices.prepare(rows(10))) == 10
-    assert recorder.snapshot().rehydrations["failed"] >= 10
+    assert journal.snapshot().rehydrations["failed"] >= 10
     assert (await store.copy_direct(rows(10))).inserted == 10
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from processor.core.attempts import unanswered
 from processor.core.ledger import Ledger
+from processor.journal import SERVICE
 from processor.journal.exposition import metrics_text
-from processor.journal.statistics import Build, Recorder
+from processor.journal.journal import Journal
+from processor.journal.statistics import Build
+from telemetry.chassis.logs import Log
 
 BUILD = Build(version="1.0", stream='telemetry:"x"', group="g", consumer="c")
 
@@ -39,8 +43,8 @@ TYPES = {
 """By family; a counter's samples end in `_total`."""
 
 
-def samples(recorder: Recorder) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = metrics_text(recorder.snapshot()).decode()
+def samples(journal: Journal) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = metrics_text(journal.snapshot()).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -48,33 +52,34 @@ def samples(recorder: Recorder) -> dict[tuple[str, tuple[tuple[str, str], ...]],
     }
 
 
-def busy_recorder() -> Recorder:
-    recorder = Recorder(BUILD)
-    recorder.read_answered(entries=50)
-    recorder.read_failed("redis:6379: the connection was lost")
-    recorder.entries_delivered(50)
-    recorder.entries_claimed(6)
-    recorder.entries_lost(5)
-    recorder.dead_lettered("no_answer")
-    recorder.decode_refused("bad_json")
-    recorder.records_written(inserted=40, duplicates=2)
-    recorder.write_timed(0.03)
-    recorder.write_timed(11.0)
-    recorder.write_retried("40P01")
-    recorder.write_retried(None)
-    recorder.in_flight(7, Ledger(read=49, acked=42))
-    recorder.records_failed(1)
-    recorder.records_acked(42)
-    recorder.queue_seen(lag=9, pending_entries=8)
-    recorder.devices_seen(size=3, evictions=1)
-    recorder.devices_rehydrated("restored", 5)
-    recorder.devices_rehydrated("failed", 2)
-    recorder.dependency_ready("redis")
-    return recorder
+def busy_journal() -> Journal:
+    journal = Journal(Log(SERVICE), BUILD)
+    journal.read_answered(entries=50)
+    journal.read_failed(error="redis:6379: the connection was lost", count=50, retry_ms=0)
+    journal.batch_consumed(
+        n=50, first_id="1-0", last_id="50-0", redelivered=False, refused=["bad_json"]
+    )
+    journal.entries_claimed(6)
+    journal.entries_lost([f"{n}-0" for n in range(5)])
+    journal.dead_lettered(unanswered("1-0", 1), failures=3)
+    journal.records_written(inserted=40, duplicates=2)
+    journal.write_timed(0.03)
+    journal.write_timed(11.0)
+    for sqlstate in ("40P01", None):
+        journal.batch_retried(rows=1, attempt=1, retry_ms=0, sqlstate=sqlstate, error="lost")
+    journal.in_flight_changed(7, Ledger(read=49, acked=42))
+    journal.records_failed(1)
+    journal.records_acked(42)
+    journal.queue_seen(lag=9, pending_entries=8)
+    journal.devices_seen(size=3, evictions=1)
+    journal.devices_rehydrated("restored", 5)
+    journal.devices_rehydrated("failed", 2)
+    journal.dependency_ready("redis")
+    return journal
 
 
 def test_every_metric_has_the_contracts_name_and_type() -> None:
-    text = metrics_text(busy_recorder().snapshot()).decode()
+    text = metrics_text(busy_journal().snapshot()).decode()
     families = {
         family.name: family.type
         for family in text_string_to_metric_families(text)
@@ -84,7 +89,7 @@ def test_every_metric_has_the_contracts_name_and_type() -> None:
 
 
 def test_every_metric_has_a_help_text() -> None:
-    text = metrics_text(busy_recorder().snapshot()).decode()
+    text = metrics_text(busy_journal().snapshot()).decode()
     assert all(family.documentation for family in text_string_to_metric_families(text))
 
 
@@ -132,16 +137,16 @@ def test_every_metric_has_a_help_text() -> None:
     ],
 )
 def test_a_sample_shows_what_was_reported(name: str, labels: dict[str, str], value: float) -> None:
-    assert samples(busy_recorder())[name, tuple(sorted(labels.items()))] == value
+    assert samples(busy_journal())[name, tuple(sorted(labels.items()))] == value
 
 
 def test_an_unknown_lag_has_no_sample() -> None:
-    recorder = busy_recorder()
-    recorder.queue_seen(lag=None, pending_entries=None)
-    shown = samples(recorder)
+    journal = busy_journal()
+    journal.queue_seen(lag=None, pending_entries=None)
+    shown = samples(journal)
     assert ("processor_consumer_lag", ()) not in shown
     assert ("processor_pending_entries", ()) not in shown
 
 
 def test_the_cpu_time_of_the_process_is_there() -> None:
-    assert samples(Recorder(BUILD))["process_cpu_seconds_total", ()] > 0
+    assert samples(Journal(Log(SERVICE), BUILD))["process_cpu_seconds_total", ()] > 0

@@ -148,6 +148,61 @@ def test_each_round_of_new_devices_has_an_imei_of_its_own(
     assert [one["payload"]["device_id"] for one in other] == [DEVICE, "356307042441021"]
 
 
+LOGIN = "000f" + b"352093089168821".hex()
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_login_sets_the_device_and_pings_and_padding_are_named_once(
+    run: Callable[..., Ended], tmp_path: Path, *, as_bytes: bool
+) -> None:
+    lines = [GOOD + "00" * 12, LOGIN, "ff", GOOD, "ff", GOOD + "0000"]
+    file = tmp_path / "conversation"
+    if as_bytes:
+        file.write_bytes(bytes.fromhex("".join(lines)))
+    else:
+        file.write_text("\n".join(lines))
+    ended = run("--dry-run", file)
+    assert ended.code == 0
+    assert [one["device_id"] for one in ended.objects] == [DEVICE, *["352093089168821"] * 2]
+    assert [one["payload"]["device_id"] for one in ended.objects] == [
+        one["device_id"] for one in ended.objects
+    ]
+    assert ended.err.count("padding") == 1
+    assert "without records; 1 logins, 2 pings, 14 bytes of zero padding)" in ended.err
+
+
+def test_the_device_of_the_command_line_wins_over_the_logins(
+    run: Callable[..., Ended], capture_of: Callable[[Iterable[str]], Path]
+) -> None:
+    file = capture_of([GOOD, LOGIN, GOOD])
+    chosen = run("--dry-run", "--device-id", "356307041613802", file).objects
+    assert [one["device_id"] for one in chosen] == ["356307041613802"] * 2
+
+
+def test_each_file_begins_without_a_login_and_new_devices_follow_each_login(
+    run: Callable[..., Ended], capture_of: Callable[[Iterable[str]], Path]
+) -> None:
+    file = capture_of([GOOD, LOGIN, GOOD])
+    rounds = run("--dry-run", "--repeat", "2", "--new-devices", file, file).objects
+    devices = [DEVICE, "352093089168821"], ["356307042441021", "352093089168834"]
+    assert [one["device_id"] for one in rounds] == devices[0] * 2 + devices[1] * 2
+
+
+def test_a_recording_of_both_directions_names_what_cannot_be_read_and_what_to_do(
+    run: Callable[..., Ended], tmp_path: Path
+) -> None:
+    file = tmp_path / "both"
+    file.write_bytes(bytes.fromhex(LOGIN + "01" + GOOD + "00000001" + GOOD))
+    ended = run("--dry-run", "--json", file)
+    assert ended.code == 1
+    assert [(one["line"], one.get("error"), one.get("offset")) for one in ended.objects] == [
+        (1, "bad_preamble", 17),
+        (2, None, None),
+        (3, "bad_preamble", 18 + 66),
+        (4, None, None),
+    ]
+
+
 def test_a_dash_reads_standard_input(
     run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,9 @@ def test_the_stream_holds_what_the_dry_run_prints_in_its_order(
         "refused": 0,
         "commands": 0,
         "empty": 0,
+        "logins": 0,
+        "pings": 0,
+        "padding_bytes": 0,
         "interrupted": False,
     }
 
@@ -86,6 +89,21 @@ def test_a_refused_frame_is_reported_and_the_others_are_published(
     assert as_json.objects[0] == {"line": 2, "error": "crc_fail", "offset": 62}
     assert as_json.objects[-1]["refused"] == 1
     assert redis_client.xlen(stream_name) == 4
+
+
+@pytest.mark.usefixtures("redis_url")
+def test_unreadable_bytes_are_named_with_their_place_and_what_to_do(
+    run: Callable[..., Ended],
+    capture_of: Callable[[Iterable[str]], Path],
+    stream_name: str,
+) -> None:
+    file = capture_of([GOOD, "01", GOOD[:40]])
+    errors = run("--stream", stream_name, file).err
+    assert (
+        f"{file}:2: refused: bad_preamble at byte 0: no frame, login or ping begins here;" in errors
+    )
+    assert "leave out what the server sent\n" in errors
+    assert f"{file}:3: refused: truncated at byte 20: the frame goes on beyond the end;" in errors
 
 
 @pytest.mark.usefixtures("redis_url")

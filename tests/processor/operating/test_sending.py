@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.operating.publish.pacing import Pace
-from processor.operating.publish.sending import send
+from processor.operating.publish.sending import Pace, send
 from telemetry.stream.capture import Capture, RefusedFrame
 from telemetry.stream.replay import Replayed
 from tests.support.vectors import COMMAND, DRIVE, EMPTY
@@ -42,7 +41,7 @@ class Sink:
 
 
 def frames(text: bytes) -> list[Replayed]:
-    return [Replayed("f", DEVICE, one) for one in Capture(io.BytesIO(text), DEVICE)]
+    return [Replayed("f", one) for one in Capture(io.BytesIO(text), lambda _: DEVICE)]
 
 
 def sent(replayed: list[Replayed], rate: float | None) -> Sink:

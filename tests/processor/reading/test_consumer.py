@@ -12,8 +12,7 @@ from tests.support.redis_harness import WAIT_S_MAX, RedisHarness
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.edges.retrying import Dependency
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
@@ -61,19 +60,19 @@ async def test_nothing_new_is_read_before_the_own_pending_entries_are_looked_at(
 
 
 async def test_after_a_lost_connection_what_is_in_flight_is_not_read_again(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, journal: Journal
 ) -> None:
     nursery.start_soon(harness.consumer().run)
     first = harness.publish(2)
     assert await harness.receive() == first
     harness.server.go_away()
     await trio.sleep(30)
-    assert not recorder.snapshot().dependencies["redis"].ready
+    assert not journal.snapshot().dependencies["redis"].ready
     harness.server.come_back()
     later = harness.publish(1, first_second=100)
     assert await harness.receive() == later
-    assert recorder.snapshot().dependencies["redis"].ready
-    assert recorder.snapshot().records_read == 3
+    assert journal.snapshot().dependencies["redis"].ready
+    assert journal.snapshot().records_read == 3
     assert len(harness.in_flight) == 3
     nursery.cancel_scope.cancel()
 
@@ -153,10 +152,10 @@ async def test_a_device_always_goes_to_the_same_writer(
     clock: MockClock,
     nursery: trio.Nursery,
     in_flight: InFlight,
-    redis: Dependency,
+    journal: Journal,
     backoff: Backoff,
 ) -> None:
-    harness = RedisHarness(in_flight, redis, backoff, writers=2)
+    harness = RedisHarness(in_flight, journal, backoff, writers=2)
     await harness.open()
     device_of = {
         harness.add(position(device, second)): device for second in range(4) for device in range(20)
@@ -177,7 +176,7 @@ async def test_a_device_always_goes_to_the_same_writer(
 
 
 async def test_a_group_that_is_gone_is_made_anew_and_told(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     ids = harness.publish(2)
     nursery.start_soon(harness.consumer().run)
@@ -185,8 +184,8 @@ async def test_a_group_that_is_gone_is_made_anew_and_told(
     harness.server.destroy_group()
     assert await harness.receive() == ids
     assert len(told.lines("consumer group is gone")) == 1
-    assert recorder.snapshot().reads["error"] == 1
-    assert recorder.snapshot().dependencies["redis"].ready
+    assert journal.snapshot().reads["error"] == 1
+    assert journal.snapshot().dependencies["redis"].ready
     # Delivered by two groups, and still two entries.
     assert harness.in_flight.ledger.read == len(harness.in_flight) == 2
     nursery.cancel_scope.cancel()
@@ -207,7 +206,7 @@ async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_to
 
 
 async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     refusal = harness.stream.refused("NOPERM", "this user has no permissions to run 'xreadgroup'")
     harness.stream.read_failures += [refusal] * 6
@@ -220,7 +219,7 @@ async def test_a_read_that_is_refused_for_long_is_repeated_with_pauses_and_told(
     assert len(lines) == 6
     assert lines[0]["retry_ms"] == 0
     assert all("NOPERM" in line["error"] for line in lines)
-    assert recorder.snapshot().reads["error"] == 6
+    assert journal.snapshot().reads["error"] == 6
     nursery.cancel_scope.cancel()
 
 
@@ -266,7 +265,7 @@ async def test_a_read_that_came_back_less_than_full_proves_nothing_of_a_larger_o
 
 
 async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_called_gone(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     nursery.start_soon(harness.consumer().run)
     first = harness.publish(2)
@@ -280,7 +279,7 @@ async def test_a_failover_moves_the_reading_to_the_new_master_and_no_group_is_ca
     [line] = told.fields("read failed")
     assert "instance state changed" in line["error"]
     assert not told.lines("consumer group is gone")
-    assert recorder.snapshot().dependencies["redis"].ready
+    assert journal.snapshot().dependencies["redis"].ready
     nursery.cancel_scope.cancel()
 
 

@@ -14,12 +14,12 @@ from tests.support.redis_harness import RedisHarness
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.processor.conftest import Told
 
 
 async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     bad = harness.add({"device_id": "1"})
     good = harness.publish(2)
@@ -35,8 +35,8 @@ async def test_records_go_to_the_writers_and_refused_entries_to_be_recorded(
         field="timestamp",
         failed_at_ms=clocks.unix_ms(),
     )
-    assert len(harness.in_flight) == recorder.snapshot().records_read == 3
-    assert recorder.snapshot().decode_errors["missing_field"] == 1
+    assert len(harness.in_flight) == journal.snapshot().records_read == 3
+    assert journal.snapshot().decode_errors["missing_field"] == 1
     [line] = told.fields("batch consumed n=3")
     assert (line["first_id"], line["last_id"], line["redelivered"]) == (bad, good[-1], False)
 
@@ -88,21 +88,21 @@ async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, harness: Re
 
 
 async def test_lost_entries_are_counted_and_told_with_their_ids(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     harness.intake.write_off(["1-0", "2-0"])
-    assert recorder.snapshot().entries_lost == harness.in_flight.ledger.lost == 2
+    assert journal.snapshot().entries_lost == harness.in_flight.ledger.lost == 2
     [line] = told.fields("entries lost")
     assert line["entry_ids"] == ["1-0", "2-0"]
 
 
 async def test_what_is_in_flight_is_not_written_off(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     ids = harness.publish(2)
     await harness.intake.admit(await harness.read(), redelivered=False)
     harness.intake.write_off(ids)
-    assert recorder.snapshot().entries_lost == 0
+    assert journal.snapshot().entries_lost == 0
     assert not told.lines("entries lost")
 
 

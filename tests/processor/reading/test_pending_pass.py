@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from processor.settling.failure_recorder import SurvivedTrial
+from processor.settling.failure_recorder import TrialWithdrawn
 from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.fakes.redis import parse_id
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.edges.ports import Redelivered
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.processor.conftest import Told
     from tests.support.redis_harness import RedisHarness
 
@@ -49,7 +49,7 @@ async def test_a_pass_takes_every_own_entry_page_by_page(
 
 
 async def test_what_is_in_flight_is_never_taken_again(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, journal: Journal
 ) -> None:
     held = harness.publish(3)
     await harness.intake.admit(await harness.read(), redelivered=False)
@@ -104,7 +104,7 @@ async def test_failures_of_what_is_taken_are_known_when_it_is_acknowledged(
 
 
 async def test_only_what_was_idle_for_long_enough_is_claimed(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     old = await left_by_a_peer(harness, 3)
     await trio.sleep(IDLE_S - 1)
@@ -114,7 +114,7 @@ async def test_only_what_was_idle_for_long_enough_is_claimed(
     await trio.sleep(1)
     await harness.redelivering.claim()
     assert harness.handed_over() == [old]
-    assert recorder.snapshot().entries_claimed == 3
+    assert journal.snapshot().entries_claimed == 3
     assert told.fields("batch consumed")[0]["redelivered"] is True
     assert {harness.pending_entry(entry_id).owner for entry_id in old} == {"processor-1"}
 
@@ -171,7 +171,7 @@ async def test_a_pass_that_fails_is_begun_anew_and_nothing_is_taken_twice(
 
 
 async def test_lost_entries_are_counted_once_and_told_with_their_ids(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     ids = await left_by_a_peer(harness, 4)
     for entry_id in ids[:2]:
@@ -180,13 +180,13 @@ async def test_lost_entries_are_counted_once_and_told_with_their_ids(
     await harness.redelivering.claim()
     await harness.redelivering.claim()
     assert harness.handed_over() == [ids[2:]]
-    assert recorder.snapshot().entries_lost == harness.in_flight.ledger.lost == 2
+    assert journal.snapshot().entries_lost == harness.in_flight.ledger.lost == 2
     assert [line["entry_ids"] for line in told.fields("entries lost")] == [ids[:2]]
     assert harness.unaccounted == 0
 
 
 async def test_own_entries_that_are_lost_are_counted_and_told_too(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, journal: Journal, told: Told
 ) -> None:
     ids = harness.publish(4)
     await harness.read()
@@ -194,7 +194,7 @@ async def test_own_entries_that_are_lost_are_counted_and_told_too(
         harness.server.delete(entry_id)
     await harness.redelivering.take_own()
     assert harness.handed_over() == [ids[3:]]
-    assert recorder.snapshot().entries_lost == 3
+    assert journal.snapshot().entries_lost == 3
     assert [line["entry_ids"] for line in told.fields("entries lost")] == [ids[:3]]
     assert len(harness.server.pending) == 1
 
@@ -348,4 +348,4 @@ async def test_suspects_that_an_interrupted_pass_has_not_tried_are_tried_in_the_
     tried = [receipt.batch.entry_ids for receipt in waiting(harness.receipts)]
     # The interrupted one waits until its trial is taken back, which it may have been recorded as.
     assert tried == [[ids[1]], [ids[2]]]
-    assert harness.sent_failures() == [SurvivedTrial(ids[0])]
+    assert harness.sent_failures() == [TrialWithdrawn(ids[0])]

@@ -33,7 +33,13 @@ async def left_by_a_peer(
 @pytest.fixture
 def reclaimer(harness: RedisHarness, backoff: Backoff) -> Reclaimer:
     harness.redelivering.own_taken.set()
-    return Reclaimer(harness.redis, harness.redelivering, interval_ms=INTERVAL_MS, backoff=backoff)
+    return Reclaimer(
+        harness.redis,
+        harness.redelivering,
+        interval_ms=INTERVAL_MS,
+        journal=harness.journal,
+        backoff=backoff,
+    )
 
 
 async def test_it_claims_at_once_and_then_after_every_interval(
@@ -120,7 +126,7 @@ async def test_passes_that_lose_their_connections_one_after_the_other_are_begun_
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("processor.reading.reclaimer.random", lambda: 1.0)
+    monkeypatch.setattr("telemetry.chassis.backoff.random", lambda: 1.0)
     ids = await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
     harness.stream.faults.before["claim"] += [harness.stream.unavailable()] * 5

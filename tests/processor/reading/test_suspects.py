@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.edges.ports import Commit, Redelivered
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from telemetry._codec import Batch
     from tests.processor.conftest import Told
 
@@ -56,6 +56,7 @@ class TrialDesk:
             harness.failures.clone(),
             attempts_max=ATTEMPTS_MAX,
             in_flight=harness.in_flight,
+            journal=harness.journal,
         )
         async with trio.open_nursery() as stages:
             stages.start_soon(
@@ -90,7 +91,7 @@ async def test_a_suspect_that_is_written_is_acknowledged_and_its_trial_forgotten
 
 
 async def test_a_trial_counts_like_any_other_read_and_write(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal
 ) -> None:
     [good, known] = await trials.suspects(2)
     await trials.run([good])
@@ -102,7 +103,7 @@ async def test_a_trial_counts_like_any_other_read_and_write(
     bad = harness.add_malformed()
     await harness.read()
     await trials.run([bad])
-    now = recorder.snapshot()
+    now = journal.snapshot()
     assert now.records_read == 4
     assert now.position_writes == {"inserted": 1, "duplicate": 1, "discarded": 0, "failed": 1}
     assert now.decode_errors["bad_json"] == 1
@@ -169,9 +170,9 @@ async def test_a_trial_that_the_infrastructure_fails_is_taken_back(
 
 
 async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, told: Told
 ) -> None:
-    recorder.dependency_ready("postgres")
+    journal.dependency_ready("postgres")
     [entry_id] = await trials.suspects()
     begin = harness.store.copy_staged
 
@@ -184,7 +185,7 @@ async def test_a_trial_that_a_server_outlasts_leaves_nothing_against_it(
     assert told.lines("batch failed")
     assert not harness.server.attempts
     # A peer may have the entry next: nobody here would take back what was said.
-    assert "postgres" not in recorder.snapshot().unready
+    assert "postgres" not in journal.snapshot().unready
 
 
 @pytest.mark.parametrize("sqlstate", [None, "57P01", "57014"])
@@ -348,7 +349,7 @@ async def test_a_trial_in_which_the_process_dies_counts(
 
 
 async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, told: Told
 ) -> None:
     [entry_id] = await trials.suspects()
 
@@ -368,7 +369,7 @@ async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
     assert harness.store.writes == [("staged", 1)] * ATTEMPTS_MAX
     assert not harness.server.pending
     assert told.fields("dead letter")[0]["stage"] == "crash"
-    assert recorder.snapshot().dead_letters["no_answer"] == 1
+    assert journal.snapshot().dead_letters["no_answer"] == 1
     assert harness.in_flight.ledger.dead_lettered == 1
 
 
@@ -408,13 +409,13 @@ async def test_a_refusal_by_another_table_than_we_think_counts_for_none(
 
 
 async def test_a_suspect_that_was_trimmed_is_lost_and_one_that_a_peer_has_is_left_to_it(
-    clock: MockClock, harness: RedisHarness, trials: TrialDesk, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, trials: TrialDesk, journal: Journal, told: Told
 ) -> None:
     trimmed, taken = await trials.suspects(2)
     harness.server.delete(trimmed)
     harness.pending_entry(taken).lease("processor-2")
     await trials.run([trimmed, taken])
-    assert recorder.snapshot().entries_lost == 1
+    assert journal.snapshot().entries_lost == 1
     assert told.fields("entries lost")[0]["entry_ids"] == [trimmed]
     assert harness.pending_entry(taken).deliveries == 6
     assert not harness.server.attempts

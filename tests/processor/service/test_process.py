@@ -1,4 +1,4 @@
-"""The process around the supervisor: what ends it without a word of its own is told whole."""
+"""The process around the supervisor: a crash that no task reports is reported whole."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def end_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 @pytest.mark.parametrize(
     "error", [KeyError("k"), Panic("k"), BaseExceptionGroup("g", [Panic("k")])]
 )
-def test_a_crash_is_told_with_its_trace_even_if_it_is_a_panic(
+def test_a_crash_is_reported_with_its_trace_even_if_it_is_a_panic(
     monkeypatch: pytest.MonkeyPatch, pipe: Pipe, tmp_path: Path, error: BaseException
 ) -> None:
     end_with(monkeypatch, error)

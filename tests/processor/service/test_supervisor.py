@@ -1,4 +1,4 @@
-"""The whole life in one process: the three rings with fakes at their edges, under a virtual clock."""
+"""The whole service in one process: its four rings with fakes at their edges, under a virtual clock."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("writers", [1, 3])
-async def test_a_life_reads_writes_acknowledges_and_drains(
+async def test_the_service_reads_writes_acknowledges_and_drains(
     clock: MockClock, service: ServiceHarness, told: Told, writers: int
 ) -> None:
     service.publish(35)
@@ -73,7 +73,7 @@ async def test_the_drain_ends_at_its_budget_and_says_what_is_left(
     assert service.pending == 7
 
 
-async def test_a_ledger_that_does_not_balance_ends_the_life_with_an_error(
+async def test_a_ledger_that_does_not_balance_ends_the_service_with_an_error(
     clock: MockClock, service: ServiceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forgotten(self: InFlight, batch: Batch) -> None:
@@ -143,7 +143,7 @@ async def test_what_is_in_flight_is_free_before_a_hanging_write_is_cut(
     assert freed_at < cut_at < math.inf
 
 
-async def test_a_second_signal_ends_the_hand_over_soon_too(
+async def test_a_second_signal_ends_the_release_soon_too(
     clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
     asked = 0.0
@@ -161,7 +161,7 @@ async def test_a_second_signal_ends_the_hand_over_soon_too(
     assert trio.current_time() - asked == pytest.approx(2.5)
 
 
-async def test_writing_ends_the_earlier_the_more_there_is_to_hand_over(
+async def test_writing_ends_the_earlier_the_more_there_is_to_release(
     clock: MockClock, service: ServiceHarness, told: Told
 ) -> None:
     service.publish(3_000)

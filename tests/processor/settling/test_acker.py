@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from telemetry._codec import Batch
     from tests.processor.conftest import Told
     from tests.support.redis_harness import RedisHarness
@@ -58,25 +58,25 @@ def acks(harness: RedisHarness) -> AckDesk:
 
 
 async def test_nothing_is_acknowledged_without_a_receipt(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal
 ) -> None:
     first, second = (await acks.deliver(10)).split()
     await acks.settle(second)
     assert acks.pending == len(harness.in_flight) == first.records == 5
-    assert recorder.snapshot().acks == 5
-    assert recorder.snapshot().in_flight_records == 5
+    assert journal.snapshot().acks == 5
+    assert journal.snapshot().in_flight_records == 5
     assert harness.in_flight.ledger.acked == 5
 
 
 async def test_an_acknowledgement_without_an_answer_is_repeated_and_counts_once(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal
 ) -> None:
     batch = await acks.deliver(10)
     harness.stream.lost_answers.append(harness.stream.unavailable())
     harness.stream.ack_failures += [harness.stream.unavailable(), harness.stream.unavailable()]
     await acks.settle(batch)
     assert acks.pending == len(harness.in_flight) == 0
-    assert recorder.snapshot().acks == harness.in_flight.ledger.acked == 10
+    assert journal.snapshot().acks == harness.in_flight.ledger.acked == 10
 
 
 async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
@@ -90,7 +90,7 @@ async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
 
 
 async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeated(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal
 ) -> None:
     named: list[int] = []
     ack = harness.stream.ack
@@ -109,7 +109,7 @@ async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeate
     assert named == [10, 6, 2, 2]
     assert acks.pending == len(harness.in_flight) == 0
     assert not harness.in_flight.unacknowledged
-    assert recorder.snapshot().acks == harness.in_flight.ledger.acked == 10
+    assert journal.snapshot().acks == harness.in_flight.ledger.acked == 10
 
 
 async def test_a_life_that_ends_amid_a_batch_knows_which_part_of_it_was_answered(
@@ -153,7 +153,7 @@ async def test_a_redis_that_is_away_is_waited_for(
     nursery: trio.Nursery,
     harness: RedisHarness,
     acks: AckDesk,
-    recorder: Recorder,
+    journal: Journal,
     told: Told,
 ) -> None:
     batch = await acks.deliver(10)
@@ -161,18 +161,18 @@ async def test_a_redis_that_is_away_is_waited_for(
 
     async def mend() -> None:
         await trio.sleep(60)
-        assert not recorder.snapshot().dependencies["redis"].ready
+        assert not journal.snapshot().dependencies["redis"].ready
         harness.server.come_back()
 
     nursery.start_soon(mend)
     await acks.settle(batch)
     assert acks.pending == 0
-    assert recorder.snapshot().dependencies["redis"].ready
+    assert journal.snapshot().dependencies["redis"].ready
     assert told.lines("Redis unreachable")
 
 
-async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, recorder: Recorder, told: Told
+async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_logged(
+    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal, told: Told
 ) -> None:
     batch = await acks.deliver(10)
     refusal = ("READONLY", "You can't write against a read only replica.")
@@ -184,7 +184,7 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_told(
     await acks.settle(batch)
     assert 0 < trio.current_time() - began <= 0.1 + 0.2
     assert acks.pending == 0
-    assert recorder.snapshot().acks == 10
+    assert journal.snapshot().acks == 10
     lines = told.fields("acknowledgement failed")
     assert len(lines) == 2
     assert all("READONLY" in line["error"] for line in lines)

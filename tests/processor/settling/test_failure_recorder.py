@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
-from processor.settling.failure_recorder import FailureRecorder, SurvivedTrial, Verdicts
+from processor.settling.failure_recorder import FailureRecorder, FailureReport, TrialWithdrawn
 from telemetry.chassis import clocks
 from tests.support.fakes.redis import parse_id
 from tests.support.redis_harness import ATTEMPTS_MAX, CAPACITY, RedisHarness
@@ -14,7 +14,7 @@ from tests.support.redis_harness import ATTEMPTS_MAX, CAPACITY, RedisHarness
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.processor.conftest import Told
 
 
@@ -30,15 +30,19 @@ class FailureDesk:
         self.harness.in_flight.take(await self.harness.read())
         return ids
 
-    async def record(self, *failures: Verdicts) -> None:
+    async def record(self, *failures: FailureReport) -> None:
         """Record these, until they end."""
         harness = self.harness
-        send, outlet = trio.open_memory_channel[Verdicts](CAPACITY)
+        send, outlet = trio.open_memory_channel[FailureReport](CAPACITY)
         for each in failures:
             send.send_nowait(each)
         send.close()
         await FailureRecorder(
-            harness.redis, outlet, attempts_max=ATTEMPTS_MAX, in_flight=harness.in_flight
+            harness.redis,
+            outlet,
+            attempts_max=ATTEMPTS_MAX,
+            in_flight=harness.in_flight,
+            journal=harness.journal,
         ).run()
 
 
@@ -71,8 +75,8 @@ async def test_a_failed_record_stays_pending_and_is_no_longer_in_flight(
     assert harness.unaccounted == 0
 
 
-async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_told(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, recorder: Recorder, told: Told
+async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_logged(
+    clock: MockClock, harness: RedisHarness, failing: FailureDesk, journal: Journal, told: Told
 ) -> None:
     [entry_id] = await failing.take()
     lines: list[tuple[int, int]] = []
@@ -89,7 +93,7 @@ async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_betwee
     )
     [error] = told.fields("dead letter")
     assert (error["entry_id"], error["attempts"], error["stage"]) == (entry_id, 3, "write")
-    assert recorder.snapshot().dead_letters["refused_by_server"] == 1
+    assert journal.snapshot().dead_letters["refused_by_server"] == 1
 
 
 async def test_the_last_failure_takes_the_entry_off_the_pending_list_into_the_dead_letters(
@@ -174,13 +178,13 @@ async def test_an_entry_that_a_peer_has_settled_meanwhile_is_let_go_of_and_nothi
 
 
 async def test_an_entry_that_was_trimmed_meanwhile_is_lost_and_no_dead_letter(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, recorder: Recorder, told: Told
+    clock: MockClock, harness: RedisHarness, failing: FailureDesk, journal: Journal, told: Told
 ) -> None:
     [entry_id] = await failing.take()
     harness.server.delete(entry_id)
     await failing.record([failure_of(entry_id)])
     assert not harness.server.dead_letters
-    assert recorder.snapshot().entries_lost == harness.in_flight.ledger.lost == 1
+    assert journal.snapshot().entries_lost == harness.in_flight.ledger.lost == 1
     assert told.fields("entries lost")[0]["entry_ids"] == [entry_id]
     assert (len(harness.in_flight), harness.unaccounted) == (0, 0)
 
@@ -203,7 +207,7 @@ async def test_a_survived_trial_is_taken_back_until_redis_answers(
     [entry_id] = await failing.take()
     harness.record(entry_id, 1, NO_ANSWER)
     harness.stream.faults.before["end_trial"] += [harness.stream.unavailable()] * 2
-    await failing.record(SurvivedTrial(entry_id))
+    await failing.record(TrialWithdrawn(entry_id))
     assert harness.failures_of(entry_id) == 0
     assert (harness.in_flight.ledger.left_pending, len(harness.in_flight)) == (1, 0)
 

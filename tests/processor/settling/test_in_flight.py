@@ -9,21 +9,21 @@ import trio
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.support.redis_harness import RedisHarness
 
 
 async def test_records_and_refused_entries_are_in_flight_until_each_is_settled(
-    clock: MockClock, harness: RedisHarness, recorder: Recorder
+    clock: MockClock, harness: RedisHarness, journal: Journal
 ) -> None:
     good, bad = harness.publish(3), harness.add_malformed()
     delivery = await harness.read()
     harness.in_flight.take(delivery)
-    assert recorder.snapshot().in_flight_records == len(harness.in_flight) == 4
+    assert journal.snapshot().in_flight_records == len(harness.in_flight) == 4
     assert harness.in_flight.absent([*good, bad, "9-0"]) == ["9-0"]
     harness.in_flight.acked(delivery.batch)
     harness.in_flight.left(bad, recorded=True)
-    assert recorder.snapshot().in_flight_records == len(harness.in_flight) == 0
+    assert journal.snapshot().in_flight_records == len(harness.in_flight) == 0
     ledger = harness.in_flight.ledger
     assert (ledger.read, ledger.acked, ledger.left_pending, ledger.unaccounted) == (4, 3, 1, 0)
 

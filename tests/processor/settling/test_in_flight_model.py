@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from processor.core import classing
 from processor.core.classing import FINAL, LEFT, Class
-from processor.journal.statistics import Build, Recorder
 from processor.settling import in_flight
 from processor.settling.in_flight import InFlight
 from telemetry._codec import Delivery, ReplyParser
 from tests.support.batches import position
 from tests.support.fakes.redis import NOON_US
+from tests.support.journals import new_journal
 from tests.support.wire import entry
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class InFlightMachine(RuleBasedStateMachine):
         super().__init__()
         self._clock = patch.object(in_flight, "now_ms", lambda: 0)
         self._clock.start()
-        build = Build(version="1", stream="s", group="g", consumer="c")
-        self.in_flight = InFlight(Recorder(build))
+        self.in_flight = InFlight(new_journal())
         self.next = 1
         self.held: set[int] = set()
         # The class of all that was read; None while it is open.

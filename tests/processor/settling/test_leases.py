@@ -36,7 +36,7 @@ class Renewals:
 
 
 def start(nursery: trio.Nursery, harness: RedisHarness) -> None:
-    nursery.start_soon(renew_leases, harness.redis, harness.in_flight, IDLE_MS)
+    nursery.start_soon(renew_leases, harness.redis, harness.in_flight, IDLE_MS, harness.journal)
 
 
 async def take(harness: RedisHarness, records: int, *, first_second: int = 0) -> list[str]:
@@ -89,7 +89,7 @@ async def test_what_is_settled_or_left_pending_is_not_renewed(
     nursery.cancel_scope.cancel()
 
 
-async def test_entries_that_a_peer_has_taken_over_are_not_taken_back_but_told(
+async def test_entries_that_a_peer_has_taken_over_are_not_taken_back_but_logged(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, told: Told
 ) -> None:
     ids = await take(harness, 3)
@@ -129,7 +129,7 @@ async def test_what_is_acknowledged_while_the_leases_are_renewed_was_not_taken_o
     nursery.cancel_scope.cancel()
 
 
-async def test_a_connection_that_is_lost_is_made_anew_though_nobody_else_needs_it(
+async def test_a_lost_connection_is_replaced_although_nobody_else_needs_it(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
     start(nursery, harness)

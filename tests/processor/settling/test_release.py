@@ -91,7 +91,7 @@ async def test_what_is_committed_is_acknowledged_in_pieces_behind_the_release(
     assert calls == ["connect", *["release"] * 3, *["ack"] * 3, *own, "leave_group"]
     ledger = harness.in_flight.ledger
     assert (ledger.read, ledger.acked, ledger.released, harness.unaccounted) == (19, 10, 9, 0)
-    assert harness.recorder.snapshot().acks == 10
+    assert harness.journal.snapshot().acks == 10
 
 
 async def test_what_fails_is_tried_again_while_there_is_something_to_hand_over(

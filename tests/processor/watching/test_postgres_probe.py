@@ -9,14 +9,15 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor.errors import PostgresError
-from processor.watching.postgres_probe import AWAITED, INTERVAL_S, PostgresProbe
+from processor.journal.writing import AWAITED
+from processor.watching.postgres_probe import INTERVAL_S, PostgresProbe
 from tests.support.fakes.store import FakeStore
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.edges.retrying import Dependency
-    from processor.journal.statistics import Readiness, Recorder
+    from processor.journal.journal import Journal
+    from telemetry.chassis.health import Readiness
     from tests.processor.conftest import Told
 
 
@@ -50,13 +51,13 @@ def store() -> Watching:
 
 
 @pytest.fixture
-def probe(store: Watching, recorder: Recorder, postgres: Dependency) -> PostgresProbe:
-    recorder.dependency_ready("postgres")
+def probe(store: Watching, journal: Journal) -> PostgresProbe:
+    journal.dependency_ready("postgres")
     return PostgresProbe(store)
 
 
-def readiness(recorder: Recorder) -> Readiness:
-    return recorder.snapshot().dependencies["postgres"]
+def readiness(journal: Journal) -> Readiness:
+    return journal.snapshot().dependencies["postgres"]
 
 
 async def test_a_server_that_does_not_answer_is_not_ready_until_it_does(
@@ -64,16 +65,15 @@ async def test_a_server_that_does_not_answer_is_not_ready_until_it_does(
     nursery: trio.Nursery,
     store: Watching,
     probe: PostgresProbe,
-    postgres: Dependency,
-    recorder: Recorder,
+    journal: Journal,
 ) -> None:
     store.table.reachable = False
-    nursery.start_soon(probe.run, postgres)
+    nursery.start_soon(probe.run, journal)
     await trio.sleep(1)
-    assert "connection refused" in readiness(recorder).reason
+    assert "connection refused" in readiness(journal).reason
     store.table.reachable = True
     await trio.sleep(INTERVAL_S)
-    assert readiness(recorder).ready
+    assert readiness(journal).ready
     nursery.cancel_scope.cancel()
 
 
@@ -82,51 +82,49 @@ async def test_a_commit_that_waits_for_a_standby_is_told_when_it_begins_and_when
     nursery: trio.Nursery,
     store: Watching,
     probe: PostgresProbe,
-    postgres: Dependency,
-    recorder: Recorder,
+    journal: Journal,
     told: Told,
 ) -> None:
-    nursery.start_soon(probe.run, postgres)
+    nursery.start_soon(probe.run, journal)
     store.waiting = {7, 8}
     for _ in range(30):
         assert await probe.sees_waiting(7)
         await trio.sleep(1)
-    assert readiness(recorder).reason == AWAITED
+    assert readiness(journal).reason == AWAITED
     assert await probe.sees_waiting(8)
     probe.settled(7)
     await trio.sleep(INTERVAL_S)
-    assert readiness(recorder).reason == AWAITED, "another one still waits"
+    assert readiness(journal).reason == AWAITED, "another one still waits"
     assert not told.lines("Postgres waits for no standby")
     probe.settled(8)
     await trio.sleep(1)
-    assert readiness(recorder).ready
+    assert readiness(journal).ready
     assert told.fields("Postgres waits for a standby") == [{"sessions": 1}]
     [ended] = told.fields("Postgres waits for no standby any more")
     assert 31_000 <= ended["waited_ms"] <= 35_000
     nursery.cancel_scope.cancel()
 
 
-async def test_what_waits_for_something_else_is_not_told(
+async def test_a_commit_that_waits_for_something_else_is_not_logged(
     clock: MockClock,
     nursery: trio.Nursery,
     probe: PostgresProbe,
-    postgres: Dependency,
-    recorder: Recorder,
+    journal: Journal,
     told: Told,
 ) -> None:
-    nursery.start_soon(probe.run, postgres)
+    nursery.start_soon(probe.run, journal)
     assert not await probe.sees_waiting(7)
     probe.settled(7)
     await trio.sleep(INTERVAL_S)
-    assert readiness(recorder).ready
+    assert readiness(journal).ready
     assert not told.lines("Postgres waits")
     nursery.cancel_scope.cancel()
 
 
 async def test_whoever_asks_waits_for_his_turn(
-    clock: MockClock, nursery: trio.Nursery, probe: PostgresProbe, postgres: Dependency
+    clock: MockClock, nursery: trio.Nursery, probe: PostgresProbe, journal: Journal
 ) -> None:
-    nursery.start_soon(probe.run, postgres)
+    nursery.start_soon(probe.run, journal)
     async with trio.open_nursery() as asking:
         for pid in range(20):
             asking.start_soon(probe.sees_waiting, pid)

@@ -15,38 +15,38 @@ from tests.support.stores import keys_of
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.processor.conftest import Told
     from tests.support.commit_harness import CommitHarness
 
 
 async def test_a_committed_batch_gives_one_receipt(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     batch = batch_of([position(1, 0), position(1, 0), position(2, 0)])
     assert await commits.commit(batch) == []
     [receipt] = commits.receipts
     assert (receipt.inserted, receipt.duplicates) == (2, 1)
     assert commits.receipted_ids == ["1-0", "2-0", "3-0"]
-    counted = recorder.snapshot().position_writes
+    counted = journal.snapshot().position_writes
     assert counted == {"inserted": 2, "duplicate": 1, "discarded": 0, "failed": 0}
 
 
 async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing_pauses(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
 ) -> None:
     for sqlstate in (None, "57P01", "40P01", "53300", "42501"):
         lost(commits.store, sqlstate)
     seen: list[bool] = []
     commits.store.before_write = lambda: seen.append(
-        recorder.snapshot().dependencies["postgres"].ready
+        journal.snapshot().dependencies["postgres"].ready
     )
     began = trio.current_time()
     assert await commits.commit(rows(20)) == []
     assert commits.store.writes == [("direct", 20)] * 6
     assert seen == [False] * 6
-    assert recorder.snapshot().dependencies["postgres"].ready
-    assert recorder.snapshot().position_writes == {
+    assert journal.snapshot().dependencies["postgres"].ready
+    assert journal.snapshot().position_writes == {
         "inserted": 20,
         "duplicate": 0,
         "discarded": 0,
@@ -60,20 +60,20 @@ async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing
 
 
 async def test_a_lost_race_is_staged_at_once(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     await commits.commit(rows(10))
     began = trio.current_time()
     await commits.commit(rows(15))
     assert commits.store.writes == [("direct", 10), ("direct", 15), ("staged", 15)]
     assert trio.current_time() == began
-    assert recorder.snapshot().position_writes == {
+    assert journal.snapshot().position_writes == {
         "inserted": 15,
         "duplicate": 10,
         "discarded": 0,
         "failed": 0,
     }
-    assert recorder.snapshot().dependencies["postgres"].ready
+    assert journal.snapshot().dependencies["postgres"].ready
 
 
 async def test_a_commit_whose_answer_was_lost_is_found_by_the_second_try(
@@ -136,17 +136,17 @@ async def test_a_server_that_has_become_read_only_is_asked_on_a_new_session(
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001", "55P03"])
 async def test_a_transaction_in_the_way_says_nothing_against_the_server_but_in_a_row_it_does(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, sqlstate: str
+    clock: MockClock, commits: CommitHarness, journal: Journal, sqlstate: str
 ) -> None:
-    recorder.dependency_ready("postgres")
+    journal.dependency_ready("postgres")
     commits.store.failures += [commits.store.error("in the way", sqlstate=sqlstate)] * 3
     ready: list[bool] = []
-    commits.store.before_write = lambda: ready.append("postgres" not in recorder.snapshot().unready)
+    commits.store.before_write = lambda: ready.append("postgres" not in journal.snapshot().unready)
     assert await commits.commit(rows(2)) == []
     assert ready == [True, True, False, False]
     # The session is as good as before.
     assert commits.store.connects == 1
-    assert recorder.snapshot().write_retries[sqlstate] == 3
+    assert journal.snapshot().write_retries[sqlstate] == 3
 
 
 async def test_the_repeat_of_a_refused_row_takes_its_place(
@@ -209,22 +209,22 @@ async def test_each_record_ends_in_one_receipt_or_one_refusal_whatever_happens(
 
 
 async def test_a_refusal_after_an_outage_is_an_answer_too(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     lost(commits.store)
     commits.store.speed_max = 0
     assert len(await commits.commit(rows(1))) == 1
-    assert "postgres" not in recorder.snapshot().unready
+    assert "postgres" not in journal.snapshot().unready
 
 
 async def test_rows_that_a_trigger_discards_are_receipted_and_counted_apart(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
 ) -> None:
     commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
     batch = batch_of([position(1, 0), position(1, 0), position(1, 1), position(2, 0)])
     assert await commits.commit(batch) == []
     assert commits.receipted_ids == ["1-0", "2-0", "3-0", "4-0"]
-    assert recorder.snapshot().position_writes == {
+    assert journal.snapshot().position_writes == {
         "inserted": 1,
         "duplicate": 1,
         "discarded": 2,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.edges.ports import Commit
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from telemetry._codec import Batch
     from tests.processor.conftest import Told
     from tests.support.commit_harness import CommitHarness
@@ -52,7 +52,7 @@ REFUSALS = ["23514", "42883", "P0001", "54000", "0A000", "XX000", "44000", "2201
 
 @pytest.mark.parametrize("sqlstate", REFUSALS)
 async def test_a_row_that_is_refused_beside_accepted_copies_is_the_records_whatever_the_sqlstate(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, sqlstate: str
+    clock: MockClock, commits: CommitHarness, journal: Journal, sqlstate: str
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refused_devices[BAD] = sqlstate
@@ -62,19 +62,19 @@ async def test_a_row_that_is_refused_beside_accepted_copies_is_the_records_whate
     )  # fmt: skip
     assert len(commits.receipted_ids) == 7
     assert commits.store.verdicts == [Evidence.RECORD]
-    assert recorder.snapshot().position_writes["failed"] == 1
+    assert journal.snapshot().position_writes["failed"] == 1
 
 
 @pytest.mark.parametrize("sqlstate", REFUSALS)
 async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told, sqlstate: str
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told, sqlstate: str
 ) -> None:
     stored(commits, position(90, 0), position(91, 0))
     commits.store.table.refuses_all = sqlstate
     reasons: list[str] = []
 
     def mend() -> None:
-        reasons.append(recorder.snapshot().unready["postgres"])
+        reasons.append(journal.snapshot().unready["postgres"])
         commits.store.table.refuses_all = None
 
     commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 20, mend)
@@ -83,11 +83,11 @@ async def test_a_table_that_refuses_everything_costs_no_record_and_says_why(
     assert len(commits.receipted_ids) == 40
     assert "refuses every row, copies of sound ones too" in reasons[0]
     assert "refuses this row" in reasons[0]
-    assert recorder.snapshot().position_writes["failed"] == 0
+    assert journal.snapshot().position_writes["failed"] == 0
     assert commits.left == []
     # With pauses that grow: a server that refuses everything is not to be hurried.
     assert trio.current_time() - began > 5
-    assert "postgres" not in recorder.snapshot().unready
+    assert "postgres" not in journal.snapshot().unready
 
 
 async def test_a_large_batch_is_not_tried_row_by_row_at_each_back_off(
@@ -108,7 +108,7 @@ async def test_a_large_batch_is_not_tried_row_by_row_at_each_back_off(
 
 
 async def test_a_missing_partition_leaves_its_rows_pending_without_an_attempt_and_commits_the_others(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
 ) -> None:
     tomorrow = [position(n, 86_400) for n in range(3)]
     stored(commits, position(90, 0))
@@ -117,10 +117,10 @@ async def test_a_missing_partition_leaves_its_rows_pending_without_an_attempt_an
     assert await commits.commit(batch) == []
     assert sorted(commits.left) == ["21-0", "22-0", "23-0"]
     assert len(commits.receipted_ids) == 20
-    assert recorder.snapshot().position_writes["failed"] == 0
+    assert journal.snapshot().position_writes["failed"] == 0
     [line] = told.fields("records left pending for the table's sake")
     assert (line["n"], line["sqlstate"]) == (3, "23514")
-    assert "postgres" not in recorder.snapshot().unready
+    assert "postgres" not in journal.snapshot().unready
 
 
 async def test_what_is_left_pending_is_said_once_a_minute(
@@ -164,26 +164,26 @@ async def test_what_an_empty_table_could_not_tell_is_asked_again_behind_the_firs
 
 
 async def test_a_device_that_an_empty_table_refuses_waits_for_anybodys_row(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, journal: Journal
 ) -> None:
     commits.store.table.refused_devices[BAD] = "23503"
     nursery.start_soon(commits.commit, batch_of(position(0, second) for second in range(5)))
     await trio.sleep(600)
-    assert "every row" in recorder.snapshot().unready["postgres"]
+    assert "every row" in journal.snapshot().unready["postgres"]
     stored(commits, position(1, 0))
     await trio.sleep(60)
-    assert recorder.snapshot().position_writes["failed"] == 5
+    assert journal.snapshot().position_writes["failed"] == 5
 
 
 async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
 ) -> None:
     stored(commits, position(90, 0))
     commits.store.table.refuses_commits = "54000"
     reasons: list[str] = []
 
     def mend() -> None:
-        reasons.append(recorder.snapshot().unready["postgres"])
+        reasons.append(journal.snapshot().unready["postgres"])
         commits.store.table.refuses_commits = None
 
     commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 9, mend)
@@ -196,7 +196,7 @@ async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
 
 
 async def test_a_row_that_cannot_be_committed_holds_none_of_its_neighbours_up(
-    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, nursery: trio.Nursery, commits: CommitHarness, journal: Journal
 ) -> None:
     stored(commits, position(90, 0))
     table, commit = commits.store.table, commits.store._commit
@@ -213,12 +213,12 @@ async def test_a_row_that_cannot_be_committed_holds_none_of_its_neighbours_up(
     await trio.sleep(60)
     # Those that came later, too; and of the row itself nothing is counted.
     assert len(table.rows) == 1 + 7 + 2
-    assert "COMMIT" in recorder.snapshot().unready["postgres"]
+    assert "COMMIT" in journal.snapshot().unready["postgres"]
     assert commits.left == []
     commits.store._commit = commit  # type: ignore[method-assign]
     await trio.sleep(60)
     assert len(table.rows) == 1 + 8 + 2
-    assert recorder.snapshot().position_writes["failed"] == 0
+    assert journal.snapshot().position_writes["failed"] == 0
 
 
 async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_all_the_same(
@@ -245,7 +245,7 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
 
 
 async def test_most_rows_refused_alike_are_held_and_not_counted(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
 ) -> None:
     # A table of devices that was restored with a few of them: the newest rows are those of the few.
     stored(commits, *(position(n, -60) for n in range(3)))
@@ -254,14 +254,14 @@ async def test_most_rows_refused_alike_are_held_and_not_counted(
     reasons: list[str] = []
 
     def mend() -> None:
-        reasons.append(recorder.snapshot().unready["postgres"])
+        reasons.append(journal.snapshot().unready["postgres"])
         commits.store.table.refused_devices.clear()
 
     commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 4, mend)
     assert await commits.commit(rows(400, devices=100)) == []
     assert len(commits.receipted_ids) == 400
     assert "most rows are refused alike" in reasons[0]
-    assert recorder.snapshot().position_writes["failed"] == 0
+    assert journal.snapshot().position_writes["failed"] == 0
 
 
 async def test_one_broken_device_fills_a_batch_and_holds_nobody_up(
@@ -319,7 +319,7 @@ async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(
 
 
 async def test_a_batch_refused_whole_by_another_schema_stays_in_flight(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
 ) -> None:
     commits.store.speed_max = 0
     commits.store.table.differences = ("column tenant is NOT NULL",)
@@ -332,7 +332,7 @@ async def test_a_batch_refused_whole_by_another_schema_stays_in_flight(
     assert await commits.commit(rows(100)) == []
     assert len(commits.receipted_ids) == 100
     assert told.fields("batch failed")[0]["error"].endswith("column tenant is NOT NULL")
-    assert recorder.snapshot().position_writes["inserted"] == 100
+    assert journal.snapshot().position_writes["inserted"] == 100
     # A few writes a try: the first row that stands alone is enough to look at the schema.
     assert len(commits.store.writes) < 3 * 10 + 2
     # Nobody was examined while the table was another one.
@@ -358,7 +358,7 @@ async def test_a_schema_check_that_cannot_be_made_decides_nothing(
 
 
 async def test_a_lone_row_that_the_table_refuses_waits_for_what_comes_behind_it(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told
 ) -> None:
     commits.store.table.refused_devices[BAD] = "XX000"
     commits.store.before_write = once(
@@ -371,12 +371,12 @@ async def test_a_lone_row_that_the_table_refuses_waits_for_what_comes_behind_it(
     # It was asked beside how many rows the neighbours would be written, after each failure.
     assert set(commits.rows_beside) == {1}
     assert len(commits.rows_beside) == len(told.lines("batch failed")) == 5
-    assert recorder.snapshot().position_writes["failed"] == 1
+    assert journal.snapshot().position_writes["failed"] == 1
 
 
 @pytest.mark.parametrize("sqlstate", ["42P01", "42703", "42P10", "42501", "42883"])
 async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_the_difference(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, told: Told, sqlstate: str
+    clock: MockClock, commits: CommitHarness, journal: Journal, told: Told, sqlstate: str
 ) -> None:
     difference = "column speed (real) is missing"
     commits.store.table.refuses_all = sqlstate
@@ -385,7 +385,7 @@ async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_t
     def mend() -> None:
         commits.store.table.refuses_all = None
         commits.store.table.differences = ()
-        assert difference in recorder.snapshot().unready["postgres"]
+        assert difference in journal.snapshot().unready["postgres"]
 
     commits.store.before_write = once(lambda: len(told.lines("batch failed")) == 5, mend)
     assert await commits.commit(rows(20)) == []
@@ -393,8 +393,8 @@ async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_t
     assert [size for _, size in commits.store.writes] == [20] * 6
     assert len(commits.receipted_ids) == 20
     assert difference in told.fields("batch failed")[0]["error"]
-    assert recorder.snapshot().position_writes["inserted"] == 20
-    assert "postgres" not in recorder.snapshot().unready
+    assert journal.snapshot().position_writes["inserted"] == 20
+    assert "postgres" not in journal.snapshot().unready
 
 
 async def test_a_triggers_bug_for_one_vehicle_costs_nobody_else_a_row(

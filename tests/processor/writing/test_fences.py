@@ -15,7 +15,7 @@ from tests.support.commit_harness import unproven_of
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from telemetry._codec import Batch
     from tests.support.commit_harness import CommitHarness
 
@@ -92,7 +92,7 @@ async def test_rows_that_were_seen_and_did_not_survive_the_promotion_are_written
 
 @pytest.mark.parametrize("known", [10, 30])
 async def test_what_a_lost_session_has_seen_is_written_like_anything_else(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, batch: Batch, known: int
+    clock: MockClock, commits: CommitHarness, journal: Journal, batch: Batch, known: int
 ) -> None:
     await stored(commits, rows(known))
 
@@ -105,7 +105,7 @@ async def test_what_a_lost_session_has_seen_is_written_like_anything_else(
     assert ("staged", known) in commits.store.writes
     assert len(commits.receipted_ids) == 30
     assert {each.commit.session for each in commits.receipts} == {commits.store.connects}
-    counted = recorder.snapshot().position_writes
+    counted = journal.snapshot().position_writes
     assert (counted["inserted"], counted["duplicate"]) == (30 - known, known)
 
 

@@ -14,12 +14,12 @@ from tests.support.stores import rows_of
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.support.commit_harness import CommitHarness
 
 
 async def test_known_rows_are_not_written_and_their_records_are_receipted_as_duplicates(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     await commits.store.copy_staged(batch_of([position(1, 0), position(3, 0)]))
     commits.store.writes.clear()
@@ -29,7 +29,7 @@ async def test_known_rows_are_not_written_and_their_records_are_receipted_as_dup
     assert commits.store.writes == [("direct", 2)]
     assert commits.receipted_ids == ["1-0", "2-0", "3-0", "4-0", "5-0"]
     assert [(each.inserted, each.duplicates) for each in commits.receipts] == [(0, 3), (2, 0)]
-    assert recorder.snapshot().position_writes == {
+    assert journal.snapshot().position_writes == {
         "inserted": 2,
         "duplicate": 3,
         "discarded": 0,
@@ -76,7 +76,7 @@ async def test_keys_of_more_days_than_a_probe_is_worth_are_staged_unasked(
 
 @pytest.mark.parametrize("usable", [True, False])
 async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, *, usable: bool
+    clock: MockClock, commits: CommitHarness, journal: Journal, *, usable: bool
 ) -> None:
     batch = rows(20)
     await commits.store.copy_staged(rows(5))
@@ -87,7 +87,7 @@ async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
     )
     assert await commits.commit(batch, unproven_of(batch)) == []
     assert commits.store.writes == [("staged", 20)]
-    assert recorder.snapshot().position_writes == {
+    assert journal.snapshot().position_writes == {
         "inserted": 15,
         "duplicate": 5,
         "discarded": 0,
@@ -96,13 +96,13 @@ async def test_a_failed_probe_holds_nothing_up_for_staging_needs_none(
 
 
 async def test_a_row_that_a_peer_commits_behind_the_probe_is_a_lost_race_and_staged(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     batch = rows(20)
     commits.store.after_probe = lambda: commits.store.table.rows.update(rows_of(rows(3)))
     assert await commits.commit(batch, unproven_of(batch)) == []
     assert commits.store.writes == [("direct", 20), ("staged", 20)]
-    assert recorder.snapshot().position_writes == {
+    assert journal.snapshot().position_writes == {
         "inserted": 17,
         "duplicate": 3,
         "discarded": 0,

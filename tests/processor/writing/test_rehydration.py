@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from processor.edges.retrying import Dependency
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.processor.conftest import Told
 
 DAY_S = 86_400
@@ -44,13 +43,13 @@ class AskedStore(FakeStore):
 class Bench:
     """A writer's devices, at the noon of most positions."""
 
-    def __init__(self, postgres: Dependency, *others: Doors) -> None:
+    def __init__(self, journal: Journal, *others: Doors) -> None:
         self.store = AskedStore()
         self.states = DeviceStates(10_000)
         self.devices = KnownDevices(
             self.store,
             NewestPositions(self.states),
-            postgres=postgres,
+            journal=journal,
             others=others,
         )
 
@@ -98,13 +97,13 @@ def it_is_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bench(postgres: Dependency) -> Bench:
-    return Bench(postgres)
+def bench(journal: Journal) -> Bench:
+    return Bench(journal)
 
 
-def counts(recorder: Recorder) -> tuple[int, int, int]:
+def counts(journal: Journal) -> tuple[int, int, int]:
     """KnownDevices restored, empty, failed."""
-    found = recorder.snapshot().rehydrations
+    found = journal.snapshot().rehydrations
     return found["restored"], found["empty"], found["failed"]
 
 
@@ -131,13 +130,13 @@ async def test_all_cold_devices_are_asked_for_at_once_and_those_not_found_again_
 
 
 async def test_the_answer_is_remembered_of_devices_without_rows_too(
-    bench: Bench, recorder: Recorder
+    bench: Bench, journal: Journal
 ) -> None:
     await bench.store.copy_direct(rows(3, devices=3))
     assert await bench.take_in(rows(10, first_second=1)) == 0
     assert await bench.take_in(rows(10, first_second=2)) == 0
     assert len(bench.looks) == 2
-    assert counts(recorder) == (3, 7, 0)
+    assert counts(journal) == (3, 7, 0)
 
 
 async def test_a_batch_of_known_devices_asks_nothing(bench: Bench) -> None:
@@ -148,18 +147,18 @@ async def test_a_batch_of_known_devices_asks_nothing(bench: Bench) -> None:
 
 
 async def test_a_failure_leaves_devices_cold_and_is_counted_and_told(
-    bench: Bench, recorder: Recorder, told: Told
+    bench: Bench, journal: Journal, told: Told
 ) -> None:
     bench.fail_next()
     assert await bench.take_in(rows(10)) == 10
     assert len(bench.states.cold(rows(10))) == 10
-    assert counts(recorder) == (0, 0, 10)
+    assert counts(journal) == (0, 0, 10)
     [line] = told.fields("rehydration failed")
     assert (line["devices"], line["sqlstate"]) == (10, "57014")
 
 
 async def test_after_a_failure_devices_are_asked_for_again_but_not_on_every_batch(
-    clock: MockClock, bench: Bench, recorder: Recorder
+    clock: MockClock, bench: Bench, journal: Journal
 ) -> None:
     await bench.store.copy_direct(rows(10))
     bench.fail_next()
@@ -169,11 +168,11 @@ async def test_after_a_failure_devices_are_asked_for_again_but_not_on_every_batc
     assert len(bench.looks) == 1
     await trio.sleep(0.001)
     assert await bench.take_in(rows(10, first_second=3)) == 0
-    assert counts(recorder) == (10, 0, 10)
+    assert counts(journal) == (10, 0, 10)
 
 
 async def test_what_the_first_look_found_stays_when_the_second_fails(
-    bench: Bench, recorder: Recorder
+    bench: Bench, journal: Journal
 ) -> None:
     await bench.store.copy_direct(batch_of(position(device, 0) for device in range(3)))
 
@@ -188,11 +187,11 @@ async def test_what_the_first_look_found_stays_when_the_second_fails(
     bench.store.__class__ = Impatient
     batch = batch_of(position(device, 60) for device in range(5))
     assert await bench.take_in(batch) == 2
-    assert counts(recorder) == (3, 0, 2)
+    assert counts(journal) == (3, 0, 2)
 
 
 async def test_a_cancelled_look_leaves_devices_cold_and_the_next_one_warms_them(
-    clock: MockClock, bench: Bench, recorder: Recorder
+    clock: MockClock, bench: Bench, journal: Journal
 ) -> None:
     bench.store.table.answers = trio.Event()
     with trio.move_on_after(1) as scope:
@@ -201,7 +200,7 @@ async def test_a_cancelled_look_leaves_devices_cold_and_the_next_one_warms_them(
     assert len(bench.states.cold(rows(10))) == 10
     bench.store.table.answers.set()
     await bench.take_in(rows(10))
-    assert counts(recorder) == (0, 10, 0)
+    assert counts(journal) == (0, 10, 0)
 
 
 async def test_more_devices_than_one_look_takes_are_restored_by_later_batches(
@@ -219,16 +218,16 @@ async def test_more_devices_than_one_look_takes_are_restored_by_later_batches(
     assert [devices for devices, _ in bench.looks] == [8, 3, 3, 3]
 
 
-async def test_the_devices_in_memory_are_reported(bench: Bench, recorder: Recorder) -> None:
+async def test_the_devices_in_memory_are_reported(bench: Bench, journal: Journal) -> None:
     await bench.take_in(rows(10))
-    assert recorder.snapshot().device_state_size == 10
+    assert journal.snapshot().device_state_size == 10
 
 
 async def test_another_accumulator_is_restored_by_its_own_query_and_updated_with_every_batch(
-    postgres: Dependency,
+    journal: Journal,
 ) -> None:
     doors = Doors()
-    bench = Bench(postgres, doors)
+    bench = Bench(journal, doors)
     known = position(0, 0)["device_id"]
     bench.store.table.found_by[Doors.query] = {known: (known, True)}
     await bench.take_in(rows(2))
@@ -238,13 +237,11 @@ async def test_another_accumulator_is_restored_by_its_own_query_and_updated_with
     assert [query for query, *_ in bench.store.asked].count(Doors.query) == 2
 
 
-async def test_an_accumulator_that_cannot_be_restored_holds_up_no_other(
-    postgres: Dependency, recorder: Recorder
-) -> None:
+async def test_an_accumulator_that_cannot_be_restored_holds_up_no_other(journal: Journal) -> None:
     doors = Doors()
-    bench = Bench(postgres, doors)
+    bench = Bench(journal, doors)
     bench.fail_next()
     assert await bench.take_in(rows(10)) == 10
     assert len(doors.is_open) == 10
     assert NEWEST_POSITIONS in [query for query, *_ in bench.store.asked]
-    assert counts(recorder) == (0, 10, 10)
+    assert counts(journal) == (0, 10, 10)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from processor.edges.ports import Commit
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from tests.processor.conftest import Told
     from tests.support.commit_harness import CommitHarness
     from tests.support.fakes.rows import Key, Row
@@ -29,14 +29,14 @@ def sizes(commits: CommitHarness) -> list[int]:
 
 
 async def test_a_batch_that_the_server_never_bears_is_halved_behind_canaries_until_it_goes_through(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     commits.store.table.rows_max = 50
     assert await commits.commit(rows(400)) == []
     # Three in a row, then one a level; what goes through is tried larger once more.
     assert sizes(commits)[:6] == [400, 400, 400, 200, 100, 50]
     assert len(commits.receipted_ids) == 400
-    assert recorder.snapshot().position_writes["failed"] == 0
+    assert journal.snapshot().position_writes["failed"] == 0
     failures = [size for size in sizes(commits) if size > 50]
     assert commits.store.canaries == len(failures) - 2
 
@@ -57,7 +57,7 @@ async def test_the_size_that_went_through_is_kept_for_later_batches_and_grows_ag
 
 @pytest.mark.parametrize("sqlstate", [None, "57014", "53200", "53400", "57P01", "57P02", "08006"])
 async def test_what_a_smaller_batch_may_escape_is_halved_after_the_third_time(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder, sqlstate: str | None
+    clock: MockClock, commits: CommitHarness, journal: Journal, sqlstate: str | None
 ) -> None:
     usable = sqlstate is not None and sqlstate[:2] in {"57", "53"} and "P" not in sqlstate
     commits.store.failures += [
@@ -66,7 +66,7 @@ async def test_what_a_smaller_batch_may_escape_is_halved_after_the_third_time(
     assert await commits.commit(rows(16)) == []
     assert sizes(commits) == [16, 16, 16, 8, 8]
     assert commits.store.canaries == 1
-    assert recorder.snapshot().write_retries[sqlstate or "connection"] == 3
+    assert journal.snapshot().write_retries[sqlstate or "connection"] == 3
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ async def test_a_canary_waits_for_a_server_that_starts_again(
 
 
 async def test_a_row_that_ends_every_session_is_found_and_its_neighbours_are_committed(
-    clock: MockClock, commits: CommitHarness, recorder: Recorder
+    clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     commits.store.table.killers = {KILLER}
     [refusal] = await commits.commit(rows(64, devices=64))
@@ -165,8 +165,8 @@ async def test_a_row_that_ends_every_session_is_found_and_its_neighbours_are_com
     assert refusal.sqlstate == "57P01"
     assert len(commits.receipted_ids) == 63
     # Three in a row, one a level, and three alone right behind a canary.
-    assert recorder.snapshot().write_retries["57P01"] == 3 + 5 + 3
-    assert recorder.snapshot().position_writes["failed"] == 1
+    assert journal.snapshot().write_retries["57P01"] == 3 + 5 + 3
+    assert journal.snapshot().position_writes["failed"] == 1
 
 
 async def test_two_such_rows_are_found_both(clock: MockClock, commits: CommitHarness) -> None:

@@ -8,7 +8,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import Failure
 from processor.core.batching import Batching
-from processor.settling.failure_recorder import Verdicts
+from processor.settling.failure_recorder import FailureReport
 from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
@@ -22,8 +22,7 @@ from tests.support.stores import SpyStore, rows_of
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from processor.edges.retrying import Dependency
-    from processor.journal.statistics import Recorder
+    from processor.journal.journal import Journal
     from telemetry.chassis.backoff import Backoff
 
 LINGER_S = 0.005
@@ -33,13 +32,13 @@ ROWS_MAX = 100
 class Bench:
     """A writer between its two channels."""
 
-    def __init__(self, postgres: Dependency, backoff: Backoff) -> None:
+    def __init__(self, journal: Journal, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.turn = trio.Lock()
-        self.in_flight = InFlight(postgres.recorder)
+        self.in_flight = InFlight(journal)
         self.inlet, outlet = trio.open_memory_channel[Batch](50)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)
-        failures, self.failures = trio.open_memory_channel[Verdicts](50)
+        failures, self.failures = trio.open_memory_channel[FailureReport](50)
         self.states = DeviceStates(100)
         self.writer = Writer(
             self.store,
@@ -47,9 +46,9 @@ class Bench:
             Receipts(receipts, self.in_flight),
             failures,
             batching=Batching(rows_max=ROWS_MAX, linger_s=LINGER_S),
-            devices=KnownDevices(self.store, NewestPositions(self.states), postgres=postgres),
+            devices=KnownDevices(self.store, NewestPositions(self.states), journal=journal),
             turn=self.turn,
-            postgres=postgres,
+            journal=journal,
             backoff=backoff,
         )
 
@@ -69,8 +68,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(postgres: Dependency, backoff: Backoff) -> Bench:
-    return Bench(postgres, backoff)
+def bench(journal: Journal, backoff: Backoff) -> Bench:
+    return Bench(journal, backoff)
 
 
 def some(count: int, first_second: int) -> Batch:
@@ -153,7 +152,7 @@ async def test_a_closed_inlet_is_written_to_its_end_and_the_receipts_are_closed(
 
 
 async def test_device_states_are_updated_before_the_write(
-    clock: MockClock, bench: Bench, recorder: Recorder
+    clock: MockClock, bench: Bench, journal: Journal
 ) -> None:
     device = position(1, 0)["device_id"]
     seen: list[int] = []
@@ -168,11 +167,11 @@ async def test_device_states_are_updated_before_the_write(
     bench.inlet.close()
     await bench.writer.run()
     assert seen == [2]
-    assert recorder.snapshot().device_state_size == 1
+    assert journal.snapshot().device_state_size == 1
 
 
 async def test_refused_records_are_sent_to_be_recorded_and_their_neighbours_receipted(
-    clock: MockClock, bench: Bench, recorder: Recorder
+    clock: MockClock, bench: Bench, journal: Journal
 ) -> None:
     bench.store.speed_max = 200
     bench.put(batch_of([position(1, 0), position(2, 0, speed=250), position(3, 0)]))
@@ -186,7 +185,7 @@ async def test_refused_records_are_sent_to_be_recorded_and_their_neighbours_rece
     )
     receipted = [each async for receipt in bench.receipts for each in receipt.batch.entry_ids]
     assert sorted(receipted) == ["1-0", "3-0"]
-    assert recorder.snapshot().position_writes["failed"] == 1
+    assert journal.snapshot().position_writes["failed"] == 1
 
 
 async def test_a_cancelled_writer_closes_all_of_its_channels(
@@ -205,7 +204,7 @@ async def test_a_cancelled_writer_closes_all_of_its_channels(
 
 
 async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
-    clock: MockClock, nursery: trio.Nursery, bench: Bench, recorder: Recorder
+    clock: MockClock, nursery: trio.Nursery, bench: Bench, journal: Journal
 ) -> None:
     bench.store.table.reachable = False
     for hour in range(5):
@@ -214,14 +213,14 @@ async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
 
     async def mend() -> None:
         await trio.sleep(600)
-        assert "refused" in recorder.snapshot().unready["postgres"]
+        assert "refused" in journal.snapshot().unready["postgres"]
         bench.store.table.reachable = True
 
     nursery.start_soon(mend)
     await bench.writer.run()
     assert len(bench.store.table.rows) == 150
     assert [failures async for failures in bench.failures] == []
-    assert recorder.snapshot().position_writes == {
+    assert journal.snapshot().position_writes == {
         "inserted": 150,
         "duplicate": 0,
         "discarded": 0,

@@ -1,12 +1,15 @@
-"""The pauses between tries."""
+"""The pauses between tries, and the counting of them."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
-from telemetry.chassis.backoff import Backoff
+from telemetry.chassis import backoff as backoff_module
+from telemetry.chassis import clocks
+from telemetry.chassis.backoff import Backoff, Retries
 
 durations = st.integers(min_value=1, max_value=86_400_000)
 failures = st.integers(min_value=1, max_value=10**9)
@@ -65,3 +68,68 @@ def test_a_single_try_is_never_repeated() -> None:
 def test_a_pause_without_a_failure_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="a pause follows a failure, there were 0"):
         Backoff(base_ms=100, max_ms=5000).pause_ms(0, lambda: 0.5)
+
+
+@pytest.fixture
+def clock() -> MockClock:
+    """Virtual time: pauses take none."""
+    return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture
+def whole_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pause takes its whole bound."""
+    monkeypatch.setattr(backoff_module, "random", lambda: 1.0)
+
+
+async def paused_s(retries: Retries, *, fixed_ms: int | None = None) -> float:
+    """How long it paused, which is what it reports."""
+    began = clocks.elapsing_s()
+    reported: list[int] = []
+    assert await retries.pause(reported.append, fixed_ms=fixed_ms)
+    seconds = clocks.elapsing_s() - began
+    assert reported == [pytest.approx(seconds * 1000, abs=0.5)]
+    return seconds
+
+
+@pytest.mark.usefixtures("whole_pauses")
+async def test_each_failure_is_reported_with_its_pause_which_grows(clock: MockClock) -> None:
+    retries = Retries(Backoff(base_ms=100, max_ms=400))
+    assert [await paused_s(retries) for _ in range(4)] == pytest.approx([0.1, 0.2, 0.4, 0.4])
+    assert retries.failures == 4
+
+
+@pytest.mark.usefixtures("whole_pauses")
+async def test_the_first_failure_may_cost_no_pause(clock: MockClock) -> None:
+    retries = Retries(Backoff(base_ms=100, max_ms=400), first_at_once=True)
+    assert [await paused_s(retries) for _ in range(3)] == pytest.approx([0, 0.1, 0.2])
+
+
+@pytest.mark.usefixtures("whole_pauses")
+async def test_after_a_success_the_count_begins_again(clock: MockClock) -> None:
+    retries = Retries(Backoff(base_ms=100, max_ms=400))
+    await paused_s(retries)
+    await paused_s(retries)
+    retries.reset()
+    assert await paused_s(retries) == pytest.approx(0.1)
+    retries.reset(2)
+    assert await paused_s(retries) == pytest.approx(0.4)
+
+
+@pytest.mark.usefixtures("whole_pauses")
+async def test_a_fixed_pause_counts_as_a_failure_like_any_other(clock: MockClock) -> None:
+    retries = Retries(Backoff(base_ms=100, max_ms=400))
+    assert await paused_s(retries, fixed_ms=1_000) == pytest.approx(1)
+    assert await paused_s(retries) == pytest.approx(0.2)
+
+
+async def test_when_no_try_is_left_there_is_neither_a_report_nor_a_pause(
+    clock: MockClock,
+) -> None:
+    retries = Retries(Backoff(base_ms=100, max_ms=400, attempts_max=2))
+    reported: list[int] = []
+    assert await retries.pause(reported.append)
+    began = clocks.elapsing_s()
+    assert not await retries.pause(reported.append)
+    assert len(reported) == 1
+    assert clocks.elapsing_s() == began

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from telemetry.chassis.logs import BoundedOutput, configure, recent_lines
-from telemetry.chassis.logs.recent import LINE_BYTES_MAX, LINES_MAX
+from telemetry.chassis.logs.log import RECENT_LINE_BYTES_MAX, RECENT_LINES_MAX
 
 if TYPE_CHECKING:
     from tests.support.log_pipe import Pipe
@@ -128,6 +128,15 @@ def test_libraries_come_out_in_the_same_form_from_warn_upwards(pipe: Pipe) -> No
     assert "ValueError: invalid literal" in line["tree"]
 
 
+@pytest.mark.parametrize(("level", "heard"), [("debug", 1), ("info", 0)])
+def test_lines_of_the_chassis_obey_the_level_of_the_service(
+    pipe: Pipe, level: str, heard: int
+) -> None:
+    pipe.log(level)
+    logging.getLogger("telemetry.chassis.http").debug("a client left")
+    assert len(pipe.lines()) == heard
+
+
 def test_a_librarys_bad_format_string_does_not_raise(pipe: Pipe) -> None:
     pipe.log()
     logging.getLogger("some.package").warning("%d", "x")
@@ -164,7 +173,9 @@ def test_a_pretty_line_shows_control_characters_as_escapes(pipe: Pipe) -> None:
 def test_configuring_again_replaces_the_first_output(pipe: Pipe) -> None:
     pipe.log()
     output = BoundedOutput(pipe.write_fd)
-    configure(level="info", form="json", instance_id="i-2", output=output).info("once")
+    configure(
+        service="processor", level="info", form="json", instance_id="i-2", output=output
+    ).info("once")
     assert [line["instance_id"] for line in pipe.lines()] == ["i-2"]
 
 
@@ -179,7 +190,7 @@ def test_a_reader_that_has_gone_does_not_stop_the_service(pipe: Pipe) -> None:
 def test_a_standard_output_that_takes_nothing_does_not_stop_the_service(redirection: str) -> None:
     program = (
         "import sys; from telemetry.chassis.logs import configure; "
-        "log = configure(level='info', form='json', instance_id='i'); "
+        "log = configure(service='processor', level='info', form='json', instance_id='i'); "
         "log.info('x'); log.info('y'); sys.exit(7)"
     )
     shell = f'exec "$0" -c "$1" {redirection}'
@@ -189,7 +200,7 @@ def test_a_standard_output_that_takes_nothing_does_not_stop_the_service(redirect
     assert (done.returncode, done.stderr) == (7, b"")
 
 
-def test_a_reader_that_is_stuck_costs_lines_but_no_time_and_is_told_how_many(
+def test_a_reader_that_is_stuck_costs_lines_but_no_time_and_then_reads_how_many(
     pipe: Pipe,
 ) -> None:
     os.set_blocking(pipe.write_fd, True)  # As standard output is: a plain write would block.
@@ -224,7 +235,7 @@ def test_a_line_longer_than_a_pipe_arrives_whole_once_there_is_room(pipe: Pipe) 
 def test_the_last_lines_are_kept_as_they_were_written(pipe: Pipe) -> None:
     log = pipe.log("info")
     log.debug("not written")
-    for n in range(LINES_MAX + 1):
+    for n in range(RECENT_LINES_MAX + 1):
         log.info("x", n=n)
     assert recent_lines() == pipe.lines()[1:]
 
@@ -236,6 +247,6 @@ def test_last_lines_of_the_pretty_form_are_text(pipe: Pipe) -> None:
 
 
 def test_a_long_line_is_kept_up_to_a_word(pipe: Pipe) -> None:
-    pipe.log(form="pretty").info("y " + "x" * LINE_BYTES_MAX)
+    pipe.log(form="pretty").info("y " + "x" * RECENT_LINE_BYTES_MAX)
     (line,) = recent_lines()
     assert str(line).endswith("y")

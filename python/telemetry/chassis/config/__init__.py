@@ -1,1 +1,1 @@
-"""Environment variables: read once, at the start, every fault named in one message; secrets are never shown."""
+"""The means of any service to read its settings: a dataclass in which each field is a variable with its parser."""

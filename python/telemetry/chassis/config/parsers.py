@@ -1,4 +1,4 @@
-"""Turns the text of one environment variable into a value, or says what would be accepted."""
+"""Turn the text of one environment variable into a value, or say what would be accepted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DECIMAL = re.compile(r"[0-9]{1,19}")
 
 
 class Unacceptable(ValueError):
-    """The value is not accepted; the message goes on after the value: `is ...; accepted: ...`."""
+    """The value is not accepted. The message continues a sentence that begins with it: `is ...; accepted: ...`."""
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:

@@ -1,4 +1,4 @@
-"""Where Redis is: the URL taken apart far enough that a bad one is found at the start."""
+"""The address of Redis: its URL, taken apart far enough that a bad one is found at the start."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class RedisTls:
 
 @dataclass(frozen=True, slots=True)
 class RedisTarget:
-    """A Redis server, and as whom to talk to it."""
+    """A Redis server, and the user to log in as."""
 
     host: str
     port: int
     path: str | None
-    """Of a Unix socket; then host and port mean nothing."""
+    """Of a Unix socket; host and port do not count then."""
     db: int
     username: str | None
     password: str | None = field(repr=False)
@@ -57,9 +57,14 @@ class RedisTarget:
         """Host and port, or the path, for messages."""
         return self.path or f"{self.host}:{self.port}"
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The password, which must not be shown."""
+        return (self.password or "",)
+
 
 def redis_target(raw: str) -> RedisTarget:
-    """Take a Redis URL apart as the `redis` package does, without its silence about what it ignores."""
+    """Take a Redis URL apart as the `redis` package does, but refuse what that package silently ignores."""
     parts = split_url(raw, ("redis", "rediss", "unix"), REDIS_ACCEPTED)
     options = _redis_options(raw)
     _refuse_what_redis_ignores(parts, options)

@@ -1,8 +1,9 @@
-"""What must not be shown: secrets, in every spelling in which they may turn up."""
+"""Finds the secrets of a configuration and hides them in texts, in every spelling in which they may turn up."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from telemetry.chassis.config.urls import HIDDEN, PARAMETERS_SHOWN
@@ -10,8 +11,29 @@ from telemetry.chassis.config.urls import HIDDEN, PARAMETERS_SHOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from _typeshed import DataclassInstance
+
 # A shorter secret protects nothing, and would be found inside every other word.
 SECRET_CHARACTERS_MIN = 4
+
+
+@runtime_checkable
+class HoldsSecrets(Protocol):
+    """The value of a variable of which a part is secret."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """That part, or those parts, as they are; empty texts do not count."""
+
+
+def secrets_of(settings: DataclassInstance) -> tuple[str, ...]:
+    """The secrets in the fields that are marked `secret`, in every spelling, the longest first."""
+    found: list[str] = []
+    for each in fields(settings):
+        if each.metadata.get("secret"):
+            value = getattr(settings, each.name)
+            found += value.secrets if isinstance(value, HoldsSecrets) else (str(value),)
+    return spellings(found)
 
 
 def secrets_in_url(url: str) -> tuple[str, ...]:
@@ -33,7 +55,7 @@ def spellings(secrets: Iterable[str]) -> tuple[str, ...]:
 
 
 def hide(text: str, secrets: tuple[str, ...]) -> str:
-    """The text with `***` in the place of each secret; `secrets` as `spellings` gave them."""
+    """The text with `***` in the place of each secret; `secrets` as `secrets_of` returned them."""
     for each in secrets:
         text = text.replace(each, HIDDEN)
     return text

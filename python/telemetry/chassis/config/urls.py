@@ -10,7 +10,7 @@ from telemetry.chassis.config.parsers import Unacceptable
 HIDDEN = "***"
 ENCODE = "percent-encode special characters in user and password"
 
-# What is shown is listed, not what is hidden: a misspelt `pasword=` must not leak either.
+# A list of what is shown, not of what is hidden: a misspelt `pasword=` must not leak either.
 PARAMETERS_SHOWN = frozenset(
     {
         "application_name",
@@ -37,7 +37,7 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{0,15})://")
 
 
 def redact_url(url: str) -> str:
-    """The URL with passwords hidden; of what cannot be taken apart safely, the scheme alone.
+    """The URL with passwords hidden; only its scheme, if it cannot be taken apart safely.
 
     A lone name before the `@` is hidden too: it may be a password whose colon was forgotten.
     """
@@ -76,7 +76,7 @@ def _parameters(query: str) -> list[str]:
 
 
 def split_url(raw: str, schemes: tuple[str, ...], accepted: str) -> SplitResult:
-    """Take a URL of one of the schemes apart. Raises Unacceptable, whose text shows nothing of it."""
+    """Take a URL of one of the schemes apart. Raises Unacceptable, whose text quotes nothing of it."""
     if not raw.startswith(tuple(f"{scheme}://" for scheme in schemes)) or not raw.isprintable():
         raise Unacceptable(f"is not such a URL; {accepted}")
     try:

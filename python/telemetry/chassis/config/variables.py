@@ -1,4 +1,4 @@
-"""Reads a dataclass from the environment, one variable a field, and gathers every fault before it complains."""
+"""Reads a dataclass from the environment, a variable for each field, and reports every fault in one message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUE_SHOWN_CHARACTERS_MAX = 80
 
 @dataclass(frozen=True)
 class Relation:
-    """What must hold between fields; the fault is reported under `variable`.
+    """A condition on several fields; if it does not hold, the fault is reported under `variable`.
 
     `holds` and `fault` raise KeyError when a field that they look at is bad itself.
     """
@@ -44,10 +44,10 @@ def variable(
     derive: Derive | None = None,
     secret: bool = False,
 ) -> T:
-    """A dataclass field that is read from the environment; required when it has neither default.
+    """A dataclass field that is read from the environment. It is required if it has neither default.
 
-    `parse` raises Unacceptable; a `secret` value is redacted as a URL in the complaint. The declared
-    result is the field's type, so that type checkers hold the field to its parser.
+    `parse` raises Unacceptable. A `secret` value is redacted as a URL in the message of a fault. The declared
+    result is the field's type, so that type checkers compare the field with its parser.
     """
     metadata = {"parse": parse, "default": default, "derive": derive, "secret": secret}
     return cast("T", field(metadata=metadata))
@@ -56,14 +56,14 @@ def variable(
 def load(
     settings: type[Settings], environ: Mapping[str, str], relations: tuple[Relation, ...] = ()
 ) -> Settings:
-    """Read every field of `settings`. Raises ConfigError that names every fault at once."""
+    """Read every field of `settings`. Raises ConfigError, which names every fault."""
     known: dict[str, Any] = {}
     faults: list[str] = []
     for each in fields(settings):
         name = each.name.upper()
         try:
             raw = environ.get(name) or _default(each, known, environ)
-        except KeyError:  # The default hangs on a bad variable, which is reported already.
+        except KeyError:  # The default depends on a bad variable, which is reported already.
             continue
         if raw is None:
             faults.append(f"{name}: is not set; it is required")

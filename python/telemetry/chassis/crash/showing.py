@@ -1,32 +1,98 @@
-"""A dump as text for a person: what happened, where, what was in flight, what to do."""
+"""Reads a dump back and shows it to a person: what happened, where, and what to do."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from telemetry.chassis.crash.advice import advice
+from telemetry.chassis.crash import DUMP_BYTES_MAX, format_of
+from telemetry.chassis.errors import TelemetryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOG_LINES_SHOWN = 15
-ENTRIES_SHOWN = 10
 # Installed, or in a checkout; a virtual environment may be called `processor` as well.
-OWN_FILE = re.compile(r"/(?:site-packages|python)/processor/")
+OWN_FILE = re.compile(r"/(?:site-packages|python)/(?:telemetry|processor|ingestion)/")
+
+REMEDIES = {
+    "PanicException": "The codec met bytes that it should have refused: keep the entries in flight "
+    "(XRANGE <stream> <id> <id>), and report the crash with them and this dump.",
+    "[Errno 24]": "The limit of open files was reached: raise it (ulimit -n), and report what held them.",
+    "[Errno 28]": "A disk is full: make room on the host.",
+}
+"""From a word in the tree of exceptions to what helps, whatever the service."""
+OTHERWISE = "This is a fault of the program: report it with this dump."
 
 Sections: TypeAlias = Mapping[str, Any]
 
 
-def as_text(sections: Sections) -> str:
-    """The whole text; a section that is not as it should be is shown as it is."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the text."""
+
+    title: str
+    section: str
+    """The section that is shown raw if the lines cannot be made."""
+    lines: Callable[[Sections], Iterator[str]]
+
+
+class NotADump(TelemetryError):
+    """The file was read, but is no whole dump of this form; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A dump as it lies on the disk, and its sections."""
+
+    text: str
+    sections: Sections
+
+
+def read_dump(path: Path, service: str) -> Dump:
+    """Read a dump of the service. Raises NotADump, and OSError when the file cannot be read."""
+    with path.open("rb") as file:
+        data = file.read(DUMP_BYTES_MAX + 1)
+    if len(data) > DUMP_BYTES_MAX:
+        raise NotADump(f"is larger than a panic dump can be, {DUMP_BYTES_MAX} bytes")
+    try:
+        text = data.decode("ascii")
+        sections = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotADump("is damaged, or no panic dump: it is not a whole JSON document") from None
+    form, known = (
+        (sections.get("format") if isinstance(sections, dict) else None),
+        format_of(service),
+    )
+    if not isinstance(form, str) or not form.startswith(f"{service}-panic/"):
+        raise NotADump("is no panic dump: it is JSON of another kind")
+    if form != known:
+        raise NotADump(
+            f"was written by another version of {service} ({form[:40]!r}, this one reads {known!r}): "
+            f"use that version's `{service} panic show`"
+        )
+    return Dump(text, sections)
+
+
+def as_text(sections: Sections, parts: tuple[Part, ...]) -> str:
+    """The whole text; a section that is not as it should be is shown raw."""
     shown = [f"{sections.get('instance_id')} crashed at {sections.get('time')}\n"]
-    for title, name, render in PARTS:
+    for part in parts:
         try:
-            lines = list(render(sections))
+            lines = list(part.lines(sections))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-            lines = [json.dumps(sections.get(name), indent=2)]
-        shown.append("\n".join([title, *(_indented(line) for line in lines), ""]))
+            lines = [json.dumps(sections.get(part.section), indent=2)]
+        shown.append("\n".join([part.title, *(_indented(line) for line in lines), ""]))
     return _visible("\n".join(shown))
+
+
+def remedy_for(sections: Sections, remedies: Mapping[str, str]) -> str:
+    """What helps: the first remedy whose word is in the tree of exceptions."""
+    tree = str(sections["tree"])
+    return next((remedy for word, remedy in remedies.items() if word in tree), OTHERWISE)
 
 
 def _what_happened(sections: Sections) -> Iterator[str]:
@@ -53,28 +119,6 @@ def _place(frames: list[dict[str, Any]]) -> str:
     return f"{file}:{frame['line']} {frame['function']}"
 
 
-def _in_flight(sections: Sections) -> Iterator[str]:
-    flying = sections["in_flight"]
-    yield f"{flying['entries']} entries"
-    oldest = list(flying["oldest"].items())
-    for entry_id, held_ms in oldest[:ENTRIES_SHOWN]:
-        yield f"{entry_id}  held for {held_ms} ms or more"
-    if len(oldest) > ENTRIES_SHOWN:
-        yield f"and more: --json has {len(oldest)} of them"
-
-
-def _counts(sections: Sections) -> Iterator[str]:
-    statistics = sections["statistics"]
-    yield f"phase {statistics['phase']}, entries read {statistics['records_read']}, acks {statistics['acks']}"
-    for name, state in statistics["dependencies"].items():
-        yield f"{name}: {'ready' if state['ready'] else state['reason']}"
-    yield f"ledger: {json.dumps(sections['ledger'])}"
-
-
-def _what_to_do(sections: Sections) -> Iterator[str]:
-    yield from advice(sections).splitlines()
-
-
 def _log(sections: Sections) -> Iterator[str]:
     for line in sections["log"][-LOG_LINES_SHOWN:]:
         yield line if isinstance(line, str) else f"{line['time']} {line['level']:5} {line['msg']}"
@@ -84,16 +128,10 @@ def _versions(sections: Sections) -> Iterator[str]:
     yield from (f"{name} {version}" for name, version in sections["versions"].items())
 
 
-PARTS: tuple[tuple[str, str, Callable[[Sections], Iterator[str]]], ...] = (
-    ("What happened", "exceptions", _what_happened),
-    ("Where the tasks stood", "tasks", _where),
-    ("What was in flight", "in_flight", _in_flight),
-    ("How the service stood", "statistics", _counts),
-    ("What to do", "configuration", _what_to_do),
-    ("Last log lines", "log", _log),
-    ("Versions", "versions", _versions),
-)
-"""Title, the section that is shown raw if need be, and how it is shown."""
+WHAT_HAPPENED = Part("What happened", "exceptions", _what_happened)
+WHERE_THE_TASKS_STOOD = Part("Where the tasks stood", "tasks", _where)
+LAST_LOG_LINES = Part("Last log lines", "log", _log)
+VERSIONS = Part("Versions", "versions", _versions)
 
 
 def _indented(text: str) -> str:
@@ -101,7 +139,7 @@ def _indented(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """Control characters as escapes: what a log line holds must not move the reader's cursor."""
+    """Control characters as escapes: a log line must not move the reader's cursor."""
     return "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
         for each in text

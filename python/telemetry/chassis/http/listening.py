@@ -1,4 +1,4 @@
-"""Opens what the endpoints listen on: one address, or every one of the machine."""
+"""Opens the listeners of the endpoints: on one address, or on every address of the machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EVERY_IPV6: Final = "::"
 
 
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
-    """Listen on an address; `::` means IPv4 as well, as elsewhere; port 0 takes a free one.
+    """Listen on an address. `::` includes IPv4, as it does elsewhere; port 0 takes a free port.
 
-    Raises ConfigError when the address is taken, not this machine's or not allowed.
+    Raises ConfigError if the address is in use, not allowed, or not one of this machine.
     """
     try:
         if host == EVERY_IPV6:
@@ -30,13 +30,13 @@ async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
 
 
 def address_of(listener: trio.SocketListener) -> str:
-    """Host and port that it listens on, as a URL has them."""
+    """The host and port of a listener, as in a URL."""
     host, port, *_ = listener.socket.getsockname()
     return _joined(host, port)
 
 
 async def _listen_on_both_families(port: int) -> trio.SocketListener:
-    """Trio's own listeners take IPv6 for IPv6 alone."""
+    """Trio's own listeners take `::` for IPv6 alone."""
     if not socket.has_dualstack_ipv6():
         raise ConfigError(
             f"METRICS_HOST: cannot listen on {EVERY_IPV6}: this machine has no IPv6; "

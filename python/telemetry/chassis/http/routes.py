@@ -1,4 +1,4 @@
-"""What each request is answered with: a pure function of method, path and statistics."""
+"""The answer to each request: a function of method, path and what the service shows."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from processor.journal.exposition import CONTENT_TYPE, metrics_text
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from processor.journal.statistics import Statistics
+    from telemetry.chassis.health import Health
 
 METHODS = ("GET", "HEAD")
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus' text form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a service shows: each is called for a request, on the event loop's thread, and must not wait."""
+
+    metrics: Callable[[], bytes]
+    """All metrics in Prometheus' text form."""
+    health: Callable[[], Health]
+    """Phase and dependencies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Status, type and body; further headers as pairs."""
+    """Status, content type, body, and further headers as pairs."""
 
     status: int
     content_type: str
@@ -26,7 +36,7 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def respond(method: str, target: str, statistics: Statistics) -> Response:
+def respond(method: str, target: str, sources: Sources) -> Response:
     """Answer one request; a query in the target is ignored."""
     path = target.partition("?")[0]
     route = _ROUTES.get(path)
@@ -35,7 +45,7 @@ def respond(method: str, target: str, statistics: Statistics) -> Response:
     if method not in METHODS:
         allow = ", ".join(METHODS)
         return _json(405, {"error": f"only {allow}"}, (("allow", allow),))
-    return route(statistics)
+    return route(sources)
 
 
 def problem(status: int, error: str) -> Response:
@@ -43,21 +53,22 @@ def problem(status: int, error: str) -> Response:
     return _json(status, {"error": error})
 
 
-def _metrics(statistics: Statistics) -> Response:
-    return Response(200, CONTENT_TYPE, metrics_text(statistics))
+def _metrics(sources: Sources) -> Response:
+    return Response(200, METRICS_TYPE, sources.metrics())
 
 
-def _healthz(statistics: Statistics) -> Response:
-    """An answer at all says that the event loop turns."""
-    return _json(200, {"status": "alive", "phase": statistics.phase.value})
+def _healthz(sources: Sources) -> Response:
+    """Any answer shows that the event loop runs."""
+    return _json(200, {"status": "alive", "phase": sources.health().phase.value})
 
 
-def _readyz(statistics: Statistics) -> Response:
-    reasons = dict(statistics.unready)
+def _readyz(sources: Sources) -> Response:
+    health = sources.health()
+    reasons = dict(health.unready)
     state = {
         "status": "not ready" if reasons else "ready",
-        "phase": statistics.phase.value,
-        "dependencies": {name: it.ready for name, it in statistics.dependencies.items()},
+        "phase": health.phase.value,
+        "dependencies": {name: it.ready for name, it in health.dependencies.items()},
         "reasons": reasons,
     }
     return _json(503 if reasons else 200, state)
@@ -69,7 +80,7 @@ def _json(
     return Response(status, "application/json", json.dumps(value).encode() + b"\n", headers)
 
 
-_ROUTES: dict[str, Callable[[Statistics], Response]] = {
+_ROUTES: dict[str, Callable[[Sources], Response]] = {
     "/metrics": _metrics,
     "/healthz": _healthz,
     "/readyz": _readyz,

@@ -1,4 +1,4 @@
-"""Serves the endpoints over h11 and Trio, one request a connection, and never disturbs the service."""
+"""Serves the endpoints over h11 and Trio, one request per connection, and never disturbs the service."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ import trio
 from telemetry.chassis.http.routes import METHODS, Response, problem, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from processor.journal.statistics import Statistics
+    from telemetry.chassis.http.routes import Sources
 
 # A scraper sends a few hundred bytes; proxies commonly stop at 8 KiB of headers.
 REQUEST_BYTES_MAX = 8 * 1024
 RECEIVE_BYTES = 4 * 1024
-# For the whole connection: a client that is slower learns nothing about a service that is up.
+# For the whole connection: scrapers and probes on the way to a running service take milliseconds.
 CONNECTION_SECONDS_MAX = 5.0
-# A handful of scrapers and probes; what is beyond is closed at once, so that files stay for the servers.
+# Enough for scrapers and probes. Further connections are closed at once, which leaves file descriptors to Redis
+# and PostgreSQL.
 CONNECTIONS_MAX = 32
-# A refused body is read this far before closing: a reset would take the answer away from the client.
+# A refused body is read this far before closing: a reset could discard the answer on its way to the client.
 DISCARD_BYTES_MAX = 64 * 1024
 
-_logger = logging.getLogger("processor.http")
+_logger = logging.getLogger(__name__)
 
 
 async def serve(
     listeners: Sequence[trio.SocketListener],
-    snapshot: Callable[[], Statistics],
+    sources: Sources,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
     """Answer requests until cancelled.
 
-    Owns the listeners and every connection. When it is cancelled, clients see their connections
-    closed and nothing else is lost. Raises only what the listeners raise, a lack of file
-    descriptors not included: Trio waits for that to pass.
+    Owns the listeners and every connection. Stops only when cancelled. Cancelled, it closes its
+    connections, and nothing else is lost. Raises only the listeners' errors, except for a lack of file
+    descriptors, which Trio waits out.
     """
     connections = 0
 
@@ -51,7 +52,7 @@ async def serve(
         connections += 1
         try:
             with trio.move_on_after(CONNECTION_SECONDS_MAX):
-                await _answer(stream, snapshot)
+                await _answer(stream, sources)
         except trio.BrokenResourceError:
             _logger.debug("the client closed its connection early")
         finally:
@@ -64,8 +65,8 @@ async def serve(
     raise AssertionError("serve_listeners does not return")
 
 
-async def _answer(stream: trio.SocketStream, snapshot: Callable[[], Statistics]) -> None:
-    """Read one request, answer it, and see the client off."""
+async def _answer(stream: trio.SocketStream, sources: Sources) -> None:
+    """Read one request, answer it, and close in order."""
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_BYTES_MAX)
     method = METHODS[0]
     try:
@@ -73,7 +74,7 @@ async def _answer(stream: trio.SocketStream, snapshot: Callable[[], Statistics])
         if request is None:
             return
         method = request.method.decode("ascii")
-        response = _respond_safely(method, request.target.decode("ascii"), snapshot)
+        response = _respond_safely(method, request.target.decode("ascii"), sources)
     except h11.RemoteProtocolError as error:
         response = problem(error.error_status_hint, str(error))
     await stream.send_all(_serialise(http, method, response))
@@ -82,7 +83,7 @@ async def _answer(stream: trio.SocketStream, snapshot: Callable[[], Statistics])
 
 
 async def _receive_request(stream: trio.SocketStream, http: h11.Connection) -> h11.Request | None:
-    """The request's head; None when the client closed without sending one."""
+    """The head of the request; None if the client closed without sending one."""
     while True:
         event = http.next_event()
         if isinstance(event, h11.Request):
@@ -92,9 +93,9 @@ async def _receive_request(stream: trio.SocketStream, http: h11.Connection) -> h
         http.receive_data(await stream.receive_some(RECEIVE_BYTES))
 
 
-def _respond_safely(method: str, target: str, snapshot: Callable[[], Statistics]) -> Response:
+def _respond_safely(method: str, target: str, sources: Sources) -> Response:
     try:
-        return respond(method, target, snapshot())
+        return respond(method, target, sources)
     except Exception:  # a fault in reporting must not stop what is reported on
         _logger.exception("%s %s could not be answered", method, target)
         return problem(500, "see the log")
@@ -117,7 +118,7 @@ def _serialise(http: h11.Connection, method: str, response: Response) -> bytes:
 
 
 async def _discard(stream: trio.SocketStream) -> None:
-    """Read what the client still sends, up to a limit."""
+    """Read the rest of what the client sends, up to a limit."""
     left = DISCARD_BYTES_MAX
     while left > 0:
         data = await stream.receive_some(RECEIVE_BYTES)

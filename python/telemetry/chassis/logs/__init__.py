@@ -1,7 +1,7 @@
-"""The service's log: one event a line on standard output, as JSON or for people.
+"""The service's log on standard output: each line is one event, as JSON or as text for people.
 
-To log never waits for long and never raises: a reader that is stuck costs lines, not the service. What lines there are
-stands in `processor.journal.events`.
+Logging never waits for long and never raises: a reader that is stuck costs lines, not the service. The lines themselves
+are in each service's journal.
 """
 
 from telemetry.chassis.logs.log import Log, configure, recent_lines

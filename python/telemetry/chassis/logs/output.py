@@ -1,4 +1,4 @@
-"""Writes lines to a file descriptor without ever holding up the event loop for long."""
+"""Writes lines to a file descriptor, and never holds up the event loop for long."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import sys
 
 # A pipe that polls as writable takes this much at once (POSIX: PIPE_BUF; 4096 on Linux).
 CHUNK_BYTES = select.PIPE_BUF
-# What a reader that is merely slow may cost; after that lines are dropped until it reads again.
+# How long a slow reader is waited for; after that, lines are dropped until it reads again.
 PATIENCE_MS = 20
 
 
 def standard_output() -> int:
-    """The descriptor of standard output; the null device in its place if the process was started without one."""
+    """The descriptor of standard output, or of the null device if the process was started without one."""
     if sys.stdout is None:
         return os.open(os.devnull, os.O_WRONLY)
     return sys.stdout.fileno()
 
 
 class BoundedOutput:
-    """Lines in order, each whole or not at all; a reader that is stuck or gone costs lines, never the service.
+    """Lines in order, each whole or not at all. A stuck or absent reader costs lines, never the service.
 
     Not thread-safe: logging handlers are called under their lock.
     """
@@ -36,7 +36,7 @@ class BoundedOutput:
     def write(self, line: bytes) -> int:
         """Write one line that ends in a line feed, or count it as lost.
 
-        Returns how many lines were lost since the last one that was accepted; 0 while lines get lost.
+        Returns how many lines were lost before this one was accepted; 0 if it is lost itself.
         """
         try:
             accepted = self._push(self._rest)
@@ -51,7 +51,7 @@ class BoundedOutput:
         return lost
 
     def _push(self, data: bytes) -> bool:
-        """Write what the reader takes in time; the rest is kept for the next call. True when nothing is left."""
+        """Write as much as the reader takes in time; keep the rest for the next call. True if nothing is left."""
         self._rest = data
         while self._rest:
             if not self._poll.poll(0 if self._stuck else PATIENCE_MS):

@@ -1,4 +1,4 @@
-"""Turns a log record into one line of bytes: contract section 7's JSON object, or text for people."""
+"""Turns a log record into one line of bytes: the JSON object of contract section 7, or text for people."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class JsonRenderer:
             "msg": record.getMessage(),
         }
         for name, value in _fields(record).items():
-            # A field that bears the name of a leading one must not replace it.
+            # A field with the name of a leading one must not replace it.
             line[f"{name}_" if name in line else name] = value
         return _dumps(line) + b"\n"
 
@@ -53,7 +53,7 @@ class PrettyRenderer:
     """Time of day, level, message, and the fields that the message does not show already."""
 
     def __call__(self, record: logging.LogRecord) -> bytes:
-        """One line, and below it the trace where there is one."""
+        """One line, and the trace below it, if there is one."""
         fields = dict(_fields(record))
         tree = fields.pop("tree", None)
         msg = record.getMessage()
@@ -65,14 +65,14 @@ class PrettyRenderer:
 
 
 def _one_line(text: str) -> str:
-    """Control characters as escapes: what an entry holds must not move the reader's cursor."""
+    """Control characters as escapes: the content of an entry must not move the reader's cursor."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, object]:
-    """The event's own fields; of a library's record, who wrote it and its traceback."""
+    """The event's own fields; for a library's record, its logger and its traceback."""
     fields: Mapping[str, object] | None = getattr(record, "fields", None)
     if fields is not None:
         return fields
@@ -88,7 +88,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _level(record: logging.LogRecord) -> str:
-    """The contract's word for the level; a library's own level counts as the one below it."""
+    """The contract's word for the level; a level that only a library knows counts as the next lower one."""
     known = [number for number in LEVEL_NAMES if number <= record.levelno]
     return LEVEL_NAMES[max(known, default=TRACE)]
 
@@ -97,5 +97,5 @@ def _dumps(line: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(line, default=str, option=_OPTIONS)
     except TypeError:
-        # orjson refuses lone surrogates and integers beyond 64 bits; these are rare enough for the slow way.
+        # orjson refuses lone surrogates and integers beyond 64 bits. They are rare: the slow way will do.
         return json.dumps(line, default=str, skipkeys=True).encode()

@@ -1,4 +1,4 @@
-//! Bytes that hold several frames: one after the other, and past damaged ones.
+//! Several frames one after the other, and the search for the next sound one behind a damaged one.
 
 use super::frame::{Frame, decode_frame};
 use super::refusal::Refusal;
@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 /// A frame or refusal, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<'a> {
-    /// Of the frame's first byte, from the first byte of all.
+    /// Offset of the frame's first byte in all bytes.
     pub start: usize,
     /// The frame, or why it was refused; offsets in it count from `start`.
     pub outcome: Result<Frame<'a>, Refusal>,

@@ -1,4 +1,4 @@
-//! Codec 12 to 15: what tells a sound command frame from a damaged one.
+//! Codec 12 to 15: the check that a command frame is well-formed.
 
 use super::cursor::Cursor;
 use super::fault::Fault;

@@ -19,7 +19,7 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes, end: bytes.len() }
     }
 
-    /// Of the next byte to be read.
+    /// Offset of the next byte to be read.
     pub(super) fn offset(&self) -> usize {
         self.end.saturating_sub(self.rest.len())
     }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sub_cursor_ends_where_it_was_told_and_keeps_the_offsets() {
+    fn a_sub_cursor_ends_at_its_length_and_keeps_the_offsets() {
         let mut cursor = Cursor::new(&[1, 2, 3, 4, 5]);
         assert_eq!(cursor.u8(), Ok(1));
         let mut sub = cursor.sub(3).unwrap();

@@ -1,4 +1,4 @@
-//! What is wrong inside a frame, before it is known how the refusal looks from outside.
+//! A fault inside a frame, before it becomes a refusal of the whole frame.
 
 use super::cursor::EndOfData;
 use super::refusal::RefusalCode;
@@ -7,7 +7,7 @@ use super::refusal::RefusalCode;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
     pub(super) code: RefusalCode,
-    /// From the frame's first byte.
+    /// Counted from the frame's first byte.
     pub(super) offset: usize,
 }
 
@@ -16,7 +16,7 @@ impl Fault {
         Self { code, offset }
     }
 
-    /// For reads of a quantity's worth of things: the data field holds fewer than it says.
+    /// For reads of records and their fixed parts: the data field ends before the announced quantity.
     pub(super) fn missing(end: EndOfData) -> Self {
         Self::new(RefusalCode::CountMismatch, end.offset)
     }

@@ -2,8 +2,8 @@
 //!
 //! [`decode_frame`] takes the bytes of a connection from a frame's first byte on and gives the frame
 //! or a [`Refusal`] with a stable code and a byte offset: a frame is accepted whole or refused whole.
-//! [`FrameRun`] goes through bytes that hold several frames, [`Capture`] also finds its way past
-//! damaged ones. [`Record::position_json`] writes a record as the stream's payload.
+//! [`FrameRun`] reads several frames up to the first refusal, [`Capture`] goes on behind damaged
+//! ones. [`Record::position_json`] writes a record as the stream's payload.
 //!
 //! Protocol: Teltonika Data Sending Protocols,
 //! <https://wiki.teltonika-gps.com/view/Teltonika_Data_Sending_Protocols>.

@@ -12,7 +12,7 @@ use crate::StreamId;
 /// `text` and `timestamptz` in `src/include/catalog/pg_type.dat`.
 const TEXT_OID: u32 = 25;
 const TIMESTAMPTZ_OID: u32 = 1184;
-/// What stands before the elements of an array of one dimension.
+/// The header of an array of one dimension.
 const ARRAY_HEADER_BYTES: usize = 20;
 
 /// A `timestamptz` behind its length.
@@ -28,7 +28,7 @@ pub struct Keys {
     timestamps: Vec<u8>,
     days: Vec<Day>,
     rows: Vec<KeyRow>,
-    /// Number of records in the batch, by which most other batches are told from it.
+    /// Number of records in the batch: most other batches differ in it.
     batch_records: usize,
 }
 
@@ -42,7 +42,7 @@ struct Day {
     newest_us: i64,
 }
 
-/// The keys of one day, which lie in one chunk of the table: named apart, they are looked for in no other.
+/// The keys of one day, which lie in one chunk of the table: a query for them alone looks in no other chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct KeysOfDay<'a> {
     keys: &'a Keys,
@@ -53,7 +53,7 @@ pub struct KeysOfDay<'a> {
 #[derive(Clone, Copy, Debug)]
 struct KeyRow {
     record: usize,
-    /// Tells whether the record is the same one in a batch that claims to be this one.
+    /// Shows whether the record is the same one in a batch that claims to be this one.
     id: StreamId,
 }
 

@@ -37,7 +37,7 @@ impl Number {
     }
 }
 
-/// The first byte of a value tells its type.
+/// The type of a value, which its first byte shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Object,

@@ -1,15 +1,16 @@
-//! The JSON of one stream entry to a Position with typed columns (contract §2).
+//! From the JSON of one stream entry to a Position with typed columns (contract §2).
 //!
-//! Nearly every payload is in the producer's one form and is read by guessing it; any other is read in general.
+//! Nearly every payload has the one form that the producer writes: `fast` reads it by checking for that form.
+//! `general` reads all others.
 
 mod attributes;
 mod error;
-mod fields;
+mod fast;
+mod general;
 mod json;
 mod number;
 pub mod timestamp;
 mod unescape;
-mod usual;
 
 use std::borrow::Cow;
 
@@ -149,9 +150,9 @@ pub fn decode<'a>(payload: &'a [u8], limits: &Limits, scratch: &'a mut Scratch) 
         return Err(Reject::at(Code::BadJson, error.valid_up_to()));
     }
     let Scratch { members } = scratch;
-    let mut position = match usual::decode(payload, members) {
+    let mut position = match fast::decode(payload, members) {
         Some(position) => position,
-        None => fields::decode(payload, members)?,
+        None => general::decode(payload, members)?,
     };
     position.attributes.members = members.as_slice();
     Ok(position)

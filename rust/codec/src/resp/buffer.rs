@@ -8,7 +8,7 @@ use super::ProtocolError;
 const LENGTH_MAX: i64 = 512 * 1024 * 1024;
 /// A header line holds a type byte and a number, or an error's text.
 const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Consumed bytes are kept in front until there are so many, so that moving the rest is rare.
+/// Consumed bytes stay in front until there are this many, so that the rest is rarely moved.
 const CONSUMED_BYTES_MAX: usize = 64 * 1024;
 
 /// `Ok(None)`: more bytes are needed.
@@ -95,7 +95,7 @@ impl Buffer {
         self.consumed = 0;
     }
 
-    /// What is there and not consumed.
+    /// The bytes that are not consumed.
     #[inline]
     pub fn rest(&self) -> &[u8] {
         self.bytes.get(self.consumed..self.end).unwrap_or_default()

@@ -6,9 +6,9 @@
 
 use super::ProtocolError;
 use super::buffer::{Buffer, Scan, bulk};
-use super::entry::{Codec, Entry, EntryReader, Payload, bulk_header, null_end};
+use super::fast;
+use super::general::{Codec, Entry, EntryReader, Payload, bulk_header, null_end};
 use super::outside::Outside;
-use super::usual;
 use crate::StreamId;
 use crate::batch::{Batch, BatchBuilder, Rejection};
 use crate::position::{Code, Limits, Reject};
@@ -22,7 +22,7 @@ pub enum Expect {
     Claim,
 }
 
-/// What one reply held.
+/// The contents of one reply.
 #[derive(Clone, Debug, Default)]
 pub struct Delivery {
     /// Number of entries: records, rejections, records that are outside, and missing ones.
@@ -60,7 +60,7 @@ pub(super) struct DeliveryReader {
 }
 
 impl DeliveryReader {
-    /// Has begun with a reply and not come to its end.
+    /// A reply has begun and not ended.
     pub fn is_inside(&self) -> bool {
         self.stage != Stage::Top
     }
@@ -150,7 +150,7 @@ impl DeliveryReader {
     }
 
     fn entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits) -> Scan<More> {
-        let left = if self.entry.is_at_start() { self.usual_entries(buffer, left, limits) } else { left };
+        let left = if self.entry.is_at_start() { self.common_entries(buffer, left, limits) } else { left };
         self.stage = Stage::InEntries(left);
         if left == 0 {
             return Ok(Some(More::Yes));
@@ -170,12 +170,12 @@ impl DeliveryReader {
         Ok(Some(self.goes_to(Stage::InEntries(left.saturating_sub(1)))))
     }
 
-    /// Takes the entries in the producer's usual form, up to the first other one; the number still to read.
-    fn usual_entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits) -> usize {
+    /// Takes the entries in the producer's common form, up to the first other one; the number still to read.
+    fn common_entries(&mut self, buffer: &mut Buffer, left: usize, limits: &Limits) -> usize {
         let mut left = left;
         let mut rest = buffer.rest();
         while left > 0
-            && let Some(entry) = usual::entry(rest, limits)
+            && let Some(entry) = fast::entry(rest, limits)
         {
             self.count_entry(entry.id);
             if let Err(reject) = self.builder.push(entry.id, entry.codec, entry.payload, limits) {

@@ -7,9 +7,9 @@
 
 mod buffer;
 mod delivery;
-mod entry;
+mod fast;
+mod general;
 mod outside;
-mod usual;
 mod value;
 
 use std::fmt;
@@ -89,7 +89,7 @@ impl Parser {
         self.buffer.rest().len()
     }
 
-    /// The next reply, or `None` until it is whole. Out-of-band pushes are passed over.
+    /// The next reply, or `None` until it is whole. Out-of-band pushes are skipped.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
-//! Records that are outside of the window of time around their entry's id, and the second judgement on them.
+//! Records whose time is outside the window around their entry's id, and the second check of them.
 //!
-//! An id's time may be wrong for good: Redis' clock had jumped when it made the id, or a producer made it up. So the
-//! verdict takes Redis' clock of now as well, which is mended some day. It is asked for only where such records are.
+//! The time in an id may be wrong and stay wrong: Redis' clock had jumped when it made the id, or a producer chose the
+//! id. So the records are checked once more against Redis' present clock, which somebody will set right. Redis is asked
+//! for it only when there are such records.
 
 use hashbrown::HashSet;
 
@@ -35,7 +36,7 @@ impl Outside {
 }
 
 impl Delivery {
-    /// Settles what is outside: it joins the batch if it is in the window around `server_us`, Redis' own time in
+    /// Decides about the records outside: a record joins the batch if it is in the window around `server_us`, Redis' own time in
     /// microseconds of the Unix time, and the rejections, which are then in the order of their ids, if it is not.
     #[must_use]
     pub fn judged(mut self, server_us: i64) -> Self {

@@ -109,7 +109,7 @@ fn a_payload_over_the_limit_is_too_large_and_one_at_the_limit_is_read() {
     let payload = object(MEMBERS);
     for (spaces, code) in [(65_536 - payload.len(), None), (65_537 - payload.len(), Some(Code::TooLarge))] {
         let wire =
-            read_reply(Protocol::Resp3, &[Entry::usual(1, format!("{payload}{}", " ".repeat(spaces)).as_bytes())]);
+            read_reply(Protocol::Resp3, &[Entry::common(1, format!("{payload}{}", " ".repeat(spaces)).as_bytes())]);
         let rejection = delivery(Expect::Read, &wire).rejections.first().map(Rejection::code);
         assert_eq!(rejection, code);
     }
@@ -130,7 +130,7 @@ fn a_rejection_names_the_entrys_copy_of_the_device() {
 fn a_bad_entry_leaves_its_neighbours_alone() {
     let payload = object(MEMBERS);
     let payloads = [payload.as_bytes(), b"{", payload.as_bytes(), &vec![b' '; 70_000], payload.as_bytes()];
-    let entries: Vec<Entry> = (1..).zip(payloads).map(|(seq, payload)| Entry::usual(seq, payload)).collect();
+    let entries: Vec<Entry> = (1..).zip(payloads).map(|(seq, payload)| Entry::common(seq, payload)).collect();
     for protocol in PROTOCOLS {
         let delivery = delivery(Expect::Read, &read_reply(protocol, &entries));
         assert_eq!(delivery.batch.ids().map(|id| id.seq).collect::<Vec<_>>(), [1, 3, 5]);
@@ -145,7 +145,7 @@ fn a_bad_entry_leaves_its_neighbours_alone() {
 fn entries_that_left_the_stream_are_named() {
     let payload = object(MEMBERS);
     let gone = |seq| Entry { id: StreamId { ms: NOW_MS, seq }, fields: None };
-    let entries = [gone(1), Entry::usual(2, payload.as_bytes()), gone(3)];
+    let entries = [gone(1), Entry::common(2, payload.as_bytes()), gone(3)];
     let id = |seq| StreamId { ms: NOW_MS, seq };
     for protocol in PROTOCOLS {
         let read = delivery(Expect::Read, &read_reply(protocol, &entries));
@@ -161,7 +161,7 @@ fn entries_that_left_the_stream_are_named() {
 fn a_null_in_the_place_of_a_claimed_entry_is_passed_over() {
     let payload = object(MEMBERS);
     for null in ["_\r\n", "$-1\r\n", "*-1\r\n"] {
-        let entries = claim_reply(Protocol::Resp2, &[Entry::usual(2, payload.as_bytes()), Entry::new(ID, &[])]);
+        let entries = claim_reply(Protocol::Resp2, &[Entry::common(2, payload.as_bytes()), Entry::new(ID, &[])]);
         let wire = [b"*5\r\n", null.as_bytes(), null.as_bytes(), &entries["*2\r\n".len()..], null.as_bytes()].concat();
         let claim = delivery(Expect::Claim, &wire);
         assert_eq!((claim.entries, claim.batch.len(), claim.rejections.len()), (2, 1, 1), "{null:?}");
@@ -249,7 +249,7 @@ fn a_reply_in_another_form_breaks_the_protocol() {
 fn replies_come_one_after_another_and_a_half_read_one_is_no_plain_value() {
     let payload = object(MEMBERS);
     let mut parser = Parser::new(Limits::default());
-    let wire = read_reply(Protocol::Resp2, &[Entry::usual(1, payload.as_bytes())]);
+    let wire = read_reply(Protocol::Resp2, &[Entry::common(1, payload.as_bytes())]);
     let (head, tail) = wire.split_at(wire.len() / 2);
     parser.feed(b"+OK\r\n");
     parser.feed(head);
@@ -311,7 +311,7 @@ fn an_entry_of_many_fields_holds_no_more_than_what_is_kept_of_it() {
 #[test]
 fn a_delivery_is_decoded_while_it_comes_in() {
     let payload = object(MEMBERS);
-    let entries: Vec<Entry> = (1..=5000).map(|seq| Entry::usual(seq, payload.as_bytes())).collect();
+    let entries: Vec<Entry> = (1..=5000).map(|seq| Entry::common(seq, payload.as_bytes())).collect();
     let entry_bytes = read_reply(Protocol::Resp2, &entries[..1]).len();
     assert!(held_bytes_max(&read_reply(Protocol::Resp2, &entries), 4096) <= entry_bytes);
 }

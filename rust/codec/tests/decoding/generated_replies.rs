@@ -56,9 +56,9 @@ fn server_us() -> impl Strategy<Value = i64> {
 
 fn entry() -> impl Strategy<Value = Entry> {
     let id = || (id_ms(), 0..1_000_000u64).prop_map(|(ms, seq)| StreamId { ms, seq });
-    let usual = (id(), payload()).prop_map(|(id, payload)| Entry { id, ..Entry::usual(0, &payload) });
+    let common = (id(), payload()).prop_map(|(id, payload)| Entry { id, ..Entry::common(0, &payload) });
     let odd = (id(), proptest::option::weighted(0.8, vec(field(), 0..6))).prop_map(|(id, fields)| Entry { id, fields });
-    prop_oneof![3 => usual, 1 => odd]
+    prop_oneof![3 => common, 1 => odd]
 }
 
 /// Entries in the order of the stream.

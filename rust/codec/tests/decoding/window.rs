@@ -13,7 +13,7 @@ const DAY_MS: u64 = 86_400_000;
 /// A record of that time in an entry of that id.
 fn entry(ms: u64, seq: u64, timestamp: &str) -> Entry {
     let (payload, _) = with("timestamp", &format!("\"{timestamp}\""));
-    Entry { id: StreamId { ms, seq }, ..Entry::usual(0, payload.as_bytes()) }
+    Entry { id: StreamId { ms, seq }, ..Entry::common(0, payload.as_bytes()) }
 }
 
 fn read(limits: Limits, entries: &[Entry]) -> Delivery {
@@ -111,7 +111,7 @@ fn what_the_servers_clock_admits_stands_where_it_would_have_stood() {
 
 #[test]
 fn rejections_are_in_the_order_of_their_ids_whatever_they_are_for() {
-    let broken = |seq| Entry { id: StreamId { ms: NOW_MS, seq }, ..Entry::usual(0, b"{") };
+    let broken = |seq| Entry { id: StreamId { ms: NOW_MS, seq }, ..Entry::common(0, b"{") };
     let entries =
         [broken(1), entry(NOW_MS, 2, "1999-01-01T00:00:00Z"), broken(3), entry(NOW_MS, 4, "2099-01-01T00:00:00Z")];
     let judged = read(Limits::default(), &entries).judged(NOW_US);
@@ -122,14 +122,14 @@ fn rejections_are_in_the_order_of_their_ids_whatever_they_are_for() {
 fn a_payload_that_is_refused_for_itself_is_refused_for_that_at_any_time() {
     let (payload, place) = with("timestamp", "\"1999-01-01T00:00:00Z\"");
     let payload = payload.replace("41.3275", "91");
-    let delivery = read(Limits::default(), &[Entry::usual(1, payload.as_bytes())]);
+    let delivery = read(Limits::default(), &[Entry::common(1, payload.as_bytes())]);
     assert_eq!((delivery.outside.len(), delivery.rejections[0].code()), (0, Code::OutOfRange));
     assert!(delivery.rejections[0].reject.offset.is_some_and(|offset| offset > place));
 }
 
 #[test]
 fn without_anything_outside_the_servers_clock_changes_nothing() {
-    let delivery = read(Limits::default(), &[entry(NOW_MS, 1, "2026-05-01T11:00:00Z"), Entry::usual(2, b"{")]);
+    let delivery = read(Limits::default(), &[entry(NOW_MS, 1, "2026-05-01T11:00:00Z"), Entry::common(2, b"{")]);
     assert_eq!(comparable(&delivery), comparable(&delivery.clone().judged(0)));
 }
 

@@ -28,7 +28,7 @@ impl Entry {
     }
 
     /// An entry as tcp-ingestion adds it.
-    pub(crate) fn usual(seq: u64, payload: &[u8]) -> Self {
+    pub(crate) fn common(seq: u64, payload: &[u8]) -> Self {
         Self::new(
             StreamId { ms: NOW_MS, seq },
             &[

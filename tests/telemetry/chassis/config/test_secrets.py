@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from processor.config import load_config
-from processor.config.secrets import secrets_of
-from telemetry.chassis.config.secrets import hide
+from telemetry.chassis.config.parsers import text
+from telemetry.chassis.config.secrets import hide, secrets_of
+from telemetry.chassis.config.variables import load, variable
 
 
 def secrets(*, redis: str = "redis://h", postgres: str = "postgresql://h/d") -> tuple[str, ...]:
@@ -39,3 +42,15 @@ def test_what_is_no_secret_is_shown() -> None:
 
 def test_a_password_too_short_to_be_one_does_not_spoil_every_text() -> None:
     assert hide("1777627800000-1", secrets(redis="redis://:1@h")) == "1777627800000-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherSettings:
+    """Another service's, with a secret that is a text by itself."""
+
+    token: str = variable(text, secret=True)  # makes a dataclass field
+    name: str = variable(text, default="shown")
+
+
+def test_every_field_that_is_marked_secret_is_found_whatever_the_service() -> None:
+    assert secrets_of(load(OtherSettings, {"TOKEN": "pass/word"})) == ("pass%2Fword", "pass/word")

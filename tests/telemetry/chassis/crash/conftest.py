@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.config import Config, load_config
+from processor.config import load_config
+from processor.service.assembly import dump_options
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from telemetry.chassis.crash.document import DumpOptions
 
 
 @pytest.fixture
@@ -20,12 +23,14 @@ def dump_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(dump_dir: Path) -> Config:
-    """Both servers with passwords that need escapes in a URL."""
-    return load_config(
-        {
-            "REDIS_URL": "redis://u:redis%2Fhush%21@127.0.0.1",
-            "POSTGRES_URL": "postgresql://u:correct%20horse%2Fbattery@h/d?sslpassword=key-hush",
-            "PANIC_DUMP_DIR": str(dump_dir),
-        }
+def options(dump_dir: Path) -> DumpOptions:
+    """The processor's; both servers have passwords that need escapes in a URL."""
+    return dump_options(
+        load_config(
+            {
+                "REDIS_URL": "redis://u:redis%2Fhush%21@127.0.0.1",
+                "POSTGRES_URL": "postgresql://u:correct%20horse%2Fbattery@h/d?sslpassword=key-hush",
+                "PANIC_DUMP_DIR": str(dump_dir),
+            }
+        )
     )

@@ -10,13 +10,12 @@ import pytest
 import trio
 import trio.testing
 
-from processor.journal.statistics import Build, Recorder, Statistics
-from telemetry.chassis.http import open_listeners, serve, server
+from telemetry.chassis.http import Sources, open_listeners, serve, server
+from telemetry.chassis.journal import ServiceJournal
 from telemetry.chassis.lifecycle import Phase
+from telemetry.chassis.logs import Log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.support.log_pipe import Pipe
 
 HOST = "127.0.0.1"
@@ -38,13 +37,19 @@ class Answer:
 
 
 @pytest.fixture
-def recorder() -> Recorder:
-    return Recorder(Build(version="1.0", stream="s", group="g", consumer="c"))
+def journal() -> ServiceJournal:
+    dependencies = {"redis": "Redis", "postgres": "Postgres"}
+    return ServiceJournal(Log("ferry"), service="ferry", dependencies=dependencies)
 
 
-async def start(nursery: trio.Nursery, snapshot: Callable[[], Statistics]) -> int:
+@pytest.fixture
+def sources(journal: ServiceJournal) -> Sources:
+    return Sources(lambda: b"ferry_passengers_total 42.0\n", journal.health)
+
+
+async def start(nursery: trio.Nursery, sources: Sources) -> int:
     listeners = await open_listeners(HOST, 0)
-    await nursery.start(serve, listeners, snapshot)
+    await nursery.start(serve, listeners, sources)
     port: int = listeners[0].socket.getsockname()[1]
     return port
 
@@ -68,31 +73,28 @@ async def ask(port: int, target: str, method: str = "GET") -> Answer:
 
 
 async def test_metrics_are_served_as_prometheus_text(
-    nursery: trio.Nursery, recorder: Recorder
+    nursery: trio.Nursery, sources: Sources
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
-    recorder.entries_delivered(42)
+    port = await start(nursery, sources)
     answer = await ask(port, "/metrics")
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert b"\nprocessor_consumer_records_total 42.0\n" in answer.body
+    assert answer.body == b"ferry_passengers_total 42.0\n"
 
 
-async def test_the_process_is_alive_in_every_phase(
-    nursery: trio.Nursery, recorder: Recorder
-) -> None:
-    port = await start(nursery, recorder.snapshot)
+async def test_the_process_is_alive_in_every_phase(nursery: trio.Nursery, sources: Sources) -> None:
+    port = await start(nursery, sources)
     answer = await ask(port, "/healthz")
     assert (answer.status, answer.json) == (200, {"status": "alive", "phase": "starting"})
 
 
 async def test_readiness_names_what_is_not_ready_and_why(
-    nursery: trio.Nursery, recorder: Recorder
+    nursery: trio.Nursery, journal: ServiceJournal, sources: Sources
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
-    recorder.phase_entered(Phase.RUNNING)
-    recorder.dependency_ready("redis")
-    recorder.dependency_lost("postgres", "db:5432: connection refused")
+    port = await start(nursery, sources)
+    journal.phase_entered(Phase.RUNNING)
+    journal.dependency_ready("redis")
+    journal.dependency_lost("postgres", "db:5432: connection refused")
     answer = await ask(port, "/readyz")
     assert answer.status == 503
     assert answer.json == {
@@ -101,25 +103,27 @@ async def test_readiness_names_what_is_not_ready_and_why(
         "dependencies": {"redis": True, "postgres": False},
         "reasons": {"postgres": "db:5432: connection refused"},
     }
-    recorder.dependency_ready("postgres")
+    journal.dependency_ready("postgres")
     answer = await ask(port, "/readyz?verbose=1")
     assert (answer.status, answer.json["status"]) == (200, "ready")
 
 
-async def test_a_drain_is_not_ready(nursery: trio.Nursery, recorder: Recorder) -> None:
-    port = await start(nursery, recorder.snapshot)
+async def test_a_drain_is_not_ready(
+    nursery: trio.Nursery, journal: ServiceJournal, sources: Sources
+) -> None:
+    port = await start(nursery, sources)
     for name in ("redis", "postgres"):
-        recorder.dependency_ready(name)
-    recorder.phase_entered(Phase.DRAINING)
+        journal.dependency_ready(name)
+    journal.phase_entered(Phase.DRAINING)
     answer = await ask(port, "/readyz")
     assert (answer.status, answer.json["reasons"]) == (503, {"lifecycle": "draining"})
 
 
 @pytest.mark.parametrize("target", ["/metrics", "/healthz", "/readyz", "/nothing"])
 async def test_head_has_the_headers_of_get_and_no_body(
-    nursery: trio.Nursery, recorder: Recorder, target: str
+    nursery: trio.Nursery, sources: Sources, target: str
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
+    port = await start(nursery, sources)
     got = await ask(port, target)
     head = await ask(port, target, "HEAD")
     assert (head.status, head.body) == (got.status, b"")
@@ -127,8 +131,8 @@ async def test_head_has_the_headers_of_get_and_no_body(
     assert int(head.headers["content-length"]) > 0
 
 
-async def test_other_paths_are_not_found(nursery: trio.Nursery, recorder: Recorder) -> None:
-    port = await start(nursery, recorder.snapshot)
+async def test_other_paths_are_not_found(nursery: trio.Nursery, sources: Sources) -> None:
+    port = await start(nursery, sources)
     answer = await ask(port, "/")
     assert (answer.status, answer.json) == (
         404,
@@ -136,16 +140,16 @@ async def test_other_paths_are_not_found(nursery: trio.Nursery, recorder: Record
     )
 
 
-async def test_other_methods_are_refused(nursery: trio.Nursery, recorder: Recorder) -> None:
-    port = await start(nursery, recorder.snapshot)
+async def test_other_methods_are_refused(nursery: trio.Nursery, sources: Sources) -> None:
+    port = await start(nursery, sources)
     answer = await ask(port, "/metrics", "DELETE")
     assert (answer.status, answer.headers["allow"]) == (405, "get, head")
 
 
 async def test_a_client_that_is_still_sending_its_body_gets_the_answer_and_no_reset(
-    nursery: trio.Nursery, recorder: Recorder
+    nursery: trio.Nursery, sources: Sources
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
+    port = await start(nursery, sources)
     async with await trio.open_tcp_stream(HOST, port) as stream:
         half = b"x" * 10_000
         await stream.send_all(
@@ -165,16 +169,16 @@ async def test_a_client_that_is_still_sending_its_body_gets_the_answer_and_no_re
     ],
 )
 async def test_what_is_not_http_is_a_bad_request(
-    nursery: trio.Nursery, recorder: Recorder, request_bytes: bytes
+    nursery: trio.Nursery, sources: Sources, request_bytes: bytes
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
+    port = await start(nursery, sources)
     assert (await send(port, request_bytes)).status == 400
 
 
 async def test_headers_beyond_the_limit_are_refused(
-    nursery: trio.Nursery, recorder: Recorder
+    nursery: trio.Nursery, sources: Sources
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
+    port = await start(nursery, sources)
     padding = b"X: " + b"y" * 2 * server.REQUEST_BYTES_MAX
     answer = await send(port, b"GET /healthz HTTP/1.1\r\nHost: h\r\n" + padding + b"\r\n\r\n")
     assert answer.status == 431
@@ -182,10 +186,10 @@ async def test_headers_beyond_the_limit_are_refused(
 
 async def test_a_client_that_sends_nothing_more_is_cut_after_five_seconds(
     nursery: trio.Nursery,
-    recorder: Recorder,
-    autojump_clock: trio.testing.MockClock,  # noqa: ARG001  # pytest-trio looks for it here
+    sources: Sources,
+    autojump_clock: trio.testing.MockClock,  # pytest-trio looks for it here
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
+    port = await start(nursery, sources)
     async with await trio.open_tcp_stream(HOST, port) as stream:
         await stream.send_all(b"GET /metrics HTT")
         started_at = trio.current_time()
@@ -194,10 +198,10 @@ async def test_a_client_that_sends_nothing_more_is_cut_after_five_seconds(
 
 
 async def test_connections_beyond_the_limit_are_closed_at_once_and_the_others_served(
-    nursery: trio.Nursery, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    nursery: trio.Nursery, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "CONNECTIONS_MAX", 2)
-    port = await start(nursery, recorder.snapshot)
+    port = await start(nursery, sources)
     async with (
         await trio.open_tcp_stream(HOST, port) as first,
         await trio.open_tcp_stream(HOST, port) as second,
@@ -213,9 +217,9 @@ async def test_connections_beyond_the_limit_are_closed_at_once_and_the_others_se
 
 
 async def test_clients_that_reset_their_connection_disturb_nobody(
-    nursery: trio.Nursery, recorder: Recorder
+    nursery: trio.Nursery, sources: Sources
 ) -> None:
-    port = await start(nursery, recorder.snapshot)
+    port = await start(nursery, sources)
     for request in (b"", b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"):
         stream = await trio.open_tcp_stream(HOST, port)
         stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -226,17 +230,17 @@ async def test_clients_that_reset_their_connection_disturb_nobody(
 
 
 async def test_a_fault_in_reporting_is_answered_and_logged_and_the_server_goes_on(
-    nursery: trio.Nursery, recorder: Recorder, pipe: Pipe
+    nursery: trio.Nursery, journal: ServiceJournal, pipe: Pipe
 ) -> None:
     pipe.log()
     broken = True
 
-    def snapshot() -> Statistics:
+    def metrics() -> bytes:
         if broken:
             raise RuntimeError("no statistics today")
-        return recorder.snapshot()
+        return b""
 
-    port = await start(nursery, snapshot)
+    port = await start(nursery, Sources(metrics, journal.health))
     assert (await ask(port, "/metrics")).status == 500
     (line,) = pipe.lines()
     assert (line["level"], line["msg"]) == ("error", "GET /metrics could not be answered")
@@ -246,10 +250,10 @@ async def test_a_fault_in_reporting_is_answered_and_logged_and_the_server_goes_o
 
 
 async def test_cancelling_the_server_closes_its_listeners_and_connections(
-    recorder: Recorder,
+    sources: Sources,
 ) -> None:
     async with trio.open_nursery() as nursery:
-        port = await start(nursery, recorder.snapshot)
+        port = await start(nursery, sources)
         stream = await trio.open_tcp_stream(HOST, port)
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()

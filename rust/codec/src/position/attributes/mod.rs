@@ -72,7 +72,7 @@ enum Form {
     Refused(Code),
 }
 
-/// What [`scan`] found out about an object on its way through.
+/// The result of [`scan`]: where the object stands, and how it can be stored.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     /// The object's place, braces included.
@@ -104,7 +104,7 @@ impl Members {
         self.as_they_stand = true;
     }
 
-    /// Adds a member whose rank tells its order alone.
+    /// Adds a member whose order follows from its rank alone.
     #[inline]
     fn push_ranked(&mut self, member: Attribute) {
         self.ascending &= member.rank > self.last_rank;
@@ -119,7 +119,7 @@ impl Members {
         self.list.push(member);
     }
 
-    /// Of repeated keys the last counts: it comes first among its equals, the others are dropped.
+    /// The last of repeated keys counts: it comes first among equal keys, the others are dropped.
     fn sort_and_keep_last(&mut self, json: &[u8]) {
         self.list.sort_by(|left, right| {
             key_order(json, left, right).then_with(|| Reverse(left.key.start).cmp(&Reverse(right.key.start)))
@@ -175,7 +175,7 @@ const RANKED_BYTES_MAX: usize = 7;
 
 /// A number that orders keys as `jsonb` does, by length, then by bytes: coming sorted saves PostgreSQL a fifth of the
 /// parsing. Short keys are their bytes read as one number, since a storable key holds no zero byte; long ones come
-/// behind all of those by their length alone, and ties are told by their text.
+/// behind all of those by their length alone, and ties are decided by their text.
 fn rank(plain_key: &[u8]) -> u64 {
     if plain_key.len() <= RANKED_BYTES_MAX {
         plain_key.iter().fold(0, |rank, &byte| rank << 8 | u64::from(byte))

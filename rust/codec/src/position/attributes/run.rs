@@ -1,8 +1,8 @@
-//! Runs of attributes in the producer's usual form, `"<element id>":<digits>`, taken many bytes at a time.
+//! Runs of attributes in the producer's common form, `"<element id>":<digits>`, taken many bytes at a time.
 //!
-//! A quote, a quote, a colon, a comma: the four bytes of such a member that are no digits. Their places come from one
-//! bit mask for several members, so that no member waits for the one before it. An object of 23 attributes, two of them
-//! sentinels, takes 4,000 instructions so; token by token it took 10,400.
+//! Such a member has four bytes that are no digits: two quotes, a colon, a comma. One bit mask has their places for
+//! several members at once, so that no member waits for the one before it. An object of 23 attributes, two of them
+//! sentinels, takes 4,000 instructions in this way, and 10,400 token by token.
 #![allow(clippy::arithmetic_side_effects, reason = "every operand is a place in a window of 64 bytes, or was checked")]
 
 use super::{Attribute, Form, Members, Place};
@@ -20,7 +20,7 @@ enum Stop {
     /// Before a member that is not whole in the window.
     WindowEnd,
     /// Before a member in another form.
-    Unusual,
+    Uncommon,
 }
 
 /// A member by the places in the window of the bytes that are no digits.
@@ -33,7 +33,7 @@ struct Breaks {
 }
 
 impl Members {
-    /// Takes the members at the scanner that are in the usual form; true if the object has ended with them.
+    /// Takes the members at the scanner that are in the common form; true if the object has ended with them.
     #[inline]
     pub(super) fn take_run(&mut self, scanner: &mut Scanner<'_>) -> bool {
         while let Some((window, skipped)) = scanner.window() {
@@ -42,7 +42,7 @@ impl Members {
             match stop {
                 Stop::Closed => return true,
                 Stop::WindowEnd if end > skipped => {}
-                Stop::WindowEnd | Stop::Unusual => return false,
+                Stop::WindowEnd | Stop::Uncommon => return false,
             }
         }
         false
@@ -61,10 +61,10 @@ impl Members {
                 return (start as usize, Stop::WindowEnd);
             };
             let Some(rank) = breaks.rank(head).filter(|_| breaks.has_number(window)) else {
-                return (start as usize, Stop::Unusual);
+                return (start as usize, Stop::Uncommon);
             };
             if !matches!(last, b',' | b'}') {
-                return (start as usize, Stop::Unusual);
+                return (start as usize, Stop::Uncommon);
             }
             self.push_ranked(breaks.attribute(rank, base));
             start = breaks.end + 1;

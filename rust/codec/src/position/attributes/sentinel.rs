@@ -9,7 +9,7 @@ use crate::position::json::{Kind, Scanner, Text};
 const CLOSING_BRACE_BYTES: usize = 1;
 
 /// The string, with its quotes, of a sentinel exactly as the producer writes it, which nearly every object here is.
-fn usual(rest: &[u8]) -> Option<Range<usize>> {
+fn common(rest: &[u8]) -> Option<Range<usize>> {
     let (text, is_stored): (_, fn(&[u8]) -> bool) = if let Some(text) = rest.strip_prefix(b"{\"__bigint\":\"") {
         (text, is_decimal)
     } else {
@@ -21,7 +21,7 @@ fn usual(rest: &[u8]) -> Option<Range<usize>> {
     (behind.starts_with(b"\"}") && is_stored(text)).then_some(start..end)
 }
 
-/// What stands under one key of an object that may be a sentinel.
+/// The value under one key of an object that may be a sentinel.
 #[derive(Clone, Debug, Default)]
 enum Member {
     #[default]
@@ -31,7 +31,7 @@ enum Member {
     Other,
 }
 
-/// The keys by which a sentinel is known; of repeated ones the last counts.
+/// The keys of a sentinel; the last of repeated ones counts.
 #[derive(Clone, Debug, Default)]
 struct Sentinel {
     bigint: Member,
@@ -44,7 +44,7 @@ struct Sentinel {
 /// The object at the scanner as an attribute's value: what is stored of it, and how.
 pub(super) fn value(json: &[u8], scanner: &mut Scanner<'_>) -> Result<(Place, Form), Reject> {
     let start = scanner.at();
-    if let Some(string) = usual(scanner.rest()) {
+    if let Some(string) = common(scanner.rest()) {
         scanner.advance(string.end.saturating_add(CLOSING_BRACE_BYTES));
         let value = Place::new(start.saturating_add(string.start), start.saturating_add(string.end));
         return Ok((value, Form::Unwrapped));

@@ -1,0 +1,96 @@
+"""The counts behind the statistics: plain additions, frozen when somebody looks."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER
+from processor.core.ledger import Ledger
+from processor.journal import SERVICE
+from processor.journal.statistics import (
+    CONNECTION,
+    DEPENDENCIES,
+    READ_RESULTS,
+    REHYDRATION_RESULTS,
+    WRITE_DURATION_BOUNDS_S,
+    WRITE_STATUSES,
+    Build,
+    Drain,
+    Durations,
+    Statistics,
+)
+from telemetry._codec import DECODE_CODES
+from telemetry.chassis import clocks
+from telemetry.chassis.journal import ServiceJournal
+
+if TYPE_CHECKING:
+    from telemetry.chassis.health import Health
+    from telemetry.chassis.logs import Log
+
+
+class Counters:
+    """A field for each field of Statistics that counts. Every label value exists from the start, at 0."""
+
+    def __init__(self) -> None:
+        self.reads = dict.fromkeys(READ_RESULTS, 0)
+        self.records_read = 0
+        self.entries_claimed = 0
+        self.entries_lost = 0
+        self.dead_letters = dict.fromkeys((*DECODE_CODES, REFUSED_BY_SERVER, NO_ANSWER), 0)
+        self.write_retries: dict[str, int] = {CONNECTION: 0}
+        self.lag: int | None = None
+        self.pending_entries: int | None = None
+        self.oldest_pending_ms: int | None = None
+        self.last_record_ms: int | None = None
+        self.drain = Drain()
+        self.decode_errors = dict.fromkeys(DECODE_CODES, 0)
+        self.position_writes = dict.fromkeys(WRITE_STATUSES, 0)
+        self.write_durations = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)
+        self.write_durations_sum_s = 0.0
+        self.acks = 0
+        self.in_flight_records = 0
+        self.ledger = Ledger()
+        self.device_state_size = 0
+        self.device_state_evictions = 0
+        self.rehydrations = dict.fromkeys(REHYDRATION_RESULTS, 0)
+
+    def frozen(self, build: Build, health: Health) -> Statistics:
+        """The statistics of this moment; later counts do not change them."""
+        return Statistics(
+            build=build,
+            phase=health.phase,
+            dependencies=health.dependencies,
+            reads=MappingProxyType(dict(self.reads)),
+            records_read=self.records_read,
+            entries_claimed=self.entries_claimed,
+            entries_lost=self.entries_lost,
+            dead_letters=MappingProxyType(dict(self.dead_letters)),
+            write_retries=MappingProxyType(dict(self.write_retries)),
+            lag=self.lag,
+            pending_entries=self.pending_entries,
+            oldest_pending_age_s=_age_s(self.oldest_pending_ms),
+            last_record_age_s=_age_s(self.last_record_ms),
+            drain=self.drain,
+            decode_errors=MappingProxyType(dict(self.decode_errors)),
+            position_writes=MappingProxyType(dict(self.position_writes)),
+            write_durations=Durations(tuple(self.write_durations), self.write_durations_sum_s),
+            acks=self.acks,
+            in_flight_records=self.in_flight_records,
+            ledger=self.ledger,
+            device_state_size=self.device_state_size,
+            device_state_evictions=self.device_state_evictions,
+            rehydrations=MappingProxyType(dict(self.rehydrations)),
+        )
+
+
+class CountingJournal(ServiceJournal):
+    """A journal with the processor's counters: what the parts of `Journal` have in common."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log, service=SERVICE, dependencies=DEPENDENCIES)
+        self._counters = Counters()
+
+
+def _age_s(since_ms: int | None) -> float | None:
+    return None if since_ms is None else max(0.0, (clocks.unix_ms() - since_ms) / 1000)

@@ -1,0 +1,115 @@
+"""The one place that tasks report to: a method a fact, which counts it, logs it, or both."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from processor.journal.reading import ReadingJournal
+from processor.journal.settling import SettlingJournal
+from processor.journal.statistics import Build, Drain
+from processor.journal.writing import WritingJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from processor.core.ledger import Ledger
+    from processor.journal.statistics import Statistics
+    from telemetry.chassis.logs import Log
+
+
+class Journal(ReadingJournal, WritingJournal, SettlingJournal):
+    """The processor's journal: the facts of its rooms, and here those of its whole life.
+
+    Owns the log and the counters. `snapshot` freezes them.
+    """
+
+    def __init__(self, log: Log, build: Build) -> None:
+        super().__init__(log)
+        self._build = build
+
+    def snapshot(self) -> Statistics:
+        """The statistics of this moment; later reports do not change it."""
+        return self._counters.frozen(self._build, self.health())
+
+    def postgres_connected(self, *, host: str, port: str) -> None:
+        """The writers' sessions are open."""
+        # Several hosts have several ports, in one text.
+        shown = int(port) if port.isdecimal() else port
+        self._log.info(f"Postgres connected host={host} port={port}", host=host, port=shown)
+
+    def redis_connected(self, *, host: str, port: int | None) -> None:
+        """All connections are open; for a Unix socket `host` is its path, without a port."""
+        shown = f"host={host}" if port is None else f"host={host} port={port}"
+        self._log.info(f"Redis connected {shown}", host=host, port=port)
+
+    def schema_mismatch(self, *, differences: tuple[str, ...]) -> None:
+        """The table is not what the contract says; the process ends."""
+        self._log.fatal(
+            "cannot start: the schema is not what it should be: "
+            + "; ".join(differences)
+            + "; Directus' db-init owns it: let it run, then start again",
+            differences=list(differences),
+        )
+
+    def schema_warning(self, *, warning: str) -> None:
+        """The table can be written to, but not everything is as it should be."""
+        self._log.warning(f"schema: {warning}", warning=warning)
+
+    def stream_missing(self, *, stream: str) -> None:
+        """The stream did not exist: a misnamed stream must not look healthy."""
+        self._log.warning(
+            f"stream {stream} did not exist and was created empty: if tcp-ingestion is running, "
+            "check that REDIS_TELEMETRY_STREAM names the stream that it publishes to",
+            stream=stream,
+        )
+
+    def consumer_started(self, *, stream: str, group: str, consumer: str) -> None:
+        """The consumer group exists and reading begins."""
+        self._log.info(
+            f"consumer started on stream {stream} group {group} consumer {consumer}",
+            stream=stream,
+            group=group,
+            consumer=consumer,
+        )
+
+    def queue_seen(
+        self, *, lag: int | None, pending_entries: int | None, oldest_id: str | None = None
+    ) -> None:
+        """What Redis says of the group; None where it does not know."""
+        # An entry's id begins with the time at which it was published.
+        oldest_ms = None if oldest_id is None else int(oldest_id.partition("-")[0])
+        self._counters.oldest_pending_ms = oldest_ms
+        self._counters.lag = lag
+        self._counters.pending_entries = pending_entries
+
+    def not_handed_over(self, *, error: str) -> None:
+        """Redis did not answer at the end: undecided entries can be claimed only once they have been idle."""
+        self._log.warning(
+            f"not handed over, others have to wait until it is idle: {error}", error=error
+        )
+
+    def shutdown_clean_exit(
+        self, *, signal: str | None, ledger: Ledger, steps_ms: Mapping[str, float]
+    ) -> None:
+        """Everything that was read is decided: the ledger by class, and how long each step took."""
+        self._counters.drain = Drain("clean", _seconds(steps_ms))
+        self._log.info(
+            "shutdown: clean exit", signal=signal, ledger=asdict(ledger), steps_ms=dict(steps_ms)
+        )
+
+    def shutdown_timed_out(self, *, ledger: Ledger, steps_ms: Mapping[str, float]) -> None:
+        """The drain ended undecided: some entries were released for others, some were left pending."""
+        self._counters.drain = Drain("timed_out", _seconds(steps_ms))
+        released, left = ledger.released, ledger.left_pending
+        self._log.error(
+            f"shutdown: timed out released={released} left={left}",
+            released=released,
+            left=left,
+            ledger=asdict(ledger),
+            steps_ms=dict(steps_ms),
+        )
+
+
+def _seconds(steps_ms: Mapping[str, float]) -> float:
+    return sum(steps_ms.values()) / 1000
