@@ -73,7 +73,7 @@ class PostgresBinaries:
 
 
 def find_redis(choice: Choice = Choice.AUTO) -> RedisBinary:
-    """The Redis-compatible server to use. Raises ServerError when there is none."""
+    """The Redis-compatible server to use. Raises ServerError if none is found."""
     finders = {Kind.MACHINE: _machine_redis, Kind.EMBEDDED: _embedded_redis}
     return _first(
         choice,
@@ -84,7 +84,7 @@ def find_redis(choice: Choice = Choice.AUTO) -> RedisBinary:
 
 
 def find_postgres(choice: Choice = Choice.AUTO) -> PostgresBinaries:
-    """The PostgreSQL installation to use. Raises ServerError when there is none."""
+    """The PostgreSQL installation to use. Raises ServerError if none is found."""
     finders = {Kind.MACHINE: _machine_postgres, Kind.EMBEDDED: _embedded_postgres}
     return _first(
         choice,

@@ -63,8 +63,8 @@ def left_behind(temp_root: Path) -> list[str]:
 
 def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path: Path) -> None:
     demo = start_demo(temp_root, tmp_path, "--json")
-    printed, told = demo.communicate(timeout=DEMO_BOUND_S)
-    assert demo.returncode == 0, told
+    printed, errors = demo.communicate(timeout=DEMO_BOUND_S)
+    assert demo.returncode == 0, errors
     summary = json.loads(printed)
     assert printed.count("\n") == 1
     assert summary.pop("seconds") > 0
@@ -79,7 +79,7 @@ def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path
         "pending": 0,
     }
     assert left_behind(temp_root) == []
-    assert f"less -S {tmp_path}/positions.csv" in told, "commas in the attributes part no column"
+    assert f"less -S {tmp_path}/positions.csv" in errors, "commas in the attributes part no column"
     assert {path.name for path in tmp_path.iterdir()} == {
         "drive.png",
         "positions.csv",

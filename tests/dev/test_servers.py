@@ -210,7 +210,7 @@ def pretended_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "extension"),
     [
         ([], "without TimescaleDB"),
         (["lib/timescaledb.so"], "without TimescaleDB"),
@@ -219,13 +219,13 @@ def pretended_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_an_installation_has_timescaledb_if_library_and_control_file_are_there(
-    pretended_postgres: Path, files: list[str], told: str
+    pretended_postgres: Path, files: list[str], extension: str
 ) -> None:
     for name in files:
         (pretended_postgres / name).write_text(
             "comment = 'time series'\ndefault_version = '2.28.3'\n"
         )
-    assert str(find_postgres(Choice.MACHINE)) == f"PostgreSQL 17.2 (machine, {told})"
+    assert str(find_postgres(Choice.MACHINE)) == f"PostgreSQL 17.2 (machine, {extension})"
 
 
 @pytest.fixture
