@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from processor.core.in_flight import InFlight
 from processor.journal.journal import Journal
-from processor.settling.in_flight import InFlight
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 from tests.support.commit_harness import CommitHarness
@@ -75,7 +75,11 @@ def backoff() -> Backoff:
 
 @pytest.fixture
 def in_flight(journal: Journal) -> InFlight:
-    return InFlight(journal)
+    return InFlight(
+        clock=clocks.elapsing_ms,
+        on_change=journal.in_flight_changed,
+        on_acked=journal.records_acked,
+    )
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.config import Config
-    from processor.settling.in_flight import InFlight
+    from processor.core.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.exit_codes import ExitCode
     from tests.simulation.simulation import Simulation

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from processor.core.in_flight import InFlight
 from processor.core.write_errors import FailureKind as Failing
 from processor.core.write_errors import NextStep, next_step
 from processor.service import pipeline
 from processor.service.pipeline import Pipeline
-from processor.settling.in_flight import InFlight
 from processor.settling.release import Release
 from processor.writing import judging
 from processor.writing.committing import Committing
@@ -161,7 +161,7 @@ def test_a_second_signal_that_is_not_heard_is_noticed(monkeypatch: pytest.Monkey
 
 def test_an_entry_that_the_ledger_forgets_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def acked(self: InFlight, batch: Batch) -> None:
-        self.held.settle(batch)
+        self.ids.settle(batch)
 
     monkeypatch.setattr(InFlight, "acked", acked)
     assert "does not balance" in noticed("backlog", Kind.STOP)

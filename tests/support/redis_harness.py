@@ -26,8 +26,8 @@ from tests.support.stores import SpyStore
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
+    from processor.core.in_flight import InFlight
     from processor.journal.journal import Journal
-    from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import trio
 
 from processor.core.attempts import Failure, FailureStage
+from processor.core.in_flight import InFlight
 from processor.journal.journal import Journal
 from processor.settling.failure_recorder import FailureReport
-from processor.settling.in_flight import InFlight
 from telemetry._codec import Batch, Delivery, Rejection
 from telemetry.chassis import clocks
 
@@ -96,7 +96,7 @@ class Intake:
 
     def write_off(self, entry_ids: Sequence[str]) -> None:
         """Pending entries were trimmed or deleted from the stream, and Redis has struck them off."""
-        if losses := self._in_flight.lost(entry_ids):
+        if losses := self._in_flight.missing(entry_ids):
             self._journal.entries_lost(losses)
 
     async def _hand_over(self, batch: Batch) -> None:

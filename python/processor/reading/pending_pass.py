@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import trio
 
 from processor.core.attempts import PendingEntry
+from processor.core.in_flight import InFlight
 from processor.core.portion import Portion
 from processor.core.triage import triage
 from processor.edges.ports import FIRST_ID, PositionStream, Redelivered
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.suspects import SuspectTrials
-from processor.settling.in_flight import InFlight
 from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisUnavailable
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import trio
 
 from processor.core.attempts import Fate, unanswered
+from processor.core.in_flight import InFlight
 from processor.core.parts import Part
 from processor.core.write_errors import NextStep, WriteRoute
 from processor.edges.ports import PositionStore
@@ -22,7 +23,6 @@ from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake, decode_failure
 from processor.settling.failure_recorder import FailureReport, TrialWithdrawn, apply_fate
-from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts, written
 from processor.writing.committing import failure_of
 from processor.writing.judging import Judging
@@ -124,7 +124,7 @@ class SuspectTrials:
     async def _is_recorded(self, entry_id: str) -> bool:
         """Record the trial before it begins; whether it may."""
         # Before the answer, which may be lost: what may be recorded has to be taken back.
-        self._in_flight.tried(entry_id)
+        self._in_flight.trial_begun(entry_id)
         begun = await self._redis.stream.begin_trial(entry_id, attempts_max=self._attempts_max)
         if begun.fate is not Fate.LEFT_PENDING:
             failure = unanswered(entry_id, clocks.unix_ms())

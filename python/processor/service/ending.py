@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStream
 from processor.errors import LedgerImbalance
 from processor.journal.journal import Journal
-from processor.settling.in_flight import InFlight
 from processor.settling.release import Release, reserve_ms
 from telemetry.chassis.errors import RedisError
 from telemetry.chassis.exit_codes import ExitCode

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import trio
 
 from processor.core.batching import Batching
+from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStore
 from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
@@ -19,13 +20,13 @@ from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.service.edges import Edges
 from processor.settling.acker import Acker
 from processor.settling.failure_recorder import FailureRecorder, FailureReport
-from processor.settling.in_flight import InFlight
 from processor.settling.leases import renew_leases
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
+from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 
 # Commits that wait for their acknowledgement; beyond them writers wait for Redis.
@@ -71,7 +72,11 @@ class Pipeline:
         self._edges = edges
         self._journal = journal
         self._redis = RetryingStream(edges.stream, journal, options.backoff)
-        self.in_flight = InFlight(journal)
+        self.in_flight = InFlight(
+            clock=clocks.elapsing_ms,
+            on_change=journal.in_flight_changed,
+            on_acked=journal.records_acked,
+        )
         self.states = DeviceStates(options.devices_max)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)

@@ -22,10 +22,10 @@ from processor.service.edges import Edges
 from processor.service.ending import Ending
 from processor.service.pipeline import Pipeline, PipelineOptions
 from processor.service.starting import Start, StartOptions
-from processor.settling.in_flight import now_ms
 from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
+from telemetry.chassis import clocks
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import Sources, address_of, open_listeners, serve
@@ -117,7 +117,7 @@ class Processor:
         pipeline = self._pipeline
         box.register(
             statistics=self._journal.snapshot,
-            in_flight=lambda: sample_in_flight(pipeline.in_flight.held, now_ms()),
+            in_flight=lambda: sample_in_flight(pipeline.in_flight.ids, clocks.elapsing_ms()),
             device_states=lambda: sample_devices(pipeline.states),
             ledger=lambda: pipeline.in_flight.ledger,
         )

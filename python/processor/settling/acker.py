@@ -6,9 +6,9 @@ from functools import partial
 
 import trio
 
+from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStream
 from processor.edges.retrying_stream import RetryingStream
-from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt
 from telemetry._codec import Batch
 

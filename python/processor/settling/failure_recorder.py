@@ -8,9 +8,9 @@ from typing import TypeAlias
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
+from processor.core.in_flight import InFlight
 from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
-from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisRefused
 
 # As the log names the commands that are repeated.
@@ -81,19 +81,19 @@ class FailureRecorder:
             await self._redis.stream.end_trial(entry_id)
 
         await self._redis.until_answered(end_trial, what=RECORDING)
-        self._in_flight.left(entry_id, recorded=False)
+        self._in_flight.left_pending(entry_id, recorded=False)
 
 
 def apply_fate(failure: Failure, recorded: Recorded, in_flight: InFlight, journal: Journal) -> None:
     """Change what is in flight by what became of an entry that failed; a final fate is reported."""
     match recorded.fate:
         case Fate.LEFT_PENDING:
-            in_flight.left(failure.entry_id, recorded=recorded.failures > 0)
+            in_flight.left_pending(failure.entry_id, recorded=recorded.failures > 0)
         case Fate.TAKEN_OVER:
             in_flight.taken_over(failure.entry_id)
         case Fate.DEAD_LETTERED:
             in_flight.dead_lettered(failure.entry_id)
             journal.dead_lettered(failure, failures=recorded.failures)
         case Fate.LOST:
-            in_flight.lost_in_flight(failure.entry_id)
+            in_flight.lost(failure.entry_id)
             journal.entries_lost([failure.entry_id])

@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import trio
 
+from processor.core.in_flight import InFlight
 from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
-from processor.settling.in_flight import InFlight
 
 RENEWALS_PER_THRESHOLD = 3
 
@@ -26,7 +26,7 @@ async def renew_leases(
     interval_s = threshold_ms / 1000 / RENEWALS_PER_THRESHOLD
 
     async def renew() -> None:
-        if entry_ids := in_flight.held_for(interval_s):
+        if entry_ids := in_flight.older_than(interval_s):
             renewed = await redis.stream.renew(entry_ids)
             others = list(set(entry_ids).difference(renewed))
             # Entries that were acknowledged meanwhile are not in flight any more, and were not taken over.

@@ -8,8 +8,8 @@ from typing import Self
 
 import trio
 
+from processor.core.in_flight import InFlight
 from processor.edges.ports import Commit
-from processor.settling.in_flight import InFlight
 from telemetry._codec import Batch
 
 
@@ -86,4 +86,4 @@ class Receipts:
     def leave(self, batch: Batch) -> None:
         """The records get no receipt: they stay pending without an attempt, and are tried again when claimed."""
         for entry_id in batch.entry_ids:
-            self._in_flight.left(entry_id, recorded=False)
+            self._in_flight.left_pending(entry_id, recorded=False)

@@ -1,4 +1,4 @@
-"""The last step of a life: what is undecided is free for others at once, what is committed is acknowledged."""
+"""The last step of a run: release what is undecided, for others to claim at once, and acknowledge what is committed."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from dataclasses import dataclass, field
 import trio
 
 from processor.core.attempts import PendingEntry
+from processor.core.in_flight import InFlight
 from processor.edges.ports import FIRST_ID, PositionStream
 from processor.settling.acker import acknowledge
-from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisError
 
-# Entries that one exchange releases, acknowledges or looks at: what is cut off is one of them, not everything.
+# Entries in one exchange with Redis. If the step is cut off, only one exchange is lost.
 PIECE_ENTRIES = 1_000
-# A connection may be lost with what the stages were cut in; there is not much time to be patient.
+# The end of the stages may have cost the connection. There is little time left, so the pause is short.
 RETRY_S = 0.05
 
-# On a machine whose processors are shared by six or seven, a thousand entries take 25 ms to release, with what Redis
-# does for it; on an idle one 6. The stages end earlier by that much.
+# Releasing a thousand entries takes 6 ms on an idle machine, Redis' part included, and 25 ms on one whose
+# processors are shared by six or seven. The stages end earlier by that much.
 RESERVE_PER_PIECE_MS = 25
-# The most of the budget that is kept: deciding comes first.
+# At most this share of the budget is kept: deciding comes first.
 RESERVE_SHARE_MAX = 0.25
 
 
 def reserve_ms(entries: int, *, budget_ms: int) -> float:
-    """How much of the budget is kept for releasing `entries` entries; nothing for less than a piece."""
+    """The part of the budget that is kept for releasing `entries` entries; 0 for fewer than a piece."""
     return min(entries // PIECE_ENTRIES * RESERVE_PER_PIECE_MS, budget_ms * RESERVE_SHARE_MAX)
 
 
 @dataclass(slots=True)
 class Release:
-    """Settles with Redis what the stages could not. Cancelled or failing, it leaves the rest pending.
+    """Settles with Redis what the stages could not. If it fails or is cancelled, the rest stays pending.
 
-    Each step may be taken again. What is nearest to hand comes first: an entry that we know to be
-    undecided costs its next reader a whole claim threshold if it is not released.
+    Each step may be repeated. Entries that are known to be undecided come first: each one that is not
+    released costs its next reader a whole claim threshold.
     """
 
     stream: PositionStream
@@ -43,14 +43,14 @@ class Release:
     _released: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Release, acknowledge, and leave the group if nothing is left. Raises RedisError.
+        """Release and acknowledge, and leave the group if nothing is pending. Raises RedisError.
 
-        As long as there is something in flight it is tried again: on new connections, and with a server
-        that may be another one meanwhile.
+        It is tried again as long as something is in flight: on new connections, and perhaps with
+        another server.
         """
         while True:
             try:
-                await self._hand_over()
+                await self._run_once()
             except RedisError:
                 if not len(self.in_flight):
                     raise
@@ -58,34 +58,34 @@ class Release:
             else:
                 return
 
-    async def _hand_over(self) -> None:
-        # The end of the stages may have cut an exchange, and the connection with it.
+    async def _run_once(self) -> None:
+        # The end of the stages may have cut off an exchange, and the connection with it.
         await self.stream.connect()
         for entry_id in self.in_flight.on_trial:
             await self.stream.end_trial(entry_id)
         await self._release(self.in_flight.uncommitted)
         await self._acknowledge()
-        await self._release_strays()
+        await self._release_unread()
         await self.stream.leave_group()
 
     async def _acknowledge(self) -> None:
         for batch in self.in_flight.unacknowledged:
             await acknowledge(self.stream, batch, self.in_flight)
 
-    async def _release_strays(self) -> None:
-        """Look through the own pending list: entries may have been delivered that never came into our hands.
+    async def _release_unread(self) -> None:
+        """Release what is in our own pending list and was never read, since its reply was lost.
 
-        What we had and is not in it was taken over.
+        Entries of ours that are not in the list were taken over.
         """
         pending, after_id = set[str](), FIRST_ID
         while page := await self.stream.list_pending(after_id, PIECE_ENTRIES):
             pending.update(entry.entry_id for entry in page)
-            await self._release(self._strays(page))
+            await self._release(self._unreleased(page))
             after_id = page[-1].entry_id
-        self.in_flight.still_ours(pending)
+        self.in_flight.reconcile(pending)
 
-    def _strays(self, page: Sequence[PendingEntry]) -> list[str]:
-        """What was neither released already nor refused, in this life or before."""
+    def _unreleased(self, page: Sequence[PendingEntry]) -> list[str]:
+        """Entries that were not released yet and were never refused, by this process or an earlier one."""
         return [
             entry.entry_id
             for entry in page

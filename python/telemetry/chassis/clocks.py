@@ -15,3 +15,8 @@ def unix_ms() -> int:
 def elapsing_s() -> float:
     """Seconds of Trio's clock, which only goes forward. It starts anywhere, and is virtual in tests."""
     return trio.current_time()
+
+
+def elapsing_ms() -> int:
+    """The same in milliseconds."""
+    return round(trio.current_time() * 1000)

@@ -13,8 +13,8 @@ from tests.support.redis_harness import RedisHarness
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from processor.core.in_flight import InFlight
     from processor.journal.journal import Journal
-    from processor.settling.in_flight import InFlight
     from telemetry.chassis.backoff import Backoff
     from tests.processor.conftest import Told
 

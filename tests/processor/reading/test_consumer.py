@@ -12,8 +12,8 @@ from tests.support.redis_harness import WAIT_S_MAX, RedisHarness
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from processor.core.in_flight import InFlight
     from processor.journal.journal import Journal
-    from processor.settling.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
     from tests.processor.conftest import Told

@@ -77,7 +77,7 @@ async def test_abandoned_it_waits_for_no_stage_and_what_is_not_taken_stays_in_fl
     await busy_harness.intake.admit(await busy_harness.read(), redelivered=False)
     await wait_all_tasks_blocked()
     assert busy_harness.taken() == []
-    assert busy_harness.in_flight.held_for(0) == [*waiting, *late]
+    assert busy_harness.in_flight.older_than(0) == [*waiting, *late]
 
 
 async def test_it_says_so_when_the_stages_are_gone(clock: MockClock, harness: RedisHarness) -> None:

@@ -206,9 +206,9 @@ async def test_what_we_refused_and_a_peer_has_buried_is_theirs_after_a_sweep(
     harness.in_flight.take(await harness.read())
     for entry_id in (buried, refused):
         harness.record(entry_id, 1)
-        harness.in_flight.left(entry_id, recorded=True)
+        harness.in_flight.left_pending(entry_id, recorded=True)
     # Its failure could not be recorded: nothing is known of it.
-    harness.in_flight.left(untold, recorded=False)
+    harness.in_flight.left_pending(untold, recorded=False)
     harness.server.acknowledge([parse_id(buried)])
     harness.server.attempts.pop(buried)
     await harness.redelivering.sweep()

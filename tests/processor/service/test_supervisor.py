@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from processor.core.in_flight import InFlight
 from processor.errors import LedgerImbalance
-from processor.settling.in_flight import InFlight
 from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.exit_codes import ExitCode
 from tests.support.fakes.pending import RELEASED_IDLE_S
@@ -77,7 +77,7 @@ async def test_a_ledger_that_does_not_balance_ends_the_service_with_an_error(
     clock: MockClock, service: ServiceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forgotten(self: InFlight, batch: Batch) -> None:
-        self.held.settle(batch)
+        self.ids.settle(batch)
 
     monkeypatch.setattr(InFlight, "acked", forgotten)
     service.publish(3)

@@ -82,7 +82,7 @@ async def test_what_is_settled_or_left_pending_is_not_renewed(
     harness.in_flight.taken_over(acked[0])
     harness.in_flight.taken_over(acked[1])
     [refused] = await take(harness, 1, first_second=100)
-    harness.in_flight.left(refused, recorded=True)
+    harness.in_flight.left_pending(refused, recorded=True)
     await trio.sleep(2 * IDLE_MS / 1000)
     assert renewals.asked == []
     assert harness.pending_entry(refused).idle_ms >= IDLE_MS

@@ -141,6 +141,6 @@ async def test_what_was_refused_is_left_as_it_is(clock: MockClock, harness: Redi
     entry_id = harness.add_malformed()
     harness.in_flight.take(await harness.read())
     harness.record(entry_id, 1)
-    harness.in_flight.left(entry_id, recorded=True)
+    harness.in_flight.left_pending(entry_id, recorded=True)
     await Release(harness.stream, harness.in_flight).run()
     assert (harness.in_flight.ledger.released, harness.in_flight.ledger.left_pending) == (0, 1)

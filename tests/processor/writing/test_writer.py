@@ -8,8 +8,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import Failure
 from processor.core.batching import Batching
+from processor.core.in_flight import InFlight
 from processor.settling.failure_recorder import FailureReport
-from processor.settling.in_flight import InFlight
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.newest_positions import NewestPositions
 from processor.writing.rehydration import KnownDevices
@@ -32,10 +32,10 @@ ROWS_MAX = 100
 class Bench:
     """A writer between its two channels."""
 
-    def __init__(self, journal: Journal, backoff: Backoff) -> None:
+    def __init__(self, journal: Journal, in_flight: InFlight, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.turn = trio.Lock()
-        self.in_flight = InFlight(journal)
+        self.in_flight = in_flight
         self.inlet, outlet = trio.open_memory_channel[Batch](50)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)
         failures, self.failures = trio.open_memory_channel[FailureReport](50)
@@ -68,8 +68,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(journal: Journal, backoff: Backoff) -> Bench:
-    return Bench(journal, backoff)
+def bench(journal: Journal, in_flight: InFlight, backoff: Backoff) -> Bench:
+    return Bench(journal, in_flight, backoff)
 
 
 def some(count: int, first_second: int) -> Batch:
@@ -264,7 +264,7 @@ async def test_a_row_that_the_table_refuses_among_others_is_let_go_of_without_an
     batch = batch_of([position(1, 0), position(1, 50_000)])
     [tomorrow] = {day_of(key) for key in rows_of(batch_of([position(1, 50_000)]))}
     bench.store.table.refused_days[tomorrow] = "23514"
-    bench.in_flight.held.take(batch, 0)
+    bench.in_flight.ids.take(batch, 0)
     bench.put(batch)
     bench.inlet.close()
     await bench.writer.run()
