@@ -39,7 +39,7 @@ RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin 
 COPY --from=install /opt/processor /opt/processor
 # The base image has no bytecode of the standard library, and the user below may write none: without this each
 # start and each health check would compile what it imports. The last three are imported only when they are used.
-RUN /opt/processor/bin/python -c "import processor.cli.run, processor.service.process, telemetry.chassis.healthcheck, \
+RUN /opt/processor/bin/python -c "import processor.cli.run, processor.service.process, processor.cli.healthcheck, \
         concurrent.futures.thread, encodings.idna, importlib.readers"
 # By number, which is how an orchestrator can tell that it is not root.
 USER 10001:10001
@@ -49,6 +49,6 @@ WORKDIR /var/lib/processor
 EXPOSE 9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["/opt/processor/bin/python", "-m", "telemetry.chassis.healthcheck"]
+    CMD ["/opt/processor/bin/processor", "healthcheck"]
 ENTRYPOINT ["tini", "--", "/opt/processor/bin/processor"]
 CMD ["run"]

@@ -15,7 +15,7 @@ from bench.measure import BenchError, interleave
 from bench.paths import BATCH_ROWS
 from bench.tables import launch_tables
 from processor.edges.postgres.connection import TrioConnection
-from processor.edges.postgres.store import COPY_CHUNK_BYTES, COPY_DIRECT
+from processor.edges.postgres.copying import COPY_CHUNK_BYTES, COPY_DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

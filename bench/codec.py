@@ -13,7 +13,7 @@ from bench.copy_rows import copy_rows
 from bench.entries import WIDE_FLEET, capture_entries, fleet_entries
 from bench.measure import BenchError, Cost, Summary, interleave, summarise, timed
 from bench.replies import GROUP, STREAM, TAKEN, as_replies
-from processor.edges.postgres.store import COPY_CHUNK_BYTES
+from processor.edges.postgres.copying import COPY_CHUNK_BYTES
 from telemetry._codec import INCOMPLETE, Delivery, ReplyParser
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from bench.copy_rows import HEADER_BYTES, TRAILER, body
 from bench.measure import BenchError, Cost
 from bench.replies import read_reply
-from processor.edges.postgres.store import COPY_CHUNK_BYTES
+from processor.edges.postgres.copying import COPY_CHUNK_BYTES
 from telemetry._codec import COLUMNS, Batch, Delivery, ReplyParser
 
 if TYPE_CHECKING:

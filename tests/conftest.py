@@ -40,7 +40,7 @@ from dev.servers.programs import PACKAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-pytest_plugins = ["tests.support.logging_fixtures"]
+pytest_plugins = ["tests.support.logging_fixtures", "tests.support.certificates"]
 
 SERVERS_VARIABLE = "PROCESSOR_TEST_SERVERS"
 

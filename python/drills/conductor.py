@@ -1,4 +1,4 @@
-"""Conducts a drill: the load, the rounds one after the other, the settling, and the count of what the servers hold."""
+"""Run, the whole: the load, the rounds one after the other, the settling, and the count of what the servers hold."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from drills.drive import tally
-from drills.judgement import Bounds, Ending, Life, judge_ending, judge_life
-from drills.polling import until
-from drills.publishing import Publishing
-from drills.result import Result
-from drills.timeline import Sample, Timeline
+from drills.judgement import Bounds, Ending, judge_ending, judge_life, tally
+from drills.lives import until
+from drills.load import Load
+from drills.result import Result, Sample, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from drills.drive import Drive
     from drills.lives import Instance, Lives
-    from drills.observed import DrillStream, DrillTable, PositionKey
+    from drills.load import Drive
+    from drills.observed import Life, PositionKey
     from drills.plan import Fault, Round
+    from drills.stream import DrillStream
+    from drills.table import DrillTable
 
 # Beyond CLAIM_THRESHOLD_MS, for the last life to settle everything.
 _SETTLE_S_MAX = 60.0
@@ -28,7 +28,7 @@ _SETTLE_S_MAX = 60.0
 
 @dataclass(frozen=True)
 class Setting:
-    """All that is decided before a drill starts."""
+    """Everything that is decided before a drill starts."""
 
     name: str
     seed: int
@@ -52,7 +52,7 @@ class Progress:
 
 
 class Conductor:
-    """Runs a drill, once; `tell` hears of each round's end."""
+    """Runs a drill, once; calls `show` after each round."""
 
     def __init__(
         self,
@@ -60,21 +60,21 @@ class Conductor:
         stream: DrillStream,
         table: DrillTable,
         lives: Lives,
-        tell: Callable[[Progress], None],
+        show: Callable[[Progress], None],
     ) -> None:
         self._setting = setting
         self._stream = stream
         self._table = table
         self._lives = lives
-        self._tell = tell
-        self._load = Publishing(stream, setting.drive)
+        self._show = show
+        self._load = Load(stream, setting.drive)
         self._timeline = Timeline()
         self._lived: list[Life] = []
         self._violations: list[str] = []
         self._started = 0.0
 
     async def run(self) -> Result:
-        """All rounds, then the settling. Raises DrillFailed, EdgeError."""
+        """All rounds, then the settling. Raises DrillFailed, ConfigError, EdgeError."""
         self._started = trio.current_time()
         async with trio.open_nursery() as watching:
             watching.start_soon(self._sample)
@@ -107,10 +107,10 @@ class Conductor:
         self._lived.append(life)
         self._violations += judge_life(life, self._setting.bounds)
         await trio.to_thread.run_sync(self._stream.trim_settled)
-        self._tell(Progress(len(self._lived), self._load.published, len(self._violations)))
+        self._show(Progress(len(self._lived), self._load.published, len(self._violations)))
 
     async def _settle(self) -> Life:
-        """One more life, which is stopped when nothing is pending and nothing waits, or after a while."""
+        """One more life, which is stopped when nothing is pending or undelivered, or after a while."""
         number = len(self._setting.rounds)
         instance = self._setting.instances[number % len(self._setting.instances)]
         life = await self._lives.last(number, instance, self._until_settled)
@@ -140,21 +140,21 @@ class Conductor:
             await trio.sleep(self._timeline.interval_s)
 
     async def _ending(self, last: Life) -> Ending:
-        dead = await trio.to_thread.run_sync(self._stream.dead_letters)
+        letters = await trio.to_thread.run_sync(self._stream.dead_letters)
         return Ending(
             tally=tally(self._load.published, await self._numbers_in_table()),
             inserted=sum(life.inserted for life in (*self._lived, last)),
             group=await trio.to_thread.run_sync(self._stream.state),
             unsettled=self._numbers_of(await trio.to_thread.run_sync(self._stream.unsettled)),
-            dead=self._numbers_of(key for key, _ in dead),
-            dead_codes=tuple(code for _, code in dead),
+            dead_lettered=self._numbers_of(key for key, _ in letters),
+            dead_letter_codes=tuple(code for _, code in letters),
         )
 
     async def _numbers_in_table(self) -> list[int]:
         drive = self._setting.drive
         numbers: list[int] = []
         for device_id in drive.device_ids:
-            turns_ms = await self._table.turns_ms(device_id, drive.start)
+            turns_ms = await trio.to_thread.run_sync(self._table.turns_ms, device_id, drive.start)
             numbers += (drive.number(device_id, turn_ms) for turn_ms in turns_ms)
         return numbers
 

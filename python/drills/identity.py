@@ -1,4 +1,4 @@
-"""What belongs to one drill and to nothing else: its names in Redis, and the devices that it plays."""
+"""What belongs to one drill alone: its names in Redis, and the devices that it plays."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from dataclasses import dataclass
 
 from telemetry.stream.imei import check_digit
 
-RUNS = 1_000_000
-"""Drills that can be told apart."""
+DRILLS_MAX = 1_000_000
+"""Drills with distinct names and devices."""
 DEVICES = 100
 """Devices that a drill plays."""
 
 # Two zeros in the place of the reporting body mark test equipment (GSMA TS.06, "Test IMEI"): no vehicle has such
-# an IMEI. The rest keeps drills apart from whatever else plays test equipment on a staging system.
+# an IMEI. The digits behind them keep drills apart from other test equipment on a staging system.
 IMEI_PREFIX = "00999"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One drill; `run` is a number below RUNS, `stream` the stream that it uses."""
+    """One drill; `number` is below DRILLS_MAX, `stream` the stream that it uses."""
 
-    run: int
+    number: int
     stream: str
 
     @classmethod
-    def of(cls, run: int, stream: str | None) -> Identity:
-        """The drill `run`, on a stream of its own if none is named."""
-        return cls(run, stream or f"telemetry:{_name(run)}")
+    def of(cls, number: int, stream: str | None) -> Identity:
+        """Drill `number`; without a stream's name, on one that only this drill uses."""
+        return cls(number, stream or f"telemetry:{_name(number)}")
 
     @property
     def name(self) -> str:
-        """Of the drill, as people and servers see it: `drill-004711`."""
-        return _name(self.run)
+        """The name that people and servers see: `drill-004711`."""
+        return _name(self.number)
 
     @property
     def group(self) -> str:
@@ -48,24 +48,24 @@ class Identity:
         """The hash of recorded failures (contract section 1)."""
         return f"{self.stream}:{self.group}:attempts"
 
-    def consumer(self, number: int) -> str:
-        """The name of instance `number`."""
-        return f"{self.name}-{number}"
+    def consumer(self, instance: int) -> str:
+        """The consumer name of an instance, by its number."""
+        return f"{self.name}-{instance}"
 
     @property
     def device_ids(self) -> tuple[str, ...]:
-        """The IMEIs, all of this drill alone."""
-        return tuple(self._imei(number) for number in range(DEVICES))
+        """The IMEIs; no other drill has them."""
+        return tuple(self._imei(device) for device in range(DEVICES))
 
     @property
     def imei_prefix(self) -> str:
-        """What all of them begin with, and no other drill's do."""
-        return f"{IMEI_PREFIX}{self.run:06d}"
+        """The first digits of all of them, and of no other drill's."""
+        return f"{IMEI_PREFIX}{self.number:06d}"
 
-    def _imei(self, number: int) -> str:
-        digits = f"{self.imei_prefix}{number:03d}"
+    def _imei(self, device: int) -> str:
+        digits = f"{self.imei_prefix}{device:03d}"
         return digits + check_digit(digits)
 
 
-def _name(run: int) -> str:
-    return f"drill-{run:06d}"
+def _name(number: int) -> str:
+    return f"drill-{number:06d}"

@@ -1,47 +1,22 @@
-"""Decides what of a life, and of the whole drill, breaks the contract. Pure: observations in, violations out."""
+"""Judge: what in a life, or in the whole drill, breaks the contract. Pure: observations in, violations out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drills.last_words import LastWords
-from drills.observed import LeftPending
 from drills.plan import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from drills.drive import Tally
-    from drills.observed import GroupState
-    from processor.core.ledger import Ledger
+    from drills.observed import GroupState, Life, ReportedLedger
 
 RELEASE_AND_EXIT_MS = 1_000
 """What release and exit may take beyond the budget (contract section 4, rule 7)."""
-# Of the shell's form for a container's end, and of the system's for a process's.
+# A process has the negative number of the signal, a container 128 and that number.
 KILLED = (-9, 137)
 _CLEAN, _TIMED_OUT = 0, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """One run of the service under test, from its start to its end, as seen from outside."""
-
-    round: int
-    consumer: str
-    fault: Fault | None
-    """None: the last life, which is stopped after everything is settled."""
-    exit_code: int
-    ended_early: bool
-    """It was gone before the fault came."""
-    drain_ms: float | None
-    """From the stop request to the end; None if there was no stop request, or no end to it."""
-    last_words: LastWords | None
-    left: LeftPending
-    inserted: int
-    """Rows that it said it inserted."""
-    takeover_ms: float | None = None
-    """From its readiness until all that waited released was claimed; None if nothing waited, or if it ended before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +33,7 @@ class Bounds:
 
 
 def judge_life(life: Life, bounds: Bounds) -> list[str]:
-    """What this life did wrong, one sentence each."""
+    """What this life did wrong, a sentence for each violation."""
     who = f"round {life.round + 1} ({life.consumer})"
     return [f"{who}: {what}" for what in _faults_of(life, bounds)]
 
@@ -71,7 +46,7 @@ def _faults_of(life: Life, bounds: Bounds) -> Iterator[str]:
             yield f"was killed and ended with exit code {life.exit_code}"
     else:
         yield from _drain_faults(life, bounds)
-        yield from _word_faults(life)
+        yield from _last_line_faults(life)
 
 
 def _drain_faults(life: Life, bounds: Bounds) -> Iterator[str]:
@@ -88,39 +63,75 @@ def _drain_faults(life: Life, bounds: Bounds) -> Iterator[str]:
 
 
 def _steps(life: Life) -> str:
-    """How long each step took by its own account, which is where to look first."""
-    if life.last_words is None or not life.last_words.steps_ms:
+    """How long each step took by the service's own account, which shows where to look first."""
+    if life.last_line is None or not life.last_line.steps_ms:
         return ""
-    steps = ", ".join(f"{name} {took:.0f}" for name, took in life.last_words.steps_ms.items())
+    steps = ", ".join(f"{name} {took:.0f}" for name, took in life.last_line.steps_ms.items())
     return f" (by its own account: {steps})"
 
 
-def _word_faults(life: Life) -> Iterator[str]:
-    words = life.last_words
-    if words is None:
+def _last_line_faults(life: Life) -> Iterator[str]:
+    said = life.last_line
+    if said is None:
         yield "ended without its last log line"
         return
-    if words.clean != (life.exit_code == _CLEAN):
-        said = "clean exit" if words.clean else "timed out"
-        yield f"said `{said}` and ended with exit code {life.exit_code}"
-    if words.has_ledger and words.ledger.unaccounted:
-        yield f"its ledger does not balance: {words.ledger}"
-    if words.ledger.lost:
-        yield f"counted {words.ledger.lost} entries as lost"
-    if life.exit_code == _CLEAN and words.ledger.released:
-        yield f"ended with exit code 0 although it released {words.ledger.released} entries undecided"
+    if said.clean != (life.exit_code == _CLEAN):
+        words = "clean exit" if said.clean else "timed out"
+        yield f"said `{words}` and ended with exit code {life.exit_code}"
+    if said.has_ledger and said.ledger.unaccounted:
+        yield f"its ledger does not balance: {said.ledger}"
+    if said.ledger.lost:
+        yield f"counted {said.ledger.lost} entries as lost"
+    if life.exit_code == _CLEAN and said.ledger.released:
+        yield f"ended with exit code 0 although it released {said.ledger.released} entries undecided"
     # With a frozen Redis more may be released than the service knows: it does not count an answer that comes too late.
     if life.fault is not Fault.FREEZE_REDIS:
-        yield from _release_faults(life, words.ledger)
+        yield from _release_faults(life, said.ledger)
 
 
-def _release_faults(life: Life, ledger: Ledger) -> Iterator[str]:
-    told, found = ledger.released + ledger.released_unread, life.left.released
-    if told > found:
-        yield f"said that it released {told} entries, Redis has {found}"
-    # What it had no time to look for may have been released by a former life.
-    elif life.exit_code == _CLEAN and found > told + ledger.left_pending:
-        yield f"said that it released {told} entries and ended with exit code 0, Redis has {found}"
+def _release_faults(life: Life, ledger: ReportedLedger) -> Iterator[str]:
+    said, found = ledger.released + ledger.released_unread, life.left.released
+    if said > found:
+        yield f"said that it released {said} entries, Redis has {found}"
+    # Entries that it had no time to look for may have been released by an earlier life.
+    elif life.exit_code == _CLEAN and found > said + ledger.left_pending:
+        yield f"said that it released {said} entries and ended with exit code 0, Redis has {found}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often each published record was found in the table."""
+
+    published: int
+    rows: int
+    """Rows with the drill's devices."""
+    missing: frozenset[int]
+    """Numbers of records without a row."""
+    repeated: int
+    """Rows beyond the first of a key: a table without its unique index has them."""
+    foreign: int
+    """Rows that nobody published."""
+
+    @property
+    def distinct(self) -> int:
+        """Published records that are in the table."""
+        return self.published - len(self.missing)
+
+
+def tally(published: int, numbers: Iterable[int]) -> Tally:
+    """Count the rows, given by their records' numbers, against what was published."""
+    times = bytearray(published)
+    rows = foreign = repeated = 0
+    for number in numbers:
+        rows += 1
+        if not 0 <= number < published:
+            foreign += 1
+        elif times[number]:
+            repeated += 1
+        else:
+            times[number] = 1
+    missing = frozenset(number for number, seen in enumerate(times) if not seen)
+    return Tally(published, rows, missing, repeated, foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,30 +140,30 @@ class Ending:
 
     tally: Tally
     inserted: int
-    """Rows that all lives together said they inserted."""
+    """Rows inserted, by the log lines of all lives."""
     group: GroupState
     unsettled: frozenset[int]
     """Numbers of records that are pending or undelivered."""
-    dead: frozenset[int]
+    dead_lettered: frozenset[int]
     """Numbers of records that became dead letters."""
-    dead_codes: tuple[str, ...]
+    dead_letter_codes: tuple[str, ...]
 
     @property
     def lost(self) -> frozenset[int]:
-        """Records that are nowhere: no row, no dead letter, not in the group's hands."""
-        return self.tally.missing - self.unsettled - self.dead
+        """Records that are nowhere: no row, no dead letter, neither pending nor undelivered."""
+        return self.tally.missing - self.unsettled - self.dead_lettered
 
     @property
     def written_twice(self) -> int:
-        """Rows too many: in the table, or by what was said to be inserted.
+        """Rows too many: in the table, or by the rows that the log says were inserted.
 
-        A life that is killed may take the news of its last commit with it, never the other way round.
+        A life that is killed may not have logged its last commit; nothing is logged that was not committed.
         """
         return max(self.tally.repeated, self.inserted - self.tally.distinct, 0)
 
 
 def judge_ending(ending: Ending) -> list[str]:
-    """What is wrong with what is left, one sentence each."""
+    """What is wrong in the end, a sentence for each violation."""
     found = []
     if ending.lost:
         found.append(f"{len(ending.lost)} records are lost, the first is number {min(ending.lost)}")
@@ -168,14 +179,14 @@ def judge_ending(ending: Ending) -> list[str]:
         found.append(
             f"not settled: {ending.group.pending} pending ({holders or 'nobody'}), {waiting}"
         )
-    if ending.dead:
-        codes = ", ".join(sorted(set(ending.dead_codes)))
-        found.append(f"{len(ending.dead)} valid records became dead letters: {codes}")
+    if ending.dead_lettered:
+        codes = ", ".join(sorted(set(ending.dead_letter_codes)))
+        found.append(f"{len(ending.dead_lettered)} valid records became dead letters: {codes}")
     return found
 
 
 def nearest_rank(values: Sequence[float], percent: float) -> float | None:
-    """The smallest value that `percent` of all do not exceed; None of none."""
+    """The smallest value that `percent` of all do not exceed; None without values."""
     if not values:
         return None
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""One life of the service under test: started, struck by the round's fault, and followed to its end."""
+"""Run, one life of the service under test: started, struck by the round's fault, and followed to its end."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from drills.errors import DrillFailed
-from drills.judgement import Life
+from drills.observed import Life
 from drills.plan import Fault, Round
-from drills.polling import until
-from drills.running import RunningService
+from drills.service import DrillFailed, RunningService
+from telemetry.chassis.errors import ConfigError
+from telemetry.chassis.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from drills.command import Command
-    from drills.observed import DrillStream
+    from drills.launch import Launcher
     from drills.relay import Relay
+    from drills.stream import DrillStream
 
 # A busy machine takes seconds to load Python, an engine as long to make a container.
 _READY_S_MAX = 60.0
 # Beyond SHUTDOWN_TIMEOUT_MS, when the service should have ended itself.
 _END_S_MAX = 3.0
+_PROBE_S = 0.02
+
+
+async def until(holds: Callable[[], Awaitable[object]]) -> None:
+    """Return as soon as `holds` is true; the caller bounds the wait."""
+    while not await holds():  # noqa: ASYNC110 - the servers announce no change
+        await trio.sleep(_PROBE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Stop:
     """How a life was brought to its end."""
 
     ended_early: bool = False
-    """It was gone before anything was done to it."""
+    """It had ended before anything was done to it."""
     drain_ms: float | None = None
     """From the stop request to its end; None without a stop request, or when it had to be killed."""
 
@@ -46,23 +53,26 @@ class Instance:
 
 
 class Lives:
-    """Starts the service again and again. `relay` stands before the server that freezes; None where none does."""
+    """Starts the service again and again. `relay` stands before the server that freezes; None if no server does."""
 
     def __init__(
         self,
-        command: Command,
+        launcher: Launcher,
         stream: DrillStream,
         relay: Relay | None,
         *,
         shutdown_timeout_ms: int,
     ) -> None:
-        self._command = command
+        self._launcher = launcher
         self._stream = stream
         self._relay = relay
         self._end_s_max = shutdown_timeout_ms / 1000 + _END_S_MAX
 
     async def of_round(self, plan: Round, instance: Instance, fault: Fault) -> Life:
-        """A life that ends by the round's fault. Raises DrillFailed when it does not become ready."""
+        """A life that ends by the round's fault.
+
+        Raises DrillFailed when it does not become ready, ConfigError when its configuration is why.
+        """
 
         async def strike(service: RunningService) -> Stop:
             return await self._strike(service, plan, fault)
@@ -94,7 +104,7 @@ class Lives:
     ) -> Life:
         is_waiting = await trio.to_thread.run_sync(self._stream.released)
         service = RunningService(
-            self._command, f"{instance.consumer}-life-{number}", instance.environment
+            self._launcher, f"{instance.consumer}-life-{number}", instance.environment
         )
         takeover = _Takeover(self._stream)
         async with trio.open_nursery() as living:
@@ -115,7 +125,7 @@ class Lives:
             exit_code=service.exit_code,
             ended_early=stop.ended_early,
             drain_ms=stop.drain_ms,
-            last_words=service.last_words,
+            last_line=service.last_line,
             left=await trio.to_thread.run_sync(self._stream.left_by, instance.consumer),
             inserted=service.inserted,
             takeover_ms=takeover.took_ms,
@@ -158,14 +168,14 @@ class Lives:
 
 
 class _Takeover:
-    """Sees when what others had released is claimed."""
+    """Measures how long released entries wait until they are claimed."""
 
     def __init__(self, stream: DrillStream) -> None:
         self._stream = stream
         self.took_ms: float | None = None
 
     async def watch(self) -> None:
-        """From now until nothing released waits any more."""
+        """From now until no released entry waits any more."""
         started = trio.current_time()
         await until(self._all_claimed)
         self.took_ms = (trio.current_time() - started) * 1000
@@ -187,7 +197,10 @@ async def _until_ready(service: RunningService) -> None:
         if patience.cancelled_caught
         else f"ended with exit code {service.exit_code} before it was ready"
     )
-    raise DrillFailed(f"the service under test {what}; the end of its output:\n{service.tail}")
+    message = f"the service under test {what}; the end of its output:\n{service.tail}"
+    if service.ended.is_set() and service.exit_code == ExitCode.BAD_CONFIGURATION:
+        raise ConfigError(message)
+    raise DrillFailed(message)
 
 
 async def _cancel_at_the_end(service: RunningService, scope: trio.CancelScope) -> None:
@@ -196,6 +209,6 @@ async def _cancel_at_the_end(service: RunningService, scope: trio.CancelScope) -
 
 
 async def _pause(service: RunningService, ms: float) -> None:
-    """Wait so long, or until the service ends."""
+    """Wait for this long, or until the service ends."""
     with trio.move_on_after(ms / 1000):
         await service.ended.wait()

@@ -1,15 +1,17 @@
-"""What a drill asks of the two servers, and what they answer."""
+"""Observe: the values that the servers and the service's log give, and the life that they make up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Mapping
 
-    from telemetry.stream.entry import Entry
+    from drills.plan import Fault
+
+CLEAN_EXIT = "shutdown: clean exit"
+TIMED_OUT = "shutdown: timed out"
 
 
 class PositionKey(NamedTuple):
@@ -39,67 +41,86 @@ class GroupState:
 
 @dataclass(frozen=True, slots=True)
 class LeftPending:
-    """What a consumer that has ended left in its pending list, each entry in one class."""
+    """The pending list of a consumer that has ended; each entry is in one class."""
 
     released: int = 0
-    """Marked as idle for so long that any instance claims them at once."""
+    """Marked as idle for a day, so that any instance claims them at once."""
     refused: int = 0
     """With a recorded failure: their time has not come yet (contract section 4, rule 3)."""
     stranded: int = 0
     """Neither: found only after CLAIM_THRESHOLD_MS."""
 
 
-class DrillStream(Protocol):
-    """The stream, asked directly and never through the service's own way to it. Methods block.
+@dataclass(frozen=True, slots=True)
+class ReportedLedger:
+    """The balance in the service's last log line (contract section 4). A class that the line leaves out is 0."""
 
-    All raise RedisUnavailable and RedisRefused.
-    """
+    read: int = 0
+    acked: int = 0
+    dead_lettered: int = 0
+    lost: int = 0
+    taken_over: int = 0
+    released: int = 0
+    left_pending: int = 0
+    released_unread: int = 0
+    """Released and never read: no part of the balance."""
 
-    def in_use(self) -> str | None:
-        """What is on the stream already, for a message; None if nothing."""
-
-    def create_group(self) -> None:
-        """Make the drill's own group, which is given what is published from now on."""
-
-    def publish(self, entries: Sequence[Entry]) -> None:
-        """Append entries in order."""
-
-    def state(self) -> GroupState:
-        """The group now."""
-
-    def left_by(self, consumer: str) -> LeftPending:
-        """What is pending under the name of a consumer that has ended."""
-
-    def released(self) -> bool:
-        """Whether a released entry waits for somebody to claim it."""
-
-    def unsettled(self) -> list[PositionKey]:
-        """What is pending or not delivered yet."""
-
-    def dead_letters(self) -> list[tuple[PositionKey, str]]:
-        """Dead letters, each with its code."""
-
-    def trim_settled(self) -> None:
-        """Remove entries that are settled from the drill's own stream."""
-
-    def remove(self) -> None:
-        """Remove all that the drill made in Redis. Idempotent."""
+    @property
+    def unaccounted(self) -> int:
+        """Entries read that are in no class."""
+        settled = self.acked + self.dead_lettered + self.lost + self.taken_over
+        return self.read - settled - self.released - self.left_pending
 
 
-class DrillTable(Protocol):
-    """The table, asked directly. All methods raise PostgresError."""
+@dataclass(frozen=True, slots=True)
+class LastLine:
+    """The log line with which the service ends: what it says of itself, for the servers to confirm."""
 
-    async def role_without_delete(self) -> str | None:
-        """The role that cannot remove the drill's rows; None if it can."""
+    clean: bool
+    """`clean exit`, not `timed out`."""
+    ledger: ReportedLedger
+    has_ledger: bool
+    """Without one, only `released` and `left_pending` of the ledger mean something."""
+    steps_ms: Mapping[str, float]
 
-    async def turns_ms(self, device_id: str, start: datetime) -> list[int]:
-        """How many milliseconds after `start` each row of a device is; rows of one key are as many numbers."""
 
-    async def writers(self) -> int:
-        """Sessions of the service under test that are still there."""
+def last_line(line: Mapping[str, Any]) -> LastLine | None:
+    """The log line as a LastLine; None for any other line."""
+    message = str(line.get("msg", ""))
+    if not message.startswith((CLEAN_EXIT, TIMED_OUT)):
+        return None
+    ledger = line.get("ledger")
+    counts = (
+        ledger
+        if isinstance(ledger, dict)
+        else {"released": line.get("released"), "left_pending": line.get("left")}
+    )
+    names = [each.name for each in fields(ReportedLedger)]
+    steps = line.get("steps_ms")
+    return LastLine(
+        clean=message.startswith(CLEAN_EXIT),
+        ledger=ReportedLedger(**{name: int(counts.get(name) or 0) for name in names}),
+        has_ledger=isinstance(ledger, dict),
+        steps_ms=steps if isinstance(steps, dict) else {},
+    )
 
-    async def delete(self) -> int:
-        """Remove the drill's rows; how many."""
 
-    async def mark_faulty(self) -> int:
-        """Hide the drill's rows from every reader; how many."""
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One run of the service under test, from its start to its end, as seen from outside."""
+
+    round: int
+    consumer: str
+    fault: Fault | None
+    """None: the last life, which is stopped after everything is settled."""
+    exit_code: int
+    ended_early: bool
+    """It was gone before the fault came."""
+    drain_ms: float | None
+    """From the stop request to the end; None if there was no stop request, or no end to it."""
+    last_line: LastLine | None
+    left: LeftPending
+    inserted: int
+    """Rows inserted, by its own log lines."""
+    takeover_ms: float | None = None
+    """From its readiness until all released entries were claimed; None if there were none, or if it ended before."""

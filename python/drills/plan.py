@@ -1,4 +1,4 @@
-"""What happens in which round, and when: drawn beforehand from the seed, so that a drill can be run again."""
+"""Plan: what an operator asks of a drill, and what happens in which round, drawn from the seed beforehand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Fault(Enum):
     SIGTERM = "sigterm"
     """A stop request."""
     KILL9 = "kill9"
-    """SIGKILL: no drain, no last words."""
+    """SIGKILL: no drain, no last log line."""
     FREEZE_POSTGRES = "freeze-postgres"
     """PostgreSQL stops answering, then a stop request."""
     FREEZE_REDIS = "freeze-redis"
@@ -26,6 +26,41 @@ class Fault(Enum):
     def freezes(self) -> bool:
         """Whether a server stops answering before the stop request."""
         return self in {Fault.FREEZE_POSTGRES, Fault.FREEZE_REDIS}
+
+
+class Rows(Enum):
+    """What becomes of the drill's rows in the end."""
+
+    DELETE = "delete"
+    """They are removed."""
+    MARK_FAULTY = "mark-faulty"
+    """They stay and are hidden from readers: for roles that may not delete."""
+    KEEP = "keep"
+    """They stay as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillOptions:
+    """What the operator chose; times are milliseconds. The same options give the same rounds."""
+
+    fault: Fault
+    rounds: int
+    seed: int
+    rate: int
+    """Records a second, all the time."""
+    backlog: int
+    """Records that wait before every second round."""
+    within_ms: int
+    """The fault comes at most this long after readiness."""
+    instances: int
+    """Consumer names, taken in turn."""
+    tolerance_ms: int
+    """How much longer than allowed an end may take."""
+    stream: str | None
+    """None: the drill makes one for itself."""
+    force: bool
+    """Use the stream although others do."""
+    rows: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +81,32 @@ class Round:
     """From the stop request until the server answers again; None: it stays frozen until the process has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class DrillPlan:
-    """What was asked for; the same plan gives the same rounds."""
+def draw_rounds(options: DrillOptions, drain_budget_ms: int) -> tuple[Round, ...]:
+    """The rounds in order.
 
-    fault: Fault
-    rounds: int
-    seed: int
-    backlog: int
-    """Records that wait before every second round."""
-    within_ms: int
-    """The fault comes at most so long after readiness."""
-    instances: int
-    """Consumer names, taken in turn."""
-    budget_ms: int
-    """What a drain may take."""
+    In every second pair of rounds a frozen server comes back within the drain budget; in the others it stays frozen
+    until the process has ended. One round of each pair has a backlog.
+    """
+    source = random.Random(options.seed)  # noqa: S311 - replayed, not secret
+    return tuple(
+        _draw_round(number, options, drain_budget_ms, source) for number in range(options.rounds)
+    )
 
-    def draw(self) -> tuple[Round, ...]:
-        """The rounds in order.
 
-        A frozen server comes back within the drain budget in every second pair of rounds, and not before the end of
-        the process in the others; of each pair one round has a backlog.
-        """
-        source = random.Random(self.seed)  # noqa: S311 - replayed, not secret
-        return tuple(self._round(number, source) for number in range(self.rounds))
-
-    def _round(self, number: int, source: random.Random) -> Round:
-        fault_after_ms = source.uniform(0, self.within_ms)
-        frozen_ms = source.uniform(0, FROZEN_BEFORE_STOP_MS_MAX)
-        thaw_ms = source.uniform(0, self.budget_ms / 2)
-        thaws = self.fault.freezes and number // 2 % 2 == 1
-        return Round(
-            number=number,
-            instance=number % self.instances,
-            backlog=self.backlog if number % 2 == 0 else 0,
-            fault_after_ms=fault_after_ms,
-            signal_after_ms=frozen_ms if self.fault.freezes else 0.0,
-            thaw_after_ms=thaw_ms if thaws else None,
-        )
+def _draw_round(
+    number: int, options: DrillOptions, drain_budget_ms: int, source: random.Random
+) -> Round:
+    # All three are drawn in each round, so that the same seed gives the same moments for every fault.
+    fault_after_ms = source.uniform(0, options.within_ms)
+    frozen_ms = source.uniform(0, FROZEN_BEFORE_STOP_MS_MAX)
+    thaw_ms = source.uniform(0, drain_budget_ms / 2)
+    freezes = options.fault.freezes
+    thaws = freezes and number // 2 % 2 == 1
+    return Round(
+        number=number,
+        instance=number % options.instances,
+        backlog=options.backlog if number % 2 == 0 else 0,
+        fault_after_ms=fault_after_ms,
+        signal_after_ms=frozen_ms if freezes else 0.0,
+        thaw_after_ms=thaw_ms if thaws else None,
+    )

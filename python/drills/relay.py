@@ -1,20 +1,25 @@
-"""A TCP relay that can stop passing anything on: a frozen server, without touching the server.
+"""Run, the frozen server: a TCP relay that can stop passing anything on, and the URLs that lead through it.
 
-It works for servers on other machines too, where nobody could send SIGSTOP. As with a frozen server, connections
-stay open, new ones are taken by the system, and what was sent meanwhile arrives when it thaws.
+No server is touched, and it works for servers on other machines, where nobody could send SIGSTOP. As with a
+frozen server, connections stay open, the system takes new ones, and what was sent meanwhile arrives when it thaws.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import trio
 
-from drills.detour import RELAY_HOST
+from telemetry.chassis.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from drills.table import PostgresPlace
+    from telemetry.chassis.config.redis_target import RedisTarget
+
+RELAY_HOST = "127.0.0.1"
 _PIECE_BYTES = 65_536
 
 
@@ -58,7 +63,7 @@ class Relay:
             while data := await source.receive_some(_PIECE_BYTES):
                 await self._thawed.wait()
                 await sink.send_all(data)
-            # The other direction may have more to say: a server that is told to end answers first.
+            # The other direction stays open: a server answers before it closes.
             await self._thawed.wait()
             await sink.send_eof()
         except trio.BrokenResourceError:
@@ -74,3 +79,47 @@ async def connect_to(host: str, port: int) -> trio.SocketStream:
     if host.startswith("/"):
         return await trio.open_unix_socket(f"{host}/.s.PGSQL.{port}")
     return await trio.open_tcp_stream(host, port)
+
+
+def redis_detour(url: str, target: RedisTarget, port: int) -> str:
+    """A Redis URL through the relay on `port`.
+
+    Raises ConfigError for a TLS URL whose host name is checked: the relay has another name.
+    """
+    if target.tls is not None and target.tls.check_hostname:
+        raise ConfigError(
+            "REDIS_URL: --fault freeze-redis puts a relay on 127.0.0.1 before the server, and the certificate is for"
+            " another name: add ssl_check_hostname=false to the URL for this drill"
+        )
+    parts = urlsplit(url)
+    scheme, path, query = parts.scheme, parts.path, parts.query
+    if target.path is not None:
+        scheme, path = "redis", f"/{target.db}"
+        query = urlencode([(name, value) for name, value in parse_qsl(query) if name != "db"])
+    return parts._replace(
+        scheme=scheme, netloc=_user(parts.netloc) + f"{RELAY_HOST}:{port}", path=path, query=query
+    ).geturl()
+
+
+def postgres_detour(url: str, place: PostgresPlace, port: int) -> str:
+    """A PostgreSQL URL through the relay on `port`; the host's name stays, for the check of its certificate.
+
+    Raises ConfigError for a URL without exactly one host.
+    """
+    host, _ = place.single()
+    parts = urlsplit(url)
+    options = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name not in {"host", "hostaddr", "port"}
+    ]
+    name = RELAY_HOST if host.startswith("/") else host
+    netloc = _user(parts.netloc) + (f"[{name}]" if ":" in name else name) + f":{port}"
+    query = urlencode([*options, ("hostaddr", RELAY_HOST)])
+    return parts._replace(netloc=netloc, query=query).geturl()
+
+
+def _user(netloc: str) -> str:
+    """User and password with their `@`, as they were written."""
+    user, at, _ = netloc.rpartition("@")
+    return user + at

@@ -1,22 +1,72 @@
-"""The report of a drill: one HTML file with the figures, the violations and two charts, to hand on as it is."""
+"""Report: the figures as a table for the terminal, and one HTML file with the figures, the violations and the plots."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
 
-from drills.summary import figure_rows
-from drills.svg import Series, distribution, lines
+from rich.table import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from drills.result import Result
 
+VIOLATIONS_SHOWN_MAX = 20
+WITHOUT_PLOTS = "Without plots: they need matplotlib, which pip install 'processor[plots]' brings."
 _STYLE = (
     "body{font-family:sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2328;background:#fff}"
-    "td{padding:.2rem 1rem .2rem 0}td+td{font-variant-numeric:tabular-nums}.bad{color:#cf222e}svg{width:100%}"
+    "td{padding:.2rem 1rem .2rem 0}td+td{font-variant-numeric:tabular-nums}.bad{color:#cf222e}"
+    "svg{width:100%;height:auto}"
 )
+
+
+def figure_rows(result: Result) -> list[tuple[str, str]]:
+    """Each figure with its name."""
+    figures = result.figures()
+    codes = ", ".join(f"{code} ({count}x)" for code, count in figures["exit_codes"].items())
+    return [
+        ("fault", figures["fault"]),
+        ("rounds", f"{figures['rounds']:,} in {figures['seconds']:,.0f} s, seed {figures['seed']}"),
+        ("exit codes", codes),
+        ("records published", f"{figures['published']:,}"),
+        ("rows", f"{figures['rows']:,}"),
+        ("lost", f"{figures['lost']:,}"),
+        ("written twice", f"{figures['written_twice']:,}"),
+        ("dead letters", f"{figures['dead_lettered']:,}"),
+        ("pending at the end", f"{figures['left_pending']:,}"),
+        ("released", f"{figures['released']:,}"),
+        ("of them never read", f"{figures['released_unread']:,}"),
+        (
+            "released until taken over, p50 / max",
+            _times(figures, "takeover_ms_p50", "takeover_ms_max"),
+        ),
+        ("drain, p50 / p99 / max", _times(figures, "drain_ms_p50", "drain_ms_p99", "drain_ms_max")),
+        ("drain budget", f"{figures['drain_budget_ms']:,} ms"),
+        ("violations", f"{figures['violations']:,}"),
+    ]
+
+
+def as_table(result: Result) -> Table:
+    """The figures for a terminal."""
+    table = Table(title=result.name, show_header=False)
+    for name, value in figure_rows(result):
+        table.add_row(name, value)
+    return table
+
+
+def violation_lines(result: Result) -> list[str]:
+    """The first violations, and how many more there are."""
+    shown = list(result.violations[:VIOLATIONS_SHOWN_MAX])
+    more = len(result.violations) - len(shown)
+    return [*shown, f"... and {more} more"] if more else shown
+
+
+def _times(figures: dict[str, float | None], *names: str) -> str:
+    values = [figures[name] for name in names]
+    if None in values:
+        return "-"
+    return " / ".join(f"{value:,.0f}" for value in values) + " ms"
 
 
 def write_report(result: Result, directory: Path) -> Path:
@@ -37,7 +87,7 @@ def as_html(result: Result) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style><h1>{escape(title)}</h1><table>{rows}</table>"
-        f"{_violations(result)}{_drains(result)}<h2>Records over time</h2>{_over_time(result)}</html>\n"
+        f"{_violations(result)}{_plots(result)}</html>\n"
     )
 
 
@@ -48,26 +98,13 @@ def _violations(result: Result) -> str:
     return f'<h2 class="bad">Violations</h2><ul class="bad">{items}</ul>'
 
 
-def _drains(result: Result) -> str:
-    if not result.drains_ms:
-        return ""
-    chart = distribution(
-        result.drains_ms,
-        limit=result.bounds.budget_ms,
-        limit_name="drain budget",
-        x_label="from the stop request to the end of the process, ms (logarithmic)",
-    )
-    return f"<h2>Drain</h2>{chart}"
-
-
-def _over_time(result: Result) -> str:
-    samples = result.samples
-    return lines(
-        [
-            Series("published", [(each.at_s, each.published) for each in samples]),
-            Series("read", [(each.at_s, each.read) for each in samples]),
-            Series("acked", [(each.at_s, each.acked) for each in samples]),
-            Series("released", [(each.at_s, each.released) for each in samples]),
-        ],
-        x_label="seconds since the start",
-    )
+def _plots(result: Result) -> str:
+    try:
+        # Imported late, and where it is installed: the image does without it.
+        from drills.plots import drain_plot, records_plot  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        if missing.name != "matplotlib":
+            raise
+        return f"<p>{escape(WITHOUT_PLOTS)}</p>"
+    drains = f"<h2>Drain</h2>{drain_plot(result)}" if result.drains_ms else ""
+    return f"{drains}<h2>Records over time</h2>{records_plot(result)}"

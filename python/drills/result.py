@@ -1,17 +1,49 @@
-"""The outcome of a drill: the figures, and the same as one JSON object."""
+"""Report: the outcome of a drill, its samples over time, and its figures as one JSON object."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from drills.judgement import Bounds, Ending, Life, nearest_rank
+from drills.judgement import Bounds, Ending, nearest_rank
 
 if TYPE_CHECKING:
+    from drills.observed import Life
     from drills.plan import Fault
-    from drills.timeline import Sample
+
+SAMPLES_MAX = 2_048
+FIRST_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Totals since the start of the drill, `at_s` seconds after it."""
+
+    at_s: float
+    published: int
+    read: int
+    acked: int
+    released: int
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The samples so far, oldest first, and how long to wait for the next one.
+
+    Memory is bounded: a full timeline drops every second sample, and is then filled half as often.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    interval_s: float = FIRST_INTERVAL_S
+
+    def add(self, sample: Sample) -> None:
+        """Take a sample."""
+        self.samples.append(sample)
+        if len(self.samples) >= SAMPLES_MAX:
+            del self.samples[1::2]
+            self.interval_s *= 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +70,20 @@ class Result:
 
     @property
     def takeovers_ms(self) -> list[float]:
-        """How long what was released waited for an instance that was ready."""
+        """How long released entries waited for an instance that was ready."""
         lives = (*self.lives, self.last_life)
         return [life.takeover_ms for life in lives if life.takeover_ms is not None]
 
     @property
     def released(self) -> int:
-        """Entries released, as Redis had them when each life had ended."""
+        """Entries that were released in Redis when each life had ended."""
         return sum(life.left.released for life in (*self.lives, self.last_life))
 
     @property
     def released_unread(self) -> int:
-        """Entries released that had been delivered and never read, as each life said."""
-        words = (life.last_words for life in (*self.lives, self.last_life))
-        return sum(each.ledger.released_unread for each in words if each is not None)
+        """Entries released that were delivered and never read, by each life's last log line."""
+        lines = (life.last_line for life in (*self.lives, self.last_life))
+        return sum(each.ledger.released_unread for each in lines if each is not None)
 
     @property
     def exit_codes(self) -> dict[int, int]:
@@ -72,7 +104,7 @@ class Result:
             "rows": self.ending.tally.rows,
             "lost": len(self.ending.lost),
             "written_twice": self.ending.written_twice,
-            "dead_lettered": len(self.ending.dead),
+            "dead_lettered": len(self.ending.dead_lettered),
             "left_pending": self.ending.group.pending,
             "released": self.released,
             "released_unread": self.released_unread,

@@ -1,16 +1,11 @@
-"""The drill's stream: made, watched and removed with the `redis` package."""
+"""Observe, Redis: the drill's stream is made, watched and removed with the `redis` package."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from drills.observed import GroupState, LeftPending, PositionKey
-from telemetry.chassis.errors import RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.client import errors_translated, open_client
 from telemetry.stream.publisher import StreamPublisher, Target
 
 if TYPE_CHECKING:
@@ -19,7 +14,6 @@ if TYPE_CHECKING:
     from drills.identity import Identity
     from telemetry.stream.entry import Entry
 
-_TIMEOUT_S = 30.0
 _PAGE = 1_000
 # A released entry is given an idle time of a day (contract section 4, rule 7); no drill lasts half of one.
 _RELEASED_IDLE_MS_MIN = 43_200_000
@@ -28,17 +22,16 @@ Delivered: TypeAlias = "dict[str, Any]"
 """One entry of XPENDING's reply, its parts as the package names them."""
 
 
-class RedisDrillStream:
-    """A DrillStream, and a context manager. Of a stream that was there before, only what is the drill's is removed."""
+class DrillStream:
+    """The stream, asked directly and not by way of the service; a context manager.
+
+    Methods block, and raise RedisUnavailable and RedisRefused. In a stream that was there before, only the drill's own
+    group is removed.
+    """
 
     def __init__(self, url: str, identity: Identity) -> None:
         self._publisher = StreamPublisher(url, Target(identity.stream, entries_max=0))
-        self._client = redis.Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._client = open_client(url)
         self._identity = identity
         self._shared = True
 
@@ -55,7 +48,8 @@ class RedisDrillStream:
         return self._publisher.where
 
     def in_use(self) -> str | None:
-        with self._errors_translated():
+        """What is on the stream already, for a message; None if nothing."""
+        with errors_translated(self._client):
             stream = self._identity.stream
             kind = _text(self._client.type(stream))
             self._shared = kind != "none"
@@ -74,17 +68,20 @@ class RedisDrillStream:
         )
 
     def create_group(self) -> None:
-        with self._errors_translated():
+        """Make the drill's group, which gets what is published from now on."""
+        with errors_translated(self._client):
             self._client.xgroup_create(
                 self._identity.stream, self._identity.group, id="$", mkstream=True
             )
 
     def publish(self, entries: Sequence[Entry]) -> None:
+        """Append entries in order."""
         self._publisher.publish(entries)
 
     def state(self) -> GroupState:
+        """The group now."""
         stream, name = self._identity.stream, self._identity.group
-        with self._errors_translated(), self._client.pipeline(transaction=True) as pipeline:
+        with errors_translated(self._client), self._client.pipeline(transaction=True) as pipeline:
             pipeline.xinfo_stream(stream)
             pipeline.xinfo_groups(stream)
             pipeline.xinfo_consumers(stream, name)
@@ -98,7 +95,8 @@ class RedisDrillStream:
         )
 
     def left_by(self, consumer: str) -> LeftPending:
-        with self._errors_translated():
+        """What is pending under the name of a consumer that has ended."""
+        with errors_translated(self._client):
             pending = list(self._pending(consumer))
             released = sum(
                 each["time_since_delivered"] >= _RELEASED_IDLE_MS_MIN for each in pending
@@ -115,12 +113,14 @@ class RedisDrillStream:
         return LeftPending(released=released, refused=refused, stranded=len(others) - refused)
 
     def released(self) -> bool:
-        with self._errors_translated():
+        """Whether a released entry waits to be claimed."""
+        with errors_translated(self._client):
             return bool(self._pending_page("-", 1, idle=_RELEASED_IDLE_MS_MIN))
 
     def unsettled(self) -> list[PositionKey]:
+        """The entries that are pending or not delivered yet."""
         stream = self._identity.stream
-        with self._errors_translated():
+        with errors_translated(self._client):
             [group] = [
                 each
                 for each in self._client.xinfo_groups(stream)
@@ -135,24 +135,27 @@ class RedisDrillStream:
         return [_key(fields) for fields in found]
 
     def dead_letters(self) -> list[tuple[PositionKey, str]]:
-        with self._errors_translated():
+        """Dead letters, each with its code."""
+        with errors_translated(self._client):
             entries = list(self._entries(self._identity.dlq_stream, "-"))
         return [(_key(fields), fields[b"dlq_code"].decode()) for _, fields in entries]
 
     def trim_settled(self) -> None:
+        """Remove settled entries from the drill's own stream."""
         if self._shared:
             return
         stream, name = self._identity.stream, self._identity.group
-        with self._errors_translated():
-            # In this order: what is delivered in between has a higher id than either.
+        with errors_translated(self._client):
+            # In this order: an entry that is delivered in between has a higher id than both.
             [group] = self._client.xinfo_groups(stream)
             oldest = self._client.xpending(stream, name)["min"]
             last_delivered = group["last-delivered-id"].decode()
             self._client.xtrim(stream, minid=oldest or _id_after(last_delivered), approximate=False)
 
     def remove(self) -> None:
+        """Remove everything that the drill made in Redis. Idempotent."""
         identity = self._identity
-        with self._errors_translated():
+        with errors_translated(self._client):
             self._client.delete(identity.dlq_stream, identity.attempts_key)
             if not self._shared:
                 self._client.delete(identity.stream)
@@ -187,16 +190,6 @@ class RedisDrillStream:
     def _page(self, stream: str, start: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         page: Any = self._client.xrange(stream, min=start, count=_PAGE)
         return list(page)
-
-    @contextmanager
-    def _errors_translated(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.ResponseError as error:
-            code = str(error).partition(" ")[0]
-            raise RedisRefused(str(error), where=self.where, code=code) from error
-        except redis.RedisError as error:
-            raise RedisUnavailable(str(error), where=self.where) from error
 
 
 def _text(value: bytes | str) -> str:

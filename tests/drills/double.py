@@ -1,7 +1,7 @@
 """A small stand-in for the service, honest or with one broken guarantee: `python -m tests.drills.double honest`.
 
-It obeys the parts of the contract that a drill looks at, in a hundred lines, so that the drill's findings can be
-told from the service's own faults.
+It obeys the parts of the contract that a drill looks at, in a hundred lines, so that the
+drill's findings can be tested without faults of the service itself.
 """
 
 from __future__ import annotations

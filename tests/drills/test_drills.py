@@ -138,7 +138,7 @@ def test_a_service_that_does_not_start_ends_the_drill_with_its_reason(drills: Dr
     assert drills.leave_nothing()
 
 
-def test_a_command_that_is_none_ends_the_drill(drills: Drills) -> None:
+def test_a_command_that_does_not_exist_ends_the_drill(drills: Drills) -> None:
     drilled = drills.run("--rounds", "1", "--command", "/nowhere/processor run")
     assert drilled.code == 3
     assert "cannot start /nowhere/processor: No such file or directory" in drilled.errors
@@ -172,7 +172,7 @@ def test_an_interrupted_drill_leaves_neither_rows_nor_keys_nor_processes(
         ({"DRAIN_BUDGET_MS": "never"}, 78, "DRAIN_BUDGET_MS"),
     ],
 )
-def test_what_keeps_a_drill_from_starting_is_told_without_a_password(
+def test_what_keeps_a_drill_from_starting_is_reported_without_a_password(
     drills: Drills, env: dict[str, str], code: int, said: str
 ) -> None:
     port = free_port()

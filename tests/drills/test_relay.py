@@ -1,4 +1,4 @@
-"""The relay that freezes: what it holds back, what it then passes on, and how it ends connections."""
+"""The relay that freezes: what it holds back, what it then passes on, how it ends connections, and who is led to it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import select
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from drills.relay import Relay, connect_to
+from drills.relay import Relay, connect_to, postgres_detour, redis_detour
+from drills.table import postgres_place
+from processor.config import load_config
+from telemetry.chassis.config.redis_target import redis_target
+from telemetry.chassis.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 
+URLS = {"REDIS_URL": "redis://h", "POSTGRES_URL": "postgres://u:hush@h/d"}
 # Between two sockets of one machine nothing takes as long.
 IN_TRANSIT_S = 0.02
 
@@ -125,3 +131,55 @@ async def test_a_directory_stands_for_postgres_socket_in_it(tmp_path: Path) -> N
         client = await connect_to(str(tmp_path), 5433)
         with client.socket:
             assert client.socket.family == trio.socket.AF_UNIX
+
+
+def detoured_redis(url: str) -> str:
+    return redis_detour(url, redis_target(url), 7_001)
+
+
+def detoured_postgres(url: str) -> str:
+    return postgres_detour(url, postgres_place(url), 7_001)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://staging", "redis://127.0.0.1:7001"),
+        ("redis://me:a%2Fb@staging:6380/3", "redis://me:a%2Fb@127.0.0.1:7001/3"),
+        ("unix:///run/redis.sock?db=2", "redis://127.0.0.1:7001/2"),
+        ("rediss://s:1/0?ssl_check_hostname=false", "rediss://127.0.0.1:7001/0?ssl_check_hostname=false"),
+    ],
+)  # fmt: skip
+def test_a_redis_url_leads_through_the_relay(url: str, expected: str) -> None:
+    assert detoured_redis(url) == expected
+    load_config({**URLS, "REDIS_URL": expected})
+
+
+def test_a_checked_redis_certificate_cannot_be_for_the_relay() -> None:
+    with pytest.raises(ConfigError, match="ssl_check_hostname=false"):
+        detoured_redis("rediss://staging")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgres://u:p%40@db/t", "postgres://u:p%40@db:7001/t?hostaddr=127.0.0.1"),
+        (
+            "postgresql://u@db:5433/t?sslmode=verify-full",
+            "postgresql://u@db:7001/t?sslmode=verify-full&hostaddr=127.0.0.1",
+        ),
+        ("postgres://u@/t?host=/run/pg&port=5433", "postgres://u@127.0.0.1:7001/t?hostaddr=127.0.0.1"),
+        ("postgres://u@[::1]/t", "postgres://u@[::1]:7001/t?hostaddr=127.0.0.1"),
+    ],
+)  # fmt: skip
+def test_a_postgres_url_leads_through_the_relay_and_keeps_the_name_for_its_certificate(
+    url: str, expected: str
+) -> None:
+    assert detoured_postgres(url) == expected
+    load_config({**URLS, "POSTGRES_URL": expected})
+
+
+@pytest.mark.parametrize("url", ["postgres://u@a,b/t", "postgres:///t"])
+def test_a_relay_needs_exactly_one_postgres_host(url: str) -> None:
+    with pytest.raises(ConfigError, match="exactly one host"):
+        detoured_postgres(url)

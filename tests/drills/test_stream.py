@@ -8,7 +8,7 @@ import pytest
 
 from drills.identity import Identity
 from drills.observed import LeftPending, PositionKey
-from drills.stream import RedisDrillStream
+from drills.stream import DrillStream
 from tests.drills.values import DRIVE
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def identity(stream_name: str) -> Identity:
 
 
 @pytest.fixture
-def stream(redis_server: RedisServer, identity: Identity) -> Iterator[RedisDrillStream]:
+def stream(redis_server: RedisServer, identity: Identity) -> Iterator[DrillStream]:
     """With ten entries, of which consumer `a` was given the first six."""
-    with RedisDrillStream(redis_server.url, identity) as stream:
+    with DrillStream(redis_server.url, identity) as stream:
         assert stream.in_use() is None
         stream.create_group()
         stream.publish(DRIVE.entries(0, 10))
@@ -37,7 +37,7 @@ def stream(redis_server: RedisServer, identity: Identity) -> Iterator[RedisDrill
 
 
 @pytest.fixture
-def given(redis_client: Redis, stream: RedisDrillStream, identity: Identity) -> list[str]:
+def given(redis_client: Redis, stream: DrillStream, identity: Identity) -> list[str]:
     """Ids of the entries that consumer `a` was given."""
     assert stream.state().read == 0
     return deliver(redis_client, identity, 6)
@@ -59,8 +59,8 @@ def keys(first: int, count: int) -> list[PositionKey]:
     return [PositionKey(entry.device_id, entry.ts) for entry in DRIVE.entries(first, count)]
 
 
-def test_the_groups_state_is_told(
-    stream: RedisDrillStream, given: list[str], redis_client: Redis, identity: Identity
+def test_the_groups_state_is_seen(
+    stream: DrillStream, given: list[str], redis_client: Redis, identity: Identity
 ) -> None:
     redis_client.xack(identity.stream, identity.group, *given[:2])
     state = stream.state()
@@ -69,7 +69,7 @@ def test_the_groups_state_is_told(
 
 
 def test_a_group_is_settled_only_when_all_was_delivered_and_nothing_is_pending(
-    stream: RedisDrillStream, given: list[str], redis_client: Redis, identity: Identity
+    stream: DrillStream, given: list[str], redis_client: Redis, identity: Identity
 ) -> None:
     redis_client.xack(identity.stream, identity.group, *given)
     assert not stream.state().settled
@@ -81,7 +81,7 @@ def test_a_group_is_settled_only_when_all_was_delivered_and_nothing_is_pending(
 
 
 def test_what_a_consumer_left_is_released_refused_or_stranded(
-    stream: RedisDrillStream, given: list[str], redis_client: Redis, identity: Identity
+    stream: DrillStream, given: list[str], redis_client: Redis, identity: Identity
 ) -> None:
     assert not stream.released()
     release(redis_client, identity, given[:3])
@@ -92,7 +92,7 @@ def test_what_a_consumer_left_is_released_refused_or_stranded(
 
 
 def test_a_claim_ends_the_waiting_of_what_was_released(
-    stream: RedisDrillStream, given: list[str], redis_client: Redis, identity: Identity
+    stream: DrillStream, given: list[str], redis_client: Redis, identity: Identity
 ) -> None:
     release(redis_client, identity, given)
     redis_client.xautoclaim(identity.stream, identity.group, "b", 60_000)
@@ -100,7 +100,7 @@ def test_a_claim_ends_the_waiting_of_what_was_released(
 
 
 def test_unsettled_is_what_is_pending_and_what_was_not_delivered(
-    stream: RedisDrillStream, given: list[str], redis_client: Redis, identity: Identity
+    stream: DrillStream, given: list[str], redis_client: Redis, identity: Identity
 ) -> None:
     redis_client.xack(identity.stream, identity.group, given[0], given[2])
     assert stream.unsettled() == [*keys(1, 1), *keys(3, 3), *keys(6, 4)]
@@ -108,7 +108,7 @@ def test_unsettled_is_what_is_pending_and_what_was_not_delivered(
 
 @pytest.mark.parametrize(("acked", "kept"), [(0, 10), (2, 8), (6, 4)])
 def test_trimming_takes_settled_entries_alone(
-    stream: RedisDrillStream,
+    stream: DrillStream,
     given: list[str],
     redis_client: Redis,
     identity: Identity,
@@ -130,7 +130,7 @@ def test_a_stream_of_others_is_never_trimmed_or_removed(
     identity: Identity,
 ) -> None:
     redis_client.xack(identity.stream, identity.group, *given)
-    with RedisDrillStream(redis_server.url, identity) as later:
+    with DrillStream(redis_server.url, identity) as later:
         assert later.in_use() == f"it has 10 entries and the groups {identity.group}"
         later.trim_settled()
         later.remove()
@@ -139,8 +139,8 @@ def test_a_stream_of_others_is_never_trimmed_or_removed(
     assert redis_client.xinfo_groups(identity.stream) == []
 
 
-def test_dead_letters_are_told_with_their_codes(
-    stream: RedisDrillStream, redis_client: Redis, identity: Identity
+def test_dead_letters_are_found_with_their_codes(
+    stream: DrillStream, redis_client: Redis, identity: Identity
 ) -> None:
     [key] = keys(3, 1)
     redis_client.xadd(
@@ -150,7 +150,7 @@ def test_dead_letters_are_told_with_their_codes(
 
 
 def test_removing_takes_everything_of_the_drills_own(
-    stream: RedisDrillStream, redis_client: Redis, identity: Identity
+    stream: DrillStream, redis_client: Redis, identity: Identity
 ) -> None:
     redis_client.xadd(identity.dlq_stream, {"a": "b"})
     redis_client.hset(identity.attempts_key, "1-1", "{}")

@@ -51,7 +51,7 @@ def test_an_empty_stream_without_groups_may_be_used(drills: Drills, stream_name:
     assert drilled.code == 0, drilled.errors
 
 
-def test_a_role_that_may_not_delete_is_told_before_anything_is_made(drills: Drills) -> None:
+def test_a_role_that_may_not_delete_is_reported_before_anything_is_made(drills: Drills) -> None:
     drilled = drills.run(*QUICK, double="honest", POSTGRES_ADMIN_URL="")
     assert drilled.code == 2
     assert "the role processor may not delete" in drilled.errors

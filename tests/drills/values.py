@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from drills.drive import Drive, Tally
 from drills.identity import Identity
-from drills.judgement import Bounds, Ending, Life
-from drills.last_words import LastWords
-from drills.observed import GroupState, LeftPending
+from drills.judgement import Bounds, Ending, Tally
+from drills.load import Drive
+from drills.observed import GroupState, LastLine, LeftPending, Life, ReportedLedger
 from drills.plan import Fault
-from drills.result import Result
-from drills.timeline import Sample
-from processor.core.ledger import Ledger
+from drills.result import Result, Sample
 
 BOUNDS = Bounds(budget_ms=8_000, tolerance_ms=500)
 IDENTITY = Identity.of(4_711, None)
@@ -21,9 +18,9 @@ DRIVE = Drive(IDENTITY.device_ids, datetime(2026, 5, 1, 9, tzinfo=UTC))
 SETTLED = GroupState(read=100, pending=0, undelivered=False, consumers=())
 
 
-def words(*, clean: bool = True, has_ledger: bool = True, **counts: int) -> LastWords:
-    ledger = Ledger(**(counts or {"read": 7, "acked": 7}))
-    return LastWords(clean=clean, ledger=ledger, has_ledger=has_ledger, steps_ms={})
+def said(*, clean: bool = True, has_ledger: bool = True, **counts: int) -> LastLine:
+    ledger = ReportedLedger(**(counts or {"read": 7, "acked": 7}))
+    return LastLine(clean=clean, ledger=ledger, has_ledger=has_ledger, steps_ms={})
 
 
 def life(**changes: Any) -> Life:
@@ -34,7 +31,7 @@ def life(**changes: Any) -> Life:
         "exit_code": 0,
         "ended_early": False,
         "drain_ms": 120.0,
-        "last_words": words(),
+        "last_line": said(),
         "left": LeftPending(),
         "inserted": 7,
     }
@@ -47,8 +44,8 @@ def ending(**changes: Any) -> Ending:
         "inserted": 100,
         "group": SETTLED,
         "unsettled": frozenset(),
-        "dead": frozenset(),
-        "dead_codes": (),
+        "dead_lettered": frozenset(),
+        "dead_letter_codes": (),
     }
     return Ending(**{**value, **changes})
 

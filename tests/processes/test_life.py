@@ -208,7 +208,7 @@ def test_the_images_health_check_finds_the_service_by_its_own_environment(
     run: Run, host: str
 ) -> None:
     where = {"METRICS_HOST": host, "METRICS_PORT": str(free_port())}
-    check = [sys.executable, "-m", "telemetry.chassis.healthcheck"]
+    check = [sys.executable, "-m", "processor", "healthcheck"]
     service = run(**where).ready()
     subprocess.run(check, env=where, check=True)
     service.stop()

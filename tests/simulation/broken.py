@@ -11,7 +11,7 @@ from processor.core.attempts import Failure, Fate, Recorded
 from processor.core.evidence import Evidence
 from processor.core.parts import Part
 from processor.core.write_errors import WriteRoute
-from processor.edges.ports import Commit, Sighting, Swept
+from processor.edges.ports import Commit, ProbeResult, SweepResult
 from processor.settling.receipts import written
 from tests.support.fakes.redis import FakePending, parse_id
 from tests.support.fakes.store import FakeStore
@@ -37,7 +37,7 @@ class DroppingStore(FakeStore):
 class CarelessStore(FakeStore):
     """Writes a row whether or not its key is in the table."""
 
-    async def probe(self, keys: Keys) -> Sighting:
+    async def probe(self, keys: Keys) -> ProbeResult:
         return replace(await super().probe(keys), known=b"")
 
     async def copy_direct(self, batch: Batch) -> Commit:
@@ -126,8 +126,8 @@ class KeepingStream(FakeStream):
         del attempted
         return await super().ack(batch)
 
-    async def sweep_attempts(self) -> Swept:
-        return Swept(0, frozenset(self.redis.attempts))
+    async def sweep_attempts(self) -> SweepResult:
+        return SweepResult(0, frozenset(self.redis.attempts))
 
 
 async def acknowledge_before_commit(
@@ -142,8 +142,8 @@ async def acknowledge_before_commit(
 class BlamingStore(FakeStore):
     """Blames the record for every refusal, without evidence from the table."""
 
-    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
-        await super().cross_examine(accused, entry_ms=entry_ms)
+    async def gather_evidence(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        await super().gather_evidence(accused, entry_ms=entry_ms)
         return Evidence.RECORD
 
 

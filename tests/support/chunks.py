@@ -1,4 +1,4 @@
-"""Looks at the table's chunks, and compresses them, where the server has TimescaleDB."""
+"""Counts the table's chunks, and compresses them, if the server has TimescaleDB."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from dev.servers import PostgresServer
 
-# As rows are read: a device's together, in the order of time.
+# As rows are read: those of a device together, in the order of time.
 ENABLE_COMPRESSION = """
     ALTER TABLE positions SET (timescaledb.compress,
         timescaledb.compress_segmentby = 'device_id', timescaledb.compress_orderby = 'ts')
@@ -18,7 +18,7 @@ COMPRESS = "SELECT count(compress_chunk(chunk)) FROM show_chunks('positions') ch
 
 
 def compress(owner: psycopg.Connection[Any], server: PostgresServer) -> int:
-    """Compress the chunks that there are; how many, none on a plain table."""
+    """Compress all chunks; returns how many, 0 for a plain table."""
     if server.binaries.timescaledb is None:
         return 0
     owner.execute(ENABLE_COMPRESSION)
@@ -27,7 +27,7 @@ def compress(owner: psycopg.Connection[Any], server: PostgresServer) -> int:
 
 
 def tables_in_use(owner: psycopg.Connection[Any]) -> int:
-    """Tables that the rows lie in: chunks, or the plain table itself."""
+    """How many tables the rows are in: chunks, or the plain table itself."""
     query = "SELECT count(DISTINCT tableoid) FROM positions"
     [count] = owner.execute(query).fetchone() or (0,)
     return int(count)

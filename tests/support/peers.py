@@ -1,4 +1,4 @@
-"""Peers that are no Redis, for what a connection meets when the URL or the network is wrong."""
+"""Peers that are not Redis, as a wrong URL or a broken network may lead to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def peer(talk: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[int]:
-    """The port on which `talk` meets every connection, until the block ends; then it is closed."""
+    """A port where `talk` serves every connection, until the block ends."""
 
     async def serve(stream: trio.SocketStream) -> None:
         with stream.socket:
@@ -29,7 +29,7 @@ async def peer(talk: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIte
 
 
 async def silent(_: trio.SocketStream) -> None:
-    """Accept, and never say anything."""
+    """Accept, and never send anything."""
     await trio.sleep_forever()
 
 

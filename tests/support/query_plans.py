@@ -1,4 +1,4 @@
-"""The plans that a store's session gets, looked at without running them."""
+"""The plans of queries in a store's session, without running them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 async def plan_of(
     store: PostgresStore, query: str, parameters: Sequence[object]
 ) -> list[dict[str, Any]]:
-    """The nodes of the plan that the writer's session gets, the topmost first."""
+    """The nodes of the plan in the store's session, the topmost first."""
     await store.connect()
     assert store._session.connection is not None
     [(answer,)] = await store._session.connection.fetch_raw(

@@ -12,6 +12,7 @@ from processor.edges.redis.stream import RedisPositionStream
 from telemetry._codec import ReplyParser
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.exit_codes import ExitCode
+from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.batches import position
 from tests.support.service_harness import ServiceHarness
 from tests.support.stream_contract import GROUP, names_of
@@ -38,13 +39,14 @@ QUICK = {
 class RealStage(ServiceHarness):
     """A service on a real stream."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, *, limits: RedisLimits | None = None) -> None:
         super().__init__()
         self.name = name
         self.real = RedisPositionStream(
             redis_target(url),
             names_of(name, "processor-1"),
             instance_id="processor-1",
+            limits=limits or RedisLimits(),
             new_parser=ReplyParser,
         )
         self.stream = self.real  # type: ignore[assignment]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from processor.core.evidence import Evidence
-    from processor.edges.ports import Commit, Sighting
+    from processor.edges.ports import Commit, ProbeResult
     from telemetry._codec import Batch, Keys
 
 SPEED_COLUMN = 6
@@ -62,14 +62,14 @@ class SpyStore(FakeStore):
         self.before_write()
         return await super().copy_staged(batch)
 
-    async def probe(self, keys: Keys) -> Sighting:
+    async def probe(self, keys: Keys) -> ProbeResult:
         self.probes.append(len(keys))
         sighting = await super().probe(keys)
         self.after_probe()
         return sighting
 
-    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
-        evidence = await super().cross_examine(accused, entry_ms=entry_ms)
+    async def gather_evidence(self, accused: Batch, *, entry_ms: int) -> Evidence:
+        evidence = await super().gather_evidence(accused, entry_ms=entry_ms)
         self.verdicts.append(evidence)
         return evidence
 

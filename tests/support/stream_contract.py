@@ -1,4 +1,4 @@
-"""The worlds that the stream's contract is tested in: one in memory, one on a Redis server."""
+"""What the contract of a stream is tested on: one in memory, and one on a Redis server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
 from telemetry._codec import ReplyParser
 from telemetry.chassis.config.redis_target import redis_target
+from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.batches import position
 from tests.support.fakes.redis import FakeRedis, format_id, parse_id
 from tests.support.fakes.stream import FakeStream
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 
 GROUP = "processor"
 INSTANCE_ID = "processor-1"
-# Far beyond what any test takes: a read that is not woken fails the test by its bound.
+# Longer than any test takes: a read that is not woken fails the test.
 LONG_BLOCK_MS = 60_000
 
 Fields: TypeAlias = "Mapping[str, str | bytes]"
 
 
 class StreamHarness(Protocol):
-    """A stream, streams of other consumers, and the means to look behind them."""
+    """A stream, streams of other consumers, and what a test needs to see or change on the server."""
 
     stream: PositionStream
 
@@ -42,7 +43,7 @@ class StreamHarness(Protocol):
     def add(self, number: int) -> str: ...
     def add_malformed(self) -> str: ...
     def add_fields(self, fields: Fields, entry_id: str | None = None) -> str: ...
-    def times_told(self) -> int: ...
+    def time_calls(self) -> int: ...
     def age(self, entry_id: str, idle_ms: int) -> None: ...
     def attempts(self) -> dict[str, dict[str, Any]]: ...
     def put_attempts(self, entry_id: str, text: str) -> None: ...
@@ -64,7 +65,7 @@ def fields(number: int, **changes: Any) -> dict[str, str]:
 
 
 def text_of(value: str | bytes) -> str:
-    """Bytes that are no text stay tellable."""
+    """As text; bytes that are no text are escaped."""
     return value if isinstance(value, str) else value.decode(errors="backslashreplace")
 
 
@@ -100,8 +101,8 @@ class FakeStreamHarness:
     def add_fields(self, fields: Fields, entry_id: str | None = None) -> str:
         return self._redis.add(fields, None if entry_id is None else parse_id(entry_id))
 
-    def times_told(self) -> int:
-        return self._redis.times_told
+    def time_calls(self) -> int:
+        return self._redis.time_calls
 
     def age(self, entry_id: str, idle_ms: int) -> None:
         self._redis.pending[parse_id(entry_id)].delivered_at_s -= idle_ms / 1000
@@ -155,6 +156,7 @@ class RealStreamHarness:
             self._target,
             names_of(self._name, name),
             instance_id=INSTANCE_ID,
+            limits=RedisLimits(),
             new_parser=ReplyParser,
         )
 
@@ -170,7 +172,7 @@ class RealStreamHarness:
         assert isinstance(added, bytes)
         return added.decode()
 
-    def times_told(self) -> int:
+    def time_calls(self) -> int:
         statistics: Any = self._client.info("commandstats")
         return int(statistics.get("cmdstat_time", {}).get("calls", 0))
 
@@ -218,7 +220,7 @@ class RealStreamHarness:
         return [*rows]
 
     async def until_blocked(self) -> None:
-        # Redis tells by the flag `b`, and sends nobody a message: asked until it says so.
+        # Redis shows it by the flag `b` and sends no message: ask until it is there.
         while not self._reader_is_blocked():
             await trio.lowlevel.checkpoint()
 

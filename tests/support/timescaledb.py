@@ -1,4 +1,4 @@
-"""Makes a database look as an old TimescaleDB leaves it: its version, and the table's compression."""
+"""Makes a database look like one of an old TimescaleDB: its version, and the table's compression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.chunks import ENABLE_COMPRESSION
 if TYPE_CHECKING:
     from dev.servers import Database, PostgresServer
 
-# What a plain server lacks: the extension's row, and the view of its hypertables with PUBLIC's rights.
+# What a plain server does not have: the extension's row, and the view of its hypertables with PUBLIC's rights.
 _STAND_IN: Final = """
     INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
     SELECT 4294000000, 'timescaledb', 10, 'public'::regnamespace, false, '';
@@ -25,14 +25,14 @@ _STAND_IN: Final = """
 _STAND_IN_COMPRESSION: Final = (
     "UPDATE timescaledb_information.hypertables SET compression_enabled = %s"
 )
-# Else a session looks for the library of the version that the catalogue names.
+# Otherwise a session loads the library of the version that the catalog names.
 WITHOUT_LIBRARY: Final = "-c timescaledb.disable_load=on"
 
 
 def pretend_timescaledb(
     server: PostgresServer, database: Database, version: str, *, compressed: bool
 ) -> None:
-    """Have the catalogue name this version of the extension; where it is installed, its own views answer.
+    """Make the catalog name this version of the extension; if it is installed, its own views are used.
 
     Nothing can be written to a hypertable afterwards: its library is of another version.
     """

@@ -1,7 +1,7 @@
-"""A relay between a client and a Redis server: through TLS, in small pieces, or cut off.
+"""A relay between a client and a Redis server: with TLS, in small pieces, or cut off.
 
-Not every Redis is built with TLS; a relay makes each one speak it. Links that are slow, forget idle connections
-or lead elsewhere are in dev/servers/relay.py.
+Not every Redis is built with TLS; the relay adds it. Links that are slow, close idle connections or lead elsewhere
+are in dev/servers/relay.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Relay:
-    """Listens on `port`; what may be changed while it runs."""
+    """Listens on `port`; the other fields may be changed while it runs."""
 
     port: int = 0
     # Bytes from the server that are passed on at a time.
@@ -32,7 +32,7 @@ class Relay:
     cut_after_bytes: int | None = None
 
     def cut(self, data: bytes) -> bytes:
-        """What of `data` is passed on; less than all of it ends the connection."""
+        """The part of `data` that is passed on; less than all of it ends the connection."""
         if self.cut_after_bytes is None:
             return data
         passed = data[: self.cut_after_bytes]
@@ -41,7 +41,7 @@ class Relay:
 
 
 def tls_url(relay: Relay, authority_file: Path) -> str:
-    """The URL of what the relay stands before, when it speaks TLS."""
+    """The URL of the relay, if it speaks TLS."""
     return f"rediss://localhost:{relay.port}/0?ssl_ca_certs={authority_file}"
 
 

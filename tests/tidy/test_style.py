@@ -50,7 +50,7 @@ def test_the_only_ddl_is_the_sessions_staging_table() -> None:
         for text in module.texts()
         if DDL.search(text)
     ]
-    assert found == [("processor.edges.postgres.store", "CREATE TEMPORARY")]
+    assert found == [("processor.edges.postgres.copying", "CREATE TEMPORARY")]
 
 
 def test_only_one_module_makes_receipts() -> None:

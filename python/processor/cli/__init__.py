@@ -1,13 +1,14 @@
-"""The command line: one module a subcommand, loaded only when it is the one that was asked for."""
+"""The command line: one module for each command, loaded only when that command is asked for.
+
+Commands of programs that stand above the service, `drill`, are found by the entry point group `processor.commands`.
+"""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, NoReturn
 
 from telemetry.chassis import stop_signals
 
@@ -15,50 +16,54 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "run": "write the stream's positions into the table until told to stop",
-    "publish": "publish captured Teltonika frames as tcp-ingestion would",
-    "drill": "stop, kill and cut off the service under load, and check that nothing is lost",
-    "panic": "show what a crash of the service left behind",
+    "run": (
+        "processor.cli.run:run",
+        "Write the stream's positions into the table until a stop request.",
+    ),
+    "publish": (
+        "processor.cli.publish:publish",
+        "Publish captured Teltonika frames as tcp-ingestion would.",
+    ),
+    "panic": ("processor.cli.panic:panic", "Show what a crash of the service left behind."),
+    "healthcheck": (
+        "processor.cli.healthcheck:healthcheck",
+        "Ask the service on this machine whether it is alive.",
+    ),
 }
-"""What `processor --help` says of each subcommand; its module is `processor.cli.<name>`."""
+"""Where each command is, and what `processor --help` says of it."""
 
-EXAMPLES = """\
-examples:
+_EPILOG = """\
+\b
+Examples:
   REDIS_URL=redis://127.0.0.1 POSTGRES_URL=postgres://processor@127.0.0.1/telemetry processor run
   REDIS_URL=redis://127.0.0.1 processor publish drive.hex
   processor publish --dry-run drive.hex
   processor panic show processor-panic-processor-1-20260501T093000000000Z.json
+  eval "$(_PROCESSOR_COMPLETE=bash_source processor)"      completion in this shell; also zsh_source
 
-Each command explains itself: processor run --help. Settings come from the environment.
-"""
-
-
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001  # has no other name
-"""What a subcommand adds its parser to."""
-
-
-class Command(Protocol):
-    """A subcommand's module."""
-
-    def add_parser(self, subparsers: Subparsers) -> None:
-        """Add the command's parser, with `command` set to the function that takes its arguments."""
+Each command explains itself: processor run --help. Settings come from the environment."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (contract section 8).
-
-    Misuse ends in SystemExit with code 2, help and version in SystemExit with code 0.
-    """
+    """Run one command and return its exit code (contract sections 8 and 10); help and version give 0, misuse 2."""
     given = sys.argv[1:] if argv is None else list(argv)
     if given[:1] == ["run"]:
         # Loading takes a second on a busy machine, and a stop request may come in it.
         stop_signals.hold()
-    arguments = _parser(asked_for=given[0] if given else None).parse_args(given)
-    return cast("int", arguments.command(arguments))
+    # Imported late, when stop requests are held: click is a good part of the loading.
+    from telemetry.chassis.cli import Program, run_program  # noqa: PLC0415
+
+    program = Program(
+        "processor",
+        COMMANDS,
+        help="Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once.",
+        epilog=_EPILOG,
+    )
+    return run_program(program, given)
 
 
 def enter() -> NoReturn:
-    """The installed command, and `python -m processor`: run one command and end the process with its code."""
+    """The installed command, and `python -m processor`: run one command and end the process with its exit code."""
     code = main()
     if sys.argv[1:2] == ["run"]:
         _end_at_once(code)
@@ -66,47 +71,13 @@ def enter() -> NoReturn:
 
 
 def _end_at_once(code: int) -> NoReturn:
-    """End without the interpreter's wind-up, which is part of a stop that is bounded in time.
+    """End without the interpreter's own clean-up, which would be part of a stop that is bounded in time.
 
-    The service has closed what it had open, and has said its last word. To free its memory object by
-    object and to unload its modules takes 100 ms of a processor's time, and several times as long where others
-    want that processor, too.
+    The service has closed what it had open, and has written its last line. Freeing its memory object by object
+    and unloading its modules takes 100 ms of processor time, and several times that on a busy machine.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A closed or missing one has nothing to say.
+        # There is nothing to flush in one that is closed or missing.
         with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
     os._exit(code)
-
-
-def _parser(asked_for: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="processor",
-        description="Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        if name == asked_for:
-            command = cast(
-                "Command",
-                importlib.import_module(
-                    "drills.cli" if name == "drill" else f"processor.cli.{name}"
-                ),
-            )
-            command.add_parser(subparsers)
-        else:
-            subparsers.add_parser(name, help=summary)
-    return parser
-
-
-class _Version(argparse.Action):
-    """Argparse's own version action wants the text beforehand, and that costs as much as all the rest."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        sys.stdout.write(f"processor {version('processor')}\n")
-        parser.exit()

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
-from typing import TYPE_CHECKING
 
-from processor.cli import COMMANDS
+import click
+
 from processor.config import load_config
 from processor.journal import SERVICE
+from telemetry.chassis.cli import say
 from telemetry.chassis.errors import ConfigError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.logs import configure
 
-if TYPE_CHECKING:
-    from processor.cli import Subparsers
-
-DESCRIPTION = """\
-Reads positions from the consumer group of a Redis Stream and writes them into the
-table `positions`, until SIGTERM or SIGINT. REDIS_URL and POSTGRES_URL are required.
-"""
-
 EPILOG = """\
-exit codes:
+\b
+Exit codes:
   0   stopped, everything read was decided
   1   uncaught exception, or the backstop SHUTDOWN_TIMEOUT_MS
   3   stopped undecided: DRAIN_BUDGET_MS ran out, or a second signal came; the rest stays pending
@@ -31,33 +23,24 @@ exit codes:
   5   the schema is missing or not what it should be, or a privilege is missing
   78  bad configuration, or a listening port in use
 
-example:
+\b
+Example:
   REDIS_URL=redis://127.0.0.1 POSTGRES_URL=postgres://processor@127.0.0.1/telemetry processor run
 """
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the parser of `run`, which takes no arguments of its own."""
-    parser = subparsers.add_parser(
-        "run",
-        help=COMMANDS["run"],
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=run)
+@click.command(epilog=EPILOG)
+def run() -> int:
+    """Write the stream's positions into the table until a stop request.
 
-
-def run(_arguments: argparse.Namespace) -> int:
-    """Run the service until it ends and return its exit code.
-
-    A bad environment is told on standard error, one variable a line: how the log should look is part of
-    what could not be read. What shows only later, a port in use, is told in the log.
+    Reads positions from the consumer group of a Redis Stream and writes them into the table `positions`, until SIGTERM
+    or SIGINT. REDIS_URL and POSTGRES_URL are required.
     """
     try:
         config = load_config(os.environ)
     except ConfigError as error:
-        sys.stderr.write(f"processor: {error}\n")
+        # On standard error, one variable a line: how the log should look could not be read either.
+        say(f"processor: {error}")
         return ExitCode.BAD_CONFIGURATION
     log = configure(
         service=SERVICE,
@@ -65,11 +48,12 @@ def run(_arguments: argparse.Namespace) -> int:
         form=config.log_format,
         instance_id=config.instance_id,
     )
-    # Imported late: a bad environment is told without waiting for the servers' clients to load.
+    # Imported late: a bad environment is reported without waiting for the servers' clients to load.
     from processor.service.process import run_service  # noqa: PLC0415
 
     try:
         return run_service(config)
     except ConfigError as error:
+        # Found out later, such as a port in use: the log says it.
         log.fatal(f"bad configuration: {error}")
         return ExitCode.BAD_CONFIGURATION

@@ -41,7 +41,7 @@ class NextStep(Enum):
 
     ASK_SCHEMA = "ask_schema"
     """Look whether the table is still what it should be."""
-    CROSS_EXAMINE = "cross_examine"
+    GATHER_EVIDENCE = "gather_evidence"
     """Have the server judge copies of sound rows beside the only row."""
     TRY_CANARY = "try_canary"
     """After a pause and on a new session, see whether the server takes a row and confirms a commit."""
@@ -191,7 +191,7 @@ TABLE: Final[tuple[tuple[FailureKind, Mapping[str, object], NextStep], ...]] = (
     (_REFUSAL, {"is_alone": False}, NextStep.SPLIT),
     (_REFUSAL, {"schema_stands": None, "has_commits": False}, NextStep.ASK_SCHEMA),
     (_REFUSAL, {"is_epidemic": True}, NextStep.HOLD),
-    (_REFUSAL, {"evidence": None}, NextStep.CROSS_EXAMINE),
+    (_REFUSAL, {"evidence": None}, NextStep.GATHER_EVIDENCE),
     (_REFUSAL, {"evidence": Evidence.CAUSE_GONE}, NextStep.DOUBT),
     (_REFUSAL, {"evidence": Evidence.TABLE}, NextStep.SET_ASIDE),
     (_REFUSAL, {"evidence": Evidence.RECORD}, NextStep.REFUSE),

@@ -12,7 +12,7 @@ from processor.core.attempts import PendingEntry
 from processor.core.in_flight import InFlight
 from processor.core.portion import Portion
 from processor.core.triage import triage
-from processor.edges.ports import FIRST_ID, PositionStream, Redelivered
+from processor.edges.ports import STREAM_START, PositionStream, Redelivered
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.suspects import SuspectTrials
@@ -79,7 +79,7 @@ class PendingPass:
         it wait for what does not come even alone.
         """
         async with self._passing:
-            after_id = FIRST_ID
+            after_id = STREAM_START
             while entries := await self._stream.list_pending(after_id, self._options.count):
                 coming = [each for each in entries if not self._is_hopeless(each.entry_id)]
                 await self._take(coming, rest_ms=self._options.idle_ms)
@@ -94,9 +94,9 @@ class PendingPass:
         async with self._passing:
             await self._take_claimed()
             cursor: str | None = None
-            while cursor != FIRST_ID:
+            while cursor != STREAM_START:
                 claim = await self._stream.claim(
-                    cursor or FIRST_ID, self._options.count, idle_ms=self._options.idle_ms
+                    cursor or STREAM_START, self._options.count, idle_ms=self._options.idle_ms
                 )
                 self._journal.entries_claimed(len(claim.entries))
                 self._intake.write_off(claim.lost_ids)
@@ -109,7 +109,7 @@ class PendingPass:
         """Forget failures of what is settled; what we refused and others have settled is theirs."""
         refused = self._in_flight.refused
         swept = await self._stream.sweep_attempts()
-        for entry_id in set(refused) - swept.remembered:
+        for entry_id in set(refused) - swept.pending:
             self._in_flight.taken_over(entry_id)
 
     def _suspects_in_turn(self) -> Iterator[str]:

@@ -25,10 +25,13 @@ from telemetry._codec import ReplyParser, __version__
 from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
 from telemetry.chassis.config.secrets import secrets_of
 from telemetry.chassis.crash.document import DumpOptions
+from telemetry.chassis.redis.limits import RedisLimits
 
 if TYPE_CHECKING:
     from processor.config import Config
 
+REDIS_LIMITS = RedisLimits()
+WRITE_LIMITS = StoreLimits()
 # The probe is to answer soon, and to delay nobody when the process ends: its command is not worth cancelling.
 PROBE_LIMITS = StoreLimits(connect_timeout_ms=3_000, write_timeout_ms=3_000, cancel_grace_ms=0)
 
@@ -44,13 +47,17 @@ def real_edges(config: Config) -> Edges:
         )
 
     stream = RedisPositionStream(
-        config.redis_url, _names(config), instance_id=config.instance_id, new_parser=new_parser
+        config.redis_url,
+        _names(config),
+        instance_id=config.instance_id,
+        limits=REDIS_LIMITS,
+        new_parser=new_parser,
     )
     url, instance_id = config.postgres_url.conninfo, config.instance_id
     probe = PostgresProbe(PostgresStore(url, instance_id=instance_id, limits=PROBE_LIMITS))
 
     def new_store() -> PostgresStore:
-        return PostgresStore(url, instance_id=instance_id, bystander=probe)
+        return PostgresStore(url, instance_id=instance_id, limits=WRITE_LIMITS, observer=probe)
 
     stores = [new_store() for _ in range(config.writers)]
     trials = new_store()

@@ -94,7 +94,7 @@ def sample_devices(states: DeviceStates) -> DeviceSample:
 def versions() -> dict[str, str]:
     """The processor, and its way to PostgreSQL."""
     # Imported late: what shows a dump needs neither psycopg nor the code that makes one.
-    from processor.edges.postgres.libpq import libpq_version  # noqa: PLC0415
+    from processor.edges.postgres.connection import libpq_version  # noqa: PLC0415
     from telemetry._codec import __version__  # noqa: PLC0415
     from telemetry.chassis.crash.document import package_versions  # noqa: PLC0415
 

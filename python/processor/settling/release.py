@@ -9,7 +9,7 @@ import trio
 
 from processor.core.attempts import PendingEntry
 from processor.core.in_flight import InFlight
-from processor.edges.ports import FIRST_ID, PositionStream
+from processor.edges.ports import STREAM_START, PositionStream
 from processor.settling.acker import acknowledge
 from telemetry.chassis.errors import RedisError
 
@@ -77,7 +77,7 @@ class Release:
 
         Entries of ours that are not in the list were taken over.
         """
-        pending, after_id = set[str](), FIRST_ID
+        pending, after_id = set[str](), STREAM_START
         while page := await self.stream.list_pending(after_id, PIECE_ENTRIES):
             pending.update(entry.entry_id for entry in page)
             await self._release(self._unreleased(page))

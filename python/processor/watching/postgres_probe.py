@@ -42,7 +42,7 @@ class PostgresProbe:
             with trio.move_on_after(INTERVAL_S):
                 await self._changed.wait()
 
-    async def sees_waiting(self, pid: int) -> bool:
+    async def awaits_standby(self, pid: int) -> bool:
         """Whether the server process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
         async with self._turn:
             waits = await self._store.awaits_standby(pid)
@@ -51,7 +51,7 @@ class PostgresProbe:
             self._changed.set()
         return waits
 
-    def settled(self, pid: int) -> None:
+    def wait_ended(self, pid: int) -> None:
         """That process waits no longer, whether its commit was confirmed or given up."""
         if pid in self._waiting:
             self._waiting.remove(pid)

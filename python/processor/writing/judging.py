@@ -147,7 +147,7 @@ class Judging:
         matter = (charge_of(error), ts_us // DAY_US, case.has_commits)
         if (verdict := self._verdicts.get(matter)) is None:
             entry_ms = int(accused.entry_ids[0].partition("-")[0])
-            verdict = await self._store.cross_examine(accused, entry_ms=entry_ms)
+            verdict = await self._store.gather_evidence(accused, entry_ms=entry_ms)
             if verdict is not Evidence.CAUSE_GONE:
                 self._verdicts[matter] = verdict
         return verdict
@@ -170,7 +170,7 @@ class Judging:
                 return
 
 
-_QUESTIONS = frozenset({NextStep.ASK_SCHEMA, NextStep.CROSS_EXAMINE, NextStep.TRY_CANARY})
+_QUESTIONS = frozenset({NextStep.ASK_SCHEMA, NextStep.GATHER_EVIDENCE, NextStep.TRY_CANARY})
 
 
 def charge_of(error: PostgresError) -> Charge:

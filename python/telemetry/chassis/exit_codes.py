@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """For orchestrators and operators; the command line itself uses 2 for misuse."""
+    """Read by orchestrators and operators; 2, misuse of the command line, is in `telemetry.chassis.cli`."""
 
     CLEAN = 0
     """Everything read was decided, or a stop was asked for before anything was read."""

@@ -1,25 +1,20 @@
-"""`python -m telemetry.chassis.healthcheck`, for images: asks `/healthz` whether the service is alive.
-
-Exits with 0, or with 1 and one line that says what was wrong: a container engine keeps the output of each
-check. It imports little, since it runs often.
-"""
+"""Asks a service's `/healthz` whether it is alive. It imports little, since it runs often."""
 
 from __future__ import annotations
 
 import http.client
 import os
-import sys
 
 ANSWER_SECONDS_MAX = 3.0
 # More than anybody reads of an answer.
 SHOWN_BYTES_MAX = 1024
 
 
-def main() -> str | None:
-    """A line that says what is wrong, or None."""
+def problem(port_default: int) -> str | None:
+    """What is wrong, in one line; None if nothing is. METRICS_HOST and METRICS_PORT say where to ask."""
     # An empty variable counts as not set.
     host = os.environ.get("METRICS_HOST") or "127.0.0.1"
-    port = os.environ.get("METRICS_PORT") or "9090"
+    port = os.environ.get("METRICS_PORT") or str(port_default)
     try:
         # No urllib: it would ask a proxy that the environment names.
         connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS_MAX)
@@ -31,7 +26,3 @@ def main() -> str | None:
     if answer.status != http.client.OK:
         return f"/healthz answers {answer.status}: {' '.join(body.split())}"
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Self
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from telemetry.chassis.errors import ConfigError, RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.client import errors_translated, open_client, place_of, send_packed
 from telemetry.stream.entry import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from redis.connection import AbstractConnection
-
-_CONNECT_TIMEOUT_S = 5.0
-# Redis answers a pipeline in milliseconds; a server that is silent for this long is gone.
-_ANSWER_TIMEOUT_S = 30.0
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +23,12 @@ class Target:
 class StreamPublisher:
     """Appends entries to one stream over one connection; a context manager.
 
-    Raises ConfigError for a URL that is none, RedisUnavailable and RedisRefused from all methods.
+    Raises ConfigError for what is not a Redis URL; all methods raise RedisUnavailable and RedisRefused.
     Nothing is sent twice: a pipeline that fails is not tried again.
     """
 
     def __init__(self, url: str, target: Target) -> None:
-        try:
-            self._client = redis.Redis.from_url(
-                url,
-                socket_connect_timeout=_CONNECT_TIMEOUT_S,
-                socket_timeout=_ANSWER_TIMEOUT_S,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except ValueError:
-            # The parser's own text may quote the URL, password included.
-            raise ConfigError(
-                "REDIS_URL: expected redis://, rediss:// or unix://, as in redis://127.0.0.1:6379/0"
-            ) from None
+        self._client = open_client(url)
         self.published = 0
         """Entries that Redis has confirmed."""
         self._xadd = XaddEncoder(target)
@@ -65,62 +42,24 @@ class StreamPublisher:
     @property
     def where(self) -> str:
         """Host and port, or the socket's path."""
-        options = self._client.connection_pool.connection_kwargs
-        if "path" in options:
-            return str(options["path"])
-        return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+        return place_of(self._client)
 
     def connect(self) -> None:
-        """Asks the server for an answer."""
-        with self._errors_translated():
+        """Connects, and checks that the server answers."""
+        with errors_translated(self._client):
             self._client.ping()
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Appends the entries in order, in one round trip."""
-        with self._errors_translated(), self._connection() as connection:
-            commands = b"".join(map(self._xadd.command, entries))
-            connection.send_packed_command([commands])  # type: ignore[no-untyped-call]
-            errors = [error for error in map(_answer, repeat(connection, len(entries))) if error]
-            self.published += len(entries) - len(errors)
-            if errors:
-                raise errors[0]
-
-    @contextmanager
-    def _connection(self) -> Iterator[AbstractConnection]:
-        """A connection of the pool; closed if answers may be left unread on it."""
-        pool = self._client.connection_pool
-        connection = pool.get_connection()
-        try:
-            yield connection
-        except redis.ResponseError:
-            raise
-        except BaseException:
-            connection.disconnect()  # type: ignore[no-untyped-call]
-            raise
-        finally:
-            pool.release(connection)
-
-    @contextmanager
-    def _errors_translated(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.ResponseError as error:
-            code = str(error).partition(" ")[0]
-            raise RedisRefused(str(error), where=self.where, code=code) from error
-        except redis.RedisError as error:
-            raise RedisUnavailable(str(error), where=self.where) from error
-
-
-def _answer(connection: AbstractConnection) -> redis.ResponseError | None:
-    try:
-        connection.read_response()
-    except redis.ResponseError as error:
-        return error
-    return None
+        commands = b"".join(map(self._xadd.command, entries))
+        refusals = send_packed(self._client, commands, replies=len(entries))
+        self.published += len(entries) - len(refusals)
+        if refusals:
+            raise refusals[0]
 
 
 class XaddEncoder:
-    """Writes XADD commands as they go over the wire.
+    """Packs XADD commands for the wire.
 
     The client's own pipeline takes three times as long for an entry, most of it in packing
     the arguments that all entries share.

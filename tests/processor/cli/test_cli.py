@@ -1,4 +1,4 @@
-"""The command line: help, version, misuse, and what each command is started with."""
+"""The command line: help, version, misuse, completion, and what each command is started with."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from processor import cli
 from telemetry.chassis.errors import ConfigError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterator
 
     from processor.config import Config
@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 ENVIRONMENT = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u:hush@h/d"}
 
 
-def exit_code(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert isinstance(caught.value.code, int)
-    return caught.value.code
+# `drill` comes from another program, by an entry point.
+ALL_COMMANDS = (*cli.COMMANDS, "drill")
+HEAVY = {"trio", "redis", "psycopg", "h11", "prometheus_client", "asyncio", "orjson", "rich", "matplotlib"}  # fmt: skip
 
 
 @pytest.fixture
@@ -58,44 +56,118 @@ def supervise_with(monkeypatch: pytest.MonkeyPatch, run_service: Callable[[Confi
 
 
 def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("--help") == 0
+    assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in cli.COMMANDS)
-    assert "examples:" in shown
+    assert all(f"\n  {name} " in shown for name in ALL_COMMANDS)
+    assert "Examples:" in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run"], ["publish"], ["panic", "show"], ["healthcheck"], ["drill", "sigterm"]],
+    ids=" ".join,
+)
+def test_each_command_explains_itself_with_examples(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*command, "--help"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"Usage: processor {' '.join(command)} ")
+    assert "Example" in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("name", ALL_COMMANDS)
+def test_the_list_and_the_command_itself_give_the_same_summary(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--help"]) == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert cli.main([name, "--help"]) == 0
+    summary = capsys.readouterr().out.split("\n\n")[1]
+    assert f" {name} {' '.join(summary.split())} " in listed
 
 
 def test_version_names_the_program(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("--version") == 0
+    assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("processor ")
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("fly",), ("run", "--fast"), ("run", "now"), ("--colour",)]
+    "arguments",
+    [
+        (),
+        ("fly",),
+        ("run", "--fast"),
+        ("run", "now"),
+        ("--colour",),
+        ("panic",),
+        ("drill",),
+        ("drill", "sigkill"),
+        ("drill", "sigterm", "--rounds", "0"),
+        ("drill", "sigterm", "--fault", "flood"),
+        ("drill", "sigterm", "--container", "a", "--command", "b"),
+    ],
 )
-def test_misuse_ends_with_exit_code_2(arguments: tuple[str, ...]) -> None:
-    assert exit_code(*arguments) == 2
+def test_misuse_ends_with_exit_code_2_and_usage_on_standard_error(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("Usage: processor ")
 
 
-def test_help_loads_neither_the_event_loop_nor_a_client_library() -> None:
+def test_a_misspelt_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["pubish"]) == 2
+    assert "Did you mean 'publish'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_load_neither_the_event_loop_nor_a_client_library(option: str) -> None:
     program = (
         "import json, sys\n"
         "from processor.cli import main\n"
-        "try: main(['--help'])\n"
-        "except SystemExit: print(json.dumps(sorted(sys.modules)))\n"
+        f"assert main([{option!r}]) == 0\n"
+        "print(json.dumps(sorted(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert not loaded & {
-        "trio",
-        "redis",
-        "psycopg",
-        "h11",
-        "prometheus_client",
-        "asyncio",
-        "orjson",
-    }
+    assert not loaded & HEAVY
+    # The commands of the table stay where they are.
+    assert not {f"processor.cli.{name}" for name in cli.COMMANDS} & loaded
+
+
+def completions(words: str) -> list[str]:
+    """What a shell offers for the last word."""
+    done = subprocess.run(
+        [sys.executable, "-m", "processor"],
+        env={
+            "_PROCESSOR_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("processor ", [*ALL_COMMANDS]),
+        ("processor p", ["publish", "panic"]),
+        ("processor panic ", ["show"]),
+        ("processor drill sigterm --rou", ["--rounds"]),
+        ("processor drill sigterm --fault fr", ["freeze-postgres", "freeze-redis"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_choices(words: str, offered: list[str]) -> None:
+    assert completions(words) == offered
 
 
 def test_python_dash_m_runs_the_same_command_line() -> None:
@@ -105,8 +177,8 @@ def test_python_dash_m_runs_the_same_command_line() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.startswith("usage: processor run")
-    assert "exit codes:" in done.stdout
+    assert done.stdout.startswith("Usage: processor run")
+    assert "Exit codes:" in done.stdout
 
 
 def test_run_gives_the_configuration_to_the_supervisor_and_returns_its_exit_code(
@@ -154,20 +226,40 @@ def test_run_logs_a_port_in_use_and_ends_with_78(
 def test_a_command_is_loaded_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
-    def add_parser(subparsers: cli.Subparsers) -> None:
-        parser = subparsers.add_parser("publish", help="fake")
-        parser.add_argument("file")
-        parser.set_defaults(command=run)
-
-    def run(arguments: argparse.Namespace) -> int:
-        ran.append(arguments.file)
+    @click.command()
+    @click.argument("file")
+    def publish(file: str) -> int:
+        ran.append(file)
         return 1
 
     module = types.ModuleType("processor.cli.publish")
-    module.__dict__["add_parser"] = add_parser
+    module.__dict__["publish"] = publish
     monkeypatch.setitem(sys.modules, "processor.cli.publish", module)
     assert cli.main(["publish", "drive.hex"]) == 1
     assert ran == ["drive.hex"]
+
+
+HOLD = """
+import signal, sys
+from processor import cli
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "click":
+            print(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+assert "click" not in sys.modules
+sys.meta_path.insert(0, Finder())
+cli.enter()
+"""
+
+
+@pytest.mark.parametrize(("command", "is_held"), [("run", "True"), ("publish", "False")])
+def test_stop_requests_are_held_back_before_anything_slow_is_loaded(
+    command: str, is_held: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOLD, command], env={}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (78 if command == "run" else 2, [is_held])
 
 
 ENTER = """

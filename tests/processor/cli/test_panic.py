@@ -92,15 +92,12 @@ def test_a_file_that_cannot_be_read_ends_with_2(
 
 @pytest.mark.parametrize("arguments", [["panic"], ["panic", "show"], ["panic", "dance"]])
 def test_misuse_ends_with_2(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
+    assert main(arguments) == 2
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["panic", "show", "--help"])
-    assert "examples:" in capsys.readouterr().out
+    assert main(["panic", "show", "--help"]) == 0
+    assert "Examples:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", [None, 7, "x", [], [[]], {}, {"trimmed": 9, "excerpt": "x"}])

@@ -163,10 +163,10 @@ def no_answer(**known: Any) -> Case:
         (refusal(is_alone=False, schema_stands=False, speaks_of_table=True), NextStep.HOLD),
         (refusal(is_alone=False, schema_stands=True, speaks_of_table=True), NextStep.SPLIT),
         (refusal(schema_stands=None), NextStep.ASK_SCHEMA),
-        (refusal(schema_stands=None, has_commits=True), NextStep.CROSS_EXAMINE),
+        (refusal(schema_stands=None, has_commits=True), NextStep.GATHER_EVIDENCE),
         (refusal(schema_stands=None, has_commits=True, speaks_of_table=True), NextStep.ASK_SCHEMA),
         (refusal(schema_stands=False), NextStep.HOLD),
-        (refusal(), NextStep.CROSS_EXAMINE),
+        (refusal(), NextStep.GATHER_EVIDENCE),
         (refusal(is_epidemic=True), NextStep.HOLD),
         (refusal(is_epidemic=True, evidence=Evidence.RECORD), NextStep.HOLD),
         (refusal(evidence=Evidence.RECORD), NextStep.REFUSE),
@@ -252,7 +252,7 @@ def test_nothing_is_asked_that_is_known(case: Case) -> None:
     match next_step(case):
         case NextStep.ASK_SCHEMA:
             assert case.schema_stands is None
-        case NextStep.CROSS_EXAMINE:
+        case NextStep.GATHER_EVIDENCE:
             assert case.evidence is None
         case NextStep.TRY_CANARY:
             assert case.canary_accepted is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.edges.ports import Swept
+from processor.edges.ports import SweepResult
 from tests.support.redis_harness import RedisHarness
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ async def test_what_redis_does_not_answer_is_asked_again_on_a_new_connection(
 ) -> None:
     harness.server.go_away()
     harness.server.come_back()
-    assert await harness.redis.until_answered(harness.stream.sweep_attempts, what="sweep") == Swept(
-        0, frozenset()
-    )
+    assert await harness.redis.until_answered(
+        harness.stream.sweep_attempts, what="sweep"
+    ) == SweepResult(0, frozenset())
     assert len(told.lines("sweep failed and is repeated")) == 1
 
 
@@ -61,7 +61,7 @@ async def test_what_a_replica_refuses_is_asked_again_on_new_connections_even_whe
     swept = await harness.redis.until_answered(
         harness.stream.sweep_attempts, what="sweep", refusable=refusable
     )
-    assert swept == Swept(0, frozenset())
+    assert swept == SweepResult(0, frozenset())
     [line] = told.fields("sweep failed and is repeated")
     assert "READONLY" in line["error"]
 

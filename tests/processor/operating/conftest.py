@@ -36,10 +36,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Run `processor publish` with these arguments."""
 
     def run_command(*argv: str | Path) -> Ended:
-        try:
-            code = main(["publish", *map(str, argv)])
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
+        code = main(["publish", *map(str, argv)])
         return Ended(code, *capsys.readouterr())
 
     return run_command

@@ -88,15 +88,15 @@ async def test_a_commit_that_waits_for_a_standby_is_told_when_it_begins_and_when
     nursery.start_soon(probe.run, journal)
     store.waiting = {7, 8}
     for _ in range(30):
-        assert await probe.sees_waiting(7)
+        assert await probe.awaits_standby(7)
         await trio.sleep(1)
     assert readiness(journal).reason == AWAITED
-    assert await probe.sees_waiting(8)
-    probe.settled(7)
+    assert await probe.awaits_standby(8)
+    probe.wait_ended(7)
     await trio.sleep(INTERVAL_S)
     assert readiness(journal).reason == AWAITED, "another one still waits"
     assert not told.lines("Postgres waits for no standby")
-    probe.settled(8)
+    probe.wait_ended(8)
     await trio.sleep(1)
     assert readiness(journal).ready
     assert told.fields("Postgres waits for a standby") == [{"sessions": 1}]
@@ -113,8 +113,8 @@ async def test_a_commit_that_waits_for_something_else_is_not_logged(
     told: Told,
 ) -> None:
     nursery.start_soon(probe.run, journal)
-    assert not await probe.sees_waiting(7)
-    probe.settled(7)
+    assert not await probe.awaits_standby(7)
+    probe.wait_ended(7)
     await trio.sleep(INTERVAL_S)
     assert readiness(journal).ready
     assert not told.lines("Postgres waits")
@@ -127,7 +127,7 @@ async def test_whoever_asks_waits_for_his_turn(
     nursery.start_soon(probe.run, journal)
     async with trio.open_nursery() as asking:
         for pid in range(20):
-            asking.start_soon(probe.sees_waiting, pid)
+            asking.start_soon(probe.awaits_standby, pid)
     await wait_all_tasks_blocked()
     nursery.cancel_scope.cancel()
 
@@ -137,4 +137,4 @@ async def test_a_question_that_is_not_answered_is_an_error_of_whoever_asked(
 ) -> None:
     store.table.reachable = False
     with pytest.raises(PostgresError, match="connection refused"):
-        await probe.sees_waiting(7)
+        await probe.awaits_standby(7)

@@ -63,11 +63,11 @@ class Adversary(SpyStore):
         self.answer(of_write=True)
         return await super().copy_staged(batch)
 
-    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
+    async def gather_evidence(self, accused: Batch, *, entry_ms: int) -> Evidence:
         await self.connect()
         self.answer(of_write=False)
         if trio.current_time() > MALICE_S:
-            return await super().cross_examine(accused, entry_ms=entry_ms)
+            return await super().gather_evidence(accused, entry_ms=entry_ms)
         return self._chance.choice(EVIDENCE)
 
     async def try_canary(self) -> Commit:

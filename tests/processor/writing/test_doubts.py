@@ -225,13 +225,13 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
     clock: MockClock, commits: CommitHarness, told: Told
 ) -> None:
     stored(commits, position(90, 0))
-    table, examine = commits.store.table, commits.store.cross_examine
+    table, examine = commits.store.table, commits.store.gather_evidence
 
     async def find_nothing(accused: Batch, *, entry_ms: int) -> Evidence:
         await examine(accused, entry_ms=entry_ms)
         return Evidence.CAUSE_GONE
 
-    commits.store.cross_examine = find_nothing  # type: ignore[method-assign]
+    commits.store.gather_evidence = find_nothing  # type: ignore[method-assign]
     table.refused_devices[BAD] = "23514"
     commits.store.before_write = once(
         lambda: len(told.lines("batch failed")) == 12, table.refused_devices.clear
@@ -313,7 +313,7 @@ async def test_a_cross_examination_that_is_never_answered_ends_as_no_answer(
         await trio.lowlevel.checkpoint()
         raise commits.store.error("lost", usable=False)
 
-    commits.store.cross_examine = vanish  # type: ignore[method-assign]
+    commits.store.gather_evidence = vanish  # type: ignore[method-assign]
     [refusal] = await commits.commit(rows(4, devices=4))
     assert (refusal.entry_id, refusal.code) == ("1-0", "no_answer")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
-from processor.edges.ports import Swept
+from processor.edges.ports import SweepResult
 from tests.support.fakes import pending
 from tests.support.fakes.redis import FakeRedis, Fields, format_id, parse_id
 
@@ -16,13 +16,13 @@ REPLAYS: Final = "dlq_replays"
 
 @dataclass(frozen=True, slots=True)
 class FakeAttempts:
-    """The record of failures as one instance keeps it."""
+    """The attempts hash and the dead letters, for one instance."""
 
     redis: FakeRedis
     instance_id: str
 
     def record(self, failure: Failure, attempts_max: int) -> Recorded:
-        """Count a failure; the last one allowed makes a dead letter."""
+        """Count a failure; the last allowed one makes a dead letter."""
         if (early := self._unrecordable(failure.entry_id)) is not None:
             return early
         recorded, before = self._read(failure.entry_id), self._failures(failure.entry_id)
@@ -32,11 +32,11 @@ class FakeAttempts:
             return Recorded(Fate.LEFT_PENDING, before)
         failures = max(before, 1) if failure.on_trial else before + 1
         if failures >= attempts_max:
-            return self._bury(failure, failures)
+            return self._make_dead_letter(failure, failures)
         return self._count(failure, failures)
 
     def begin_trial(self, consumer: str, entry_id: str, attempts_max: int) -> Recorded:
-        """Count a trial in advance, unless the last one that is allowed is counted already."""
+        """Count a trial in advance; after the last allowed one, make a dead letter instead."""
         leased, lost = pending.lease(self.redis, consumer, [entry_id])
         if lost:
             self.redis.attempts.pop(entry_id, None)
@@ -46,11 +46,11 @@ class FakeAttempts:
         trial = unanswered(entry_id, self.redis.clock_ms())
         failures = self._failures(entry_id)
         if failures >= attempts_max:
-            return self._bury(trial, failures)
+            return self._make_dead_letter(trial, failures)
         return self._count(trial, failures + 1)
 
     def end_trial(self, entry_id: str) -> None:
-        """Take a trial back, unless it ended in a failure of its own."""
+        """Take a trial back, unless it ended in a failure, which replaced its record."""
         recorded = self._read(entry_id)
         if recorded.get("code") != NO_ANSWER:
             return
@@ -59,12 +59,12 @@ class FakeAttempts:
         else:
             del self.redis.attempts[entry_id]
 
-    def sweep(self) -> Swept:
-        """Forget what is recorded of entries that are not pending."""
+    def sweep(self) -> SweepResult:
+        """Remove the attempts of entries that are no longer pending."""
         stale = self.redis.attempts.keys() - map(format_id, self.redis.pending)
         for entry_id in stale:
             del self.redis.attempts[entry_id]
-        return Swept(len(stale), frozenset(self.redis.attempts))
+        return SweepResult(len(stale), frozenset(self.redis.attempts))
 
     def _unrecordable(self, entry_id: str) -> Recorded | None:
         key = parse_id(entry_id)
@@ -88,7 +88,7 @@ class FakeAttempts:
         )
         return Recorded(Fate.LEFT_PENDING, failures)
 
-    def _bury(self, failure: Failure, failures: int) -> Recorded:
+    def _make_dead_letter(self, failure: Failure, failures: int) -> Recorded:
         key, now = parse_id(failure.entry_id), format_time(self.redis.clock_ms())
         original: Fields = self.redis.entries[key]
         self.redis.dead_letters.append(
@@ -121,7 +121,7 @@ class FakeAttempts:
         return failures if isinstance(failures, int) else 0
 
     def _read(self, entry_id: str) -> dict[str, Any]:
-        """What is recorded; what cannot be read counts as nothing."""
+        """The recorded attempts; a field that cannot be read counts as none."""
         try:
             recorded = json.loads(self.redis.attempts.get(entry_id, "{}"))
         except ValueError:

@@ -1,4 +1,4 @@
-"""A replica of a FakeRedis, as far behind as it was last looked at, and its promotion."""
+"""A replica of a FakeRedis, with what had reached it at one moment, and its promotion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Replica:
 
 
 def replicate(redis: FakeRedis) -> Replica:
-    """What a replica has that is up to date now."""
+    """A replica that is up to date at this moment."""
     return Replica(
         entries=dict(redis.entries),
         stream_exists=redis.stream_exists,
@@ -34,7 +34,7 @@ def replicate(redis: FakeRedis) -> Replica:
 
 
 def promote(redis: FakeRedis, replica: Replica) -> None:
-    """Make the replica the master: what came after it, acknowledgements included, has not happened."""
+    """Make the replica the master: what happened since, acknowledgements included, is lost."""
     redis.entries = dict(replica.entries)
     redis.stream_exists = replica.stream_exists
     redis.group = deepcopy(replica.group)

@@ -1,4 +1,4 @@
-"""What goes wrong with the calls of a fake, and when: before a call took effect, or after."""
+"""Faults of a fake's calls: before the call takes effect, or after."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from telemetry.chassis.errors import RedisError
 
 
 class Moment(Enum):
-    """Where a call is cut."""
+    """When a call fails."""
 
     BEFORE = "before"
     """It never reaches the server."""
     AFTER = "after"
-    """It took effect, and its answer is lost."""
+    """It takes effect, and its answer is lost."""
 
 
 Interception: TypeAlias = Callable[[str, Moment], Awaitable[None]]
-"""Is given a call's name and raises, waits, or lets it pass."""
+"""Gets a call's name and raises, waits, or lets it pass."""
 
 
 class Faults:
-    """Failures for the calls to come, by the port's method names.
+    """Failures of future calls, by the port's method names.
 
-    Those of `before` and `after` are raised one by each call. `intercept` is asked at both moments of
-    every call: who counts them can cut a run at each, and from then on let none through, which is
-    how a crash looks from outside.
+    Each call raises the next one of `before` or `after`. `intercept` is called at both moments of every
+    call: a test that counts them can cut a run at each, and let no call through from then on, which
+    looks like a crash from outside.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Faults:
         self.intercept: Interception | None = None
 
     async def prepare(self, call: str, moment: Moment) -> None:
-        """Raise what is in store for this moment of the call."""
+        """Raise the failure for this moment of the call, if there is one."""
         if self.intercept is not None:
             await self.intercept(call, moment)
         if failures := (self.before if moment is Moment.BEFORE else self.after)[call]:

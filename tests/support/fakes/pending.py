@@ -1,4 +1,4 @@
-"""Pending entries in memory: listed, claimed, leased and delivered again as Redis does it."""
+"""The pending entries list in memory: listed, claimed, leased and redelivered as Redis does it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from processor.core.attempts import Attempts, PendingEntry
-from processor.edges.ports import FIRST_ID, Claim
+from processor.edges.ports import STREAM_START, Claim
 from tests.support.fakes.redis import EntryId, FakeRedis, format_id, parse_id
 
-# XAUTOCLAIM looks at so many entries for each that it may claim.
+# XAUTOCLAIM looks at this number of entries for each that it may claim.
 LOOK_AHEAD: Final = 10
 # Longer than any claim threshold.
 RELEASED_IDLE_S: Final = 86_400
@@ -23,7 +23,7 @@ def owned(redis: FakeRedis, consumer: str) -> list[EntryId]:
 def list_pending(redis: FakeRedis, consumer: str, after_id: str, count: int) -> list[PendingEntry]:
     """XPENDING of one consumer, behind an id."""
     behind = [key for key in owned(redis, consumer) if key > parse_id(after_id)]
-    return _described(redis, behind[:count])
+    return _with_attempts(redis, behind[:count])
 
 
 def claim(redis: FakeRedis, consumer: str, cursor: str, count: int, idle_ms: int) -> Claim:
@@ -44,8 +44,8 @@ def claim(redis: FakeRedis, consumer: str, cursor: str, count: int, idle_ms: int
             claimed.append(key)
     rest = ahead[looked_at:]
     return Claim(
-        cursor=format_id(rest[0]) if rest else FIRST_ID,
-        entries=_described(redis, claimed),
+        cursor=format_id(rest[0]) if rest else STREAM_START,
+        entries=_with_attempts(redis, claimed),
         lost_ids=[*map(format_id, lost)],
     )
 
@@ -53,7 +53,7 @@ def claim(redis: FakeRedis, consumer: str, cursor: str, count: int, idle_ms: int
 def lease(
     redis: FakeRedis, consumer: str, entry_ids: Sequence[str]
 ) -> tuple[list[EntryId], list[EntryId]]:
-    """XCLAIM with JUSTID of what is the consumer's: (leased, lost), the lost no longer pending."""
+    """XCLAIM with JUSTID of the consumer's entries: (leased, lost); the lost ones are no longer pending."""
     keys = [*map(parse_id, entry_ids)]
     assert keys == sorted(keys), "by the port's contract lists of ids are ascending"
     own = [key for key in keys if key in redis.pending and redis.pending[key].owner == consumer]
@@ -66,7 +66,7 @@ def lease(
 
 
 def release(redis: FakeRedis, consumer: str, entry_ids: Sequence[str]) -> list[str]:
-    """XCLAIM with an IDLE of a day of what is the consumer's."""
+    """XCLAIM of the consumer's entries with an IDLE of a day."""
     leased, _ = lease(redis, consumer, entry_ids)
     for key in leased:
         redis.pending[key].delivered_at_s -= RELEASED_IDLE_S
@@ -74,15 +74,15 @@ def release(redis: FakeRedis, consumer: str, entry_ids: Sequence[str]) -> list[s
 
 
 def deliver_again(redis: FakeRedis, keys: Iterable[EntryId]) -> None:
-    """What XCLAIM without JUSTID adds: the delivery counts."""
+    """XCLAIM without JUSTID also counts the delivery."""
     for key in keys:
         redis.pending[key].deliveries += 1
 
 
-def _described(redis: FakeRedis, keys: Iterable[EntryId]) -> list[PendingEntry]:
-    described: list[PendingEntry] = []
+def _with_attempts(redis: FakeRedis, keys: Iterable[EntryId]) -> list[PendingEntry]:
+    entries: list[PendingEntry] = []
     for key in keys:
         recorded = redis.attempts.get(format_id(key))
         attempts = None if recorded is None else Attempts.parse(recorded)
-        described.append(PendingEntry(format_id(key), redis.pending[key].deliveries, attempts))
-    return described
+        entries.append(PendingEntry(format_id(key), redis.pending[key].deliveries, attempts))
+    return entries

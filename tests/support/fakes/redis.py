@@ -1,4 +1,4 @@
-"""A Redis stream with one consumer group in memory: the world that several FakeStreams share."""
+"""A Redis server in memory, with one stream and one consumer group, which several FakeStreams share."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def following(entry_id: EntryId) -> EntryId:
 
 
 def unix_ms() -> int:
-    """The time of the machine."""
+    """The machine's time."""
     return time.time_ns() // 1_000_000
 
 
 @dataclass
 class FakePending:
-    """An entry that was delivered and not acknowledged; idle on Trio's clock, which may be virtual."""
+    """An entry that was delivered and not acknowledged. Its idle time is on Trio's clock, which may be virtual."""
 
     owner: str
     deliveries: int = 1
@@ -61,7 +61,7 @@ class FakePending:
 
 @dataclass
 class FakeGroup:
-    """What Redis keeps of a consumer group."""
+    """The state of a consumer group."""
 
     last_delivered: EntryId = ZERO_ID
     pending: dict[EntryId, FakePending] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class FakeGroup:
 
 @dataclass
 class FakeRedis:
-    """One stream, its group, its dead letters. What changes the stream wakes the reads that are blocked."""
+    """One stream, its group and its dead letters. Changes of the stream wake blocked reads."""
 
     entries: dict[EntryId, Fields] = field(default_factory=dict)
     stream_exists: bool = False
@@ -82,22 +82,22 @@ class FakeRedis:
     # and is what TIME returns.
     clock_ms: Callable[[], int] = unix_ms
     # How often TIME was asked for.
-    times_told: int = 0
+    time_calls: int = 0
     reachable: bool = True
-    # Counts the server's lives: a connection is of the life in which it was made.
+    # Counts the server's starts: a connection ends with the life in which it was made.
     life: int = 1
-    # Counts the masters: connections that were made to a former one lead to a replica.
+    # Counts the masters: connections to a former one now lead to a replica.
     term: int = 1
-    # At maxmemory: what would grow is refused.
+    # At maxmemory: commands that need memory are refused.
     is_full: bool = False
     # A proxy closes connections that are idle for longer.
     idle_s_max: float = float("inf")
     # A larger reply exceeds the limit of a client's output buffer: its entries count as delivered, and the
     # connection is closed.
     reply_entries_max: int | None = None
-    # What one turn acknowledges.
+    # Records that one turn acknowledges.
     ack_records_max: int = 1_000
-    # While it is not set, every command waits here, as on a stalled server: before it does anything.
+    # While it is not set, every command waits here before it does anything, as on a stalled server.
     answers: trio.Event = field(default_factory=trio.Event)
     _changed: trio.Event = field(default_factory=trio.Event)
     _last_id: EntryId = ZERO_ID
@@ -106,7 +106,7 @@ class FakeRedis:
         self.answers.set()
 
     def add(self, fields: Fields, entry_id: EntryId | None = None) -> str:
-        """XADD, with `*` unless the id is given: the time, or on from the last id if that is later."""
+        """XADD, with `*` unless the id is given: the time, or the id after the last one if that is later."""
         if entry_id is None:
             entry_id = max((self.clock_ms(), 0), following(self._last_id))
         assert entry_id > self._last_id, "Redis refuses an id that is not above the last one"
@@ -117,22 +117,22 @@ class FakeRedis:
         return format_id(entry_id)
 
     def delete(self, entry_id: str) -> None:
-        """XDEL: what is pending stays so."""
+        """XDEL: a pending entry stays pending."""
         self.entries.pop(parse_id(entry_id), None)
         self.newest_deleted = max(self.newest_deleted, parse_id(entry_id))
 
     def trim(self, entries_max: int) -> None:
-        """XTRIM to the newest entries: what is pending stays so."""
+        """XTRIM to the newest entries: pending ones stay pending."""
         for entry_id in sorted(self.entries)[: -entries_max or None]:
             del self.entries[entry_id]
 
     def create_group(self) -> None:
-        """XGROUP CREATE at 0 with MKSTREAM, unless it is there."""
+        """XGROUP CREATE at 0 with MKSTREAM, unless the group exists."""
         self.stream_exists = True
         self.group = self.group or FakeGroup()
 
     def set_group_back(self, entries: int) -> None:
-        """XGROUP SETID, as a failover does it too: the last entries are new once more, pending or not."""
+        """XGROUP SETID, and what a failover may do: the last entries are new again, pending or not."""
         if self.group is not None:
             delivered = [each for each in sorted(self.entries) if each <= self.group.last_delivered]
             kept = delivered[: max(len(delivered) - entries, 0)]
@@ -140,30 +140,30 @@ class FakeRedis:
             self._wake()
 
     def destroy_group(self) -> None:
-        """XGROUP DESTROY: what was pending is forgotten."""
+        """XGROUP DESTROY, pending entries included."""
         self.group = None
         self._wake()
 
     def delete_stream(self) -> None:
-        """DEL: the entries and the group are gone."""
+        """DEL, which also deletes the group."""
         self.entries.clear()
         self.newest_deleted = self._last_id = ZERO_ID
         self.stream_exists = False
         self.destroy_group()
 
     def change_masters(self) -> None:
-        """The name leads to another server from now on; connections that there are stay, to a replica."""
+        """The name leads to another server from now on; existing connections stay, and lead to a replica."""
         self.term += 1
         self._wake()
 
     def go_away(self) -> None:
-        """Break every connection and take no new one."""
+        """Break every connection and accept no new one."""
         self.reachable = False
         self.life += 1
         self._wake()
 
     def come_back(self) -> None:
-        """Take connections again; the data are as they were."""
+        """Accept connections again, with the same data."""
         self.reachable = True
 
     @property
@@ -176,7 +176,7 @@ class FakeRedis:
         await self._changed.wait()
 
     def undelivered(self, group: FakeGroup) -> list[EntryId]:
-        """What XREADGROUP with `>` would deliver next, in order."""
+        """The entries that XREADGROUP with `>` would deliver next, in order."""
         return sorted(entry_id for entry_id in self.entries if entry_id > group.last_delivered)
 
     def lag(self, group: FakeGroup) -> int | None:
@@ -186,7 +186,7 @@ class FakeRedis:
         return len(self.undelivered(group))
 
     def acknowledge(self, entry_ids: Iterable[EntryId]) -> int:
-        """XACK, which asks no owner; the number that were pending, 0 without a group."""
+        """XACK, by any consumer; returns how many were pending, 0 without a group."""
         return sum(self.pending.pop(entry_id, None) is not None for entry_id in entry_ids)
 
     def _wake(self) -> None:

@@ -1,4 +1,4 @@
-"""Replies of Redis as bytes, so that fakes have the real codec read what they deliver."""
+"""Replies of Redis as bytes, so that the real codec reads what fakes deliver."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _Reply: TypeAlias = "str | bytes | list[_Reply] | None"
 
 
 def deliver(redis: FakeRedis, keys: Iterable[EntryId]) -> Delivery:
-    """These entries as XREADGROUP delivers them; nothing at all as when its block is over.
+    """These entries as XREADGROUP delivers them; without any, as when its BLOCK is over.
 
-    What is outside of the window by its id is yet to be judged.
+    Records outside of the window around their id are still to be judged.
     """
     entries: list[_Reply] = [_entry(redis, key) for key in keys]
     parser = ReplyParser()

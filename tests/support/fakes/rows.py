@@ -1,4 +1,4 @@
-"""Rows as the fakes keep them: the bytes of a binary COPY read, and copies of rows made."""
+"""Rows as the fakes keep them: read from the bytes of a binary COPY, and copied."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ DAY_US: Final = timedelta(days=1) // MICROSECOND
 
 
 def read_copy_rows(data: bytes) -> Iterator[tuple[Key, Row]]:
-    """The rows of a binary COPY, as PostgreSQL's documentation of COPY lays it out.
+    """The rows of a binary COPY, as PostgreSQL's documentation of COPY describes it.
 
-    Raises ValueError when it is not one, or holds a NULL or another number of columns.
+    Raises ValueError if it is not one, or has a NULL or another number of columns.
     """
     flags, extension_bytes = struct.unpack_from(">ii", data, len(COPY_SIGNATURE))
     if not data.startswith(COPY_SIGNATURE) or flags != 0:
@@ -80,7 +80,7 @@ def at(row: Row, device_id: str, ts_us: int) -> tuple[Key, Row]:
 
 
 def neutral_row(device_id: str, ts_us: int) -> tuple[Key, Row]:
-    """A row of which only its key can be to blame."""
+    """A row in which only the key can be to blame for a refusal."""
     numbers = (
         (struct.pack(">d", 0),) * 2 + (struct.pack(">f", 0),) * 3 + (struct.pack(">h", 0),) * 2
     )

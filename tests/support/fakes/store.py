@@ -1,4 +1,4 @@
-"""A PositionStore in memory, for tests: it reads the COPY bytes it is given and keeps the rows."""
+"""A PositionStore in memory, for tests: it reads the bytes of a COPY and keeps the rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.core.evidence import Evidence
-from processor.edges.ports import Commit, Sighting
+from processor.edges.ports import Commit, ProbeResult
 from processor.errors import PostgresError, SchemaMismatch
 from tests.support.fakes.rows import (
     DAY_US,
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from telemetry._codec import Batch, Keys
 
 DONORS_MAX = 3
-# The canary's device, where the table is empty.
+# The canary's device if the table is empty.
 NOBODY = "0"
 
 
 class FakeStore:
-    """One session on a FakeTable; `failures` are raised, one by each write, before it begins."""
+    """One session on a FakeTable; each write raises the next one of `failures` before it begins."""
 
     where = "fake:5432"
 
@@ -52,7 +52,7 @@ class FakeStore:
         self._table_life = 0
 
     async def connect(self) -> None:
-        """Begin a session, unless the table is not reachable, or has as many as it takes."""
+        """Begin a session, if the table is reachable and has not all the sessions that it accepts."""
         await trio.lowlevel.checkpoint()
         if self._connected:
             return
@@ -68,13 +68,13 @@ class FakeStore:
     async def check_schema(self) -> tuple[str, ...]:
         """Raise the table's differences, if it has any."""
         await self.connect()
-        self._see_the_end()
+        self._check_alive()
         if self.table.differences:
             raise SchemaMismatch(self.table.differences)
         return ()
 
     async def copy_direct(self, batch: Batch) -> Commit:
-        """Add all rows, or none when one is there already."""
+        """Add all rows, or none if one is in the table already."""
         rows = await self._receive(batch)
         if len(rows) < batch.rows or not rows.keys().isdisjoint(self.table.rows):
             raise self.error("duplicate key value violates unique constraint", sqlstate="23505")
@@ -85,8 +85,8 @@ class FakeStore:
         rows = await self._receive(batch)
         return await self._commit({k: row for k, row in rows.items() if k not in self.table.rows})
 
-    async def probe(self, keys: Keys) -> Sighting:
-        """Look for every key."""
+    async def probe(self, keys: Keys) -> ProbeResult:
+        """Look up every key."""
         await self._begin(self.probe_failures)
         device_ids, timestamps = read_array(keys.device_ids), read_array(keys.timestamps)
         known = b"".join(
@@ -94,22 +94,22 @@ class FakeStore:
             for place, (device_id, ts) in enumerate(zip(device_ids, timestamps, strict=True))
             if (device_id.decode(), *struct.unpack(">q", ts)) in self.table.rows
         )
-        return Sighting(self.connects, known)
+        return ProbeResult(self.connects, known)
 
     async def confirm(self) -> Commit:
-        """Wait until the table answers, and its standby."""
+        """Wait for the table, and for its standby."""
         await self._begin()
         return await self._commit({})
 
-    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
-        """Try copies of the newest rows in the place of the accused, then that one itself."""
+    async def gather_evidence(self, refused: Batch, *, entry_ms: int) -> Evidence:
+        """Try copies of the newest rows in the refused row's place, then that row itself."""
         await self._begin(self.canary_failures)
-        [(key, row)] = read_copy_rows(b"".join(accused.copy_chunks(64 * 1024)))
+        [(key, row)] = read_copy_rows(b"".join(refused.copy_chunks(64 * 1024)))
         device_id, ts_us = key
         donors = self._donors(device_id)
-        there = [at(copied, donor, ts_us) for (donor, _), copied in donors] or [neutral_row(*key)]
-        if any(self._accepts(*copy) for copy in there):
-            self._meet_killers([key])
+        copies = [at(copied, donor, ts_us) for (donor, _), copied in donors] or [neutral_row(*key)]
+        if any(self._accepts(*copy) for copy in copies):
+            self._end_for_killers([key])
             return Evidence.CAUSE_GONE if self._accepts(key, row) else Evidence.RECORD
         is_old = ts_us < entry_ms * 1_000 - POSTGRES_EPOCH_US - DAY_US
         if is_old and any(self._accepts(*donor) for donor in donors):
@@ -117,7 +117,7 @@ class FakeStore:
         return Evidence.TABLE
 
     async def try_canary(self) -> Commit:
-        """See whether a copy of a row would be taken, and wait for a commit of none."""
+        """Try a copy of a row, and wait for a commit without rows."""
         await self._begin(self.canary_failures)
         donors = self._donors(NOBODY) or [neutral_row(NOBODY, 0)]
         if not any(self._accepts(*donor) for donor in donors):
@@ -127,7 +127,7 @@ class FakeStore:
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
     ) -> list[tuple[object, ...]]:
-        """Answer what the table knows the answer of, else with newest positions."""
+        """Answer from the table's `found_by`, else with newest positions."""
         await self._begin(self.restore_failures)
         if (answer := self.table.found_by.get(query)) is not None:
             return [answer[device_id] for device_id in device_ids if device_id in answer]
@@ -151,30 +151,30 @@ class FakeStore:
         await self._begin()
 
     async def awaits_standby(self, pid: int) -> bool:  # noqa: ARG002
-        """There is nobody to ask about: a store that waits for a standby here waits for as long as it takes."""
+        """Never: a FakeStore waits for its standby without asking, for as long as it takes."""
         await self._begin()
         return False
 
     async def aclose(self) -> None:
-        """End the session; what it waits for in COMMIT goes on without it."""
+        """End the session; its rows that wait in COMMIT go on waiting."""
         self._connected = False
         self.table.sessions.discard(self)
 
     def refuse(self, rows: Mapping[Key, Row]) -> None:
-        """Raise what the server has against one of the rows."""
+        """Raise the server's objection to one of the rows, if there is one."""
         if sqlstate := self.table.refusal_of(rows):
             raise self.error("the server refuses this row", sqlstate=sqlstate)
 
     def error(
         self, message: str, *, sqlstate: str | None = None, usable: bool = True
     ) -> PostgresError:
-        """A PostgresError as the real edge raises it; not usable means that the session is lost."""
+        """A PostgresError as the real edge raises it; without `usable` the session is lost."""
         return self._broken(
             PostgresError(message, where=self.where, sqlstate=sqlstate, connection_usable=usable)
         )
 
     async def _receive(self, batch: Batch) -> dict[Key, Row]:
-        """The rows of the batch, keyed, once the server answers and nothing is against them."""
+        """The rows of the batch by key, once the server answers, unless it refuses them."""
         await self._begin(self.failures)
         # The rows are sorted, and of one key the first one counts.
         rows: dict[Key, Row] = {}
@@ -182,10 +182,10 @@ class FakeStore:
             rows.setdefault(key, row)
         if self.table.rows_max is not None and len(rows) > self.table.rows_max:
             raise self.error("the connection was lost", usable=False)
-        self._meet_killers(rows)
+        self._end_for_killers(rows)
         self.refuse(rows)
         await self.table.until_free(rows)
-        self._see_the_end()
+        self._check_alive()
         return rows
 
     async def _commit(self, rows: Mapping[Key, Row]) -> Commit:
@@ -196,15 +196,15 @@ class FakeStore:
         try:
             is_confirmed = await table.commit(kept)
         except trio.Cancelled:
-            # It is never cancelled on the server: the connection is closed, and the wait goes on.
+            # A COMMIT is never cancelled on the server: the connection is closed, and the wait goes on.
             await self.aclose()
             raise
         if not is_confirmed:
-            self._see_the_end()
+            self._check_alive()
         return Commit(self.connects, len(kept), len(rows) - len(kept))
 
     def _donors(self, device_id: str) -> list[tuple[Key, Row]]:
-        """The newest row of each of a few devices, but for this one."""
+        """The newest rows of a few devices other than this one."""
         newest: dict[str, Key] = {}
         for key in self.table.rows:
             if key[0] != device_id and key > newest.get(key[0], ("", 0)):
@@ -219,25 +219,25 @@ class FakeStore:
             return False
         return True
 
-    def _meet_killers(self, keys: Sequence[Key] | Mapping[Key, Row]) -> None:
+    def _end_for_killers(self, keys: Sequence[Key] | Mapping[Key, Row]) -> None:
         if any(device_id in self.table.killers for device_id, _ in keys):
             raise self.error("terminating connection", sqlstate="57P01", usable=False)
 
     async def _begin(self, failures: deque[PostgresError] | None = None) -> None:
-        """Reach the server, once it answers, and raise what is prepared."""
+        """Connect, wait until the server answers, and raise the prepared failure."""
         await self.connect()
         await self.table.answers.wait()
-        self._see_the_end()
+        self._check_alive()
         if failures:
             raise self._broken(failures.popleft())
 
-    def _see_the_end(self) -> None:
-        """Raise if the session did not outlive the server's troubles."""
+    def _check_alive(self) -> None:
+        """Raise if the session was lost with the server."""
         if not self.table.reachable or self._table_life != self.table.life:
             raise self.error("the connection was lost", usable=False)
 
     def _broken(self, error: PostgresError) -> PostgresError:
-        """The error as it happens on this session now, or without one."""
+        """The error with this session's number, if there is one; ends the session if it is not usable."""
         error.session = self.connects if self._connected else None
         if not error.connection_usable:
             self._connected = False

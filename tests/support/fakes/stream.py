@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import trio
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, Ensured, Redelivered, Swept
+from processor.edges.ports import Claim, EnsuredGroup, Redelivered, SweepResult
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
-from telemetry.chassis.redis.refusals import points_elsewhere
+from telemetry.chassis.redis.errors import points_elsewhere
 from tests.support.fakes import pending
 from tests.support.fakes.attempts import FakeAttempts
 from tests.support.fakes.faults import Faults, Moment
@@ -23,7 +23,7 @@ from tests.support.fakes.replies import deliver
 if TYPE_CHECKING:
     from telemetry._codec import Batch, Delivery
 
-# As in Redis 7.0; later ones, and Valkey, answer NOGROUP when the stream is deleted, too.
+# As in Redis 7.0; later ones, and Valkey, answer NOGROUP also if the stream is deleted.
 GROUP_GONE: Final = ("NOGROUP", "the consumer group this client was blocked on no longer exists")
 STREAM_GONE: Final = ("UNBLOCKED", "the stream key no longer exists")
 NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
@@ -35,7 +35,7 @@ ROLE_CHANGED: Final = (
     "force unblock from blocking operation, instance state changed (master -> replica?)",
 )
 IS_FULL: Final = ("OOM", "command not allowed when used memory > 'maxmemory'.")
-# What a replica answers as well.
+# Calls that a replica answers, too.
 LOOKS: Final = frozenset({"ensure_group", "list_pending", "lag", "oldest_pending"})
 
 Role: TypeAlias = Literal["reader", "control", "claims"]
@@ -44,21 +44,21 @@ ROLES: Final[tuple[Role, ...]] = ("reader", "control", "claims")
 
 @dataclass
 class Connection:
-    """Which server it leads to, and since when nothing has moved on it."""
+    """Which server it leads to, and since when it is idle."""
 
     life: int
     """The life of the server that it leads to."""
     term: int
-    """The term of the master that the server was then."""
+    """The term of the master that the server was when it was made."""
     idle_since_s: float
-    """On Trio's clock; infinite while something is asked."""
+    """On Trio's clock; infinite during a call."""
 
 
 class FakeStream:
     """One consumer on a FakeRedis, with the three connections of the real edge.
 
-    `faults` makes calls fail; those that tests ask for most have names here. RedisUnavailable breaks
-    the connection that it happens on, RedisMoved all of them.
+    `faults` makes calls fail; the faults that tests use most have attributes here. RedisUnavailable
+    breaks the connection that it happens on, RedisMoved all of them.
     """
 
     where = "fake:6379"
@@ -77,7 +77,7 @@ class FakeStream:
         self.ack_failures = self.faults.before["ack"]
         self.lost_answers = self.faults.after["ack"]
         self._consumer = consumer
-        self._ledger = FakeAttempts(self.redis, instance_id)
+        self._attempts = FakeAttempts(self.redis, instance_id)
         self._connections: dict[Role, Connection] = {}
 
     async def connect(self) -> None:
@@ -104,10 +104,10 @@ class FakeStream:
         if len(self._connections) < len(ROLES):
             await self.connect()
 
-    async def ensure_group(self) -> Ensured:
+    async def ensure_group(self) -> EnsuredGroup:
         async with self._call("ensure_group", "control"):
             redis = self.redis
-            ensured = Ensured(not redis.stream_exists, group_was_missing=redis.group is None)
+            ensured = EnsuredGroup(not redis.stream_exists, group_was_missing=redis.group is None)
             if redis.group is None:
                 self._check_master("control")
                 self._check_memory()
@@ -161,20 +161,20 @@ class FakeStream:
     ) -> list[Recorded]:
         async with self._call("record_failures", "control"):
             self._check_memory()
-            return [self._ledger.record(failure, attempts_max) for failure in failures]
+            return [self._attempts.record(failure, attempts_max) for failure in failures]
 
     async def begin_trial(self, entry_id: str, *, attempts_max: int) -> Recorded:
         async with self._call("begin_trial", "control"):
             self._check_memory()
-            return self._ledger.begin_trial(self._consumer, entry_id, attempts_max)
+            return self._attempts.begin_trial(self._consumer, entry_id, attempts_max)
 
     async def end_trial(self, entry_id: str) -> None:
         async with self._call("end_trial", "control"):
-            self._ledger.end_trial(entry_id)
+            self._attempts.end_trial(entry_id)
 
-    async def sweep_attempts(self) -> Swept:
+    async def sweep_attempts(self) -> SweepResult:
         async with self._call("sweep_attempts", "claims"):
-            return self._ledger.sweep()
+            return self._attempts.sweep()
 
     async def release(self, entry_ids: Sequence[str]) -> list[str]:
         async with self._call("release", "control"):
@@ -199,7 +199,7 @@ class FakeStream:
         self._connections.clear()
 
     def unavailable(self, message: str = "the connection was lost") -> RedisUnavailable:
-        """A failure of the world, as the real edge raises it."""
+        """A failure of the server or the link, as the real edge raises it."""
         return RedisUnavailable(message, where=self.where)
 
     def refused(self, code: str, text: str) -> RedisRefused:
@@ -210,7 +210,7 @@ class FakeStream:
 
     @asynccontextmanager
     async def _call(self, call: str, role: Role) -> AsyncIterator[None]:
-        """An exchange: what the block does is what reaches the server."""
+        """An exchange: the block is what the server does."""
         await trio.lowlevel.checkpoint()
         await self.redis.answers.wait()
         try:
@@ -247,7 +247,7 @@ class FakeStream:
             raise self.refused(*IS_FULL)
 
     def _check_size(self, entries: int) -> None:
-        """Lose a reply that is too large, which is known when everything has been done."""
+        """Lose a reply that is too large, after everything has been done."""
         limit = self.redis.reply_entries_max
         if limit is not None and entries > limit:
             raise self.unavailable("the server closed the connection")
@@ -256,7 +256,7 @@ class FakeStream:
         return connection.life == self.redis.life
 
     def _is_closed(self, connection: Connection) -> bool:
-        """Whether its next use finds it so."""
+        """Whether its next use finds it closed."""
         idle_s = trio.current_time() - connection.idle_since_s
         return not self._reaches(connection) or idle_s > self.redis.idle_s_max
 
@@ -271,7 +271,7 @@ class FakeStream:
             self._check_blocked()
 
     def _check_blocked(self) -> None:
-        """Raise what ends a read that is blocked."""
+        """Raise the error that ends a blocked read."""
         self._check_alive("reader")
         if self._connections["reader"].term != self.redis.term:
             raise self.refused(*ROLE_CHANGED)
@@ -279,13 +279,13 @@ class FakeStream:
             raise self.refused(*(GROUP_GONE if self.redis.stream_exists else STREAM_GONE))
 
     async def _judged(self, delivery: Delivery) -> Delivery:
-        """Behind the delivery, TIME: asked only for what is outside of the window by its entry's id."""
+        """Judge by TIME, behind the delivery, if a record is outside of the window around its entry's id."""
         if not delivery.outside:
             return delivery
         with trio.CancelScope(shield=True):
             await self.faults.prepare("time", Moment.BEFORE)
             await trio.lowlevel.checkpoint()
-            self.redis.times_told += 1
+            self.redis.time_calls += 1
             await self.faults.prepare("time", Moment.AFTER)
         return delivery.judged(self.redis.clock_ms() * 1000)
 

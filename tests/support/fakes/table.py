@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class FakeTable:
-    """What several stores share: committed rows, what is refused, what is missing."""
+    """Committed rows, what is refused, and what is missing."""
 
     rows: dict[Key, Row] = field(default_factory=dict)
     # Keys of rows that operators have marked.
     faulty: set[Key] = field(default_factory=set)
-    # What accumulators' queries find, by device; a query that is not here is the one for newest positions.
+    # Answers to accumulators' queries, by device; any other query is the one for newest positions.
     found_by: dict[str, dict[str, tuple[object, ...]]] = field(default_factory=dict)
     # SQLSTATE by device: a batch with a row of that device is refused whole.
     refused_devices: dict[str, str] = field(default_factory=dict)
@@ -28,11 +28,11 @@ class FakeTable:
     refused_days: dict[int, str] = field(default_factory=dict)
     # SQLSTATE that every row is refused with.
     refuses_all: str | None = None
-    # SQLSTATE that a COMMIT is refused with: what is rolled back never raises it.
+    # SQLSTATE that a COMMIT is refused with; a transaction that is rolled back never raises it.
     refuses_commits: str | None = None
     # Devices whose rows end the session that writes them.
     killers: set[str] = field(default_factory=set)
-    # Devices whose rows a trigger returns nothing for.
+    # Devices whose rows a trigger drops.
     discarded_devices: set[str] = field(default_factory=set)
     # A write of more rows loses its session.
     rows_max: int | None = None
@@ -40,11 +40,11 @@ class FakeTable:
     sessions: set[object] = field(default_factory=set)
     differences: tuple[str, ...] = ()
     reachable: bool = True
-    # While it is not set, writes wait here, as on a stalled server: before anything is committed.
+    # While it is not set, calls wait here before they do anything, as on a stalled server.
     answers: trio.Event = field(default_factory=trio.Event)
-    # Visible, and confirmed by no standby.
+    # Visible, but confirmed by no standby.
     unconfirmed: set[Key] = field(default_factory=set)
-    # Grows when the server is started again, or another one takes its place: all sessions are lost then.
+    # Counts the server's starts and failovers: all sessions are lost then.
     life: int = 0
     _awaits_standby: bool = False
     # Rows that wait in COMMIT, visible to nobody; closing their session changes nothing about that.
@@ -63,7 +63,7 @@ class FakeTable:
         return None
 
     async def commit(self, rows: Mapping[Key, Row]) -> bool:
-        """Have the rows in the table, once a standby has confirmed them; False if the session was lost meanwhile."""
+        """Add the rows once a standby has confirmed them; False if the session was lost meanwhile."""
         life = self.life
         if self._awaits_standby:
             self._in_commit.append(rows)
@@ -87,24 +87,24 @@ class FakeTable:
         self._awaits_standby = True
 
     def standby_returns(self) -> None:
-        """It confirms whatever there is."""
+        """It confirms every commit that waits."""
         self._awaits_standby = False
         self.unconfirmed.clear()
         self._reveal()
-        self._tell()
+        self._wake()
 
     def show(self) -> None:
-        """Waits in COMMIT are cut short, by whatever: their rows are visible, and unconfirmed."""
+        """Cut waits in COMMIT short: their rows are visible, and unconfirmed."""
         self.unconfirmed.update(key for rows in self._in_commit for key in rows)
         self._reveal()
 
     def restart(self) -> None:
-        """The server crashes and starts again, which cuts short what waits in COMMIT."""
+        """The server crashes and starts again, which cuts waits in COMMIT short."""
         self.show()
         self._begin_life()
 
     def promote(self) -> None:
-        """The server is lost, and its standby takes its place with what it has confirmed."""
+        """The server is lost, and its standby takes its place with the rows that it has confirmed."""
         self._awaits_standby = False
         for key in self.unconfirmed:
             del self.rows[key]
@@ -120,8 +120,8 @@ class FakeTable:
     def _begin_life(self) -> None:
         self.life += 1
         self.sessions.clear()
-        self._tell()
+        self._wake()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         changed, self._changed = self._changed, trio.Event()
         changed.set()

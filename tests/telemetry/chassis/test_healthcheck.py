@@ -22,7 +22,7 @@ BOUND_S = 30
 def check(**env: str) -> tuple[int, list[str]]:
     """Exit code, and the lines that were written."""
     checked = subprocess.run(
-        [sys.executable, "-m", "telemetry.chassis.healthcheck"],
+        [sys.executable, "-m", "processor", "healthcheck"],
         env=env,
         capture_output=True,
         text=True,

@@ -1,7 +1,7 @@
 """psycopg's connection under Trio: connecting, waiting, committing, cancelling and closing without asyncio.
 
 psycopg writes libpq's protocol as generators that yield what they wait for; Trio does the waiting.
-This leans on private API, which tests/processor/edges/test_postgres_private_api.py holds to one version.
+This uses private API, which tests/processor/edges/postgres/test_private_api.py ties to one version.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import CancellationTimeout
 from psycopg.rows import TupleRow
 
-from processor.edges.postgres.connecting import connect_to_first
-from processor.edges.postgres.conninfo import host_attempts
-from processor.edges.postgres.copying import begin_copy, end_copy, leave_command
+from processor.edges.postgres.connecting import connect_to_first, host_attempts
+from processor.edges.postgres.copying import begin_copy, end_copy
 from processor.edges.postgres.probing import probe_keys
-from processor.edges.postgres.results import query_binary, run
 from processor.edges.postgres.standby import CommitWait
+from processor.edges.postgres.statements import leave_command, query_binary, run
 from processor.edges.postgres.waiting import drive, drive_connecting, drive_until_answered
 
 if TYPE_CHECKING:
@@ -36,22 +35,28 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+def libpq_version() -> str:
+    """As in `18.0`, with the implementation that psycopg loaded it by: `binary`, `c` or `python`."""
+    number = pq.version()
+    return f"{number // 10_000}.{number % 10_000} ({pq.__impl__})"
+
+
 class TrioConnection(psycopg.AsyncConnection[TupleRow]):
     """A connection in autocommit mode that may be cancelled at any point.
 
-    An exception that ends the wait for a command, Trio's Cancelled above all, first stops the
-    command on the server: shielded, within `cancel_grace_ms`. Only a command that was stopped leaves
-    the connection usable: a cancel request that came too late may stop the next statement.
+    An exception that ends the wait for a command, such as Trio's Cancelled, first stops the command on
+    the server: shielded, within `cancel_grace_ms`. Only a command that was stopped leaves the connection
+    usable: a cancel request that came too late may stop the next statement.
 
-    What commits is never stopped so, since the server would show the rows before a standby has
-    them: the connection is closed, and the server goes on as it must.
+    A command that commits is never stopped, since the server would show the rows before a standby has
+    them: the connection is closed, and the server finishes by itself.
     """
 
     def __init__(self, pgconn: pq.abc.PGconn, *args: Any) -> None:  # noqa: ANN401  # psycopg's row factory
         super().__init__(pgconn, *args)
         self.lock = trio.Lock()  # type: ignore[assignment]
         self.cancel_grace_ms = 500
-        # The id of the server's process. Behind a pooler the connection's key has another one.
+        # The id of the server's process. Behind a pooler it differs from the one in the connection's cancel key.
         self.backend_pid = self._key_pid = pgconn.backend_pid
 
     @property
@@ -59,7 +64,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         """Whether a pooler stands between: its cancel requests may arrive late (pgbouncer#245)."""
         return self.backend_pid != self._key_pid
 
-    # Those of psycopg's own options that this connection fixes are left out.
+    # psycopg's own options that this connection fixes are left out.
     @classmethod
     async def connect(  # type: ignore[override]
         cls,
@@ -69,7 +74,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         cancel_grace_ms: int = 500,
         **params: Any,  # noqa: ANN401  # as libpq takes them
     ) -> Self:
-        """Connect to the first of the hosts that lets us in; `params` are libpq's.
+        """Connect to the first of the hosts that accepts us; `params` are libpq's.
 
         Resolving a host's name and connecting to each of its addresses may each take
         `connect_timeout_ms`. Raises psycopg.OperationalError with what each host answered.
@@ -104,14 +109,14 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         with trio.move_on_at(deadline) as scope:
             yield
         if scope.cancelled_caught:
-            # A server that let itself be cancelled is there: the statement took too long.
+            # A server that took the cancel request is there: the statement took too long.
             kind = psycopg.OperationalError if self.closed else psycopg.errors.QueryCanceled
             raise kind(f"no answer within {limit_ms} ms")
 
     async def copy_in(
         self, statements: bytes, chunks: Iterable[bytes], wait: CommitWait | None = None
     ) -> int:
-        """Run `statements`, a COPY FROM STDIN and maybe others, as one transaction fed by `chunks`.
+        """Run `statements`, a COPY FROM STDIN and maybe others, with `chunks` as its data, as one transaction.
 
         Returns the rows that the last statement reports. Raises psycopg.Error.
         """
@@ -127,25 +132,25 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
             await self._commit(run(self.pgconn, statement), wait or CommitWait())
 
     async def probe(self, keys: Keys) -> bytes:
-        """Which of the keys are in the table, as `Batch.drop_known` takes it. Raises psycopg.Error."""
+        """Look up which of the keys are in the table, as `Batch.drop_known` takes it. Raises psycopg.Error."""
         async with self.lock:
             return await self.wait(probe_keys(self.pgconn, keys))
 
     async def query_binary(
         self, query: bytes, types: Sequence[int], values: Sequence[bytes]
     ) -> list[tuple[bytes, ...]]:
-        """The rows of a statement whose parameters and answer are in the binary format. Raises psycopg.Error."""
+        """Run a statement whose parameters and answer are in the binary format. Raises psycopg.Error."""
         async with self.lock:
             return await self.wait(query_binary(self.pgconn, query, types, values))
 
     async def fetch_raw(self, query: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
-        """The rows of a query with PostgreSQL's own placeholders, `$1` and on. Raises psycopg.Error."""
+        """Run a query with PostgreSQL's own placeholders, `$1` and on. Raises psycopg.Error."""
         cursor = psycopg.AsyncRawCursor[tuple[object, ...]](self)
         await cursor.execute(query.encode(), parameters)
         return await cursor.fetchall()
 
     async def cancel_safe(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
-        """Ask the server to cancel what runs, over a connection of its own.
+        """Ask the server over another connection to cancel the running command.
 
         When this returns, the server has passed the request on. Raises psycopg.OperationalError,
         CancellationTimeout after `timeout` seconds.
@@ -158,7 +163,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
             raise CancellationTimeout(f"the server took no cancel request within {timeout} s")
 
     async def close(self) -> None:
-        """Close the connection, without waiting; whoever still waits for it gets an error."""
+        """Close the connection without waiting; a task that still waits for it gets an error."""
         if not self.closed:
             trio.lowlevel.notify_closing(self.pgconn.socket)
         await super().close()

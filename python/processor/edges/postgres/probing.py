@@ -1,4 +1,4 @@
-"""Asks which keys are in the table: one statement, one index lookup for each key, in the chunk of its day alone."""
+"""The probe: looks up which keys are in the table, with one index lookup a key, in the chunk of its day alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg import generators, pq
 
 from processor.core.schema import TABLE
-from processor.edges.postgres.results import expect
+from processor.edges.postgres.statements import expect
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from telemetry._codec import Keys
 
-# What the planner may think of the table, which nobody may have analysed since it was empty, must not matter:
-# * Its guess for a pair of bounds that it does not know is always a two-hundredth. So the index that bounds
-#   both columns always looks better than one on `ts`, which would filter all devices of a second. With
-#   `ts = key.ts`, or without the bounds on the device, it believes in statistics.
-# * A LIMIT keeps it from joining the whole table by hash or merge.
-# * Arrays out of a sub-select have no length yet when it plans: thousands of keys look costly enough to
-#   compile each day's part by JIT, which takes longer than the lookups.
-# The span stands beside each key because only constants spare a hypertable the other chunks: they are left
-# out when the statement is planned, not looked through once a key.
+# The table may not have been analysed since it was empty, so the plan must not depend on its statistics:
+# * For a pair of bounds whose values the planner does not know, it always assumes a two-hundredth of the rows.
+#   So the index on both columns always looks better than one on `ts` alone, which would read all devices of a
+#   second. With `ts = key.ts`, or without the bounds on the device, it would use the statistics.
+# * The LIMIT prevents a hash or merge join with the whole table.
+# * The sub-selects hide the length of the arrays: thousands of keys would look costly enough to compile each
+#   day's part by JIT, which takes longer than the lookups.
+# The span is repeated beside each key because only constants exclude a hypertable's other chunks while the
+# statement is planned; they would be looked through for each key otherwise.
 _PROBE_DAY: Final = f"""
     SELECT int4send((${{0}}::integer + key.place - 1)::integer) AS place
     FROM unnest((SELECT ${{1}}::text[]), (SELECT ${{2}}::timestamptz[]))
@@ -42,7 +42,7 @@ _DAY_TYPES: Final = (23, 1009, 1185, 1184, 1184)
 
 
 def probe_of(days: int) -> str:
-    """The statement for keys of that number of days, with the parameters of `Keys.by_day` in a row."""
+    """The statement for keys of that number of days. It takes the parameters of `Keys.by_day`, day after day."""
     width = len(_DAY_TYPES)
     parts = (
         _PROBE_DAY.format(*range(day * width + 1, (day + 1) * width + 1)) for day in range(days)
@@ -52,7 +52,7 @@ def probe_of(days: int) -> str:
 
 
 def probe_keys(pgconn: PGconn, keys: Keys) -> PQGen[bytes]:
-    """The positions among `keys`, from 0, of those in the table, as four bytes each, big-endian.
+    """The places in `keys`, from 0, of those that are in the table, as four bytes each, big-endian.
 
     Raises psycopg.Error.
     """

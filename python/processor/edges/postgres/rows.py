@@ -1,15 +1,19 @@
-"""Rows as the fields of PostgreSQL's binary format: a refused one read, copies of sound ones moved beside it."""
+"""Rows as fields of PostgreSQL's binary format: reads a refused row, makes copies of sound rows."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from processor.core.schema import WRITTEN_COLUMNS
+
 if TYPE_CHECKING:
     from telemetry._codec import Batch
 
 # The fields of WRITTEN_COLUMNS, in their order.
 Row: TypeAlias = "tuple[bytes, ...]"
+
+COLUMN_LIST: Final = ", ".join(column.name for column in WRITTEN_COLUMNS)
 
 # text, timestamptz, float8 (2), float4 (3), int2 (2), text, jsonb in src/include/catalog/pg_type.dat.
 ROW_TYPES: Final = (25, 1184, 701, 701, 700, 700, 700, 21, 21, 25, 3802)
@@ -21,7 +25,7 @@ POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _COPY_HEADER_BYTES: Final = 19
 _DEVICE_ID, _TS = 0, 1
 _FLOAT8, _FLOAT4 = range(2, 4), range(4, 7)
-# More than the distance of neighbours of either format, far less than a metre, a degree or 1 km/h.
+# More than the distance between neighbouring numbers of either format, far less than a metre, a degree or 1 km/h.
 _HAIR: Final = 1e-6
 
 
@@ -38,7 +42,7 @@ def first_row(batch: Batch) -> Row:
 
 
 def neutral_row(device_id: bytes, ts_us: int) -> Row:
-    """A row of which only its key can be to blame."""
+    """A row in which only the key can be to blame for a refusal."""
     numbers = (
         *(struct.pack(">d", 0),) * 2,
         *(struct.pack(">f", 0),) * 3,
@@ -64,7 +68,7 @@ def at(row: Row, ts_us: int) -> Row:
 
 
 def moved_by_a_hair(row: Row) -> Row:
-    """The row with slightly other numbers, which are in no unique index on values yet, inside the same ranges."""
+    """The row with slightly different numbers: in the same ranges, but in no unique index on values yet."""
     fields = list(row)
     for format_, places in ((">d", _FLOAT8), (">f", _FLOAT4)):
         for place in places:
@@ -74,7 +78,7 @@ def moved_by_a_hair(row: Row) -> Row:
 
 
 def _moved(number: float) -> float:
-    """Towards zero, where every range goes on; a number near zero away from it, since many ranges begin there."""
+    """Moves towards zero, where ranges go on; but numbers near zero away from it, since many ranges begin there."""
     hair = _HAIR * max(1.0, abs(number))
     if abs(number) < 1:
         return number + hair if number >= 0 else number - hair

@@ -1,4 +1,4 @@
-"""The session of a store: opened when it is needed, numbered, and given up when it is lost."""
+"""The session of a store: opened when it is needed, numbered, and closed when it is lost."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from processor.errors import PostgresError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from processor.edges.ports import Bystander
+    from processor.edges.ports import StandbyObserver
     from processor.edges.postgres.opening import Opening
 
 
 class Session:
     """One connection at a time, for one task at a time.
 
-    A command runs in a block that `command` or `commit` opens, behind `connect`: what fails in there
-    leaves it as PostgresError.
+    After `connect`, a command runs in a block of `command` or `commit`, whose psycopg errors become
+    PostgresError.
     """
 
-    def __init__(self, opening: Opening, *, hosts: str, bystander: Bystander | None) -> None:
+    def __init__(self, opening: Opening, *, hosts: str, observer: StandbyObserver | None) -> None:
         self._opening = opening
         self._hosts = hosts
-        self._bystander = bystander
+        self._observer = observer
         self.connection: TrioConnection | None = None
-        # A pooler may have given us another server after a failure that the session survived.
+        # After a failure that the session survived, a pooler may have given it another server process.
         self._is_doubtful = False
         self.number = 0
         self.has_staging = False
 
     @property
     def where(self) -> str:
-        """Host and port of the connection, or of all candidates without one; never a credential."""
+        """Host and port of the connection, or of all hosts before there is one; never a credential."""
         connection = self.connection
         if connection is None or connection.closed:
             return self._hosts
         return f"{connection.info.host}:{connection.info.port}"
 
     async def connect(self) -> None:
-        """Open a connection, unless an idle one is there. Raises PostgresError."""
+        """Open a connection unless there is an idle one. Raises PostgresError."""
         with translated(self._hosts, lambda: False):
             if self.connection is None or not _is_idle(self.connection):
                 await self.close()
                 self.connection = await self._opening.open()
                 self.number += 1
             elif self._is_doubtful:
-                await self._look_again(self.connection)
+                await self._check_again(self.connection)
         self._is_doubtful = False
 
     async def close(self) -> None:
@@ -65,7 +65,7 @@ class Session:
 
     @contextmanager
     def command(self, limit_ms: int | None = None) -> Iterator[TrioConnection]:
-        """For what changes nothing: it is stopped on the server when the limit, or anything else, ends it."""
+        """For a command that commits nothing: it is stopped on the server at the limit, or when cancelled."""
         limit_ms = limit_ms or self._opening.limits.write_timeout_ms
         deadline = trio.current_time() + limit_ms / 1000
         with self._translated() as connection, connection.time_limit(deadline, limit_ms):
@@ -73,16 +73,16 @@ class Session:
 
     @contextmanager
     def commit(self) -> Iterator[tuple[TrioConnection, CommitWait]]:
-        """For what commits: from then on it is never stopped on the server, only waited for or left."""
-        connection = self._present
+        """For a command that commits: it is never stopped on the server, only waited for or left alone."""
+        connection = self._connected
         limit_ms = self._opening.limits.write_timeout_ms
-        wait = CommitWait(limit_ms, self._bystander, connection.backend_pid)
+        wait = CommitWait(limit_ms, self._observer, connection.backend_pid)
         with self._translated(wait):
             yield connection, wait
 
     @contextmanager
     def _translated(self, wait: CommitWait | None = None) -> Iterator[TrioConnection]:
-        connection = self._present
+        connection = self._connected
         try:
             with translated(
                 self.where, lambda: _is_idle(connection), session=self.number, wait=wait
@@ -93,13 +93,13 @@ class Session:
             raise
 
     @property
-    def _present(self) -> TrioConnection:
+    def _connected(self) -> TrioConnection:
         assert self.connection is not None, "connect() comes first"
         return self.connection
 
-    async def _look_again(self, connection: TrioConnection) -> None:
+    async def _check_again(self, connection: TrioConnection) -> None:
         try:
-            await self._opening.look_again(connection)
+            await self._opening.check_again(connection)
         except BaseException:
             await self.close()
             raise

@@ -1,17 +1,23 @@
-"""The PostgreSQL session that writes positions, and asks for what it needs to know before."""
+"""A PositionStore on a PostgreSQL server: the door to probing, writing, canaries and the schema check."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from processor.core.schema import KEY_COLUMNS, TABLE, WRITTEN_COLUMNS, compare
-from processor.edges.ports import Commit, Sighting
-from processor.edges.postgres.canary import cross_examine, try_sound_row
-from processor.edges.postgres.conninfo import describe_hosts, parse_url
+from processor.core.schema import compare
+from processor.edges.ports import Commit, ProbeResult
+from processor.edges.postgres.canary import gather_evidence, try_sound_row
+from processor.edges.postgres.catalog import plan_write, read_table_facts
+from processor.edges.postgres.connecting import describe_hosts, parse_url
+from processor.edges.postgres.copying import (
+    COPY_CHUNK_BYTES,
+    COPY_DIRECT,
+    COPY_STAGED,
+    CREATE_STAGING,
+)
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.opening import Opening
 from processor.edges.postgres.rows import first_row
-from processor.edges.postgres.schema_query import COLUMN_LIST, plan_write, read_table_facts
 from processor.edges.postgres.session import Session
 from processor.edges.postgres.settings import START_UP
 from processor.errors import SchemaMismatch
@@ -21,36 +27,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from processor.core.evidence import Evidence
-    from processor.edges.ports import Bystander
+    from processor.edges.ports import StandbyObserver
     from telemetry._codec import Batch, Keys
 
-# Larger pieces cost libpq more memmove when the socket takes only a part, smaller ones more calls.
-# CPU was flat from 64 KiB to 512 KiB on TCP and on a Unix socket alike.
-COPY_CHUNK_BYTES: Final = 256 * 1024
-
-_STAGING = "processor_staging"
-COPY_DIRECT: Final = f"COPY {TABLE} ({COLUMN_LIST}) FROM STDIN (FORMAT binary)".encode()
-# Kept for the session: a table for each batch bloats the catalogue.
-_CREATE_STAGING = (
-    f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGING} ("
-    + ", ".join(f"{column.name} {column.type}" for column in WRITTEN_COLUMNS)
-    + ") ON COMMIT DELETE ROWS"
-).encode()
-# One message is one transaction. Ordered, because two writers that insert the same keys in
-# different orders deadlock.
-_COPY_STAGED = (
-    f"COPY pg_temp.{_STAGING} ({COLUMN_LIST}) FROM STDIN (FORMAT binary);"
-    f"INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM pg_temp.{_STAGING}"
-    f" ORDER BY {', '.join(KEY_COLUMNS)} ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
-).encode()
-
-# Any role may call it; a statement that changes nothing would commit without a word to the standbys.
+# Any role may call it; a statement that changes nothing would commit without waiting for the standbys.
 _CONFIRM = b"SELECT pg_catalog.pg_logical_emit_message(true, 'processor', '')"
-# A role sees this of its own sessions, and all of the service's are of one role.
+# A role may see this for its own sessions, and the service has one role for all of its sessions.
 _WAITS_FOR = "SELECT wait_event FROM pg_catalog.pg_stat_activity WHERE pid = $1"
 _STANDBY = "SyncRep"
 
-# A lower bound that every timestamp keeps.
+# A lower bound for every timestamp.
 _EVER = "-infinity"
 
 
@@ -63,9 +49,9 @@ class PostgresStore:
         *,
         instance_id: str,
         limits: StoreLimits | None = None,
-        bystander: Bystander | None = None,
+        observer: StandbyObserver | None = None,
     ) -> None:
-        """Parse the URL; nothing is connected yet. `bystander` is asked about commits that are overdue.
+        """Parse the URL; nothing is connected yet. `observer` is asked about commits that are overdue.
 
         Raises ConfigError.
         """
@@ -73,16 +59,16 @@ class PostgresStore:
         params = {**parse_url(url), **ours}
         self._limits = limits or StoreLimits()
         self._session = Session(
-            Opening(params, self._limits), hosts=describe_hosts(params), bystander=bystander
+            Opening(params, self._limits), hosts=describe_hosts(params), observer=observer
         )
 
     @property
     def where(self) -> str:
-        """Host and port of the connection, or of all candidates without one; never a credential."""
+        """Host and port of the connection, or of all hosts before there is one; never a credential."""
         return self._session.where
 
     async def connect(self) -> None:
-        """Connect to the first host that lets us in, unless an idle connection is there."""
+        """Connect to the first host that accepts us, unless there is an idle connection."""
         await self._session.connect()
 
     async def check_schema(self) -> tuple[str, ...]:
@@ -98,7 +84,7 @@ class PostgresStore:
     async def copy_direct(self, batch: Batch) -> Commit:
         """COPY into the table; the statement is a transaction of its own.
 
-        The server counts the rows that it kept: what it did not count, a trigger has swallowed.
+        The server counts the rows that it kept: a trigger has dropped the others.
         """
         await self.connect()
         with self._session.commit() as (connection, wait):
@@ -109,42 +95,42 @@ class PostgresStore:
     async def copy_staged(self, batch: Batch) -> Commit:
         """COPY into the staging table and insert what is new, in one transaction.
 
-        `discarded` is 0: to ON CONFLICT a row that a trigger swallows and one whose key is there look
-        alike, and a look at the keys afterwards would err where a trigger changes them.
+        `discarded` is 0: with ON CONFLICT a row that a trigger drops looks like one whose key is there
+        already, and looking up the keys afterwards would be wrong where a trigger changes them.
         """
         await self.connect()
         session = self._session
         if not session.has_staging:
             with session.commit() as (connection, wait):
-                await connection.commit_statement(_CREATE_STAGING, wait)
-        # After a failure it is looked for again: a pooler may have given us another session.
+                await connection.commit_statement(CREATE_STAGING, wait)
+        # After a failure the table is created again if missing: a pooler may have given us another session.
         session.has_staging = False
         with session.commit() as (connection, wait):
             chunks = batch.copy_chunks(COPY_CHUNK_BYTES)
-            inserted = await connection.copy_in(_COPY_STAGED, chunks, wait)
+            inserted = await connection.copy_in(COPY_STAGED, chunks, wait)
         session.has_staging = True
         return await self._fenced(inserted)
 
-    async def probe(self, keys: Keys) -> Sighting:
+    async def probe(self, keys: Keys) -> ProbeResult:
         """Look each key up in the index, faulty rows included."""
         await self.connect()
         with self._session.command() as connection:
             known = await connection.probe(keys)
-        return Sighting(self._session.number, known)
+        return ProbeResult(self._session.number, known)
 
     async def confirm(self) -> Commit:
         """Write an empty transactional message, which the standbys must confirm like any other commit."""
         await self.connect()
         return await self._confirm()
 
-    async def cross_examine(self, accused: Batch, *, entry_ms: int) -> Evidence:
-        """Ask the table, in one transaction."""
+    async def gather_evidence(self, refused: Batch, *, entry_ms: int) -> Evidence:
+        """Try copies of sound rows and then the refused row, in one transaction that is rolled back."""
         await self.connect()
         with self._session.command() as connection:
-            return await cross_examine(connection, first_row(accused), entry_ms=entry_ms)
+            return await gather_evidence(connection, first_row(refused), entry_ms=entry_ms)
 
     async def try_canary(self) -> Commit:
-        """A row that is rolled back, and behind it the message of `confirm`."""
+        """Insert a row that is rolled back, and then commit the message of `confirm`."""
         await self.connect()
         with self._session.command() as connection:
             await try_sound_row(connection)
@@ -153,19 +139,19 @@ class PostgresStore:
     async def restore(
         self, query: str, device_ids: Sequence[str], since: datetime | None
     ) -> list[tuple[object, ...]]:
-        """Run the query under a limit of its own."""
+        """Run the query within `restore_timeout_ms`."""
         await self.connect()
         with self._session.command(self._limits.restore_timeout_ms) as connection:
             return await connection.fetch_raw(query, (list(device_ids), since or _EVER))
 
     async def ping(self) -> None:
-        """Run the least statement there is."""
+        """Run an empty SELECT."""
         await self.connect()
         with self._session.command() as connection:
             await connection.execute("SELECT")
 
     async def awaits_standby(self, pid: int) -> bool:
-        """Look among the server's processes."""
+        """Look at the process in pg_stat_activity."""
         await self.connect()
         with self._session.command() as connection:
             found = await connection.fetch_raw(_WAITS_FOR, (pid,))
@@ -176,13 +162,13 @@ class PostgresStore:
         await self._session.close()
 
     async def _fenced(self, inserted: int, *, discarded: int = 0) -> Commit:
-        """What has inserted nothing has committed nothing that a standby would confirm."""
+        """The commit, behind a fence if nothing was inserted: that commits nothing that a standby would confirm."""
         if not inserted:
             await self._confirm()
         return Commit(self._session.number, inserted, discarded)
 
     async def _confirm(self) -> Commit:
-        # Without connecting: on another session it would be no fence behind what this one has seen.
+        # Without connecting: on another session it would be no fence behind what this one saw.
         with self._session.commit() as (connection, wait):
             await connection.commit_statement(_CONFIRM, wait)
         return Commit(self._session.number, inserted=0)

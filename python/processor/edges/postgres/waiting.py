@@ -1,4 +1,4 @@
-"""How Trio waits for what psycopg's generators ask for: a socket to read from, to write to, or both."""
+"""Drives psycopg's generators: Trio waits for the socket that they ask for, to read, to write, or both."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Extend: TypeAlias = "Callable[[], Awaitable[float]]"
 
 
 async def drive(gen: PQGen[RV], fileno: int) -> RV:
-    """Run a generator whose socket stays the same to its end, and return its value.
+    """Run a generator to its end, on a socket that stays the same, and return its value.
 
-    An exception raised while waiting, Trio's Cancelled among them, ends the generator, but not the
-    command that it began on the server. Raises psycopg.Error.
+    An exception raised while waiting, such as Trio's Cancelled, ends the generator, but not the command
+    that it began on the server. Raises psycopg.Error.
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
@@ -39,7 +39,7 @@ async def drive(gen: PQGen[RV], fileno: int) -> RV:
 async def drive_until_answered(
     gen: PQGen[RV], fileno: int, *, deadline: float, extend: Extend
 ) -> RV:
-    """The same for a command that is not to be interrupted, without a checkpoint before it begins.
+    """Like `drive`, for a command that must not be interrupted: there is no checkpoint before it begins.
 
     At the deadline, a time of Trio's clock, `extend` is asked.
     """
@@ -60,9 +60,9 @@ async def drive_until_answered(
 
 
 async def drive_connecting(gen: PQGenConn[RV]) -> RV:
-    """The same for generators that yield (socket, wanted), because libpq may change the socket.
+    """Like `drive`, for generators that yield (socket, wanted), because libpq may change the socket.
 
-    What they began to connect is closed with them.
+    A connection that was not completed is closed with its generator.
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
@@ -92,8 +92,8 @@ async def _ready(fileno: int, wanted: int) -> Ready:
 async def _ready_either(fileno: int) -> Ready:
     """Wait for both at once: an epoll is itself a file that becomes readable.
 
-    Two tasks that wait for one direction each cost several times as much, and COPY comes here
-    whenever the socket's buffer is full.
+    Two tasks that wait for one direction each cost several times as much, and COPY waits here whenever
+    the socket's buffer is full.
     """
     with select.epoll() as either:
         either.register(fileno, select.EPOLLIN | select.EPOLLOUT)

@@ -1,5 +1,6 @@
-"""The Redis edge of the service: bytes between Trio streams and the Rust codec, no object for an entry.
+"""Redis as the processor uses it: one consumer's work on the group, over three connections.
 
-Every exchange has a deadline, and a connection whose exchange was cut is closed: a late reply must never pass for
-the next one. What has to happen in one step is a Lua script in `scripts`.
+`stream` is the door. Behind it `connections` keeps the connections open, `pending` has the pending entries list,
+`acks` the acknowledgements, and `attempts_log` the attempts hash and dead letters. What has to happen in one atomic
+step is a Lua script in `scripts`.
 """

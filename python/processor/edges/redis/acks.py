@@ -1,4 +1,4 @@
-"""Acknowledgements on a Redis server: bounded commands, as many at once as the link has room for."""
+"""Acknowledgements: commands of bounded size, as many at once as the link has room for."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ from processor.edges.redis.scripts import ACKNOWLEDGE
 if TYPE_CHECKING:
     from telemetry._codec import Batch
 
-# One command is 22 kB then: half a second over a link of 50 kB/s. A script that took more would find no room
-# on Lua's stack for 8,000.
-IDS_MAX: Final = 1_000
-# At once, and no other request goes between them: a link that needs longer for a turn is given fewer.
+# One command has 22 kB then: half a second over a link of 50 kB/s. Lua's stack has no room for 8,000.
+IDS_PER_COMMAND: Final = 1_000
+# In one turn, during which no other request is sent.
 COMMANDS_MAX: Final = 64
-TURN_S_MAX: Final = 0.25
 
 
 class Acks:
     """XACKs of one consumer.
 
-    A large batch takes turns with other requests on the connection, so that leases are renewed beside
-    it, however slow the link is. Over a fast one it goes in one turn, which is one round trip.
+    A large batch takes turns with other requests on the connection, so that leases are renewed
+    meanwhile, however slow the link is. Over a fast link it takes one turn, which is one round trip.
     """
 
     def __init__(self, connections: Connections, names: StreamNames) -> None:
@@ -36,34 +34,34 @@ class Acks:
         self._commands = Portion(COMMANDS_MAX, first=1)
 
     async def take_turn(self, batch: Batch, attempted: Sequence[str]) -> int:
-        """Acknowledge the first records; how many, 0 for none that there is. Raises RedisError."""
+        """Acknowledge the first records; returns how many, 0 for an empty batch. Raises RedisError."""
         began_s = trio.current_time()
         control, commands = self._connections.control, self._commands.size
-        starts = range(0, batch.records, IDS_MAX)[:commands]
-        pieces = [batch.piece(start, start + IDS_MAX) for start in starts]
+        starts = range(0, batch.records, IDS_PER_COMMAND)[:commands]
+        pieces = [batch.piece(start, start + IDS_PER_COMMAND) for start in starts]
         replies = await control.pipeline([self._command(piece, attempted) for piece in pieces])
         answered = 0
         for piece, reply in zip(pieces, replies, strict=False):
             if answered and not isinstance(reply, int):
-                # The next turn begins with what was refused here.
+                # The next turn begins with what was refused now.
                 break
-            control.as_integer(reply)
+            control.expect_integer(reply)
             answered += piece.records
         self._learn(full=len(replies) == commands, took_s=trio.current_time() - began_s)
         return answered
 
     def _learn(self, *, full: bool, took_s: float) -> None:
-        if took_s > TURN_S_MAX:
+        if took_s * 1000 > self._connections.limits.ack_turn_ms_max:
             self._commands.too_much()
         elif full:
             self._commands.went_well()
 
     def _command(self, piece: Batch, attempted: Sequence[str]) -> bytes:
         names = self._names
-        forgotten = piece.ids_among(attempted) if attempted else []
-        if not forgotten:
+        with_attempts = piece.ids_among(attempted) if attempted else []
+        if not with_attempts:
             return piece.ack_command(names.stream, names.group)
         ids = piece.entry_ids
         return ACKNOWLEDGE.call(
-            (names.stream, names.attempts), names.group, len(ids), *ids, *forgotten
+            (names.stream, names.attempts), names.group, len(ids), *ids, *with_attempts
         )

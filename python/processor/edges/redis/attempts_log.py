@@ -1,4 +1,4 @@
-"""Failures, trials and dead letters on a Redis server, each recorded in one step."""
+"""Failures, trials and dead letters, each recorded in one atomic step."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
-from processor.edges.ports import Swept
+from processor.edges.ports import SweepResult
 from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.names import StreamNames
-from processor.edges.redis.replies import as_integer, as_list, as_text, as_texts
 from processor.edges.redis.scripts import (
     BEGIN_TRIAL,
     END_TRIAL,
     FAILURES_MAX,
-    FORGET_SETTLED,
     IDS_MAX,
     RECORD_FAILURES,
+    REMOVE_STALE_ATTEMPTS,
 )
 from telemetry.chassis.errors import RedisRefused
-from telemetry.chassis.redis.commands import Argument
-from telemetry.chassis.redis.refusals import points_elsewhere
+from telemetry.chassis.redis.errors import points_elsewhere
+from telemetry.chassis.redis.resp import Argument, as_integer, as_list, as_text, as_texts
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
@@ -37,7 +36,7 @@ class AttemptsLog:
         self._instance_id = instance_id
 
     async def record(self, failures: Sequence[Failure], *, attempts_max: int) -> list[Recorded]:
-        """Record each; raises RedisRefused at the end if some could not be."""
+        """Record each failure; raises RedisRefused at the end if Redis refused some."""
         answers: list[tuple[str, Reply]] = []
         for start in range(0, len(failures), FAILURES_MAX):
             wire = RECORD_FAILURES.call(
@@ -64,27 +63,27 @@ class AttemptsLog:
         wire = END_TRIAL.call((self._names.attempts,), entry_id, NO_ANSWER)
         await self._connections.control.request(wire)
 
-    async def sweep(self) -> Swept:
-        """Forget what is recorded of entries that are not pending."""
+    async def sweep(self) -> SweepResult:
+        """Remove the attempts of entries that are no longer pending."""
         names, cursor = self._names, "0"
-        seen, remembered = set[bytes](), set[str]()
+        seen, pending = set[bytes](), set[str]()
         while True:
             reply = await ask(
                 self._connections.claims, "HSCAN", names.attempts, cursor, "COUNT", IDS_MAX
             )
             next_cursor, fields = as_list(reply)
-            # A small hash comes whole, whatever COUNT says. A name need be no id, nor even text.
+            # A small hash comes whole, whatever COUNT says. A field's name may be any bytes.
             entry_ids = [name for name in as_list(fields)[::2] if isinstance(name, bytes)]
             for start in range(0, len(entry_ids), IDS_MAX):
-                remembered.update(await self._forget_settled(entry_ids[start : start + IDS_MAX]))
+                pending.update(await self._remove_stale(entry_ids[start : start + IDS_MAX]))
             seen.update(entry_ids)
             cursor = as_text(next_cursor)
             if cursor == "0":
-                return Swept(len(seen) - len(remembered), frozenset(remembered))
+                return SweepResult(len(seen) - len(pending), frozenset(pending))
 
-    async def _forget_settled(self, entry_ids: Sequence[bytes]) -> list[str]:
+    async def _remove_stale(self, entry_ids: Sequence[bytes]) -> list[str]:
         names = self._names
-        wire = FORGET_SETTLED.call((names.stream, names.attempts), names.group, *entry_ids)
+        wire = REMOVE_STALE_ATTEMPTS.call((names.stream, names.attempts), names.group, *entry_ids)
         return as_texts(await self._connections.claims.request(wire))
 
     @property

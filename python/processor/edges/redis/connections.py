@@ -1,4 +1,4 @@
-"""The three connections of one consumer: one reads, one settles what is in flight, one takes over pending entries."""
+"""The three connections of one consumer: one reads, one settles what is in flight, one claims pending entries."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ import trio
 from telemetry._codec import ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisError, RedisUnavailable
-from telemetry.chassis.redis.commands import Argument, encode
 from telemetry.chassis.redis.connection import RedisConnection
+from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.opening import open_connection
+from telemetry.chassis.redis.resp import Argument, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
 
-# Proxies and firewalls forget connections that are silent for longer, the strictest after ten seconds.
-IDLE_S_MAX = 3.0
-
 
 class Connections:
-    """Opens what is missing, and hands out what is open.
+    """Opens the connections that are missing, and gives access to them.
 
-    Large replies of pending entries come on a connection of their own, so that no acknowledgement
-    waits behind them, and an interrupted take-over costs no other connection.
+    Pending entries have a connection of their own: no acknowledgement waits behind their large replies,
+    and an interrupted claim costs no other connection.
     """
 
     def __init__(
-        self, target: RedisTarget, *, client_name: str, new_parser: Callable[[], ReplyParser]
+        self,
+        target: RedisTarget,
+        *,
+        client_name: str,
+        limits: RedisLimits,
+        new_parser: Callable[[], ReplyParser],
     ) -> None:
         """Nothing is connected yet; `new_parser` makes the parser of a new connection."""
         self.where = target.where
+        self.limits = limits
         self._target = target
         self._client_name = client_name
         self._new_parser = new_parser
@@ -50,12 +54,12 @@ class Connections:
 
     @property
     def control(self) -> RedisConnection:
-        """Acknowledges, records failures, renews leases, asks for the lag, wakes the reader."""
+        """Acknowledges, records failures, renews leases, reads the lag, wakes the reader."""
         return self._connected(self._control)
 
     @property
     def claims(self) -> RedisConnection:
-        """Lists, claims and delivers pending entries again."""
+        """Lists, claims and redelivers pending entries."""
         return self._connected(self._claims)
 
     async def connect(self) -> None:
@@ -69,14 +73,14 @@ class Connections:
                 self._claims = await self._open("claims")
 
     async def unblock_reader(self, reader: RedisConnection) -> None:
-        """Wake the read that is blocked there, if one is."""
+        """Wake the read that is blocked on that connection, if there is one."""
         await ask(self.control, "CLIENT", "UNBLOCK", reader.client_id)
 
     async def keep_alive(self) -> None:
-        """Have idle ones say something, and replace what turns out to be closed. Raises like `connect`."""
+        """Ping on idle connections, and replace those that turn out to be closed. Raises like `connect`."""
         for connection in self._all:
-            if connection.idle_s >= IDLE_S_MAX:
-                # A refusal is an answer as well: the user may have no right to PING.
+            if connection.idle_s * 1000 >= self.limits.idle_ms_max:
+                # A refusal is an answer as well: the user may not be allowed to PING.
                 with suppress(RedisError):
                     await ask(connection, "PING")
         await self.connect()
@@ -93,20 +97,23 @@ class Connections:
 
     async def _open(self, role: str) -> RedisConnection:
         connection = await open_connection(
-            self._target, self._new_parser(), name=f"{self._client_name}:{role}"
+            self._target,
+            self._new_parser(),
+            name=f"{self._client_name}:{role}",
+            limits=self.limits,
         )
-        connection.when_moved = partial(self._leave, connection)
+        connection.when_moved = partial(self._close_all_after, connection)
         return connection
 
-    def _leave(self, connection: RedisConnection) -> None:
-        """The server there is not the one to work on, and the others were opened to the same."""
+    def _close_all_after(self, connection: RedisConnection) -> None:
+        """Close the others too: they were opened to the same server, which is not the one to work on."""
         if connection in self._all:
             self.close()
 
     async def _open_reader(self) -> RedisConnection:
         reader = await self._open("reader")
         try:
-            # Nothing is blocked yet, and nothing to be judged: a user who may not do this is found now.
+            # Neither is needed yet: a user that may not do this is found now.
             await self.unblock_reader(reader)
             await ask(reader, "TIME")
         except BaseException:

@@ -1,13 +1,14 @@
-"""The keys and names that the consumer group's work is known by in Redis."""
+"""The keys and names that the service uses in Redis, and the commands that it must be allowed there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class StreamNames:
-    """Which entries are whose, and where those that cannot be written go."""
+    """The stream, who reads it, and where dead letters go."""
 
     stream: str
     group: str
@@ -17,5 +18,20 @@ class StreamNames:
 
     @property
     def attempts(self) -> str:
-        """The hash of recorded failures, entry id to JSON, which all consumers of the group share."""
+        """The attempts hash: entry id to JSON, shared by all consumers of the group."""
         return f"{self.stream}:{self.group}:attempts"
+
+
+RIGHTS: Final = (
+    # To connect, and to stay connected; CLIENT UNBLOCK wakes the blocked read at a stop.
+    "auth", "hello", "select", "client|setname", "client|id", "client|unblock", "ping",
+    # The group, its entries and its lag.
+    "exists", "xgroup|create", "xinfo|groups", "xreadgroup", "xack",
+    # To judge positions that are outside of the window around their entry's id.
+    "time",
+    # Pending entries, of this consumer and of others.
+    "xpending", "xclaim", "xautoclaim", "xgroup|delconsumer", "eval",
+    # The attempts hash and dead letters.
+    "xrange", "xadd", "hget", "hmget", "hset", "hdel", "hscan",
+)  # fmt: skip
+"""The commands that an ACL user needs, on the stream, the dead-letter stream and the attempts hash."""

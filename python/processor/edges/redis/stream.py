@@ -1,4 +1,4 @@
-"""The consumer group's view of one stream on a Redis server: reads, acknowledgements, lag."""
+"""A PositionStream on a Redis server: one consumer's reads, and the door to everything else it does in the group."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, Ensured, Redelivered, Swept
+from processor.edges.ports import Claim, EnsuredGroup, Redelivered, SweepResult
 from processor.edges.redis.acks import Acks
 from processor.edges.redis.attempts_log import AttemptsLog
 from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
-from processor.edges.redis.replies import as_list, as_mapping, as_text
 from telemetry._codec import Batch, Delivery, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
-from telemetry.chassis.redis.commands import encode
+from telemetry.chassis.redis.limits import RedisLimits
+from telemetry.chassis.redis.resp import as_list, as_mapping, as_text, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
@@ -31,15 +31,18 @@ class RedisPositionStream:
         names: StreamNames,
         *,
         instance_id: str,
+        limits: RedisLimits,
         new_parser: Callable[[], ReplyParser],
     ) -> None:
         """Nothing is connected yet; `new_parser` makes the parser of a new connection."""
         client_name = target.client_name or f"processor/{instance_id}"
         self._names = names
-        self._connections = Connections(target, client_name=client_name, new_parser=new_parser)
+        self._connections = Connections(
+            target, client_name=client_name, limits=limits, new_parser=new_parser
+        )
         self._acks = Acks(self._connections, names)
         self._pending = PendingEntries(self._connections, names, new_parser=new_parser)
-        self._failures = AttemptsLog(self._connections, names, instance_id=instance_id)
+        self._attempts = AttemptsLog(self._connections, names, instance_id=instance_id)
 
     @property
     def where(self) -> str:
@@ -51,19 +54,19 @@ class RedisPositionStream:
     async def keep_alive(self) -> None:
         await self._connections.keep_alive()
 
-    async def ensure_group(self) -> Ensured:
+    async def ensure_group(self) -> EnsuredGroup:
         stream, group = self._names.stream, self._names.group
         control = self._connections.control
         has_stream = bool(await ask(control, "EXISTS", stream))
         if has_stream and await self._group() is not None:
-            # XGROUP CREATE would be refused where it has nothing to do: memory may be full.
-            return Ensured(stream_was_missing=False, group_was_missing=False)
+            # XGROUP CREATE would be refused while memory is full, although there is nothing to create.
+            return EnsuredGroup(stream_was_missing=False, group_was_missing=False)
         try:
             await ask(control, "XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
         except RedisRefused as error:
             if error.code != "BUSYGROUP":
                 raise
-        return Ensured(stream_was_missing=not has_stream, group_was_missing=True)
+        return EnsuredGroup(stream_was_missing=not has_stream, group_was_missing=True)
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         names, reader = self._names, self._connections.reader
@@ -93,16 +96,16 @@ class RedisPositionStream:
     async def record_failures(
         self, failures: Sequence[Failure], *, attempts_max: int
     ) -> list[Recorded]:
-        return await self._failures.record(failures, attempts_max=attempts_max)
+        return await self._attempts.record(failures, attempts_max=attempts_max)
 
     async def begin_trial(self, entry_id: str, *, attempts_max: int) -> Recorded:
-        return await self._failures.begin_trial(entry_id, attempts_max=attempts_max)
+        return await self._attempts.begin_trial(entry_id, attempts_max=attempts_max)
 
     async def end_trial(self, entry_id: str) -> None:
-        await self._failures.end_trial(entry_id)
+        await self._attempts.end_trial(entry_id)
 
-    async def sweep_attempts(self) -> Swept:
-        return await self._failures.sweep()
+    async def sweep_attempts(self) -> SweepResult:
+        return await self._attempts.sweep()
 
     async def release(self, entry_ids: Sequence[str]) -> list[str]:
         return await self._pending.release(entry_ids)
@@ -117,8 +120,8 @@ class RedisPositionStream:
                 "the consumer group does not exist", where=self.where, code="NOGROUP"
             )
         lag, pending = group.get(b"lag"), group.get(b"pending")
-        if lag and not await self._has_behind(group.get(b"last-delivered-id")):
-            # Redis counts entries as undelivered that were trimmed before they could be.
+        if lag and not await self._has_entry_behind(group.get(b"last-delivered-id")):
+            # Redis also counts entries as undelivered that were trimmed before they could be delivered.
             lag = 0
         return (
             lag if isinstance(lag, int) else None,
@@ -137,7 +140,7 @@ class RedisPositionStream:
         return None if oldest is None else as_text(oldest)
 
     async def _group(self) -> dict[bytes, Reply] | None:
-        """What Redis says of the group; None if the stream has no group of this name."""
+        """Our row of XINFO GROUPS; None if the stream has no group of this name."""
         groups = await ask(self._connections.control, "XINFO", "GROUPS", self._names.stream)
         name = self._names.group.encode()
         for group in map(as_mapping, groups if isinstance(groups, list) else []):
@@ -145,7 +148,7 @@ class RedisPositionStream:
                 return group
         return None
 
-    async def _has_behind(self, entry_id: Reply) -> bool:
+    async def _has_entry_behind(self, entry_id: Reply) -> bool:
         """Whether the stream has an entry behind that id."""
         first = b"(" + entry_id if isinstance(entry_id, bytes) else "-"
         control = self._connections.control

@@ -1,4 +1,4 @@
-"""One Redis connection: commands out, replies in, in step, and closed as soon as it falls out of step."""
+"""One Redis connection: commands out, replies in, in step; closed as soon as it falls out of step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from processor.edges.redis.replies import as_time_us
 from telemetry._codec import (
     CodecError,
     Delivery,
@@ -17,40 +16,27 @@ from telemetry._codec import (
     ReplyParser,
 )
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
-from telemetry.chassis.redis.commands import encode
-from telemetry.chassis.redis.reasons import plain_reason
-from telemetry.chassis.redis.refusals import points_elsewhere
+from telemetry.chassis.redis.errors import plain_reason, refusal_of
+from telemetry.chassis.redis.resp import as_time_us, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
+    from telemetry.chassis.redis.limits import RedisLimits
 
 # A piece of this size stays in the processor's second-level cache while it is decoded.
 RECEIVE_BYTES = 256 * 1024
-# How long no byte may move while we have something to send, or a server owes us something. Not how long a
-# command may take: over a slow link that is as long as its bytes need. A blocked read is owed nothing
-# before its BLOCK is over, which Redis overruns when it is busy.
-SILENCE_MS = 5_000
-# Bytes that are sent under one such bound: 13 kB/s at least.
+# Sent within one `silence_ms`: 13 kB/s at least.
 SEND_BYTES = 64 * 1024
-# CLIENT UNBLOCK finds nobody when it overtakes the read on its way to the server: it is sent again.
-UNBLOCK_AGAIN_MS = 50
-# How long a cancelled read may take to wake and deliver, 0.3 ms as a rule. More would outlast a short
-# drain; what a server delivers later than that is pending, and read first by the next life.
-WAKE_MS = 500
 TIME = encode("TIME")
-# Redis ends the refusal of an unknown command with its arguments, and those of AUTH are secret.
-ECHO = ", with args beginning with"
-# It ends what a script was refused with the script's hash and line.
-TRACE = " script: "
 
 T = TypeVar("T")
 
 
 class RedisConnection:
-    """A connection that blocks in reads for one task, or answers several tasks in turns.
+    """A connection that blocks in reads for one task, or serves several tasks in turns.
 
     Whatever interrupts an exchange, a cancellation included, closes the connection: a reply that
-    nobody waits for would answer the next command.
+    nobody waits for would be taken for the reply to the next command.
     """
 
     def __init__(
@@ -60,11 +46,13 @@ class RedisConnection:
         parser: ReplyParser,
         *,
         where: str,
+        limits: RedisLimits,
     ) -> None:
-        """Take over an open stream; `socket` is what it stands on, to be closed without waiting."""
+        """Take over an open stream; `socket` is the one below it, which can be closed without waiting."""
         self.where = where
+        self.limits = limits
         self.client_id = 0
-        # What is to be done when the server turns out to be the wrong one.
+        # Called when the server turns out to be the wrong one.
         self.when_moved: Callable[[], None] = self.close
         self._stream = stream
         self._socket = socket
@@ -74,11 +62,11 @@ class RedisConnection:
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is of no more use."""
+        """Whether the connection cannot be used any more."""
         return self._socket.fileno() == -1
 
     def close(self) -> None:
-        """Close the socket at once, without a farewell."""
+        """Close the socket at once, without QUIT."""
         self._socket.close()
 
     @property
@@ -91,7 +79,7 @@ class RedisConnection:
     async def request(self, wire: bytes) -> Reply:
         """Send one command and return its reply, however long that takes while bytes move.
 
-        Raises RedisRefused when Redis answers with an error, RedisUnavailable when it does not answer.
+        Raises RedisRefused if Redis answers with an error, RedisUnavailable if it does not answer.
         """
         async with self._in_use:
             with self._in_step():
@@ -103,13 +91,13 @@ class RedisConnection:
 
     async def request_integer(self, wire: bytes) -> int:
         """Send one command that Redis answers with an integer. Raises like `request`."""
-        return self.as_integer(await self.request(wire))
+        return self.expect_integer(await self.request(wire))
 
     async def pipeline(self, wires: Sequence[bytes]) -> list[Reply]:
         """Send commands at once and return their replies, refusals among them as values.
 
-        Those that are missing at the end have no answer: the connection was lost. Raises
-        RedisUnavailable when none has.
+        If the connection is lost meanwhile, only the first replies are returned. Raises
+        RedisUnavailable if there is not even one.
         """
         replies: list[Reply] = []
         async with self._in_use:
@@ -137,26 +125,26 @@ class RedisConnection:
         """Send a read that blocks for `block_ms` and return what it delivered. Raises like `request`.
 
         Once Redis has the command, it counts entries as delivered that may still be on their way. So
-        a cancellation does not interrupt the read: it has `unblock` wake it, and the delivery is
-        returned; the caller meets its cancellation at the next checkpoint.
+        a cancellation does not interrupt the read: `unblock` wakes it, and the delivery is returned.
+        The caller's next checkpoint raises Cancelled.
         """
         async with self._in_use:
             with self._in_step():
                 with trio.CancelScope(shield=True):
                     await self._send(wire)
                 try:
-                    with self._within(block_ms + SILENCE_MS):
+                    with self._within(block_ms + self.limits.silence_ms):
                         await self._receive()
                     delivery: Delivery | ReplyError = await self._whole(self._parser.next_read)
                 except trio.Cancelled:
                     # Not raised again: the delivery outlives the cancellation, see above.
-                    with self._within(WAKE_MS, shield=True):
+                    with self._within(self.limits.wake_ms, shield=True):
                         delivery = await self._woken(unblock)
                 delivery = await self._judged(delivery)
         return self._accepted(delivery)
 
-    def as_integer(self, reply: Reply) -> int:
-        """A reply that must be an integer, or the server is no Redis. Raises like `request`."""
+    def expect_integer(self, reply: Reply) -> int:
+        """A reply that must be an integer; else the server is not a Redis. Raises like `request`."""
         if isinstance(reply, ReplyError):
             raise self.refused(reply.message)
         if not isinstance(reply, int):
@@ -165,23 +153,21 @@ class RedisConnection:
         return reply
 
     def refused(self, message: str) -> RedisRefused:
-        """The error for what Redis answered, without what it may echo of secrets."""
-        told = message.partition(ECHO)[0].partition(TRACE)[0]
-        code = told.partition(" ")[0]
-        if points_elsewhere(told):
+        """The error for what Redis answered. One that points elsewhere also calls `when_moved`."""
+        error = refusal_of(message, where=self.where)
+        if isinstance(error, RedisMoved):
             self.when_moved()
-            return RedisMoved(told, where=self.where, code=code)
-        return RedisRefused(told, where=self.where, code=code)
+        return error
 
     async def _send(self, wire: bytes) -> None:
         for start in range(0, len(wire), SEND_BYTES):
-            with self._within(SILENCE_MS):
+            with self._within(self.limits.silence_ms):
                 await self._stream.send_all(wire[start : start + SEND_BYTES])
 
     async def _woken(self, unblock: Callable[[], Awaitable[None]]) -> Delivery | ReplyError:
         while True:
             await unblock()
-            with trio.move_on_after(UNBLOCK_AGAIN_MS / 1000):
+            with trio.move_on_after(self.limits.unblock_again_ms / 1000):
                 return await self._whole(self._parser.next_read)
 
     async def _whole(self, parse: Callable[[], T | Incomplete]) -> T:
@@ -189,7 +175,7 @@ class RedisConnection:
             reply = parse()
             if not isinstance(reply, Incomplete):
                 return reply
-            with self._within(SILENCE_MS):
+            with self._within(self.limits.silence_ms):
                 await self._receive()
 
     async def _receive(self) -> None:
@@ -207,27 +193,27 @@ class RedisConnection:
         received = None
         while received is None:
             if self.closed:
-                # By another task, which has heard that this is the wrong server; nobody would wake us.
+                # By another task, which learned from an error that this is the wrong server. Nobody would wake us.
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             received = self._parser.receive(self._socket, RECEIVE_BYTES)
         return received
 
     async def _judged(self, delivery: Delivery | ReplyError) -> Delivery | ReplyError:
-        """Have what is outside of the window by its entry's id judged by the time of the server, too.
+        """Judge records outside of the window around their entry's id by the server's time as well.
 
-        The server that delivered is asked, behind its delivery, and as a rule there is nothing to ask.
-        Without an answer nobody knows whether such a record is to blame: the delivery counts as lost
-        then. All of it is pending, comes again, and is judged again. Outlives a cancellation for WAKE_MS.
+        TIME is asked on the same connection, behind the delivery; as a rule there is nothing to ask.
+        Without an answer nobody knows whether such a record is to blame, and the delivery counts as
+        lost: it is pending, is delivered again, and judged again. Outlives a cancellation for `wake_ms`.
         """
         if isinstance(delivery, ReplyError) or not delivery.outside:
             return delivery
-        with self._within(WAKE_MS, shield=True):
+        with self._within(self.limits.wake_ms, shield=True):
             await self._stream.send_all(TIME)
         try:
             reply = await self._whole(self._parser.next_reply)
         except trio.Cancelled:
-            with self._within(WAKE_MS, shield=True):
+            with self._within(self.limits.wake_ms, shield=True):
                 reply = await self._whole(self._parser.next_reply)
         if isinstance(reply, ReplyError):
             raise self.refused(reply.message)
@@ -242,7 +228,7 @@ class RedisConnection:
 
     @contextmanager
     def _in_step(self) -> Iterator[None]:
-        """Translate what goes wrong in an exchange, and close the connection, whatever it is."""
+        """Close the connection whatever goes wrong in an exchange, and translate the error."""
         if self.closed:
             raise RedisUnavailable("the connection is closed", where=self.where)
         try:

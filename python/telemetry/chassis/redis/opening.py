@@ -1,4 +1,4 @@
-"""Opens a connection as the URL says: TCP, TLS or Unix socket; then user, protocol version, name and database."""
+"""Opens a connection to what the URL names: TCP, TLS or Unix socket; then user, protocol version, name, database."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import trio
 from telemetry._codec import ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget, RedisTls
 from telemetry.chassis.errors import RedisRefused, RedisUnavailable
-from telemetry.chassis.redis.commands import Argument, encode
 from telemetry.chassis.redis.connection import RedisConnection
-from telemetry.chassis.redis.reasons import plain_reason
+from telemetry.chassis.redis.errors import plain_reason
+from telemetry.chassis.redis.limits import RedisLimits
+from telemetry.chassis.redis.resp import Argument, encode
 
-# Also the bound of name resolution.
-CONNECT_TIMEOUT_MS = 5_000
-# A peer that vanished without a word is noticed after 15 + 3 x 5 s when the connection is idle, and after
+# A peer that vanished silently is noticed after 15 + 3 x 5 s when the connection is idle, and after
 # 30 s when it owes an acknowledgement; as on the connections to PostgreSQL.
 HALF_OPEN_OPTIONS = (
     (trio.socket.SOL_SOCKET, trio.socket.SO_KEEPALIVE, 1),
@@ -27,8 +26,8 @@ HALF_OPEN_OPTIONS = (
     (trio.socket.IPPROTO_TCP, trio.socket.TCP_KEEPCNT, 3),
     (trio.socket.IPPROTO_TCP, trio.socket.TCP_USER_TIMEOUT, 30_000),
 )
-# Answers to HELLO by a server that has no RESP3, or does not grant it; Valkey without HELLO asks for the
-# login first. Of the code ERR only the unknown command: a server that is full says ERR too.
+# Answers to HELLO by a server without RESP3, or that does not allow it; Valkey without HELLO asks for the
+# login first. With the code ERR only an unknown command counts: a server that is full says ERR too.
 HELLO_REFUSALS = ("NOPROTO", "NOPERM", "NOAUTH")
 UNKNOWN_COMMAND = "unknown command"
 # Redis takes printable ASCII without blanks in a client's name, and refuses any other.
@@ -36,15 +35,15 @@ NOT_IN_NAMES = re.compile(r"[^!-~]")
 
 
 async def open_connection(
-    target: RedisTarget, parser: ReplyParser, *, name: str
+    target: RedisTarget, parser: ReplyParser, *, name: str, limits: RedisLimits
 ) -> RedisConnection:
     """Connect and introduce ourselves as `name`; RESP3 where the server has it.
 
-    Raises RedisUnavailable when nobody answers, RedisRefused when the credentials or the database
-    are not accepted.
+    Raises RedisUnavailable if nobody answers, RedisRefused if the credentials or the database are not
+    accepted.
     """
-    stream, socket = await _open_stream(target)
-    connection = RedisConnection(stream, socket, parser, where=target.where)
+    stream, socket = await _open_stream(target, limits)
+    connection = RedisConnection(stream, socket, parser, where=target.where, limits=limits)
     try:
         await _introduce(connection, target, name)
     except BaseException:
@@ -53,8 +52,11 @@ async def open_connection(
     return connection
 
 
-async def _open_stream(target: RedisTarget) -> tuple[trio.abc.Stream, trio.socket.SocketType]:
-    with _failures_told("cannot connect", target):
+async def _open_stream(
+    target: RedisTarget, limits: RedisLimits
+) -> tuple[trio.abc.Stream, trio.socket.SocketType]:
+    where, timeout_ms = target.where, limits.connect_timeout_ms
+    with _step("cannot connect", where, timeout_ms):
         if target.path is not None:
             transport = await trio.open_unix_socket(target.path)
         else:
@@ -64,9 +66,9 @@ async def _open_stream(target: RedisTarget) -> tuple[trio.abc.Stream, trio.socke
     if target.tls is None:
         return transport, transport.socket
     try:
-        with _failures_told("the files named by the URL's ssl_ options are not usable", target):
+        with _step("the files named by the URL's ssl_ options are not usable", where, timeout_ms):
             context = _context(target.tls)
-        with _failures_told("no TLS session", target):
+        with _step("no TLS session", where, timeout_ms):
             session = trio.SSLStream(transport, context, server_hostname=target.host)
             await session.do_handshake()
     except BaseException:
@@ -76,18 +78,16 @@ async def _open_stream(target: RedisTarget) -> tuple[trio.abc.Stream, trio.socke
 
 
 @contextmanager
-def _failures_told(what: str, target: RedisTarget) -> Iterator[None]:
-    """Bound what is awaited inside, and have its failures say `what` did not come about, and why."""
+def _step(failed: str, where: str, timeout_ms: int) -> Iterator[None]:
+    """Bound a step of opening. If it fails, raise RedisUnavailable with the text `failed` and the reason."""
     try:
-        with trio.fail_after(CONNECT_TIMEOUT_MS / 1000):
+        with trio.fail_after(timeout_ms / 1000):
             yield
     except trio.TooSlowError:
-        message = f"{what} within {CONNECT_TIMEOUT_MS} ms"
-        raise RedisUnavailable(message, where=target.where) from None
-    # ValueError: a host that is no name (a label too long), a path that is none (a zero byte).
+        raise RedisUnavailable(f"{failed} within {timeout_ms} ms", where=where) from None
+    # ValueError: a host that is not a name (a label too long), a path that is not one (a zero byte).
     except (OSError, ValueError, trio.BrokenResourceError) as error:
-        message = f"{what}: {plain_reason(error)}"
-        raise RedisUnavailable(message, where=target.where) from error
+        raise RedisUnavailable(f"{failed}: {plain_reason(error)}", where=where) from error
 
 
 def _context(tls: RedisTls) -> ssl.SSLContext:
@@ -95,7 +95,7 @@ def _context(tls: RedisTls) -> ssl.SSLContext:
     context.check_hostname = tls.check_hostname
     context.verify_mode = ssl.VerifyMode[f"CERT_{tls.cert_reqs.upper()}"]
     if tls.certfile is not None:
-        # With no password a locked key would have OpenSSL ask for one on the terminal, and wait.
+        # Without a password OpenSSL would ask for one on the terminal if the key is locked, and wait.
         context.load_cert_chain(tls.certfile, tls.keyfile, password="")
     return context
 
@@ -114,7 +114,7 @@ async def _introduce(connection: RedisConnection, target: RedisTarget, name: str
 
 
 async def _hello(connection: RedisConnection, *options: Argument) -> bool:
-    """Ask for RESP3; False when the server, or its ACL, does not have the command."""
+    """Ask for RESP3; False if the server does not have the command, or the user may not use it."""
     try:
         await _command(connection, "HELLO", 3, *options)
     except RedisRefused as error:

@@ -1,4 +1,4 @@
-"""The Lua scripts: which there are, and the EVAL commands that run them.
+"""The Lua scripts, and the EVAL commands that run them.
 
 They run rarely, so each is sent in full: no server has to remember it.
 """
@@ -10,11 +10,11 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Final
 
-from telemetry.chassis.redis.commands import Argument, encode
+from telemetry.chassis.redis.resp import Argument, encode
 
-# Redis serves nobody else while a script runs: so many ids take it 1 to 15 ms.
+# Redis serves nobody else while a script runs: this number of ids takes 1 to 15 ms.
 IDS_MAX: Final = 500
-# Each has Redis copy the whole entry: so many take it 1 to 4 ms, with payloads of 60,000 bytes 8 to 23.
+# For each, Redis copies the whole entry: this number takes 1 to 4 ms, with payloads of 60,000 bytes 8 to 23 ms.
 FAILURES_MAX: Final = 25
 
 
@@ -27,7 +27,7 @@ class Script:
 
     @cached_property
     def text(self) -> str:
-        """What is sent to the server."""
+        """The Lua text that is sent to the server."""
         directory = files(__name__)
         pieces = [directory / "shared" / f"{name}.lua" for name in self.shared]
         return "\n".join(piece.read_text() for piece in [*pieces, directory / f"{self.name}.lua"])
@@ -38,13 +38,13 @@ class Script:
 
 
 ACKNOWLEDGE: Final = Script("acknowledge")
-LIST_PENDING: Final = Script("list_pending", shared=("pending", "described"))
-CLAIM: Final = Script("claim", shared=("pending", "described"))
+LIST_PENDING: Final = Script("list_pending", shared=("pending", "with_attempts"))
+CLAIM: Final = Script("claim", shared=("pending", "with_attempts"))
 RENEW: Final = Script("renew", shared=("pending", "lease"))
 RELEASE: Final = Script("release", shared=("pending", "lease"))
 LEAVE_GROUP: Final = Script("leave_group", shared=("pending",))
 RECORD_FAILURES: Final = Script("record_failures", shared=("pending", "attempts", "dead_letter"))
 BEGIN_TRIAL: Final = Script("begin_trial", shared=("pending", "lease", "attempts", "dead_letter"))
 END_TRIAL: Final = Script("end_trial", shared=("attempts",))
-FORGET_SETTLED: Final = Script("forget_settled", shared=("pending",))
-ABSENT: Final = Script("absent")
+REMOVE_STALE_ATTEMPTS: Final = Script("remove_stale_attempts", shared=("pending",))
+FIND_DELETED: Final = Script("find_deleted")

@@ -1,7 +1,7 @@
--- Makes entries the consumer's that have been idle for long; by JUSTID it is no delivery that counts.
--- XAUTOCLAIM looks at ten times `count` entries at most, and drops those that are not in the stream any more.
+-- Claims entries that have been idle for long enough; with JUSTID Redis does not count a delivery.
+-- XAUTOCLAIM looks at ten times `count` entries at most, and drops those that are no longer in the stream.
 -- KEYS: stream, attempts. ARGV: group, consumer, idle ms, cursor, count.
--- Reply: {cursor, {{id, deliveries, recorded failures as JSON or nil} each}, {lost ids}}.
+-- Reply: {cursor, {{id, deliveries, recorded attempts as JSON or nil} each}, {lost ids}}.
 local group, consumer = ARGV[1], ARGV[2]
 local step = unless_no_group({'0-0', {}, {}}, 'XAUTOCLAIM', KEYS[1], group, consumer, ARGV[3], ARGV[4],
     'COUNT', ARGV[5], 'JUSTID')
@@ -9,4 +9,4 @@ local rows = {}
 for i, id in ipairs(step[2]) do
     rows[i] = pending_row(KEYS[1], group, id, consumer)
 end
-return {step[1], described(rows, KEYS[2]), step[3]}
+return {step[1], with_attempts(rows, KEYS[2]), step[3]}

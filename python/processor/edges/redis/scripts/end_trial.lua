@@ -1,4 +1,4 @@
--- Takes the record of a trial back; one that ended in a failure of its own keeps that.
+-- Takes the record of a trial back, unless the trial ended in a failure, which replaced its record.
 -- KEYS: attempts. ARGV: id, the code of a trial.
 -- Reply: 1 if something was taken back, else 0.
 local id, trial_code = ARGV[1], ARGV[2]

@@ -1,6 +1,6 @@
--- Deletes a consumer's name from the group, unless entries are pending under it: they would go with it.
+-- Deletes a consumer from the group, unless entries are pending under its name: they would be lost with it.
 -- KEYS: stream. ARGV: group, consumer.
--- Reply: 1 if the name is gone, else 0.
+-- Reply: 1 if the group has no such consumer now, else 0.
 local pending = unless_no_group(nil, 'XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
 if not pending then
     return 1

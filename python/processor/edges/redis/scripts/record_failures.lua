@@ -1,9 +1,9 @@
--- Counts failures of records, each in one step; the last one that is allowed makes a dead letter.
+-- Counts failures of records, each in one step; the last allowed one makes a dead letter.
 -- KEYS: stream, attempts, dead letters.
--- ARGV: group, instance, now, most failures; then id, time of the failure, stage, code, error, sqlstate,
+-- ARGV: group, instance, now, most attempts; then id, time of the failure, stage, code, error, sqlstate,
 -- on trial ('1' or '0') each.
--- Reply: {fate, failures} each, in their order, or {'error', message} where Redis refused a command: that
--- entry stays pending, and the others are not held up by it.
+-- Reply: {fate, attempts} each, in their order, or {'error', message} where Redis refused a command: that
+-- entry stays pending, and the others are recorded all the same.
 local ARGUMENTS = 7
 local names = {
     stream = KEYS[1], attempts = KEYS[2], dead_letters = KEYS[3],
@@ -24,18 +24,18 @@ local function record(failure, on_trial)
     end
     local recorded = read_attempts(names.attempts, failure.id)
     if recorded.last_failed_at == failure.failed_at and recorded.code == failure.code and not on_trial then
-        -- Recorded before: the answer to that was lost.
+        -- It was recorded before, and the reply to that was lost.
         return {'left_pending', recorded.n}
     end
     local n = on_trial and math.max(recorded.n, 1) or recorded.n + 1
     if n < attempts_max or on_trial then
-        -- Of a trial the last one, too: if the dead letter is refused, the trial must not pass for unanswered.
+        -- For a trial also the last failure: if the dead letter is refused, the trial must not look unanswered.
         count_failure(names, failure, recorded, n)
     end
     if n < attempts_max then
         return {'left_pending', n}
     end
-    bury(names, failure, fields, deliveries_of(row), recorded, n)
+    make_dead_letter(names, failure, fields, deliveries_of(row), recorded, n)
     return {'dead_lettered', n}
 end
 

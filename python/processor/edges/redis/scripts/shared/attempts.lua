@@ -1,6 +1,6 @@
--- Shared: the recorded failures of an entry, a JSON object in a field of the attempts hash.
+-- Shared: the recorded attempts of an entry, a JSON object in a field of the attempts hash.
 
--- {n, first_failed_at, last_failed_at, code}; what cannot be read counts as no failure.
+-- {n, first_failed_at, last_failed_at, code}; a field that cannot be read counts as no attempt.
 local function read_attempts(attempts_key, id)
     local text = redis.call('HGET', attempts_key, id)
     local readable, value = pcall(cjson.decode, text or '{}')

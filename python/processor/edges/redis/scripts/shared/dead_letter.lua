@@ -1,17 +1,17 @@
--- Shared: what happens to an entry that has failed. `names` holds the keys `stream`, `attempts`,
--- `dead_letters`, and `group`, `instance`, `now` (ISO-8601); a failure holds `id`, `failed_at`, `stage`,
+-- Shared: what happens to an entry that has failed. `names` has the keys `stream`, `attempts`,
+-- `dead_letters`, and `group`, `instance`, `now` (ISO-8601); a failure has `id`, `failed_at`, `stage`,
 -- `code`, `error` and `sqlstate`.
 
--- Lua passes no more than about 8,000 arguments to a command.
+-- Lua passes about 8,000 arguments to a command at most.
 local ORIGINAL_FIELDS_MAX = 3500
 
--- Takes an entry off the pending list, and what is recorded of it with it.
+-- Acknowledges an entry, and removes its recorded attempts.
 local function settle(names, id)
     redis.call('XACK', names.stream, names.group, id)
     redis.call('HDEL', names.attempts, id)
 end
 
--- The entry's fields as a flat list of names and values; nil if it is not in the stream any more.
+-- The entry's fields as a flat list of names and values; nil if it is no longer in the stream.
 local function fields_of(names, id)
     local entry = redis.call('XRANGE', names.stream, id, id)[1]
     return entry and entry[2]
@@ -25,9 +25,9 @@ local function count_failure(names, failure, recorded, n)
     })
 end
 
--- Makes the entry a dead letter. XADD comes first: where Redis refuses it, nothing has happened and the
--- entry stays pending. Nobody else runs in between, so that a pending entry leaves one dead letter.
-local function bury(names, failure, fields, deliveries, recorded, n)
+-- Copies the entry to the dead-letter stream and settles it. XADD comes first: if Redis refuses it, nothing has
+-- happened and the entry stays pending. Nothing else runs in between, so that one entry leaves one dead letter.
+local function make_dead_letter(names, failure, fields, deliveries, recorded, n)
     local letter, originals, replays = {'XADD', names.dead_letters, '*'}, 0, '0'
     for i = 1, #fields, 2 do
         if fields[i] == 'dlq_replays' then

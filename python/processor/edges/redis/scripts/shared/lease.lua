@@ -1,9 +1,8 @@
--- Shared: renews the leases of those of the ids that are the consumer's, with more options of XCLAIM if
--- there are any. XCLAIM itself asks no owner: a process that was frozen would take its entries back from
--- whoever has claimed them since.
--- If the ids are sorted, one look at the range that they span shows which are own; else each is asked for.
--- Returns {leased ids}, {lost ids}: XCLAIM takes entries that are no longer in the stream off the
--- pending list and passes over them.
+-- Shared: renews the leases of those ids that are still the consumer's.
+
+-- The ids that are the consumer's. XCLAIM does not check that: a process that was frozen would take its entries
+-- back from the consumer that has claimed them since. If the ids are sorted, one XPENDING of their range
+-- shows which are own; else each is looked up.
 local function owned_among(stream, group, consumer, ids)
     local is_own, seen_max = {}, 2 * #ids
     local rows = unless_no_group({}, 'XPENDING', stream, group, ids[1], ids[#ids], seen_max, consumer)
@@ -19,7 +18,9 @@ local function owned_among(stream, group, consumer, ids)
     return own
 end
 
-local function lease(stream, group, consumer, ids, ...)
+-- Returns {leased ids}, {lost ids}: XCLAIM removes entries that are no longer in the stream from the pending
+-- list and leaves them out. Further arguments are options of XCLAIM.
+local function renew_leases(stream, group, consumer, ids, ...)
     local own = #ids > 0 and owned_among(stream, group, consumer, ids) or {}
     if #own == 0 then
         return {}, {}

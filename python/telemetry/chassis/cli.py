@@ -1,0 +1,174 @@
+"""What the services' command lines share: commands that load when they are asked for, one door, common options.
+
+The door is `run_program`: it alone turns errors into exit codes, as contract sections 8 and 10 have them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from telemetry.chassis.errors import ConfigError, EdgeError
+from telemetry.chassis.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from importlib.metadata import EntryPoints
+
+MISUSE = 2
+"""Exit code: the command line is wrong. The same as click's."""
+INTERRUPTED = 130
+"""Exit code: Ctrl-C, as shells have it. Click's own would be 1."""
+
+_CONTEXT: dict[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    "show_default": True,
+}
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+# Beyond this a number of seconds is a mistake, and `timedelta` would not take all of them.
+_DURATION_DAYS_MAX = 36_500
+
+
+class Failed(click.ClickException):
+    """A command ends with this exit code; the message goes to standard error behind the command's name."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class LazyCommand(click.Command):
+    """Stands for a command that is imported when it runs; until then its summary is known, and no more."""
+
+    def __init__(self, name: str, target: str, summary: str) -> None:
+        super().__init__(name, short_help=summary)
+        self._target = target
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        """The context of the real command: click runs, explains and completes what is in there."""
+        module, _, attribute = self._target.partition(":")
+        command = cast("click.Command", getattr(importlib.import_module(module), attribute))
+        return command.make_context(info_name, args, parent, **extra)
+
+
+class Program(click.Group):
+    """A service's command line.
+
+    `commands` gives each command as (`module:attribute`, summary). Other programs add theirs to the entry point
+    group `<name>.commands`: their modules are imported when the command or the list of commands is asked for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        commands: Mapping[str, tuple[str, str]],
+        *,
+        help: str | None = None,  # noqa: A002  # as click names it
+        epilog: str | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            {key: LazyCommand(key, *value) for key, value in commands.items()},
+            context_settings=_CONTEXT,
+            help=help,
+            epilog=epilog,
+        )
+        # The text that click would make of it beforehand costs as much as all the rest.
+        click.version_option(package_name="processor", message="%(prog)s %(version)s")(self)
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Its own commands in the table's order, then the added ones."""
+        return [*self.commands, *sorted(each.name for each in self._added)]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name."""
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        found = [each for each in self._added if each.name == cmd_name]
+        return cast("click.Command", found[0].load()) if found else None
+
+    @cached_property
+    def _added(self) -> EntryPoints:
+        # Imported late: it takes longer than everything else here.
+        from importlib.metadata import entry_points  # noqa: PLC0415
+
+        return entry_points(group=f"{self.name}.commands")
+
+
+def run_program(program: Program, arguments: Sequence[str]) -> int:
+    """Run the command that the arguments name, and return the exit code."""
+    try:
+        # A callback returns its exit code, or None for 0.
+        return program.main([*arguments], prog_name=program.name, standalone_mode=False) or 0
+    except Failed as error:
+        return _failed(program, arguments, error.message, error.code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except ConfigError as error:
+        return _failed(program, arguments, str(error), ExitCode.BAD_CONFIGURATION)
+    except EdgeError as error:
+        return _failed(program, arguments, str(error), ExitCode.UNREACHABLE)
+
+
+def _failed(program: Program, arguments: Sequence[str], message: str, code: int) -> int:
+    say(f"{program.name} {arguments[0]}: {message}")
+    return code
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
+)
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration in an option: `90s`, `30m`, `2h`, `7d`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """The text as a timedelta; a default may be one already."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([0-9]{1,10})([smhd])", str(value))
+        seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+        if not found or seconds > _DURATION_DAYS_MAX * _SECONDS["d"]:
+            self.fail(f"{value!r} is not a duration such as 90s, 30m, 2h or 7d", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+def say(text: str) -> None:
+    """Write a line for the operator to standard error: standard output has nothing but results."""
+    sys.stderr.write(text + "\n")
+
+
+def print_at_once(text: str) -> None:
+    """Write to standard output and flush it. A reader that went away, as `head` does, is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_standard_output()
+
+
+def discard_standard_output() -> None:
+    """Let later writes and the interpreter's last flush succeed after a closed pipe (see the module signal)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,88 @@
+"""Opens the `redis` package's blocking client, for tools, and translates its errors; nothing else imports it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from telemetry.chassis.errors import ConfigError, RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.limits import RedisLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis.connection import AbstractConnection
+
+
+def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
+    """A client of the server at `url`, which connects when it is first used, and sends nothing twice.
+
+    Raises ConfigError for what is not a Redis URL.
+    """
+    limits = limits or RedisLimits()
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_connect_timeout=limits.connect_timeout_ms / 1000,
+            socket_timeout=limits.answer_timeout_ms / 1000,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError:
+        # The parser's own text may quote the URL, password included.
+        raise ConfigError(
+            "REDIS_URL: expected redis://, rediss:// or unix://, as in redis://127.0.0.1:6379/0"
+        ) from None
+
+
+def place_of(client: redis.Redis) -> str:
+    """Host and port, or the socket's path, for messages."""
+    options = client.connection_pool.connection_kwargs
+    if "path" in options:
+        return str(options["path"])
+    return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+
+
+@contextmanager
+def errors_translated(client: redis.Redis) -> Iterator[None]:
+    """Raise RedisRefused or RedisUnavailable for the package's errors."""
+    try:
+        yield
+    except redis.ResponseError as error:
+        raise _refused(error, client) from error
+    except redis.RedisError as error:
+        raise RedisUnavailable(str(error), where=place_of(client)) from error
+
+
+def send_packed(client: redis.Redis, commands: bytes, *, replies: int) -> list[RedisRefused]:
+    """Send commands that are packed already, in one round trip; returns what Redis refused.
+
+    Raises RedisUnavailable, with the connection closed: replies may be left unread on it.
+    """
+    pool = client.connection_pool
+    with errors_translated(client):
+        connection = pool.get_connection()
+        try:
+            connection.send_packed_command([commands])  # type: ignore[no-untyped-call]
+            answers = [_refusal(connection) for _ in range(replies)]
+        except BaseException:
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+        finally:
+            pool.release(connection)
+    return [_refused(answer, client) for answer in answers if answer is not None]
+
+
+def _refusal(connection: AbstractConnection) -> redis.ResponseError | None:
+    try:
+        connection.read_response()
+    except redis.ResponseError as error:
+        return error
+    return None
+
+
+def _refused(error: redis.ResponseError, client: redis.Redis) -> RedisRefused:
+    return RedisRefused(str(error), where=place_of(client), code=str(error).partition(" ")[0])
