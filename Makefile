@@ -2,22 +2,22 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons sim demo bench lint format lock clean
+.PHONY: help setup test test-all test-pythons sim drill demo bench lint format lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
 
 # rustup installs here, and a shell that was open at that time does not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
-# The interpreter that clippy and maturin build against: the same, or each would undo the other's work.
+# clippy and maturin build against the same interpreter, or each would undo the other's work.
 export PYO3_PYTHON := $(CURDIR)/.venv/bin/python
 
 PYTHON_BIN := .venv/bin/python
 # Further versions that the tests of the codec and of the shared parts run under, where they are installed.
 PYTHONS ?= 3.12 3.13
-# The lock file names every dependency: pip has none to find.
+# The lock file names every dependency: pip need not find any.
 PIP := $(PYTHON_BIN) -m pip --disable-pip-version-check install --quiet --no-deps
-# What was done is remembered inside .venv, so that removing it forgets it.
+# Marks of what was done are kept inside .venv, so that they go with it.
 INSTALLED := .venv/.installed
 BUILT := .venv/.built
 # With the directories, since a file that was removed or renamed changes only them.
@@ -26,19 +26,19 @@ RUST_SOURCES := $(shell find rust/codec/src rust/codec-py/src rust/codec/Cargo.t
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo 'ARGS="..." is handed to the command: make test ARGS="-k drain", make demo ARGS=--help.'
-	@echo 'PROCESSOR_TEST_SERVERS=auto|machine|embedded chooses the servers of make test:'
-	@echo "  auto, the default, takes the machine's own Redis and PostgreSQL where they are, else embedded ones."
+	@echo 'ARGS="..." is passed to the command: make test ARGS="-k drain", make demo ARGS=--help.'
 	@echo 'PYTHONS="$(PYTHONS)" are the versions of make test-pythons; it names those that are not installed.'
+	@echo 'PROCESSOR_TEST_SERVERS=auto|machine|embedded chooses the servers of make test:'
+	@echo "  auto, the default, takes the machine's own Redis and PostgreSQL where they are installed, else embedded ones."
 
 setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/processor
 	@echo "setup: .venv/bin/processor is up to date" >&2
 
-test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest)
+test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest), but for those of test-all
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## The same, the set-ups of deployments, which need more programs, and test-pythons
+test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime and stress
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
@@ -49,13 +49,16 @@ test-pythons: $(BUILT) ## Run the tests of the codec and of the shared parts und
 sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poison" for one scenario
 	@exec $(PYTHON_BIN) -m tests.simulation $(ARGS)
 
-demo: $(BUILT) ## Real packets to rows on embedded servers; ARGS=--json or --keep-running
+drill: $(BUILT) ## Stop and kill the service under load, on servers started for it; ARGS="--rounds 100"
+	@exec $(PYTHON_BIN) -m dev.drill $(ARGS)
+
+demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)
 
 bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
 	@exec $(PYTHON_BIN) -m bench $(ARGS)
 
-lint: $(BUILT) ## Check style, types and the codec's stub; changes nothing
+lint: $(BUILT) ## Check style, types, layers and the codec's stub; changes nothing
 	$(PYTHON_BIN) -m ruff check
 	$(PYTHON_BIN) -m ruff format --check
 	.venv/bin/lint-imports --no-logo
@@ -69,13 +72,13 @@ format: $(INSTALLED) ## Format Python and Rust
 	$(PYTHON_BIN) -m ruff format
 	cargo fmt --all
 
-lock: $(INSTALLED) ## Resolve the dependencies of pyproject.toml anew into the lock files
+lock: $(INSTALLED) ## Resolve the dependencies of pyproject.toml again, into the lock files
 	@$(PYTHON_BIN) -m venv .venv/uv && .venv/uv/bin/python -m pip install --quiet uv >&2
 	$(LOCK) --output-file requirements.txt
 	$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --group dev --group bench
 	cargo update --workspace
 
-clean: ## Remove all that the commands have made
+clean: ## Remove everything that the commands have made
 	rm -rf .venv target demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f python/telemetry/_codec.*.so
 	find python dev tests -name __pycache__ -prune -exec rm -rf {} +

@@ -55,11 +55,11 @@ QUICK = Scale(
 
 
 def main() -> int:
-    """Run what was asked for; 0, or 1 when a server or a contender failed."""
+    """Run the comparisons that were asked for. Returns 0, or 1 when a server or a contender failed."""
     options = _options()
     scale = QUICK if options.quick else FULL
     errors = Console(stderr=True)
-    # With --json, standard output holds the object alone.
+    # With --json, standard output only holds the object.
     console = errors if options.json else Console()
     try:
         asked = [options.only] if options.only else PARTS

@@ -1,4 +1,4 @@
-"""How old the records of a stream are: which device reports what time, one key for each number."""
+"""The ages of a stream's records: device and time for each record number, with unique keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STRAY_DAYS = 330
 RECORDS_A_STRAY = 1_000
 
 Ages: TypeAlias = "Callable[[random.Random, int], tuple[int, datetime]]"
-"""(number of the device, time) of the record of a number."""
+"""The (number of the device, time) of each record number."""
 
 
 def live(rng: random.Random, number: int) -> tuple[int, datetime]:
@@ -35,7 +35,7 @@ def month(rng: random.Random, number: int) -> tuple[int, datetime]:
 
 
 def strays(rng: random.Random, number: int) -> tuple[int, datetime]:
-    """Live, but for one in a thousand, which is of any day of the last 330."""
+    """Live records, and one in a thousand from any of the last 330 days."""
     device, moment = live(rng, number)
     is_stray = number % RECORDS_A_STRAY == RECORDS_A_STRAY - 1
     return device, moment - rng.randrange(1, STRAY_DAYS + 1) * DAY * is_stray
@@ -48,7 +48,7 @@ def backwards(_rng: random.Random, number: int) -> tuple[int, datetime]:
 
 
 DAYS_STORED: Mapping[str, int] = {"month": MONTH_DAYS, "strays": STRAY_DAYS + 1}
-"""Days of which the table has a row before a run, so that their chunks are there, as where records are late."""
+"""Days of which the table has a row before a run, so that their chunks exist, as they do for late records."""
 
 AGES: Mapping[str, Ages] = {
     "live": live,

@@ -1,10 +1,10 @@
-"""What `processor run` does, as a well-made asyncio service: redis.asyncio with hiredis, orjson, asyncpg.
+"""The work of `processor run` as a well-made asyncio service: redis.asyncio with hiredis, orjson, asyncpg.
 
 Run as `python -m bench.asyncio_service` with the same environment. A reader and a writer share one
 loop, so that reading and decoding go on while PostgreSQL works. The rules are the contract's: state
 before write, write before ack; rows sorted by key and unique; a key that is already in the table
-sends the batch through staging; what is refused stays pending. It has no drain, no reclaiming, no
-metrics: what it leaves out would cost it more.
+sends the batch through staging; refused entries stay pending. It has no drain, no reclaiming and no
+metrics, which would make it slower.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Entries: TypeAlias = "list[tuple[bytes, Mapping[bytes, bytes]]]"
 
 
 class Connection(Protocol):
-    """What is used of asyncpg's connection."""
+    """The part of asyncpg's connection that is used here."""
 
     async def execute(self, query: str) -> str:
         """Run statements."""
@@ -85,7 +85,7 @@ class DeviceStates:
     newest: OrderedDict[str, Row] = field(default_factory=OrderedDict)
 
     def update(self, batch: Batch) -> None:
-        """Take the batch in; an older position never replaces a newer one."""
+        """Add the batch; an older position never replaces a newer one."""
         for row in batch.rows.values():
             known = self.newest.get(row.device_id)
             if known is None or row.ts > known.ts:
@@ -140,7 +140,7 @@ async def read_group(redis: Redis, cursor: str) -> Entries:
 
 
 async def write(redis: Redis, connection: Connection, queue: asyncio.Queue[Batch]) -> None:
-    """Write what is there, `WRITE_BATCH_SIZE` rows at most at a time, and ack it after the commit."""
+    """Write the waiting batches, at most `WRITE_BATCH_SIZE` rows at a time, and ack them after the commit."""
     states = DeviceStates()
     while True:
         batch = await queue.get()

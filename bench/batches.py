@@ -1,4 +1,4 @@
-"""Batches as the service writes them, of a fleet that sends part of what it sent before once more."""
+"""Batches as the service writes them, of a fleet that sends part of its records twice."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def overlapping_batches(
 
 
 def decode(entries: Sequence[Entry]) -> Batch:
-    """The batch that these entries make."""
+    """The batch of these entries."""
     parser = ReplyParser()
     parts = []
     for reply in as_replies(entries):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Way: TypeAlias = "Callable[[TrioConnection, Batch], Awaitable[None]]"
 
-# Where in the batch the row stands: neither way is to have luck.
+# Position of the row in the batch: neither the best nor the worst for either way.
 BAD_ROW = BATCH_ROWS * 2 // 3
 TRANSACTIONS, SAVEPOINTS = "several transactions", "one transaction, savepoints"
 
@@ -81,7 +81,7 @@ def _measure(table: BenchTable, batch: Batch, rounds: int, *, fsync: bool) -> Bi
 
 
 def _row(batch: Batch, row: int) -> tuple[str, float]:
-    """Device and latitude, which tell a row of the generated fleet from all others."""
+    """Device and latitude, which identify a row of the generated fleet."""
     taken = batch.take_out(row)[1]
     [(device_id, _, latitude, _)] = taken.newest_positions()
     return device_id, latitude

@@ -60,7 +60,7 @@ def run_codec(*, rounds: int, records: int, progress: Callable[[str], None]) -> 
         "captured drive": as_replies(capture_entries()),
         "330-byte attributes": as_replies(list(fleet_entries(WIDE_FLEET, records))),
     }
-    # What was prepared is no garbage of anybody's: the collector need not walk it in each run.
+    # The prepared data is no garbage: the collector need not walk it in each run.
     gc.collect()
     gc.freeze()
     return [_measure(name, replies, rounds, progress) for name, replies in workloads.items()]
@@ -121,7 +121,7 @@ def encode_peer(
     copy_sink: Callable[[bytes], object],
     ack_sink: Callable[[bytes], object],
 ) -> None:
-    """Python, as of the same moment."""
+    """The Python side, with the same clock."""
     peer_codec.encode_replies(replies, TAKEN, copy_sink, ack_sink)
 
 

@@ -34,7 +34,7 @@ BUFFER_BYTES = 24
 
 @dataclass(frozen=True)
 class Fleet:
-    """What its devices send: the codec's label and the largest value of each IO element, ids ascending."""
+    """The fleet's records: the codec's label and the largest value of each IO element, ids ascending."""
 
     codec: str
     largest_values: dict[int, int]

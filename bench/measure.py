@@ -20,7 +20,7 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one run took: CPU time, user and system, and time by the clock."""
+    """The cost of one run: CPU time, user and system, and wall-clock time."""
 
     cpu_s: float
     wall_s: float

@@ -53,7 +53,7 @@ class PathsResult:
     rows_per_second: Mapping[str, Mapping[int, float]]
 
     def ratio(self, path: str, known_percent: int) -> float:
-        """What the path reaches of always staging."""
+        """The path's speed relative to always staging."""
         rates = self.rows_per_second
         return rates[path][known_percent] / rates[STAGED][known_percent]
 

@@ -80,7 +80,7 @@ def copy_with_psql(psql: Path, database_url: str, file: Path) -> Cost:
 
 
 def _libpq_environment(database_url: str) -> dict[str, str]:
-    """The URL's parts as libpq's variables: a password in the arguments would be for all to see."""
+    """The URL's parts as libpq's variables: others could see a password in the arguments."""
     names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE"}
     names |= {"user": "PGUSER", "password": "PGPASSWORD"}
     return {names[key]: str(value) for key, value in conninfo_to_dict(database_url).items()}

@@ -98,7 +98,7 @@ def as_json(
     service: ServiceResult | None,
     paths: tuple[Sequence[PathsResult], Sequence[BisectionResult]] | None,
 ) -> dict[str, object]:
-    """What was measured; a part that was left out is null."""
+    """The measured figures; a part that was left out is null."""
     return {
         "codec": None if codec is None else [_codec_json(result) for result in codec],
         "service": None if service is None else _service_json(service),

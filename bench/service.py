@@ -18,7 +18,7 @@ from bench.entries import USUAL_FLEET, fleet_entries
 from bench.measure import BenchError, Cost, interleave, summarise
 from bench.psql_copy import copy_with_psql, write_rows_file
 from bench.replies import STREAM
-from bench.world import ServersCpu, World, launch_world
+from bench.servers import BenchServers, ServersCpu, launch_servers
 from dev.servers.errors import log_tail
 from dev.servers.guarded import GuardedDirectory, guarded_directory
 from dev.servers.ports import HOST, free_port
@@ -49,7 +49,7 @@ def processor_name(writers: int) -> str:
 
 @dataclass(frozen=True)
 class Filling:
-    """What is in the stream: the number of entries, and their `ages` in bench.ages.AGES."""
+    """The load of the stream: the number of entries, and their `ages` in bench.ages.AGES."""
 
     entries: int
     ages: str = "live"
@@ -62,7 +62,7 @@ class Filling:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: what the process cost from its ready line on, and what its servers did meanwhile."""
+    """One run: the cost of the process from its ready line on, and of its servers meanwhile."""
 
     cost: Cost
     servers: ServersCpu
@@ -112,20 +112,20 @@ def run_service(
     """Measure all contenders in turn. Raises BenchError when one of them loses or invents a row."""
     progress("service: starting Redis and PostgreSQL")
     with (
-        launch_world(choice) as world,
+        launch_servers(choice) as servers,
         guarded_directory("bench", last_signal=signal.SIGTERM) as directory,
     ):
         rows_file = directory.path / "rows.copy"
-        _prepare(world, filling, rows_file, progress)
-        psql = world.postgres_server.bin_dir / "psql"
+        _prepare(servers, filling, rows_file, progress)
+        psql = servers.postgres_server.bin_dir / "psql"
         contenders: dict[str, Callable[[], Run]] = {
             processor_name(count): _service(
-                world, directory, filling, ["processor", "run"], {"WRITERS": str(count)}
+                servers, directory, filling, ["processor", "run"], {"WRITERS": str(count)}
             )
             for count in writers
         }
-        contenders[ASYNCIO] = _service(world, directory, filling, ["bench.asyncio_service"], {})
-        contenders[COPY] = lambda: _run_copy(world, psql, rows_file, filling)
+        contenders[ASYNCIO] = _service(servers, directory, filling, ["bench.asyncio_service"], {})
+        contenders[COPY] = lambda: _run_copy(servers, psql, rows_file, filling)
         progress("service: warming up")
         # The first run makes the log's files, which later ones use again.
         contenders[COPY]()
@@ -139,23 +139,23 @@ def run_service(
         return ServiceResult(
             entries=filling.entries,
             ages=filling.ages,
-            table=world.table_kind,
+            table=servers.table_kind,
             rounds=rounds,
             writers=tuple(writers),
-            servers=f"{world.redis_server.product} {world.redis_server.version},"
-            f" {world.postgres_server.binaries}",
+            servers=f"{servers.redis_server.product} {servers.redis_server.version},"
+            f" {servers.postgres_server.binaries}",
             psql=str(psql),
             runs={name: _summarise(kept) for name, kept in runs.items()},
         )
 
 
 def _prepare(
-    world: World, filling: Filling, rows_file: Path, progress: Callable[[str], None]
+    servers: BenchServers, filling: Filling, rows_file: Path, progress: Callable[[str], None]
 ) -> None:
     progress(f"service: making the entries, {filling.ages}")
     entries = list(fleet_entries(USUAL_FLEET, filling.entries, AGES[filling.ages]))
     progress(f"service: filling the stream with {len(entries):,} entries")
-    world.fill(entries)
+    servers.fill(entries)
     progress("service: writing the file for \\copy")
     write_rows_file(entries, batch_rows=BATCH_ROWS, file=rows_file)
 
@@ -168,48 +168,52 @@ def _summarise(runs: Sequence[Run]) -> RunSummary:
     )
 
 
-def _run_copy(world: World, psql: Path, rows_file: Path, filling: Filling) -> Run:
-    world.reset(filling.days_stored)
-    servers = world.servers_cpu()
-    cost = copy_with_psql(psql, world.database.processor_url, rows_file)
-    _check_rows(world, COPY, filling.entries)
-    return Run(cost, world.servers_cpu() - servers)
+def _run_copy(servers: BenchServers, psql: Path, rows_file: Path, filling: Filling) -> Run:
+    servers.reset(filling.days_stored)
+    cpu_before = servers.servers_cpu()
+    cost = copy_with_psql(psql, servers.database.processor_url, rows_file)
+    _check_rows(servers, COPY, filling.entries)
+    return Run(cost, servers.servers_cpu() - cpu_before)
 
 
 def _service(
-    world: World,
+    servers: BenchServers,
     directory: GuardedDirectory,
     filling: Filling,
     module: Sequence[str],
     settings: Mapping[str, str],
 ) -> Callable[[], Run]:
     def run() -> Run:
-        world.reset(filling.days_stored)
+        servers.reset(filling.days_stored)
         log = directory.path / f"{module[0]}.log"
         log.unlink(missing_ok=True)
         process = directory.spawn(
             [sys.executable, "-m", *module],
             log=log,
-            env=_environment(world, directory, settings),
+            env=_environment(servers, directory, settings),
         )
         try:
-            measured = _measure(world, process, log)
+            measured = _measure(servers, process, log)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_BOUND_S)
-        _check_rows(world, module[0], filling.entries)
+        _check_rows(servers, module[0], filling.entries)
         return measured
 
     return run
 
 
-def _measure(world: World, process: subprocess.Popen[bytes], log: Path) -> Run:
+def _measure(servers: BenchServers, process: subprocess.Popen[bytes], log: Path) -> Run:
     """From the ready line until the group has nothing left to read or to ack."""
     _wait(lambda: READY in log.read_bytes(), READY_POLL_S, START_BOUND_S, process, log)
-    wall_s, cpu_s, servers = time.perf_counter(), process_cpu_s(process.pid), world.servers_cpu()
-    _wait(world.settled, SETTLED_POLL_S, RUN_BOUND_S, process, log)
+    wall_s, cpu_s, cpu_before = (
+        time.perf_counter(),
+        process_cpu_s(process.pid),
+        servers.servers_cpu(),
+    )
+    _wait(servers.settled, SETTLED_POLL_S, RUN_BOUND_S, process, log)
     cost = Cost(cpu_s=process_cpu_s(process.pid) - cpu_s, wall_s=time.perf_counter() - wall_s)
-    return Run(cost, world.servers_cpu() - servers)
+    return Run(cost, servers.servers_cpu() - cpu_before)
 
 
 def _wait(
@@ -229,14 +233,14 @@ def _wait(
 
 
 def _environment(
-    world: World, directory: GuardedDirectory, settings: Mapping[str, str]
+    servers: BenchServers, directory: GuardedDirectory, settings: Mapping[str, str]
 ) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": str(CHECKOUT),
-        "REDIS_URL": world.redis_server.url,
+        "REDIS_URL": servers.redis_server.url,
         "REDIS_TELEMETRY_STREAM": STREAM,
-        "POSTGRES_URL": world.database.processor_url,
+        "POSTGRES_URL": servers.database.processor_url,
         "INSTANCE_ID": "bench",
         "METRICS_HOST": HOST,
         "METRICS_PORT": str(free_port()),
@@ -246,7 +250,7 @@ def _environment(
     }
 
 
-def _check_rows(world: World, name: str, entries: int) -> None:
-    """Every entry has a key of its own, so as many rows must be there."""
-    if (rows := world.rows()) != entries:
+def _check_rows(servers: BenchServers, name: str, entries: int) -> None:
+    """Check that there is a row for each entry: every entry has its own key."""
+    if (rows := servers.rows()) != entries:
         raise BenchError(f"{name} left {rows:,} rows of {entries:,} entries: nothing to compare")

@@ -1,4 +1,4 @@
-"""Tables to write to: a plain one and, where the server has TimescaleDB, a hypertable; with what a run starts from."""
+"""Tables to write to, as they are before a run: a plain one and, with TimescaleDB, a hypertable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from bench.world import HYPERTABLE, PLAIN, POSTGRES_SETTINGS
+from bench.servers import HYPERTABLE, PLAIN, POSTGRES_SETTINGS
 from dev.schema import create_database
 from dev.servers import Choice, find_postgres, launch_postgres
 
@@ -28,7 +28,7 @@ MAKE_PLAIN = """
 
 @dataclass(frozen=True)
 class BenchTable:
-    """`positions` of one kind, in a database of its own."""
+    """`positions` of one kind, in a separate database."""
 
     kind: str
     server: str
@@ -36,7 +36,7 @@ class BenchTable:
     owner: psycopg.Connection[Any]
 
     def empty(self) -> None:
-        """Remove all rows, and have PostgreSQL write out what the last run left dirty."""
+        """Remove all rows, and make PostgreSQL write out the pages that the last run left dirty."""
         self.owner.execute("TRUNCATE positions")
         self.owner.execute("CHECKPOINT")
 

@@ -1,15 +1,17 @@
-"""Fixtures that every test may use: real servers, a stream and a database of the test's own.
+"""Fixtures that every test may use: real servers, and a stream and a database for each test.
 
-The servers are started by the run itself. `PROCESSOR_TEST_SERVERS` says which may be used: `auto`
+The run starts the servers itself. `PROCESSOR_TEST_SERVERS` says which may be used: `auto`
 (the default: for each server the machine's own, else the embedded one), `machine` or `embedded`.
-Where that PostgreSQL has TimescaleDB, the schema makes a hypertable; the first line of the run tells.
-A test that is skipped fails the run: a guarantee that was not checked is not kept.
+Where that PostgreSQL has TimescaleDB, the schema makes a hypertable. The first line of the run names
+the servers, the Python, and the tests that are left out. A skipped test fails the run: a guarantee
+that was not checked is not kept.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import platform
 import shutil
 import signal
 import tempfile
@@ -33,6 +35,7 @@ from dev.servers import (
     launch_postgres,
     launch_redis,
 )
+from dev.servers.programs import PACKAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +51,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the servers and say which, on the first line of the run."""
+    """Choose the servers, and print the first line of the run."""
     choice = os.environ.get(SERVERS_VARIABLE, Choice.AUTO.value)
     try:
         config.stash[redis_key] = find_redis(Choice(choice))
@@ -56,16 +59,20 @@ def pytest_configure(config: pytest.Config) -> None:
     except (ServerError, ValueError) as error:
         raise pytest.UsageError(f"{SERVERS_VARIABLE}={choice}: {error}") from None
     config.pluginmanager.register(SkipsFail())
-    config.pluginmanager.register(Deployments())
+    deployments = Deployments(config)
+    config.pluginmanager.register(deployments)
     leave_no_files(config)
     heed_interrupts()
-    print(  # noqa: T201  # before pytest's own first line
-        f"servers: {config.stash[redis_key]}, {config.stash[postgres_key]}", flush=True
-    )
+    first_line = [
+        f"servers: {config.stash[redis_key]}, {config.stash[postgres_key]}",
+        f"Python {platform.python_version()}",
+        *deployments.announcement(),
+    ]
+    print("; ".join(first_line), flush=True)  # noqa: T201  # before pytest's own first line
 
 
 def leave_no_files(config: pytest.Config) -> None:
-    """Let `tmp_path` go with the run: pytest would keep three runs' files. --basetemp=DIR keeps them."""
+    """Remove `tmp_path` after the run: pytest would keep three runs' files. --basetemp=DIR keeps them."""
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="processor-tests-")
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
@@ -105,12 +112,21 @@ class SkipsFail:
 
 
 class Deployments:
-    """Sees that the tests of deployments find their programs, or says that they were left out."""
+    """Checks that the tests of deployments find their programs, or says that they are left out."""
 
     MARKER = "deployment"
 
-    def __init__(self) -> None:
+    def __init__(self, config: pytest.Config) -> None:
+        self.are_left_out = f"not {self.MARKER}" in config.option.markexpr
         self.left_out: list[pytest.Item] = []
+
+    def announcement(self) -> Iterator[str]:
+        """For the first line: what `make test` does not run, and why."""
+        if self.are_left_out:
+            yield (
+                f"left out: tests that need {', '.join(sorted(PACKAGES))},"
+                " which `make test-all` runs"
+            )
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Remember what `make test` does not run."""
@@ -128,9 +144,8 @@ class Deployments:
             raise pytest.UsageError("; ".join(missing))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what `make test` left out, so that nobody takes a part for the whole."""
-        by_marker = f"not {self.MARKER}" in terminalreporter.config.option.markexpr
-        if self.left_out and by_marker:
+        """Say how many tests `make test` left out, so that nobody takes a part for the whole."""
+        if self.left_out and self.are_left_out:
             terminalreporter.write_line(
                 f"left out: {len(self.left_out)} tests of deployments, which need"
                 f" {', '.join(self._programs(self.left_out))}; `make test-all` runs them"
@@ -155,7 +170,7 @@ def redis_binary(pytestconfig: pytest.Config) -> RedisBinary:
 
 @pytest.fixture(scope="session")
 def redis_server(redis_binary: RedisBinary) -> Iterator[RedisServer]:
-    """The run's Redis. A test with a `stream_name` may kill or freeze it: it is put right afterwards."""
+    """The run's Redis. A test with a `stream_name` may kill or freeze it: it is restored afterwards."""
     with launch_redis(redis_binary) as server:
         yield server
 
@@ -168,7 +183,7 @@ def postgres_binaries(pytestconfig: pytest.Config) -> PostgresBinaries:
 
 @pytest.fixture(scope="session")
 def postgres_server(postgres_binaries: PostgresBinaries) -> Iterator[PostgresServer]:
-    """The run's PostgreSQL. A test with a `database` may kill or freeze it: it is put right afterwards."""
+    """The run's PostgreSQL. A test with a `database` may kill or freeze it: it is restored afterwards."""
     with launch_postgres(postgres_binaries) as server:
         yield server
 
@@ -182,7 +197,7 @@ def redis_client(redis_server: RedisServer) -> Iterator[Redis]:
 
 @pytest.fixture
 def stream_name(redis_server: RedisServer, redis_client: Redis) -> Iterator[str]:
-    """A stream of this test's own; it and all keys whose names begin with it are deleted afterwards."""
+    """A stream for this test alone; it and all keys whose names begin with it are deleted afterwards."""
     name = f"telemetry:test-{next(_numbers)}"
     yield name
     redis_server.process.restore()
@@ -192,7 +207,7 @@ def stream_name(redis_server: RedisServer, redis_client: Redis) -> Iterator[str]
 
 @pytest.fixture
 def database(postgres_server: PostgresServer) -> Iterator[Database]:
-    """A database of this test's own with the schema in it: `admin_url` for the owner, `processor_url`."""
+    """A database for this test alone, with the schema in it: `admin_url` for the owner, `processor_url`."""
     name = f"test_{next(_numbers)}"
     yield create_database(postgres_server, name)
     postgres_server.process.restore()

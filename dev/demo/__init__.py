@@ -1,7 +1,7 @@
-"""`make demo`: a real vehicle's traffic to rows, on servers of its own, with figures to trust.
+"""`make demo`: a real vehicle's traffic to rows, on servers that it starts, with figures that are checked.
 
-`command` is the command, `stage` sets the servers and the processor up, `replay` publishes and
-waits, `figures` asks the servers what happened, `picture` and `rows` leave something to look at.
+`command` is the command, `system` starts the servers and the processor, `replay` publishes and
+waits, `figures` asks the servers for the result, `picture` and `rows` leave files to look at.
 """
 
 import os

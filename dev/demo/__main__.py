@@ -1,4 +1,4 @@
-"""Runs the demo so that Ctrl-C unwinds it at any moment, while it is being imported too."""
+"""Runs the demo so that Ctrl-C unwinds it at any moment, also during its imports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def stop_once() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)
-    # By way of SIGINT, which is held back while a server is being started.
+    # Raised as SIGINT, which is held back while a server is being started.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda _signum, _frame: signal.raise_signal(signal.SIGINT))
 

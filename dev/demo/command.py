@@ -1,4 +1,4 @@
-"""The command `make demo`: sets the stage, replays the capture, and says what came of it."""
+"""The command `make demo`: starts the system, replays the capture, and prints the result."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rich.console import Console
 from dev.demo.figures import DRIVE_TRUTH
 from dev.demo.replay import replay
 from dev.demo.rows import export_rows, read_track
-from dev.demo.stage import set_stage
+from dev.demo.system import start_system
 from dev.demo.visit import keep_running
 from dev.servers import ServerError
 
 if TYPE_CHECKING:
-    from dev.demo.stage import Stage
+    from dev.demo.system import System
 
 CHECKOUT = Path(__file__).parents[2]
 CAPTURE = CHECKOUT / "tests" / "captures" / "drive-codec8.hex"
@@ -31,10 +31,10 @@ def main() -> int:
     console = Console(stderr=True, highlight=False)
     arguments.output.mkdir(parents=True, exist_ok=True)
     try:
-        with set_stage(arguments.output, console.print) as stage:
-            untrue = perform(stage, console, arguments)
+        with start_system(arguments.output, console.print) as system:
+            untrue = perform(system, console, arguments)
             if arguments.keep_running:
-                keep_running(stage, arguments.output, console)
+                keep_running(system, arguments.output, console)
             console.print("stopping the processor, then PostgreSQL, then Redis")
     except ServerError as error:
         console.print(f"demo failed: {error}", markup=False, soft_wrap=True)
@@ -42,11 +42,11 @@ def main() -> int:
     return EXIT_UNTRUE if untrue else 0
 
 
-def perform(stage: Stage, console: Console, arguments: argparse.Namespace) -> list[str]:
-    """Replay the capture, leave picture and rows behind, print the summary; what is not the truth."""
+def perform(system: System, console: Console, arguments: argparse.Namespace) -> list[str]:
+    """Replay the capture, write picture and rows, print the summary. Returns the figures that are wrong."""
     console.print(f"publishing {CAPTURE.relative_to(CHECKOUT)}")
-    summary = replay(CAPTURE, stage, console)
-    leave_behind(stage, arguments.output, console)
+    summary = replay(CAPTURE, system, console)
+    leave_behind(system, arguments.output, console)
     untrue = summary.figures.differences(DRIVE_TRUTH)
     for difference in untrue:
         console.print(f"NOT what the capture holds: {difference}", style="red")
@@ -54,17 +54,17 @@ def perform(stage: Stage, console: Console, arguments: argparse.Namespace) -> li
     return untrue
 
 
-def leave_behind(stage: Stage, output: Path, console: Console) -> None:
+def leave_behind(system: System, output: Path, console: Console) -> None:
     """A picture of the drive and the rows, which outlive the servers."""
-    # Imported late: it takes a second, in which the processor works already.
+    # Imported late: the import takes a second, and the processor already works meanwhile.
     from dev.demo.picture import draw_drive  # noqa: PLC0415
 
     picture, rows = output / "drive.png", output / "positions.csv"
-    draw_drive(read_track(stage.database.processor_url), picture)
-    export_rows(stage.database.processor_url, rows)
+    draw_drive(read_track(system.database.processor_url), picture)
+    export_rows(system.database.processor_url, rows)
     console.print(f"picture of the drive   {picture}", soft_wrap=True)
     console.print(f"rows, look with        less -S {rows}", soft_wrap=True)
-    console.print(f"processor's log        {stage.log}", soft_wrap=True)
+    console.print(f"processor's log        {system.log}", soft_wrap=True)
 
 
 def parse_arguments() -> argparse.Namespace:

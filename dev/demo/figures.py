@@ -1,4 +1,4 @@
-"""What the servers say that happened, and what should have."""
+"""The figures of the servers after a replay, and the figures that are right."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Figures:
     """The outcome of a replay; each number but `frames` comes from a server."""
 
     frames: int
-    """TCP frames published, by the publishing tool's report: Redis knows records alone."""
+    """TCP frames published, by the publishing tool's report: Redis only knows records."""
     records: int
     """Entries ever added to the stream, by Redis."""
     inserted: int
@@ -38,7 +38,7 @@ class Figures:
     """Entries delivered and not acknowledged, by Redis."""
 
     def differences(self, truth: Figures) -> list[str]:
-        """One line for each number that is not what `truth` says."""
+        """One line for each number that differs from `truth`."""
         mine, true = dataclasses.asdict(self), dataclasses.asdict(truth)
         return [
             f"{name}: {mine[name]:,} instead of {true[name]:,}"
@@ -76,7 +76,7 @@ class Summary:
         )
 
     def as_text(self) -> str:
-        """A table for people, with who says so."""
+        """A table for people, with the source of each number."""
         figures = self.figures
         lines = [
             ("frames published", f"{figures.frames:,}", "processor publish"),
@@ -93,7 +93,7 @@ class Summary:
 
 
 class GroupState(TypedDict):
-    """The part of XINFO GROUPS that tells whether the group has finished."""
+    """The part of XINFO GROUPS that shows whether the group has finished."""
 
     name: bytes
     lag: int | None
@@ -101,7 +101,7 @@ class GroupState(TypedDict):
 
 
 def group_state(client: Redis, stream: str) -> GroupState:
-    """What Redis says of the processor's group."""
+    """The state of the processor's group in Redis."""
     groups = cast("list[GroupState]", client.xinfo_groups(stream))
     return next(group for group in groups if group["name"] == GROUP.encode())
 

@@ -1,4 +1,4 @@
-"""Draws the drive: where the vehicle was, and how fast; all of it, and the place where it was most."""
+"""Draws the drive, place and speed: the whole of it, and the place where the vehicle was most of the time."""
 
 from __future__ import annotations
 
@@ -85,6 +85,6 @@ def dress(axes: Axes) -> None:
 
 
 def title(track: Sequence[Fix]) -> str:
-    """How much there is to see, and from when."""
+    """The picture's title: how many places, and from when."""
     first, last = track[0].ts, track[-1].ts
     return f"{len(track):,} fixes of one vehicle, {first:%Y-%m-%d} to {last:%Y-%m-%d}"

@@ -13,7 +13,7 @@ from redis import Redis
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dev.demo.figures import Summary, collect, group_state
-from dev.demo.stage import PROCESSOR, STREAM
+from dev.demo.system import PROCESSOR, STREAM
 from dev.servers import ServerError
 from dev.servers.errors import log_tail
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from dev.demo.stage import Stage
+    from dev.demo.system import System
 
 SETTLE_BOUND_S = 120.0
 # Redis has no event for "acknowledged": ask. It is also the resolution of `seconds`.
 SETTLE_PROBE_S = 0.01
 
 
-def replay(capture: Path, stage: Stage, console: Console) -> Summary:
+def replay(capture: Path, system: System, console: Console) -> Summary:
     """Publish `capture`, wait for its last acknowledgement, and ask the servers for the figures.
 
     Raises ServerError if publishing fails, the processor ends, or does not finish in time.
     """
-    frames = publish(capture, stage)
-    with Redis.from_url(stage.redis.url) as client:
-        wait_until_settled(client, stage, console)
+    frames = publish(capture, system)
+    with Redis.from_url(system.redis.url) as client:
+        wait_until_settled(client, system, console)
         seconds = seconds_since_first_entry(client)
         figures = collect(
-            frames, client, STREAM, stage.database.admin_url, f"{stage.processor_url}/metrics"
+            frames, client, STREAM, system.database.admin_url, f"{system.processor_url}/metrics"
         )
     return Summary(figures, seconds)
 
 
-def publish(capture: Path, stage: Stage) -> int:
+def publish(capture: Path, system: System) -> int:
     """Run `processor publish`, its progress bar on standard error; the number of frames it published."""
     with ended_at_exit(
         subprocess.Popen(
             [PROCESSOR, "publish", "--json", "--stream", STREAM, capture],
-            env={**os.environ, "REDIS_URL": stage.redis.url},
+            env={**os.environ, "REDIS_URL": system.redis.url},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -65,7 +65,7 @@ def publish(capture: Path, stage: Stage) -> int:
 
 @contextlib.contextmanager
 def ended_at_exit(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """Whatever ends the block ends the process: in a session of its own, Ctrl-C does not reach it."""
+    """End the process when the block ends: it has its own session, which Ctrl-C does not reach."""
     try:
         yield process
     finally:
@@ -73,7 +73,7 @@ def ended_at_exit(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[s
         process.wait()
 
 
-def wait_until_settled(client: Redis, stage: Stage, console: Console) -> None:
+def wait_until_settled(client: Redis, system: System, console: Console) -> None:
     """Wait until the group has neither lag nor pending entries, at most `SETTLE_BOUND_S`."""
     records = int(client.xlen(STREAM))
     deadline = time.monotonic() + SETTLE_BOUND_S
@@ -86,12 +86,12 @@ def wait_until_settled(client: Redis, stage: Stage, console: Console) -> None:
                 progress.update(task, completed=records - open_records)
                 if open_records == 0:
                     return
-            if not stage.processor.running:
-                raise ServerError(f"the processor has ended:\n{log_tail(stage.log)}")
+            if not system.processor.running:
+                raise ServerError(f"the processor has ended:\n{log_tail(system.log)}")
             if time.monotonic() > deadline:
                 raise ServerError(
                     f"not settled within {SETTLE_BOUND_S:.0f} s (lag {group['lag']}, pending {group['pending']});"
-                    f" the end of {stage.log}:\n{log_tail(stage.log)}"
+                    f" the end of {system.log}:\n{log_tail(system.log)}"
                 )
             time.sleep(SETTLE_PROBE_S)
 

@@ -1,6 +1,6 @@
 -- TimescaleDB where the server has it and preloads it; everything below works without it, on a plain table.
--- Without the preload CREATE EXTENSION ends the session (FATAL). Its setting tells, to any role: the
--- list of preloaded libraries is for superusers.
+-- Without the preload CREATE EXTENSION ends the session (FATAL). Any role can see whether it is preloaded by its setting:
+-- the list of preloaded libraries is only for superusers.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')

@@ -33,6 +33,6 @@ def create_database(server: PostgresServer, name: str) -> Database:
 
 
 def drop_database(server: PostgresServer, name: str) -> None:
-    """Drop database `name`, with whoever is still connected to it."""
+    """Drop database `name`, and end the sessions that are connected to it."""
     with psycopg.connect(server.admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,11 +1,11 @@
-"""Launches servers of one's own on 127.0.0.1, for tests, the demo and the benchmark.
+"""Launches private servers on 127.0.0.1, for tests, the demo and the benchmark.
 
     with launch_redis(find_redis()) as redis, launch_postgres(find_postgres()) as postgres:
         print(redis.url, postgres.admin_url)
 
-Beside these two: what deployments put around them, such as a standby, a pooler or a slow link.
-A server lives in a session of its own (Ctrl-C reaches the command alone), keeps all it writes in
-one private directory, and is gone with that directory when the block ends, even if its launcher is killed.
+Deployments put more around them: there are also a standby, a pooler and a slow link.
+A server has its own session (Ctrl-C only reaches the command) and writes into one private
+directory only. Both are gone when the block ends, even if its launcher is killed.
 """
 
 from dev.servers.binaries import (

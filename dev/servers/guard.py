@@ -3,9 +3,9 @@
 Run as a script, `guard.py DIRECTORY SIGNAL`, with a pipe on standard input whose write end the launcher
 alone holds. The launcher writes a line with a process id for each process that it starts. End of file
 means that the launcher has closed the pipe or has died, by whatever signal: the kernel
-closes it in any case. Orderly or not, there is one way out, and this is it.
+closes it in any case. There is only this one way out, for orderly ends and for others.
 
-It imports the standard library alone and starts without `site`, in about 15 ms.
+It only imports the standard library and starts without `site`, in about 15 ms.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def main(directory: str, signal_name: str) -> None:
         signal.signal(ignored, signal.SIG_IGN)
     watched: list[tuple[int, int]] = []
     for line in sys.stdin:
-        # A pidfd names this very process for good, while its number may be given to another one.
+        # A pidfd always names this process, while its number may be given to another one.
         with contextlib.suppress(ProcessLookupError):
             watched.append((int(line), os.pidfd_open(int(line))))
     for pid, pidfd in reversed(watched):
         if end_process(pidfd, signal.Signals[signal_name]):
-            # What it started and did not take along, as initdb does when it is cut short.
+            # Children that it started and left behind, as initdb does when it is cut short.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
     remove(directory)

@@ -1,4 +1,4 @@
-"""A private directory, and processes in it, that do not outlive the process that made them."""
+"""A private directory, and processes in it, that do not outlive the process that created them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GuardedDirectory:
         account: Account = SELF,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a process in a session of its own, its output appended to `log`, under the guard's eyes."""
+        """Start a process in its own session, known to the guard; its output is appended to `log`."""
         assert self._guard.stdin is not None
         with log.open("ab") as output, interrupts_deferred():
             process = subprocess.Popen(
@@ -84,7 +84,7 @@ def guarded_directory(
 
 
 def dismiss(keeper: subprocess.Popen[bytes], path: Path) -> None:
-    """Let the guard do its last duty and wait for it; a guard that was killed is stood in for."""
+    """Have the guard clean up, and wait for it. If the guard was killed, clean up in its place."""
     assert keeper.stdin is not None
     with interrupts_deferred():
         with contextlib.suppress(BrokenPipeError):

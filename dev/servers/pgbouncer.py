@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dev.servers.postgres import PostgresServer
 
-# The database of its own by which it answers without asking any server.
+# Its administration database, which it answers without asking any server.
 CONSOLE = "pgbouncer"
 
 
@@ -33,7 +33,7 @@ class Pooler:
 
     @property
     def console_url(self) -> str:
-        """The URL of its own console, for SHOW, PAUSE, KILL and the like."""
+        """The URL of its console, for SHOW, PAUSE, KILL and the like."""
         return self.database(CONSOLE).admin_url
 
     def database(self, name: str) -> Database:
@@ -54,7 +54,7 @@ def launch_pgbouncer(
     """Pool `server`'s connections on a free port until the block ends.
 
     `pool_mode` is session, transaction or statement; `settings` are of its section [pgbouncer] and
-    win over what stands here. Raises ServerError if it is not installed or does not answer.
+    override those that are set here. Raises ServerError if it is not installed or does not answer.
     """
     program = find_program("pgbouncer")
     account = server.process.account

@@ -31,7 +31,7 @@ PROBE_TIMEOUT_S = 2
 INITDB_BOUND_S = 120.0
 PRELOAD_TIMESCALEDB = {
     "shared_preload_libraries": "timescaledb",
-    # It would tell its makers about each of these servers.
+    # It would report each of these servers to its makers.
     "timescaledb.telemetry_level": "off",
 }
 
@@ -86,7 +86,7 @@ def launch_postgres(
 
     `durable` leaves fsync on, as in production; without it a commit is faster and survives a killed
     server, but not a power cut. TimescaleDB is preloaded where the installation has it. `settings` are
-    added to the configuration and win over what stands here.
+    added to the configuration and override those that are set here.
     Connections need a password. Raises ServerError if the server does not answer.
     """
     account = unprivileged(root_runs_as)
@@ -180,12 +180,12 @@ def _options(port: int, socket_dir: Path, *, durable: bool) -> dict[str, str]:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the caller's: a PGDATA or a locale of the developer must not reach the server."""
+    """Nothing from the caller: a PGDATA or a locale of the developer must not reach the server."""
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 def answers(url: str) -> bool:
-    """Whether a PostgreSQL, or a pooler before one, lets us in."""
+    """Whether a PostgreSQL, or a pooler before one, accepts a connection."""
     try:
         psycopg.connect(url, connect_timeout=PROBE_TIMEOUT_S).close()
     except psycopg.OperationalError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 START_BOUND_S = 60.0
 STOP_BOUND_S = 15.0
-# Neither server tells its starter without a notify socket that it answers: ask it this often.
+# Without a notify socket neither server announces that it is ready: ask it this often.
 READY_PROBE_S = 0.01
 
 
@@ -117,7 +117,7 @@ class ServerProcess:
         self.start()
 
     def restore(self) -> None:
-        """Have the server run and answer, whatever was done to it."""
+        """Make the server run and answer again, whatever was done to it."""
         if not self.running:
             self._process = None
             self.start()

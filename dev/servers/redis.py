@@ -53,11 +53,11 @@ class RedisServer:
             )
             goal = other.info("replication")["master_repl_offset"]
             poll(lambda: own.info("replication")["slave_repl_offset"] >= goal, "it is up to date")
-            # Before its first append-only file is whole a server refuses to stop; it may be yet to begin.
+            # A server refuses to stop until its first append-only file is complete, and may not have begun it yet.
             poll(lambda: not _is_rewriting(own), "it is on disk")
 
     def lead(self) -> None:
-        """Follow nobody any more, and take writes."""
+        """Stop being a replica, and accept writes."""
         with _client(self.unix_socket) as own:
             own.replicaof("NO", "ONE")
 
@@ -119,9 +119,9 @@ def _arguments(port: int, unix_socket: Path, data_dir: Path, *, durable: bool) -
         "save": "",
         "appendonly": "yes",
         "appendfsync": "everysec" if durable else "no",
-        # A replica is fed at once: it would wait for others to be fed with it.
+        # Send a replica its data at once: by default the server waits for further replicas.
         "repl-diskless-sync-delay": "0",
-        # Tests look at what the server does to itself: DEBUG stays closed to all but this machine.
+        # Tests use DEBUG, which stays closed to other machines.
         "enable-debug-command": "local",
     }
     return [word for name, value in settings.items() for word in (f"--{name}", value)]

@@ -1,6 +1,6 @@
-"""A TCP relay that is what lies between machines: slow, forgetful of idle connections, silent, or moved.
+"""A TCP relay that plays the link between machines: slow, silent, moved, or closing idle connections.
 
-It runs in a thread of its own; what may change while it runs are plain attributes.
+It runs in its own thread; plain attributes may be changed while it runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dev.servers.ports import HOST
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Small buffers, so that a sender feels the link and not the kernel's memory.
+# Small buffers, so that a sender notices the link's speed and does not fill the kernel's memory.
 BUFFER_BYTES = 16_384
 PIECE_BYTES_MAX = 16_384
 # A slow link passes its bytes on in pieces of this time, as packets do.
@@ -30,7 +30,7 @@ IDLE_FOREVER_S = float("inf")
 
 @dataclass
 class Direction:
-    """One way of the link: all connections share its bytes per second, None for as fast as can be."""
+    """One direction of the link: all connections share its bytes per second; None is unlimited."""
 
     bytes_per_s: int | None = None
     passed_bytes: int = 0
@@ -66,9 +66,9 @@ class Relay:
     idle_close_s: float = IDLE_FOREVER_S
     """A connection on which nothing moved for so long is closed, on both sides."""
     frozen: bool = False
-    """Nothing is passed on, no connection made or ended."""
+    """While set, nothing is passed on, and no connection is made or ended."""
     accepted: int = 0
-    """Connections taken so far."""
+    """Connections accepted so far."""
     idle_closed: int = 0
     """Connections closed for idleness so far."""
     _generation: int = field(default=0, repr=False)

@@ -68,21 +68,21 @@ def launch_standby(
 
 
 def require_standby(primary: PostgresServer) -> None:
-    """Have each commit of `primary` wait for the standby, which has to be connected."""
+    """Make each commit of `primary` wait for the standby, which has to be connected."""
     _set(primary, f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY_NAME}'")
     with psycopg.connect(primary.admin_url, autocommit=True) as owner:
-        # The server's own view, in which no other standby can be: there is one.
+        # By the server's own view; there is only this standby.
         states = "SELECT sync_state FROM pg_stat_replication"
         poll(lambda: owner.execute(states).fetchall() == [("sync",)], "the standby is synchronous")
 
 
 def dispense_with_standby(primary: PostgresServer) -> None:
-    """Have no commit of `primary` wait any longer, as an owner decides whose standby is lost."""
+    """Let no commit of `primary` wait any longer, as its owner would when the standby is lost."""
     _set(primary, "ALTER SYSTEM RESET synchronous_standby_names")
 
 
 def promote(standby: PostgresServer) -> None:
-    """Make the standby a primary; it has what it had received. Returns when it takes writes."""
+    """Make the standby a primary, with the data that it has received. Returns when it accepts writes."""
     with psycopg.connect(standby.admin_url, autocommit=True) as owner:
         [promoted] = owner.execute("SELECT pg_promote()").fetchone() or (False,)
     if not promoted:

@@ -1,4 +1,4 @@
-"""What the tests of deployments share: fixtures of the process tests, and servers that a test may damage."""
+"""Fixtures of the deployment tests: those of the process tests, and servers that a test may damage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["drills", "run", "servers"]
 
 @pytest.fixture
 def own_redis(redis_binary: RedisBinary) -> Iterator[RedisServer]:
-    """A Redis of the test's own, whose settings and memory it may ruin."""
+    """A Redis for this test alone: it may change its settings and fill its memory."""
     with launch_redis(redis_binary) as server:
         yield server
 
@@ -36,13 +36,13 @@ def own_servers(own_redis: RedisServer, stream_name: str, database: Database) ->
 
 @pytest.fixture
 def redis_link(redis_server: RedisServer) -> Iterator[Relay]:
-    """What lies between the service and the run's Redis."""
+    """The link between the service and the run's Redis."""
     with launch_relay(redis_server.port) as relay:
         yield relay
 
 
 @pytest.fixture
 def postgres_link(postgres_server: PostgresServer) -> Iterator[Relay]:
-    """What lies between the service and the run's PostgreSQL."""
+    """The link between the service and the run's PostgreSQL."""
     with launch_relay(postgres_server.port) as relay:
         yield relay

@@ -1,4 +1,4 @@
-"""Clocks that are wrong: a sound record is not buried for its machine's time of day."""
+"""Wrong clocks: no sound record becomes a dead letter because of a machine's time of day."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_service_whose_own_clock_is_wrong_writes_every_sound_record(
 def publish_with_ids_off_by(
     servers: Servers, entries: Sequence[Fields], offset_ms: int
 ) -> list[str]:
-    """As a Redis whose clock is off by so much would take them: an id is never mended."""
+    """Publish with the ids that a Redis with such a wrong clock would give: an id is never corrected."""
     first_ms = int(datetime.now(UTC).timestamp() * 1_000) + offset_ms
     with servers.redis.pipeline(transaction=True) as pipeline:
         for number, fields in enumerate(entries):

@@ -66,7 +66,7 @@ def test_a_trigger_that_discards_every_row_is_no_failure(run: Run, servers: Serv
     servers.assert_promise_kept(rows=0)
 
 
-def test_duplicates_beside_discarded_rows_are_told_apart(run: Run, servers: Servers) -> None:
+def test_duplicates_and_discarded_rows_are_counted_apart(run: Run, servers: Servers) -> None:
     service = run(**QUICK_CLAIMS).ready()
     servers.publish_at_once(live(ENTRIES))
     service.until_metrics(acks_total=ENTRIES)

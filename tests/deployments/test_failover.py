@@ -1,4 +1,4 @@
-"""Redis changes its place, its role or its memory: the service goes where the name points, and believes nobody else."""
+"""Redis moves, changes its role or runs out of memory: the service goes where the name points."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Twins:
         return f"redis://127.0.0.1:{self.link.port}/0"
 
     def fail_over(self) -> None:
-        """As planned: the replica leads, the old master follows it, the name points to the new one."""
+        """A planned failover: the replica leads, the old master follows it, the name points to the new one."""
         self.replica.follow(self.master)
         self.replica.lead()
         self.link.target_port = self.replica.port
@@ -62,7 +62,7 @@ def twins(redis_binary: RedisBinary, stream_name: str, database: Database) -> It
 
 
 def assert_goes_on(service: Service, servers: Servers, *, rows: int, more: int = 200) -> None:
-    """What is published now is written and acknowledged, and nothing is wrong in the ledger."""
+    """Publish more: it is written and acknowledged, and the ledger is right."""
     servers.publish_at_once(live(more, first_second=50_000))
     try:
         servers.until_settled()
@@ -104,7 +104,7 @@ def test_a_replica_that_was_promoted_behind_delivers_again_and_every_row_is_righ
     service = run(REDIS_URL=twins.url, **QUICK).ready()
     twins.before.publish_at_once(live(200))
     service.until_metrics(acks_total=200)
-    # The replica hears nothing of what follows, but for the entries themselves.
+    # From here on the replica receives nothing but the entries themselves.
     twins.replica.lead()
     lost = live(100, first_second=1_000)
     twins.before.publish_at_once(lost)
@@ -123,7 +123,7 @@ def test_a_replica_that_was_promoted_behind_delivers_again_and_every_row_is_righ
 def test_a_replica_that_has_lost_its_master_is_left_for_where_the_name_points(
     run: Run, twins: Twins
 ) -> None:
-    """MASTERDOWN: the old master follows one that is not there, and shows no stale data."""
+    """MASTERDOWN: the old master follows a server that does not exist, and shows no stale data."""
     service = run(REDIS_URL=twins.url, **QUICK).ready()
     twins.before.publish_at_once(live(200))
     service.until_metrics(acks_total=200)

@@ -1,4 +1,4 @@
-"""Rows that fail in ways of their own: the neighbours are written within seconds, and the row ends as a dead letter."""
+"""Rows that fail alone: their neighbours are written within seconds, and the row becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_two_rows_that_end_their_sessions_are_both_found_and_nobody_else_pays(
 
 
 def end_waiting_sessions(servers: Servers) -> None:
-    """End the sessions that wait to write, as an administrator does who sees them wait."""
+    """End the sessions that wait to write, as an administrator might."""
     servers.until_writers_wait()
     with servers.owner() as owner:
         owner.execute(

@@ -50,7 +50,7 @@ def test_the_endpoints_are_reached_by_the_families_that_the_address_names(
     assert answered == reached
 
 
-def test_an_address_of_both_families_whose_port_is_taken_in_one_of_them_is_told(run: Run) -> None:
+def test_an_address_whose_port_is_taken_in_one_family_is_an_error(run: Run) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

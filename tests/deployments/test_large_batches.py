@@ -19,7 +19,7 @@ pytestmark = pytest.mark.deployment
 ENTRIES = 4_000
 ROWS_MAX = 300
 
-# Counts the rows of a transaction, and loses the session for one too many.
+# Counts the rows of a transaction, and ends the session at one too many.
 LOSE_SESSION = (
     f"""CREATE FUNCTION lose_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         DECLARE n int := coalesce(nullif(current_setting('rig.rows', true), ''), '0')::int + 1;
@@ -55,7 +55,7 @@ def test_a_server_that_loses_its_session_over_large_batches_gets_smaller_ones_un
     servers.assert_promise_kept(rows=20 + ENTRIES)
     assert ROWS_MAX // 4 < max(sizes(servers)) <= ROWS_MAX
     servers.own("DROP TRIGGER lose_session ON positions")
-    # Each success doubles what is tried next: the size of the start is reached again.
+    # Each success doubles the next size, until the first size is reached again.
     for load in range(1, 10):
         servers.publish_at_once(live(ENTRIES, first_second=1_000 * (load + 1)))
         servers.until_settled()
@@ -74,7 +74,7 @@ def test_a_link_that_is_too_slow_for_a_whole_batch_gets_smaller_ones(
     service = run(POSTGRES_URL=url, WRITE_BATCH_SIZE=str(entries), BATCH_SIZE=str(entries)).ready()
     servers.publish_at_once(live(20))
     service.until_metrics(acks_total=20)
-    # All rows need twice the 30 s that a statement has.
+    # All rows together take 60 s, twice what a statement may take.
     postgres_link.up.bytes_per_s = entries * ROW_BYTES // 60
     servers.publish_at_once(live(entries, first_second=1_000))
     with servers.owner() as owner:
@@ -89,5 +89,5 @@ def test_a_link_that_is_too_slow_for_a_whole_batch_gets_smaller_ones(
     assert service.stop() == 0
 
 
-# What a row of these entries is on the wire, roughly.
+# The size of a row of these entries on the wire, roughly.
 ROW_BYTES = 230

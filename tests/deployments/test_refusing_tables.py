@@ -1,4 +1,4 @@
-"""A table that refuses everything: the service holds what it has, says why, and loses and buries nothing."""
+"""A table that refuses everything: the service holds its entries, says why, loses nothing and dead-letters nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.deployment
 
 BEFORE = 50
 ENTRIES = 300
-# Three claim thresholds of QUICK_CLAIMS, and some.
+# A little more than three claim thresholds of QUICK_CLAIMS.
 PASSES = 12
 
 PARTITIONED = (
@@ -48,7 +48,7 @@ def partition(name: str, first: str, behind: str) -> str:
 def trigger(
     sqlstate: str, *, kind: str = "BEFORE INSERT ON positions FOR EACH ROW"
 ) -> tuple[str, ...]:
-    """A trigger with a bug, or with an opinion, that raises for all."""
+    """A trigger that raises an error for every row."""
     constraint = "CONSTRAINT" if "DEFERRED" in kind else ""
     return (
         f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -72,11 +72,11 @@ NO_DEVICES = (
 
 @dataclass(frozen=True)
 class Obstacle:
-    """What the owner does to the table, what he does to mend it, and a word of what the server says."""
+    """What the owner does to the table, how it is undone, and a word of the server's error."""
 
     wrong: tuple[str, ...]
     right: tuple[str, ...]
-    told: str
+    reason: str
     before: tuple[str, ...] = ()
 
 
@@ -87,7 +87,7 @@ OBSTACLES = {
         before=(*PARTITIONED, partition("past", "MINVALUE", MIDDLE)),
         wrong=(),
         right=(partition("present", MIDDLE, "MAXVALUE"),),
-        told="partition",
+        reason="partition",
     ),
     "a trigger raises for all": Obstacle(trigger("P0001"), NO_TRIGGER, "none at all"),
     "a trigger has a bug": Obstacle(trigger("42883"), NO_TRIGGER, "none at all"),
@@ -135,19 +135,19 @@ def written_before(run: Run, servers: Servers) -> Service:
 
 
 def reason_of(service: Service) -> str:
-    """Why it is not ready, as far as that lies with PostgreSQL."""
+    """The reason by PostgreSQL why it is not ready."""
     return str(service.readyz()[1]["reasons"].get("postgres", ""))
 
 
-def assert_held(service: Service, servers: Servers, told: str) -> None:
-    """Three thresholds go by: nothing counts, nothing is buried, and the service says why it holds all."""
+def assert_held(service: Service, servers: Servers, reason: str) -> None:
+    """For three thresholds nothing is counted or dead-lettered, and the service says why it holds everything."""
     until(
-        lambda: told in reason_of(service) or servers.attempts() or servers.dead_letters(),
+        lambda: reason in reason_of(service) or servers.attempts() or servers.dead_letters(),
         f"it says that it holds all, and why\n{service.report()}",
     )
     assert (servers.attempts(), servers.dead_letters()) == ({}, [])
     servers.until_claim_passes(PASSES)
-    until(lambda: told in reason_of(service), f"it still says so: {reason_of(service)}")
+    until(lambda: reason in reason_of(service), f"it still says so: {reason_of(service)}")
     assert service.readyz()[0] == 503
     assert (servers.attempts(), servers.dead_letters()) == ({}, [])
     assert service.metrics()['position_writes_total{status="failed"}'] == 0
@@ -172,7 +172,7 @@ def test_a_table_that_refuses_every_row_costs_none_and_work_goes_on_when_it_is_m
     servers.own(*case.wrong)
     before = servers.rows()
     servers.publish_at_once(live(ENTRIES, first_second=1_000))
-    assert_held(service, servers, case.told)
+    assert_held(service, servers, case.reason)
     assert servers.rows() == before
     servers.own(*case.right)
     assert_all_written(service, servers, before + ENTRIES)
@@ -188,7 +188,7 @@ def test_a_table_that_refuses_every_row_from_the_start_and_is_empty_costs_none(
     servers.own(*case.wrong)
     service = run(**QUICK_CLAIMS).ready()
     servers.publish_at_once(live(BEFORE + ENTRIES))
-    assert_held(service, servers, case.told)
+    assert_held(service, servers, case.reason)
     known = [f"INSERT INTO devices VALUES ('{each['device_id']!s}')" for each in live(10)]
     servers.own(*(known if "devices" in obstacle else case.right))
     assert_all_written(service, servers, BEFORE + ENTRIES)
@@ -289,13 +289,13 @@ def test_a_fault_of_most_devices_is_the_tables(run: Run, servers: Servers) -> No
     assert service.stop() == 0
 
 
-# A cluster that has none left: 3,000,000 before the oldest would be in the future.
+# A cluster refuses new ids when only 3,000,000 are left before the oldest would be in the future.
 LAST_XID = 2**31 - 3_000_000
 XIDS_PER_SEGMENT = 32 * 8_192 * 4
 
 
 def reset_xid(server: PostgresServer, number: int) -> None:
-    """Have the stopped server go on with transaction `number`, and know those before it as lost."""
+    """Set the next transaction of the stopped server to `number`, and mark those before it as aborted."""
     segment = server.data_dir / "pg_xact" / f"{number // XIDS_PER_SEGMENT:04X}"
     if not segment.exists():
         server.process.account.write_file(segment, "\0" * 32 * 8_192)

@@ -1,4 +1,4 @@
-"""Settings that a role, a database, the environment or a pooler gives a session: the service has its own."""
+"""Settings that a role, a database, the environment or a pooler gives a session: the service overrides them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.deployment("pgbouncer")
 
-# The key of the Albanian city, with letters beyond ASCII in a value and in the device's name.
+# Letters beyond ASCII in a key, in a value and in the device's name.
 TEXT = "Çelësi i Gjirokastrës, ключ 🔑"
 DEVICE = "автобус-7-Ç"
 IMEI = "356307042441007"
 
-# What a session has while it writes rows, seen by a trigger.
+# A trigger records the settings of a session while it writes rows.
 SPY = (
     "CREATE TABLE seen (name text, setting text)",
     """CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
@@ -38,7 +38,7 @@ SPY = (
 
 
 def seen(servers: Servers, name: str) -> set[str]:
-    """What this setting was whenever rows were written."""
+    """The values of this setting at all times when rows were written."""
     with servers.owner() as owner:
         found = owner.execute("SELECT setting FROM seen WHERE name = %s", [name]).fetchall()
     return {setting for (setting,) in found}
@@ -46,7 +46,7 @@ def seen(servers: Servers, name: str) -> set[str]:
 
 def assert_text_is_stored_right(servers: Servers, count: int, *, device: str = DEVICE) -> None:
     with servers.owner() as owner:
-        # The database's own setting is meant for the service, and would have its way here, too.
+        # The database's setting is meant for the service, but would apply here, too.
         owner.execute("SET client_encoding = 'UTF8'")
         found = owner.execute(
             "SELECT device_id, attributes ->> '10358' FROM positions WHERE attributes ? '10358'"
@@ -61,7 +61,7 @@ def publish_text(servers: Servers, *, first_second: int = 0, device: str = DEVIC
         for n in range(10)
     ]
     for fields in rows:
-        # As bytes of UTF-8, as a producer in another language writes it: an escape has nothing to spoil.
+        # As UTF-8 bytes, as other producers write it: with escapes there would be nothing to convert.
         value = json.loads(str(fields["payload"]))
         fields["payload"] = json.dumps(value, ensure_ascii=False)
     servers.publish_at_once(rows)
@@ -72,7 +72,7 @@ def publish_text(servers: Servers, *, first_second: int = 0, device: str = DEVIC
 
 @pytest.fixture
 def role(postgres_server: PostgresServer) -> Iterator[str]:
-    """The service's role, which all databases of the run share: it is put right afterwards."""
+    """The service's role, which all databases of the run share: it is restored afterwards."""
     yield "processor"
     with psycopg.connect(postgres_server.admin_url, autocommit=True) as owner:
         owner.execute("ALTER ROLE processor RESET ALL")
@@ -125,8 +125,8 @@ def test_another_client_encoding_in_the_url_changes_no_letter(run: Run, servers:
     assert service.stop() == 0
 
 
-# Settings of a role that would lose rows, put them elsewhere, refuse them, change them or end the session; and
-# how pg_settings would show those that may not be seen.
+# Settings of a role that would lose rows, put them elsewhere, refuse them, change them or end the session, with the
+# value in pg_settings that must not appear.
 ROLE_SETTINGS = {
     "synchronous_commit": ("off", "off"),
     "DateStyle": ("'SQL, DMY'", "SQL, DMY"),
@@ -181,7 +181,7 @@ def test_behind_a_pooler_in_session_mode_rows_are_committed_durably(
         service = run(**QUICK_CLAIMS, POSTGRES_URL=url).ready()
         publish_text(servers)
         assert_text_is_stored_right(servers, 10)
-        # The pooler gives the service other servers from now on.
+        # From now on the pooler gives the service other servers.
         with psycopg.connect(pooler.console_url, autocommit=True) as console:
             console.execute("RECONNECT")
         servers.end_sessions()
@@ -215,7 +215,7 @@ def test_a_role_with_no_session_to_spare_has_its_crash_suspects_decided(
     service = run(**QUICK_CLAIMS, WRITERS=str(writers)).ready()
     servers.publish(live(100))
     servers.until_settled()
-    # Every session that the service may have is in use by now.
+    # Now every session that the service may have is in use.
     until(lambda: len(servers.sessions_of_the_processor()) > writers, "its sessions")
     servers.publish_abandoned(live(10, first_second=1_000), deliveries=6)
     servers.publish(live(100, first_second=2_000))

@@ -26,7 +26,7 @@ def through(link: Relay) -> str:
 def test_acknowledgements_pass_a_slow_link_and_no_lease_is_lost_meanwhile(
     run: Run, servers: Servers, redis_link: Relay
 ) -> None:
-    # 264 kB of ids: seven seconds of this link, where an answer has five.
+    # 264 kB of ids take seven seconds on this link; an answer must come within five.
     entries, threshold_ms = 12_000, "20000"
     slow = run(
         REDIS_URL=through(redis_link),
@@ -60,7 +60,7 @@ def test_a_link_that_is_slow_both_ways_is_read_and_acknowledged(
 ) -> None:
     entries = 2_000
     service = run(REDIS_URL=through(redis_link), CONNECT_BACKOFF_MAX_MS="200").ready()
-    # A reply of all of them takes ten seconds, in which something arrives all the time.
+    # A reply of all of them takes ten seconds, and bytes arrive all the time.
     redis_link.up.bytes_per_s = redis_link.down.bytes_per_s = 100_000
     servers.publish_at_once(live(entries))
     until(
@@ -135,7 +135,7 @@ def test_a_read_whose_reply_exceeds_redis_output_buffer_is_repeated_with_fewer_e
     own_servers.until_settled()
     own_servers.assert_promise_kept(rows=entries)
     assert not service.logged("crash suspect")
-    # Thin ones are read in large numbers again.
+    # Small entries are read in large numbers again.
     own_servers.publish_at_once(live(5_000, first_second=10_000))
     own_servers.until_settled()
     own_servers.assert_promise_kept(rows=entries + 5_000)
@@ -173,7 +173,7 @@ def test_an_entry_too_fat_for_any_reply_holds_nobody_up(
     until(lambda: own_servers.rows() == 110, "the others are written")
     until(lambda: own_servers.pending_ids() == [fat], "and acknowledged")
     assert service.get("/readyz")[0] == 200
-    # Refused as any payload so large, once Redis sends it.
+    # Once Redis sends it, it is refused as too large.
     own_servers.redis.config_set("client-output-buffer-limit", "normal 0 0 0")
     own_servers.until_settled()
     own_servers.assert_promise_kept(rows=110, poison=[fat])

@@ -1,4 +1,4 @@
-"""Synchronous replication: nothing is acknowledged that would be gone with the primary."""
+"""Synchronous replication: nothing is acknowledged that would be lost with the primary."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ BEFORE = 50
 ENTRIES = 200
 QUICK = {"CONNECT_BACKOFF_MAX_MS": "200", "BATCH_BLOCK_MS": "100", "DRAIN_BUDGET_MS": "1500"}
 
-# Beyond what a single write may take.
+# Longer than a single write may take.
 DEADLINE_S_MAX = 60.0
-# One writer's, the one that asks, and one that is opened to look.
+# One for the writer, one for the probe, and one that is opened to find out more.
 SESSIONS_MAX = 3
 
-# Sessions of the service that wait: for the standby, or for the rows of one that does.
+# Sessions of the service that wait for the standby, or for the locks of one that does.
 WAITING = """
     SELECT pid FROM pg_stat_activity WHERE usename = 'processor'
     AND (wait_event = 'SyncRep' OR wait_event_type = 'Lock')
@@ -60,7 +60,7 @@ class Pair:
     servers: Servers
 
     def cut_standby_off(self) -> None:
-        """Let nothing more reach the standby, and its primary hear nothing of it."""
+        """Cut the link between primary and standby in both directions."""
         self.link.frozen = True
 
     def bring_standby_back(self) -> None:
@@ -76,7 +76,7 @@ class Pair:
         return {pid for (pid,) in self.ask(WAITING)}
 
     def lose_primary(self) -> Database:
-        """Have the primary die and the standby, as it is, take its place."""
+        """Kill the primary, and promote the standby as it is."""
         self.primary.process.kill()
         promote(self.standby)
         return self.standby.database(self.servers.database.name)
@@ -94,7 +94,7 @@ def pair(
         ):
             require_standby(primary)
             yield Pair(primary, standby, link, Servers(redis_client, stream_name, database))
-            # Sessions that still wait would hold up an orderly end.
+            # Sessions that still wait would delay an orderly end.
             primary.process.kill()
 
 
@@ -140,7 +140,7 @@ def assert_nothing_lost(pair: Pair, start: Callable[..., Service]) -> None:
 
 
 def until_next_life_waits(pair: Pair, next_life: Service, before: set[int]) -> None:
-    """Wait until the next life, too, waits for the standby, or has wrongly gone on without it."""
+    """Wait until the next life waits for the standby too, or has wrongly gone on without it."""
     until(
         lambda: pair.waiting() - before or acknowledged(pair.servers) > BEFORE,
         f"the next life waits\n{next_life.report()}",
@@ -175,7 +175,7 @@ def test_a_redeployment_while_the_standby_is_away_acknowledges_nothing_that_dies
 
 
 def cancel_backends(pair: Pair) -> None:
-    """As an administrator does, or a cancel request that was meant for an earlier statement."""
+    """Cancel as an administrator would, or as a late cancel request for an earlier statement."""
     for pid in pair.waiting():
         pair.ask(f"SELECT pg_cancel_backend({pid})")
 
@@ -186,7 +186,7 @@ def terminate_backends(pair: Pair) -> None:
 
 
 def crash_one_backend(pair: Pair) -> None:
-    """One backend of anybody's is killed: the server ends all sessions and recovers."""
+    """Kill one backend: the server ends all sessions and recovers."""
     with psycopg.connect(pair.primary.admin_url, autocommit=True) as bystander:
         os.kill(bystander.info.backend_pid, SIGKILL)
         until(lambda: is_ended(bystander), "the server has ended its sessions")
@@ -276,7 +276,7 @@ def test_behind_its_deadline_a_write_is_left_waiting_for_the_standby_and_the_ser
     assert service.get("/healthz")[0] == 200
     assert not visible(pair)
     assert acknowledged(pair.servers) == BEFORE
-    # However long it takes, it does not fill the server with sessions that it has given up.
+    # However long the wait is, abandoned sessions do not fill the server.
     sessions = "SELECT FROM pg_stat_activity WHERE usename = 'processor'"
     assert len(pair.ask(sessions)) <= SESSIONS_MAX
     pair.bring_standby_back()

@@ -26,14 +26,14 @@ pytestmark = pytest.mark.deployment("stress")
 
 ENTRIES = 20_000
 BUDGET_MS = 4_000
-# Release and exit, by the contract; and the interpreter's own end among eight others for two processors.
+# Release and exit, by the contract, plus the interpreter's own end with eight busy processes on two processors.
 EXIT_S = 1.0 + 0.5
 RELEASED_IDLE_MS = 3_600_000
 
 
 @contextmanager
 def starved_machine() -> Iterator[None]:
-    """Eight processes that want the processor, until the end of the block."""
+    """Eight processes that keep the processors busy until the end of the block."""
     with guarded_directory("stress", last_signal=SIGKILL) as directory:
         burners = directory.spawn(
             [find_program("stress"), "--cpu", "8"], log=directory.path / "stress.log"
@@ -41,7 +41,7 @@ def starved_machine() -> Iterator[None]:
         try:
             yield
         finally:
-            # It ends its children itself.
+            # stress ends its children itself.
             burners.terminate()
             burners.wait()
 

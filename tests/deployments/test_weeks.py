@@ -44,7 +44,7 @@ def test_a_replay_of_weeks_after_a_kill_is_found_in_the_table_whole(
     run: Run, servers: Servers
 ) -> None:
     entries = [*weeks(ENTRIES), live_entry(7, 0, timestamp=iso(START - timedelta(days=330)))]
-    # Nobody has analysed the table, and nobody will.
+    # The table is never analysed.
     servers.own("ALTER TABLE positions SET (autovacuum_enabled = off)")
     servers.publish(entries)
     first = run(**QUICK_CLAIMS).ready()

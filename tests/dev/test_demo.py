@@ -1,4 +1,4 @@
-"""The demo as a person runs it: it tells the truth, and leaves nothing behind whenever it is stopped."""
+"""The demo as a person runs it: its figures are right, and it leaves nothing behind whenever it is stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEMO_BOUND_S = 120
 
 @pytest.fixture
 def temp_root() -> Iterator[Path]:
-    """A TMPDIR of the demo's own, which an unprivileged PostgreSQL can reach."""
+    """A TMPDIR for the demo alone, which an unprivileged PostgreSQL can reach."""
     root = Path(tempfile.mkdtemp(prefix="demo-test-"))
     root.chmod(0o755)
     yield root
@@ -45,7 +45,7 @@ def start_demo(temp_root: Path, output: Path, *arguments: str) -> subprocess.Pop
 
 
 def home_of(temp_root: Path) -> Path:
-    """A home directory of the demo's own."""
+    """A home directory for the demo alone."""
     home = temp_root.with_name(f"{temp_root.name}-home")
     home.mkdir(exist_ok=True)
     return home
@@ -63,8 +63,8 @@ def left_behind(temp_root: Path) -> list[str]:
 
 def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path: Path) -> None:
     demo = start_demo(temp_root, tmp_path, "--json")
-    printed, told = demo.communicate(timeout=DEMO_BOUND_S)
-    assert demo.returncode == 0, told
+    printed, errors = demo.communicate(timeout=DEMO_BOUND_S)
+    assert demo.returncode == 0, errors
     summary = json.loads(printed)
     assert printed.count("\n") == 1
     assert summary.pop("seconds") > 0
@@ -79,7 +79,7 @@ def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path
         "pending": 0,
     }
     assert left_behind(temp_root) == []
-    assert f"less -S {tmp_path}/positions.csv" in told, "commas in the attributes part no column"
+    assert f"less -S {tmp_path}/positions.csv" in errors, "commas in the attributes part no column"
     assert {path.name for path in tmp_path.iterdir()} == {
         "drive.png",
         "positions.csv",

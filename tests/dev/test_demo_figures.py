@@ -1,4 +1,4 @@
-"""The demo's summary says what the servers said, and notices when that is not the truth."""
+"""The demo's summary has the servers' figures, and notices when they are wrong."""
 
 from __future__ import annotations
 

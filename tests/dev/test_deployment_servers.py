@@ -1,4 +1,4 @@
-"""What deployments put around the servers: a standby, a pooler, a link, a replica, a wrong clock."""
+"""The launchers of what surrounds servers in deployments: standby, pooler, link, replica, wrong clock."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def relay(redis_server: RedisServer) -> Iterator[Relay]:
 
 
 def behind(relay: Relay) -> Redis:
-    """A client that reaches its Redis through the relay, and tries nothing twice."""
+    """A client that reaches its Redis through the relay, and never retries."""
     retry = Retry(NoBackoff(), 0)
     return Redis(port=relay.port, socket_timeout=20, retry=retry, decode_responses=True)
 
@@ -130,7 +130,7 @@ def test_a_pooler_takes_settings(postgres_server: PostgresServer, database: Data
 
 
 def seconds_of_echoes(clients: list[Redis]) -> float:
-    """How long it takes until each has sent 50,000 bytes and has them back, all at once."""
+    """The time until each client has sent 50,000 bytes and read them back, all at once."""
     for client in clients:
         client.ping()
     began = time.monotonic()
@@ -218,7 +218,7 @@ def test_a_process_sees_another_time_of_day_and_the_same_monotonic_one() -> None
     assert seen == pytest.approx([time.time() - 2 * DAY_S, time.monotonic()], abs=60)
 
 
-def test_a_missing_program_is_told_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "SEARCH_PATH", "")
     with pytest.raises(ServerError, match="apt-get install pgbouncer"):
         find_program("pgbouncer")

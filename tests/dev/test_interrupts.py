@@ -1,4 +1,4 @@
-"""A run of the tests behind a script's `&`, which ignores SIGINT, still has tests that can interrupt."""
+"""Tests can interrupt what they start, also in a run behind a script's `&`, which ignores SIGINT."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ subprocess.run(ask)
 """
 
 
-def test_what_a_test_starts_can_be_interrupted_though_the_run_itself_was_told_to_ignore_it() -> (
-    None
-):
+def test_what_a_test_starts_can_be_interrupted_though_the_run_itself_ignores_it() -> None:
     before, after = subprocess.run(
         ["env", "--ignore-signal=INT", sys.executable, "-c", SCRIPT],
         cwd=CHECKOUT,

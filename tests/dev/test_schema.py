@@ -1,4 +1,4 @@
-"""The schema fixture is what the contract says, and gives the processor no more than it says."""
+"""The schema fixture follows the contract, and grants the processor no more than it does."""
 
 from __future__ import annotations
 

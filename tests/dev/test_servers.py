@@ -1,4 +1,4 @@
-"""The launchers: servers that start, suffer and go, and leave nothing behind."""
+"""The launchers: servers that start, are frozen or killed, end, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_servers_and_directories_go_when_their_launcher_is_ended_by(ending: sign
 
 
 def wait_for_guard(directory: Path) -> bool:
-    """Wait for the guard of `directory`, if it is still there: removing it is its last act."""
+    """Wait for the guard of `directory`, if it is still there: removing it is the last thing that it does."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if str(directory) in process.cmdline():
@@ -210,7 +210,7 @@ def pretended_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "extension"),
     [
         ([], "without TimescaleDB"),
         (["lib/timescaledb.so"], "without TimescaleDB"),
@@ -218,14 +218,14 @@ def pretended_postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["lib/timescaledb.so", "share/extension/timescaledb.control"], "TimescaleDB 2.28.3"),
     ],
 )
-def test_an_installation_tells_its_timescaledb_if_library_and_control_file_are_there(
-    pretended_postgres: Path, files: list[str], told: str
+def test_an_installation_has_timescaledb_if_library_and_control_file_are_there(
+    pretended_postgres: Path, files: list[str], extension: str
 ) -> None:
     for name in files:
         (pretended_postgres / name).write_text(
             "comment = 'time series'\ndefault_version = '2.28.3'\n"
         )
-    assert str(find_postgres(Choice.MACHINE)) == f"PostgreSQL 17.2 (machine, {told})"
+    assert str(find_postgres(Choice.MACHINE)) == f"PostgreSQL 17.2 (machine, {extension})"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Fixtures of the process tests: the servers as a servers, and processors that live in it."""
+"""Fixtures of the process tests: the servers of a test, and the processors that run on them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def servers(redis_client: Redis, stream_name: str, database: Database) -> Server
 def run(
     servers: Servers, redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
 ) -> Iterator[Run]:
-    """Whatever a test does with them: none is left, none has shown a password, none a traceback."""
+    """After each test, no processor is left, and none has shown a password or a traceback."""
     services: list[Service] = []
     numbers = itertools.count(1)
 

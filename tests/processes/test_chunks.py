@@ -1,4 +1,4 @@
-"""Entries of many days, whose chunks open, and are compressed, while lives of the service come and go."""
+"""Entries of many days: their chunks open and are compressed while the service is stopped and started."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Servers
 
 ENTRIES = 500
-# Never again in this life: what is claimed is claimed by the pass at its start.
+# Never again in this life: only the pass at its start claims.
 AT_START_ONLY = {"CLAIM_INTERVAL_MS": "86400000"}
 PENDING = 10_000
 STUCK = 100
@@ -80,7 +80,7 @@ def test_entries_pending_under_another_name_are_left_to_it_until_the_threshold(
     assert {each.deliveries for each in servers.pending_entries().values()} == {1}
 
 
-def test_abandoned_entries_that_were_trimmed_are_told_as_lost(run: Run, servers: Servers) -> None:
+def test_abandoned_entries_that_were_trimmed_are_logged_as_lost(run: Run, servers: Servers) -> None:
     servers.create_group()
     ids = servers.publish_abandoned(drive(20))
     servers.redis.xtrim(servers.stream, minid=ids[5], approximate=False)
@@ -112,7 +112,7 @@ def test_a_peer_that_was_killed_at_work_is_succeeded_by_the_living(
 def test_instances_that_wait_for_a_frozen_postgres_keep_their_leases(
     run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
-    # The leases must outlast what a busy machine keeps a process from running.
+    # The leases must be longer than a busy machine may keep a process from running.
     patient = {**QUICK_CLAIMS, "CLAIM_THRESHOLD_MS": "1500"}
     services = [run(INSTANCE_ID=f"processor-{n}", **patient, BATCH_SIZE="50") for n in (1, 2)]
     for service in services:
@@ -121,7 +121,7 @@ def test_instances_that_wait_for_a_frozen_postgres_keep_their_leases(
     ids = servers.publish(drive(ENTRIES // 5))
     servers.until_pending(ids)
     owners = servers.pending_entries()
-    # A pass of each every 100 ms: twice the threshold.
+    # Each instance has a pass every 100 ms, so this is twice the threshold.
     servers.until_claim_passes(60)
     held = servers.pending_entries()
     assert {entry_id: each.consumer for entry_id, each in held.items()} == {
@@ -145,7 +145,7 @@ def test_an_instance_that_was_frozen_takes_nothing_back_from_who_has_taken_over(
         heir = run(INSTANCE_ID="processor-2", **QUICK_CLAIMS).ready()
         until(lambda: owners(servers) == {"processor-2"}, "the living has claimed all")
         frozen.send(SIGCONT)
-        # Many times the third of the threshold, at which leases are renewed.
+        # Leases are renewed at each third of the threshold: many times in this pause.
         servers.until_claim_passes(20)
         assert owners(servers) == {"processor-2"}
         assert servers.pending_ids() == ids

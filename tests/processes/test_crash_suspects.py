@@ -1,4 +1,4 @@
-"""Entries that may be what kills their consumers: tried alone, committed if they are innocent, else buried."""
+"""Suspected poison entries: tried in isolation, committed if they are innocent, else dead-lettered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.support.processes import Service
     from tests.support.servers import Servers
 
-# One more than what is no reason for a suspicion.
+# One more delivery than is allowed without a suspicion.
 SUSPICIOUS = 6
 SUSPECTS = 10
 OTHERS = 200
@@ -27,7 +27,7 @@ SOLE_WRITES = """
 
 
 def written_alone(servers: Servers) -> int:
-    """Suspects that were committed by a transaction of their own."""
+    """The number of suspects that were each committed in a separate transaction."""
     with servers.owner() as owner:
         [count] = owner.execute(SOLE_WRITES).fetchone() or (0,)
     return int(count)
@@ -120,7 +120,7 @@ def test_a_suspect_that_ends_three_processes_is_a_dead_letter(run: Run, servers:
 
 
 def killed_in_a_trial(run: Run, servers: Servers) -> Service:
-    """A life that ended, by no fault of its own, while the suspect was being written."""
+    """Kill a life while the suspect is being written."""
     service = run(**QUICK_CLAIMS).ready()
     servers.until_writers_wait()
     service.kill()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.processes.conftest import Run
     from tests.support.servers import Servers
 
-# Found on the path before anything else, and imported by the interpreter itself: the service has no such switch.
+# The interpreter imports this module by itself, before anything else: the service has no switch for a crash.
 SITECUSTOMIZE = """
 from processor.edges.postgres.store import PostgresStore
 
@@ -60,11 +60,11 @@ def test_a_crash_leaves_a_dump_and_what_was_in_flight_to_the_next_life(
     assert (last["level"], last["panic_dump_failure"]) == ("fatal", None)
     text = Path(last["panic_dump"]).read_text()
     assert postgres_server.processor_password not in text
-    told: dict[str, Any] = json.loads(text)
-    assert "ZeroDivisionError: cannot write 100 rows" in told["error"]
-    assert told["statistics"]["in_flight_records"] == 100
-    assert told["statistics"]["phase"] == "running"
-    standing = {task["name"] for task in told["tasks"]}
+    dump: dict[str, Any] = json.loads(text)
+    assert "ZeroDivisionError: cannot write 100 rows" in dump["error"]
+    assert dump["statistics"]["in_flight_records"] == 100
+    assert dump["statistics"]["phase"] == "running"
+    standing = {task["name"] for task in dump["tasks"]}
     assert {
         "processor.settling.acker.Acker.run",
         "processor.reading.consumer.Consumer.run",

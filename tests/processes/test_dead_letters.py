@@ -1,4 +1,4 @@
-"""Poison among thousands: its neighbours are rows at once, and it is one dead letter with everything about it."""
+"""One poison entry among thousands: its neighbours become rows at once, and it becomes one complete dead letter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DLQ_FIELDS = (
 )
 CHECK = "ALTER TABLE positions ADD CHECK (speed < 200)"
 
-# Refused by the codec and by the server: the changes of a Position, and what its dead letter says.
+# Refused by the codec, and by the server: the changes to a Position, and the fields of its dead letter.
 POISON: dict[str, tuple[dict[str, Any], bytes, bytes]] = {
     "decode": ({"attributes": {"11": "a\x00b"}}, b"unstorable_text", b""),
     "write": ({"speed": 250}, b"refused_by_server", b"23514"),
@@ -46,7 +46,7 @@ def poisonous(stage: str, more: Fields | None = None) -> Fields:
 
 
 def among_thousands(servers: Servers, poison: Fields) -> str:
-    """Publish it amid what one read delivers; its id."""
+    """Publish it in the middle of one read's entries. Returns its id."""
     servers.own(CHECK)
     entries = drive(ENTRIES - 1, devices=50)
     return servers.publish_at_once([*entries[:POISON_AT], poison, *entries[POISON_AT:]])[POISON_AT]
@@ -77,7 +77,7 @@ def test_one_among_five_thousand_is_a_dead_letter_with_all_that_is_known_of_it(
         datetime.fromisoformat(said.pop(name).decode())
         for name in (b"dlq_first_failed_at", b"dlq_dead_at")
     )
-    # The threshold lies between the deliveries of the second and the third try at least.
+    # At least the threshold passes between the second and the third try.
     assert (dead - first).total_seconds() >= 0.3
     error = said.pop(b"dlq_error").decode()
     assert error
@@ -94,11 +94,11 @@ def test_one_among_five_thousand_is_a_dead_letter_with_all_that_is_known_of_it(
     }
 
     assert service.stop() == 0
-    refused, buried = lines_about(service, poison)
-    assert (refused["level"], buried["level"]) == ("warn", "error")
+    refused, dead_lettered = lines_about(service, poison)
+    assert (refused["level"], dead_lettered["level"]) == ("warn", "error")
     assert str(refused["msg"]).startswith("record refused")
-    assert str(buried["msg"]).startswith("dead letter")
-    assert [line["code"] for line in (refused, buried)] == [code.decode()] * 2
+    assert str(dead_lettered["msg"]).startswith("dead letter")
+    assert [line["code"] for line in (refused, dead_lettered)] == [code.decode()] * 2
     assert service.ledger == {"read": ENTRIES, "acked": ENTRIES - 1, "dead_lettered": 1}
 
 
@@ -107,7 +107,7 @@ def test_its_neighbours_do_not_wait_for_its_end_and_its_count_survives_restarts(
     run: Run, servers: Servers, stage: str
 ) -> None:
     poison = among_thousands(servers, poisonous(stage))
-    # As configured by default: it would be tried again in a minute.
+    # With the default threshold it would be tried again in a minute.
     first = run().ready()
     first.until_metrics(acks_total=ENTRIES - 1, in_flight_records=0)
     assert servers.pending_ids() == [poison]
@@ -119,7 +119,7 @@ def test_its_neighbours_do_not_wait_for_its_end_and_its_count_survives_restarts(
     assert servers.attempts() == {poison: recorded}
     assert servers.dead_letters() == []
 
-    # By its former name it is left alone for now.
+    # A restart under the same name leaves the entry alone for now.
     second = run(CLAIM_INTERVAL_MS="50").ready()
     servers.until_claim_passes(5)
     assert servers.attempts() == {poison: recorded}

@@ -1,4 +1,4 @@
-"""Starts that cannot succeed: the exit code says why, the message what to do, and no password is shown."""
+"""Starts that cannot succeed: the exit code shows why, the message says what to do, and no password appears."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_an_unreachable_server_is_tried_with_pauses_and_then_named(
         ("user", f'password authentication failed for user "{SECRET}"'),
     ],
 )
-def test_a_postgres_that_does_not_let_us_in_is_told_in_its_own_words(
+def test_a_postgres_that_refuses_us_is_quoted_in_its_own_words(
     run: Run, servers: Servers, postgres_server: PostgresServer, changed: str, words: str
 ) -> None:
     parts = {
@@ -131,7 +131,7 @@ def test_a_redis_that_does_not_let_us_in_is_named(run: Run, redis_server: RedisS
         ("DROP INDEX positions_device_ts", "no unique index on exactly (device_id, ts)"),
     ],
 )
-def test_a_table_that_is_not_the_contracts_is_told_by_its_differences(
+def test_each_difference_of_the_table_to_the_contract_is_named(
     run: Run, servers: Servers, statement: str, difference: str
 ) -> None:
     servers.own(statement)
@@ -144,7 +144,7 @@ def test_a_table_that_is_not_the_contracts_is_told_by_its_differences(
     assert not service.logged("Redis connected")
 
 
-def test_a_timescaledb_that_drops_rows_of_a_compressed_table_is_told_with_what_to_do(
+def test_a_timescaledb_that_drops_rows_of_a_compressed_table_is_refused_with_what_to_do(
     run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
     pretend_timescaledb(postgres_server, servers.database, "2.17.2", compressed=True)

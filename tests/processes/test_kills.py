@@ -24,7 +24,7 @@ AT_ONCE = 500
 INSERTED = 'position_writes_total{status="inserted"}'
 DUPLICATE = 'position_writes_total{status="duplicate"}'
 
-# Has the COPY wait amid its rows, for whoever holds the advisory lock.
+# Makes the COPY wait between two rows until the advisory lock is free.
 WAIT_AMID_ROWS = (
     """CREATE FUNCTION wait_here() RETURNS trigger LANGUAGE plpgsql AS
        $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$""",
@@ -108,7 +108,7 @@ def test_a_copy_that_its_killed_sender_had_sent_whole_races_with_the_next_life_a
 
 
 def refused_and_held(servers: Servers, redis: ExitStack) -> str:
-    """Have the only failure that is allowed be about to be recorded; the id of the refused entry."""
+    """Stop just before the only allowed failure is recorded. Returns the id of the refused entry."""
     servers.own("ALTER TABLE positions ADD CHECK (speed < 200)")
     with servers.table_locked():
         [poison] = servers.publish_at_once([entry(1, 0, speed=250)])

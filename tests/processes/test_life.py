@@ -1,4 +1,4 @@
-"""A whole life of the service: its log lines, what becomes of entries, and what it counted."""
+"""A whole life of the service: its log lines, the fate of its entries, and its counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.processes.conftest import Run
     from tests.support.servers import Servers
 
-# The classes of the contract's rule 8, each id in one of them.
+# The classes of the contract's rule 8; each id is in one of them.
 LEDGER = (
     "read",
     "acked",
@@ -30,7 +30,7 @@ LEDGER = (
 )
 
 
-def test_a_life_is_told_in_the_running_systems_words(
+def test_a_life_is_logged_in_the_running_systems_words(
     run: Run, servers: Servers, redis_server: RedisServer, postgres_server: PostgresServer
 ) -> None:
     servers.create_group()
@@ -70,7 +70,7 @@ def test_every_line_begins_with_time_level_service_and_instance(run: Run, server
         assert (line["level"], line["service"], line["instance_id"]) == ("info", "processor", "p-7")
 
 
-def test_batches_are_told_at_debug_only(run: Run, servers: Servers) -> None:
+def test_batches_are_logged_at_debug_only(run: Run, servers: Servers) -> None:
     servers.publish_at_once(drive(3))
     quiet = run().ready()
     quiet.until_metrics(acks_total=3)

@@ -1,4 +1,4 @@
-"""Under load: two writers that do not get in each other's way, and memory that does not grow with the stream."""
+"""Under load: two writers do not disturb each other, and memory does not grow with the stream."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def test_two_writers_share_the_devices_and_never_race(
     again = fresh[:: len(fresh) // 2_000]
     entries = [*fresh, *again]
     servers.publish(entries)
-    # The schema check has nothing against a further column with a default.
+    # The schema check allows a further column with a default.
     servers.own("ALTER TABLE positions ADD COLUMN session integer DEFAULT pg_backend_pid()")
-    told_before = len(postgres_server.process.log.read_text())
+    logged_before = len(postgres_server.process.log.read_text())
     service = run(WRITERS="2", BATCH_SIZE="500", WRITE_BATCH_SIZE="1000").ready()
-    # Two writers, and the one that asks whether the server answers.
+    # Two writers, and the probe.
     until(lambda: len(servers.sessions_of_the_processor()) == 3, "three sessions")
     seen = service.until_metrics(acks_total=len(entries), in_flight_records=0)
     assert servers.rows() == len(fresh)
@@ -39,8 +39,8 @@ def test_two_writers_share_the_devices_and_never_race(
         ).fetchall()
     assert {len(of_device) for _, of_device in sessions} == {1}
     assert len({session for _, of_device in sessions for session in of_device}) == 2
-    told = postgres_server.process.log.read_text()[told_before:]
-    assert "deadlock" not in told
+    logged = postgres_server.process.log.read_text()[logged_before:]
+    assert "deadlock" not in logged
     assert not service.logged("batch failed")
     assert service.stop() == 0
 
@@ -53,7 +53,7 @@ def test_memory_stays_bounded_while_postgres_is_away_and_the_stream_grows(
     servers.publish(drive(1))
     service.until_metrics(in_flight_records=1)
     servers.grow(50_000)
-    # The one in the writer's hand, two reads that fill its next batch, and the one that waits for it.
+    # The batch being written, two reads that fill the next one, and the read that waits.
     stopped = service.until_metrics(in_flight_records=3_001)
     before = service.rss_bytes()
     servers.grow(150_000)

@@ -1,4 +1,4 @@
-"""Outages that last hundreds of claim passes: no failure is anybody's, and all is written afterwards."""
+"""Outages of hundreds of claim passes: no failure is counted, and everything is written afterwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.processes.conftest import Run
     from tests.support.servers import Servers
 
-# A threshold of a minute is to ten minutes what this one is to six tenths of a second.
+# Time is compressed a thousand times: this threshold stands for one of a minute.
 COMPRESSED = {
     "CLAIM_THRESHOLD_MS": "60",
     "CLAIM_INTERVAL_MS": "15",
@@ -26,7 +26,7 @@ COMPRESSED = {
 }
 PASSES = 300
 HALF = 20_000
-# In flight are two batches a writer and one that is read.
+# In flight: two batches for each writer, and the one that was just read.
 GROWTH_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -41,7 +41,7 @@ def test_an_outage_of_hundreds_of_claim_passes_adds_no_attempt_to_anything(
     getattr(postgres_server.process, outage)()
     service.until_not_ready("postgres")
     servers.publish(drive(HALF, devices=50, first_second=10_000))
-    # Where the writer is full nothing more is claimed: renewals count as well.
+    # When the writer is full nothing more is claimed, so renewals count as well.
     seen = servers.calls("xautoclaim", "xclaim")
     until(lambda: servers.calls("xautoclaim", "xclaim") > seen + PASSES, f"{PASSES} passes")
     held = servers.pending_entries()
@@ -88,7 +88,7 @@ def test_a_privilege_that_is_revoked_at_run_time_is_named_until_it_is_granted_ag
     servers.publish(drive(100))
     service.until_metrics(acks_total=100)
     servers.own(f"REVOKE {privilege} ON positions FROM processor")
-    # What is proven new needs no SELECT: it is the repeats that do.
+    # Only repeats need a SELECT: rows that are proven new do not.
     servers.publish_at_once([*drive(100), *drive(100, first_second=1_000)])
     reason = service.until_not_ready("postgres")
     assert f"privilege {privilege} on table public.positions is missing" in reason

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Servers
 
 ENTRIES = 6_000
-# Small reads and writes, so that an outage falls between and into many of them.
+# Small reads and writes, so that an outage hits many of them.
 SMALL = {
     "BATCH_SIZE": "200",
     "WRITE_BATCH_SIZE": "400",
@@ -27,7 +27,7 @@ SMALL = {
 
 
 def under_load(run: Run, servers: Servers) -> Service:
-    """A service that has written some of ENTRIES and has more to do."""
+    """A service that has written some of ENTRIES and is not finished."""
     servers.publish(drive(ENTRIES // 2))
     service = run(**SMALL).ready()
     servers.until_rows(1)
@@ -45,7 +45,7 @@ def until_all_is_written(service: Service, servers: Servers, *, more: int = 0) -
     service.until_ready_again()
     assert servers.rows() == entries
     seen = service.until_metrics(acks_total=entries, in_flight_records=0, pending_entries=0)
-    # A commit whose answer was lost is found in the table by the second try: then its rows count
+    # If the answer to a commit was lost, the second try finds its rows in the table and counts them
     # as duplicates. Each record counts once in any case.
     inserted = seen['position_writes_total{status="inserted"}']
     assert inserted + seen['position_writes_total{status="duplicate"}'] == entries
@@ -59,7 +59,7 @@ def test_a_frozen_postgres_is_waited_for(
 ) -> None:
     service = under_load(run, servers)
     postgres_server.process.freeze()
-    # Whatever of the load was written already: there is enough to run into the writer.
+    # Even if some of the load was already written, enough is left to fill the writer.
     servers.publish(drive(1_000, first_second=3 * ENTRIES))
     until(lambda: service.metrics()["in_flight_records"] >= 600, "reading has run into the writer")
     assert servers.redis.ping()
@@ -144,7 +144,7 @@ def test_a_frozen_redis_is_given_up_and_connected_to_again_when_it_thaws(
     until_all_is_written(service, servers)
 
 
-def test_killed_redis_connections_are_made_anew_and_what_they_swallowed_is_read_again(
+def test_killed_redis_connections_are_replaced_and_what_they_swallowed_is_read_again(
     run: Run, servers: Servers
 ) -> None:
     service = under_load(run, servers)
@@ -178,7 +178,7 @@ def test_a_session_that_became_read_only_is_given_up_for_a_new_one(
     run: Run, servers: Servers
 ) -> None:
     service = run(CONNECT_BACKOFF_MAX_MS="200").ready()
-    # As a server does to the sessions that it has from before a failover.
+    # As a server does, after a failover, to the sessions that it had before.
     servers.own(
         "CREATE TABLE failover AS SELECT clock_timestamp() AS happened_at",
         "GRANT SELECT ON failover TO processor",
@@ -209,7 +209,7 @@ def test_entries_that_are_read_twice_in_one_life_count_once_in_its_ledger(
     assert service.ledger == {"read": 55, "acked": 50, "left_pending": 5}
 
 
-def test_a_destroyed_group_is_made_anew_and_told(run: Run, servers: Servers) -> None:
+def test_a_destroyed_group_is_created_again_and_logged(run: Run, servers: Servers) -> None:
     service = run().ready()
     servers.publish(drive(100))
     service.until_metrics(acks_total=100)
@@ -223,7 +223,7 @@ def test_a_destroyed_group_is_made_anew_and_told(run: Run, servers: Servers) -> 
     assert service.ledger == {"read": 100, "acked": 100}
 
 
-def test_a_deleted_stream_is_made_anew_and_told(run: Run, servers: Servers) -> None:
+def test_a_deleted_stream_is_created_again_and_logged(run: Run, servers: Servers) -> None:
     service = run().ready()
     servers.publish(drive(100))
     service.until_metrics(acks_total=100)

@@ -1,4 +1,4 @@
-"""A Redis that is there and does not let us in: its own words, and exit code 4."""
+"""A Redis that refuses the connection: the log has its own words, and the exit code is 4."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def guest(redis_client: Redis) -> Iterator[Callable[..., None]]:
     ],
     ids=["wrong password", "user is off", "a command is missing", "a key is missing"],
 )
-def test_what_redis_objects_to_is_told_in_its_words(
+def test_the_objection_of_redis_is_logged_in_its_words(
     run: Run,
     redis_server: RedisServer,
     guest: Callable[..., None],
@@ -57,7 +57,7 @@ def test_what_redis_objects_to_is_told_in_its_words(
     assert_told(run, redis_server, login, words)
 
 
-def test_a_password_that_is_asked_for_and_not_set_is_told_in_its_words(
+def test_a_missing_password_is_logged_in_the_words_of_redis(
     run: Run, pytestconfig: pytest.Config
 ) -> None:
     locked = ["--requirepass", SECRET]
@@ -66,7 +66,7 @@ def test_a_password_that_is_asked_for_and_not_set_is_told_in_its_words(
 
 
 def assert_told(run: Run, server: RedisServer, login: str, words: str) -> None:
-    """The start ends with 4, and its last line has the server's words and nothing secret."""
+    """The start ends with 4, and the last line has the server's words and no secret."""
     place = f"127.0.0.1:{server.port}"
     service = run(REDIS_URL=f"redis://{login}{place}", **FEW_TRIES)
     assert service.wait() == 4

@@ -1,4 +1,4 @@
-"""Entries that are no Positions, and entries that are gone: told, counted, and never in the way."""
+"""Entries that are not Positions, and entries that are gone: logged, counted, and never in the way."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MALFORMED: dict[str, tuple[Fields, str | None]] = {
 }
 
 
-def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neighbours_are_written(
+def test_every_decode_failure_is_counted_logged_once_and_left_pending_and_its_neighbours_are_written(
     run: Run, servers: Servers
 ) -> None:
     assert tuple(MALFORMED) == DECODE_CODES
@@ -73,7 +73,7 @@ def test_every_decode_failure_is_counted_told_once_and_left_pending_and_its_neig
     assert [line["field"] for line in lines] == [field for _, field in MALFORMED.values()]
 
 
-def test_pending_entries_that_were_trimmed_are_told_as_lost_and_acknowledged(
+def test_pending_entries_that_were_trimmed_are_logged_as_lost_and_acknowledged(
     run: Run, servers: Servers
 ) -> None:
     servers.create_group()

@@ -1,4 +1,4 @@
-"""Rows that the server refuses: a record's fault holds up nobody, a schema's fault costs no record."""
+"""Rows that the server refuses: a bad record delays no other, and a bad schema costs no record."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ OF_THE_DEVICE = f"NEW.device_id = '{REFUSED_DEVICE}'"
         ((CHECK,), "23514"),
         (trigger("P0001", OF_THE_DEVICE), "P0001"),
         (trigger("22023", OF_THE_DEVICE), "22023"),
-        # Of a class that alone does not say whose fault it is: a neighbour's commit does.
+        # This class of errors does not show whose fault it is: a neighbour's commit does.
         (trigger("0A000", OF_THE_DEVICE), "0A000"),
     ],
 )
-def test_a_refused_row_is_told_and_left_pending_and_its_neighbours_are_committed(
+def test_a_refused_row_is_logged_and_left_pending_and_its_neighbours_are_committed(
     run: Run, servers: Servers, obstacle: tuple[str, ...], sqlstate: str
 ) -> None:
     servers.own(*obstacle)
@@ -132,7 +132,7 @@ def test_a_batch_refused_whole_for_its_rows_sake_is_left_pending_once_the_schema
     run: Run, servers: Servers
 ) -> None:
     service = run().ready()
-    # Somebody's row, by which the others are judged.
+    # A row of another device, whose copy is the evidence.
     servers.publish([entry(6, 0)])
     service.until_metrics(acks_total=1)
     servers.own(CHECK)

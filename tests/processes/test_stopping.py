@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: no new reads, what was read is written and acknowledged, and the exit says so."""
+"""SIGTERM and SIGINT: no new reads; everything read is written and acknowledged; the exit code is 0."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tests.processes.conftest import Run
     from tests.support.servers import Fields, Servers
 
-# The interpreter's own end on a busy machine, beyond what the contract grants.
+# The interpreter's own end on a busy machine, beyond the time that the contract allows.
 EXIT_S = 1.0
-# The greatest that the configuration takes.
+# The greatest value that the configuration accepts.
 CLAIM_THRESHOLD_MS_MAX = 3_600_000
 
 
@@ -119,7 +119,7 @@ def test_a_group_that_was_set_back_counts_each_entry_once_and_is_a_clean_exit(
     poison: Fields = {"codec": "8E", "payload": "{"}
     servers.publish([*drive(20), *[poison] * 3])
     service.until_metrics(acks_total=20, in_flight_records=0)
-    # As a replica that was promoted behind its master does, without a word to anybody.
+    # A replica that was behind its master does the same when it is promoted, without notice.
     servers.redis.xgroup_setid(servers.stream, GROUP, "0")
     service.until_metrics(acks_total=40, consumer_records_total=46, in_flight_records=0)
     assert service.stop() == 0
@@ -139,7 +139,7 @@ def test_what_a_former_life_was_given_and_nobody_read_is_released_and_counted_ap
 
 
 def assert_claimable_at_once(servers: Servers, ids: list[str]) -> None:
-    """They are pending, and seem to have been idle for longer than any threshold."""
+    """The entries are pending, and idle for longer than any threshold."""
     left = servers.pending_entries()
     assert list(left) == ids
     assert all(each.idle_ms >= CLAIM_THRESHOLD_MS_MAX for each in left.values())

@@ -1,4 +1,4 @@
-"""Two instances of one group: what devices repeat is one row, whoever is given the repeats."""
+"""Two instances of one group: a repeated position is one row, whichever instance reads the repeats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROWS = 10_000
 REPEATS = 3
-# Small enough that both have many batches, which overlap.
+# Small batches, so that both instances have many that overlap.
 SMALL = {"BATCH_SIZE": "500", "WRITE_BATCH_SIZE": "1000", "BATCH_BLOCK_MS": "100"}
 
 STATUSES = ("inserted", "duplicate", "failed")
@@ -27,7 +27,7 @@ def test_two_lives_of_one_name_at_once_leave_all_that_neither_has_written(
     with servers.inserts_held():
         servers.publish(drive(ROWS, devices=50))
         servers.until_writers_wait(2)
-        # It hands over what is pending under its name, the other's entries with it.
+        # It releases everything pending under its name, including the other's entries.
         assert lives[0].stop() == ExitCode.TIMED_OUT
         lives[1].kill()
         servers.end_sessions()

@@ -1,4 +1,4 @@
-"""Clocks that are wrong: of Redis, of a producer's ids, of a device."""
+"""Wrong clocks: of Redis, of a producer's ids, of a device."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.processes.conftest import Run
     from tests.support.servers import Fields
 
-# Where Redis asks for the time of day: libfaketime does not get along with its allocator.
+# Replaces the function by which Redis reads the time of day: libfaketime does not work with its allocator.
 REDIS_CLOCK = """
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -52,7 +52,7 @@ AT_ONCE = {"DLQ_MAX_ATTEMPTS": "1"}
 
 
 def published_now(records: int = RECORDS, *, ago: timedelta = timedelta()) -> list[Fields]:
-    """What devices send that have the time, or are `ago` behind it."""
+    """Positions of devices whose clock is right, or is `ago` behind."""
     first = datetime.now(UTC) - ago - timedelta(seconds=records)
     values = [
         position(n % 10, 0, timestamp=(first + timedelta(seconds=n)).strftime("%FT%T.000Z"))
@@ -93,7 +93,7 @@ def test_a_device_with_a_wrong_clock_ends_as_a_dead_letter_among_sound_ones(
 
 @contextmanager
 def redis_with_a_clock(binary: RedisBinary, directory: Path) -> Iterator[tuple[RedisServer, Path]]:
-    """A Redis of the test's own, and the file that says by how many days its clock is ahead."""
+    """A Redis for this test alone, and the file that holds by how many days its clock is ahead."""
     clock_file, program, library = (directory / name for name in ("days", "redis", "clock.so"))
     clock_file.write_text(str(-DAYS_WRONG))
     compiler = ["cc", "-shared", "-fPIC", "-o", str(library), "-x", "c", "-"]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.pool import Pool
 
-# Handed to a process at once: enough to hide the handing over, few enough to share the end fairly.
+# Cuts given to a process at once: enough to hide that cost, few enough that all processes finish together.
 CUTS_AT_ONCE = 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; the exit code."""
+    """Run the cuts that the command line asks for. Returns the exit code."""
     options = _parser().parse_args(arguments)
     names: list[str] = options.scenario or list(SCENARIOS)
     if options.cut is None:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcome = run(Cut(names[0], Kind(kind), int(checkpoint), options.seed))
     if not outcome.violations:
         print(f"{outcome.checkpoints} checkpoints, kept the promise")
-    return tell(outcome)
+    return report(outcome)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,14 +57,14 @@ def _run_all(names: Sequence[str], seeds: Sequence[int], jobs: int) -> int:
 
 
 def _run_scenario(name: str, cuts: list[Cut], pool: Pool) -> int:
-    """How many of the cuts break the promise; each is told at once."""
-    broken = sum(tell(outcome) for outcome in pool.imap(run, cuts, chunksize=CUTS_AT_ONCE))
+    """The number of cuts that break the promise; each is printed at once."""
+    broken = sum(report(outcome) for outcome in pool.imap(run, cuts, chunksize=CUTS_AT_ONCE))
     print(f"{name}: {len(cuts) // len(Kind)} checkpoints, {broken} cuts broke the promise")
     return broken
 
 
-def tell(outcome: Outcome) -> int:
-    """Say what an outcome violates, and how to see it again; 1 if it does, else 0."""
+def report(outcome: Outcome) -> int:
+    """Print the violations of an outcome, and the command that repeats it. Returns 1 if there are any, else 0."""
     for violation in outcome.violations:
         print(f"VIOLATION {violation}")
     if outcome.violations:

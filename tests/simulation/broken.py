@@ -1,4 +1,4 @@
-"""Doubles that each break one guarantee, for the tests that show that the simulation notices."""
+"""Doubles that each break one guarantee: the tests show that the simulation notices each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
-from processor.core.evidence import Evidence
-from processor.core.parts import Part
-from processor.core.write_errors import WriteRoute
+from processor.core.bisection import Part
+from processor.core.write_errors import Evidence, WriteRoute
 from processor.edges.ports import Commit, ProbeResult, SweepResult
 from processor.settling.receipts import written
 from tests.support.fakes.redis import FakePending, parse_id
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class DroppingStore(FakeStore):
-    """Says that it committed, and did not."""
+    """Reports a commit that did not happen."""
 
     async def copy_direct(self, batch: Batch) -> Commit:
         return Commit(self.connects, len(await self._receive(batch)))
@@ -45,7 +44,7 @@ class CarelessStore(FakeStore):
 
 
 class StrandingStream(FakeStream):
-    """Has a read ended by its cancellation, with the reply on its way."""
+    """Cancels a read while its reply is on the way."""
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         delivery = await super().read_new(count, block_ms)
@@ -111,14 +110,14 @@ class ImpatientStream(FakeStream):
 
 
 class HastyStream(FakeStream):
-    """Takes the time in an entry's id for the whole truth."""
+    """Judges a position only by the time in its entry's id."""
 
     async def _judged(self, delivery: Delivery) -> Delivery:
         return delivery.judged(0)
 
 
 class KeepingStream(FakeStream):
-    """Leaves the recorded failures of what is settled where they are."""
+    """Keeps the recorded failures of settled entries."""
 
     async def ack(self, batch: Batch, *, attempted: Sequence[str] = ()) -> int:
         del attempted
@@ -138,7 +137,7 @@ async def acknowledge_before_commit(
 
 
 class BlamingStore(FakeStore):
-    """Finds the record to blame for every refusal, without asking the table."""
+    """Blames the record for every refusal, without evidence from the table."""
 
     async def gather_evidence(self, accused: Batch, *, entry_ms: int) -> Evidence:
         await super().gather_evidence(accused, entry_ms=entry_ms)
@@ -146,7 +145,7 @@ class BlamingStore(FakeStore):
 
 
 class UnfencedStore(FakeStore):
-    """Takes a write of duplicates alone for a commit, as a plain INSERT ... ON CONFLICT would."""
+    """Counts a write of only duplicates as a commit, although nothing was written to the log."""
 
     async def copy_staged(self, batch: Batch) -> Commit:
         rows = await self._receive(batch)
@@ -160,7 +159,7 @@ class UnfencedStore(FakeStore):
 
 
 class CancellingStore(FakeStore):
-    """Gives up waiting for a standby, which shows the rows, and takes that for a commit."""
+    """Stops waiting for a standby, which makes the rows visible, and counts that as a commit."""
 
     async def _commit(self, rows: Mapping[Key, Row]) -> Commit:
         with trio.move_on_after(1):

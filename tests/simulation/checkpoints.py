@@ -1,4 +1,4 @@
-"""Counts the places where a life can be cut, and strikes at one of them."""
+"""Counts the checkpoints, the places where a life can be cut, and strikes at one of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ current_life: ContextVar[Life | None] = ContextVar("current_life", default=None)
 
 
 class Checkpoints(trio.abc.Instrument):
-    """The steps of one life's tasks, and its calls to the simulation: before each, and behind its effect."""
+    """The checkpoints of one life: each step of its tasks, and each of its calls, before and behind the effect."""
 
     def __init__(self) -> None:
         self.passed = 0
@@ -27,7 +27,7 @@ class Checkpoints(trio.abc.Instrument):
         self._strike: Callable[[Life], None] | None = None
 
     def watch(self, life: Life) -> None:
-        """Count those of this life from now on, in place of another one's."""
+        """From now on count the checkpoints of this life instead of another one's."""
         self._life = life
 
     def strike_at(self, checkpoint: int, strike: Callable[[Life], None]) -> None:
@@ -37,9 +37,9 @@ class Checkpoints(trio.abc.Instrument):
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Trio is about to run a task up to where it waits next."""
         if self._life is not None and task.context.get(current_life) is self._life:
-            self.prepare(self._life)
+            self.reach(self._life)
 
-    def prepare(self, life: Life) -> None:
+    def reach(self, life: Life) -> None:
         """A checkpoint of this life."""
         if life is not self._life or life.has_ended:
             return

@@ -32,9 +32,9 @@ def simulate(
 ) -> Result:
     """Run `play` to its end in virtual time; the same seed gives the same run, step by step."""
     random.seed(seed)
-    # Trio shuffles its run queue with a generator of its own, after it has sorted it, if told to.
+    # Trio shuffles its run queue with its own generator; with the switch below it sorts the queue first.
     _run._r.seed(seed)
-    # A run is short, and collecting garbage in it is a fifth of its time.
+    # A run is short, and garbage collection would take a fifth of its time.
     gc.disable()
     with (
         patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True),

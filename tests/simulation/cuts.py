@@ -1,4 +1,4 @@
-"""Plays a scenario whole, or cut at one checkpoint: by a stop request, or by a crash of either flavour."""
+"""Plays a scenario whole, or cut at one checkpoint: by a stop request, or by one of two kinds of crash."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from tests.simulation.life import Life
 
 SUBJECT, SUCCESSOR = "processor-1", "processor-2"
-# Virtual time in which survivors have settled everything, many times over.
+# Virtual time: many times what survivors need to settle everything.
 FINISHING_S = 300.0
 LOOK_EVERY_S = 0.5
-# The time of a row that comes when everything else is over, in seconds after noon.
+# The time of the row that is published last, in seconds after noon.
 LATER = 1_000
 
 
 class Kind(Enum):
-    """What strikes at a checkpoint."""
+    """The event at a checkpoint."""
 
     STOP = "stop"
-    """SIGTERM; a second one where the scenario has sent one already."""
+    """SIGTERM; it is the second one if the scenario has already sent one."""
     CRASH = "crash"
-    """The end of the process; what it had sent is lost with it."""
+    """The end of the process; its calls that are under way are lost."""
     CRASH_LATE = "crash-late"
-    """The end of the process; what it had sent still takes effect."""
+    """The end of the process; its calls that are under way still take effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Cut:
 
     @property
     def successor(self) -> str:
-        """Who finishes what is left: in turn a restart under the same name, and a peer.
+        """The name of the instance that finishes the rest: by turns a restart under the same name, and a peer.
 
         Two seeds in a row try both at each checkpoint.
         """
@@ -65,18 +65,18 @@ class Cut:
 
     @property
     def command(self) -> str:
-        """The line that repeats it."""
+        """The command that repeats it."""
         cut = f"{self.kind.value}@{self.checkpoint}"
         return f'make sim ARGS="--scenario {self.scenario} --cut {cut} --seed {self.seed}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run showed."""
+    """The result of a run."""
 
     cut: Cut
     checkpoints: int
-    """Of the life that is cut, up to its end."""
+    """The checkpoints of the life that is cut, up to its end."""
     violations: tuple[str, ...]
 
 

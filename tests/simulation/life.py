@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 
-# The lines of many thousand lives; nobody reads them, and they are put together all the same.
+# The lines of many thousand lives: they are composed, as in the service, but nobody reads them.
 SILENT = Log("simulation")
 logging.getLogger("simulation").setLevel(logging.CRITICAL + 1)
 
@@ -48,21 +48,21 @@ class Life:
         self.code: ExitCode | None = None
         self.crash: BaseException | None = None
         self.is_killed = False
-        # Whether both servers answered at once from the stop request to its end.
+        # Whether both servers answered without delay from the stop request to the end.
         self.drained_in_peace = False
         self.redis_answered = False
         self.ended = trio.Event()
-        # What it left under its name, neither refused nor released, though Redis answered.
+        # Entries left pending under its name, neither refused nor released, although Redis answered.
         self.stranded: set[str] = set()
-        # What Redis answered to it; what is read is delivered, or said to be lost or dead.
+        # The answers that it got from Redis: ids that were delivered, lost or dead-lettered.
         self.read: set[str] = set()
         self.released: set[str] = set()
         self.acked: set[str] = set()
-        self.buried: set[str] = set()
+        self.dead_letters: set[str] = set()
         self.tried: set[str] = set()
         self._simulation = simulation
         self._scope = trio.CancelScope()
-        self._wire = Wire(lambda: simulation.checkpoints.prepare(self), self._hear)
+        self._wire = Wire(lambda: simulation.checkpoints.reach(self), self._hear)
         self._signals, self._receiver = trio.open_memory_channel[int](10)
         self._stream = simulation.doubles.stream(simulation.redis, consumer=name, instance_id=name)
         self._stores: list[FakeStore] = []
@@ -70,12 +70,12 @@ class Life:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the world sees no more of it, but for what it had sent before."""
+        """Whether it has ended. Calls that it sent before may still take effect."""
         return self.ended.is_set()
 
     @property
     def in_flight(self) -> InFlight | None:
-        """What it knows of the entries it has read; None before it was assembled."""
+        """Its entries in flight; None before it was assembled."""
         return None if self._pipeline is None else self._pipeline.in_flight
 
     async def run(self) -> None:
@@ -108,7 +108,7 @@ class Life:
         self._signals.send_nowait(signal.SIGTERM)
 
     def kill(self, *, arrives: bool) -> None:
-        """End it as `kill -9` does; `arrives`: what it has sent by now still takes effect."""
+        """End it as `kill -9` does. With `arrives`, calls that are under way still take effect."""
         if self.has_ended:
             return
         self.is_killed = True
@@ -121,7 +121,7 @@ class Life:
         self._end()
 
     def adopt(self, pipeline: Pipeline) -> None:
-        """Take note of the pipeline of this life."""
+        """Remember the pipeline of this life."""
         self._pipeline = pipeline
 
     def _end(self) -> None:
@@ -168,7 +168,7 @@ class Life:
                 self.acked.update(arguments[0].piece(0, answer).entry_ids)
             case "record_failures":
                 self._simulation.watch_failures([failure.entry_id for failure in arguments[0]])
-                self.buried.update(
+                self.dead_letters.update(
                     failure.entry_id
                     for failure, recorded in zip(arguments[0], answer, strict=True)
                     if recorded.fate is Fate.DEAD_LETTERED
@@ -176,7 +176,9 @@ class Life:
             case "begin_trial":
                 if answer.fate in {Fate.DEAD_LETTERED, Fate.LOST}:
                     self.read.add(arguments[0])
-                (self.buried if answer.fate is Fate.DEAD_LETTERED else self.tried).add(arguments[0])
+                (self.dead_letters if answer.fate is Fate.DEAD_LETTERED else self.tried).add(
+                    arguments[0]
+                )
 
     def holds(self, entry_ids: Sequence[str]) -> list[str]:
         """Those of the ids that it has in flight."""
@@ -186,13 +188,13 @@ class Life:
 
 
 def ids_of(delivery: Delivery) -> list[str]:
-    """What was delivered: records, and refused entries."""
+    """The ids that were delivered: records and refused entries."""
     refused = [rejection.entry_id for rejection in delivery.rejections]
     return [*delivery.batch.entry_ids, *refused]
 
 
 class WatchedPipeline(Pipeline):
-    """A pipeline that its life knows of, so that what it has in flight can be looked at from outside."""
+    """A pipeline that registers with its life, so that tests can see what is in flight."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Plans of whole worlds: who lives when, what is published, and what goes wrong, as a list of small steps."""
+"""Plans of whole simulations: lives, publishing and troubles, as a list of small steps."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PublishPoison:
 
 @dataclass(frozen=True, slots=True)
 class Inherit:
-    """What nobody has read is pending since long ago; delivered more than five times, it is suspect."""
+    """Entries long pending under a dead consumer; delivered more than five times, they are suspects."""
 
     entries: int
     deliveries: int
@@ -103,7 +103,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """An instance is told to stop, or once more, some of its checkpoints from now."""
+    """An instance gets a stop request, the first or a second one, some of its checkpoints from now."""
 
     name: str
     checkpoints: int = 0
@@ -194,7 +194,7 @@ Step: TypeAlias = (
 
 
 def carry_out(plan: Sequence[Step], *, seed: int, doubles: Doubles | None = None) -> list[str]:
-    """Play a plan, have a survivor finish it; what broke the promise."""
+    """Play a plan, and have a survivor finish it. Returns what broke the promise."""
     checkpoints = Checkpoints()
     play = partial(_play, plan, checkpoints, doubles or Doubles())
     found = simulate(play, seed=seed, instrument=checkpoints)

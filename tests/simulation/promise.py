@@ -1,4 +1,4 @@
-"""The promise as one function: what a world shows that no life may ever have caused."""
+"""The promise as one function: it returns everything in a simulation that breaks the promise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.simulation.life import Life
     from tests.simulation.simulation import Published, Simulation
 
-# FailureStage and code of an entry that nobody survived to try.
+# Stage and code of an entry whose trial no life survived.
 SUSPICION = (FailureStage.CRASH.value, NO_ANSWER)
 
 
@@ -21,7 +21,7 @@ def violations(simulation: Simulation) -> list[str]:
     """Everything that breaks the promise, one sentence each; callable at any moment of a run.
 
     Every position published is in the table exactly once, every poisonous entry in one dead letter
-    with its reason, or else the entry is still waiting. A world that is finished has nothing waiting.
+    with its reason, or else the entry is still waiting. In a finished simulation nothing is waiting.
     """
     found = list(simulation.wrongs)
     for entry_id, published in simulation.published.items():
@@ -38,7 +38,7 @@ def violations(simulation: Simulation) -> list[str]:
 
 def _of_entry(simulation: Simulation, entry_id: str, published: Published) -> Iterator[str]:
     letters = simulation.dead_letters_of(entry_id)
-    # What is delivered again after it was buried is refused again.
+    # A dead-lettered entry that is delivered again is refused again.
     if len(letters) > 1 + simulation.set_back:
         yield f"{entry_id} has {len(letters)} dead letters"
     for letter in letters:
@@ -59,7 +59,7 @@ def _of_dead_letter(
     reason = (letter["dlq_stage"], letter["dlq_code"])
     reasons = {(published.stage, published.code)}
     if published.code == NO_ANSWER and any(life.is_killed for life in simulation.lives):
-        # What was refused without an answer is tried alone from then on: who is killed in that trial counts.
+        # An entry refused as `no_answer` is tried in isolation from then on, and a life killed in that trial counts.
         reasons.add(SUSPICION)
     is_guilty = published.key is None and reason in reasons
     if not is_guilty and not (reason == SUSPICION and _may_have_killed(simulation)):
@@ -69,7 +69,7 @@ def _of_dead_letter(
 
 
 def _may_have_killed(simulation: Simulation) -> bool:
-    """Whether so many lives were killed that an entry which was on trial each time looks guilty."""
+    """Whether an entry looks guilty because enough lives were killed while it was on trial."""
     killed = [life for life in simulation.lives if life.is_killed]
     return bool(killed) and len(killed) >= killed[0].config.dlq_max_attempts
 
@@ -84,7 +84,7 @@ def _of_failures(simulation: Simulation) -> Iterator[str]:
 
 
 def _may_be_on_trial(simulation: Simulation, entry_id: str) -> bool:
-    """Whether a life tries the entry alone just now, or may have died of it."""
+    """Whether a life is trying the entry in isolation, or may have died in that trial."""
     return any(
         life.is_killed or (entry_id in life.tried and not life.has_ended)
         for life in simulation.lives
@@ -105,16 +105,16 @@ def _of_life(life: Life) -> Iterator[str]:
 def _of_ledger(life: Life) -> Iterator[str]:
     assert life.in_flight is not None
     ledger, held = life.in_flight.ledger, life.in_flight.undecided
-    # What is in flight is in no class yet.
+    # Entries in flight are in no class yet.
     if ledger.unaccounted != held:
         yield f"{life.name}: the ledger does not balance, with {held} in flight: {ledger}"
     if ledger.read != len(life.read):
         yield f"{life.name}: {len(life.read)} entries were read: {ledger}"
     if ledger.acked != len(life.acked):
         yield f"{life.name}: {len(life.acked)} entries were acknowledged: {ledger}"
-    if ledger.dead_lettered != len(life.buried - life.acked):
-        yield f"{life.name}: {len(life.buried)} became dead letters: {ledger}"
-    # What was read, decided and delivered once more is released, and stays in its class.
+    if ledger.dead_lettered != len(life.dead_letters - life.acked):
+        yield f"{life.name}: {len(life.dead_letters)} became dead letters: {ledger}"
+    # An entry that was decided and then delivered again is released, and stays in its class.
     if ledger.released > len(life.released & life.read):
         yield f"{life.name}: {len(life.released & life.read)} that it had read were released: {ledger}"
     if ledger.released_unread != len(life.released - life.read):

@@ -1,4 +1,4 @@
-"""What happens to a simulated Redis beside outages: failovers, limits, and proxies on the way to it."""
+"""Troubles of a simulated Redis other than outages: failovers, limits, and proxies on the way."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def fail_over(simulation: Simulation) -> None:
-    """A planned one: the new master has everything, and old connections lead to a replica."""
+    """A planned failover: the new master has everything, and old connections lead to a replica."""
     simulation.redis_stumbles()
     simulation.redis.change_masters()
 
 
 def look_at(simulation: Simulation) -> Replica:
-    """A replica, as far as it is now."""
+    """Remember the state of a replica as it is now."""
     return replicate(simulation.redis)
 
 
 def fail_over_to(simulation: Simulation, replica: Replica) -> None:
-    """Promote a replica that is behind: what was published since is lost by that, and by nobody else."""
+    """Promote a replica that is behind: everything published since is lost, through no fault of the service."""
     simulation.redis_stumbles()
     for entry_id in simulation.published:
         if parse_id(entry_id) not in replica.entries:
@@ -70,7 +70,7 @@ async def failover(simulation: Simulation) -> None:
 
 
 async def promotion_of_a_replica_behind(simulation: Simulation) -> None:
-    """What a replica has not heard of has not happened: deliveries, acknowledgements, dead letters."""
+    """Fail over to a replica that is behind: later deliveries, acknowledgements and dead letters are undone."""
     await trio.sleep(0.1)
     replica = look_at(simulation)
     for second in range(10, 13):
@@ -83,7 +83,7 @@ async def promotion_of_a_replica_behind(simulation: Simulation) -> None:
 
 
 async def a_full_memory(simulation: Simulation) -> None:
-    """Nothing that grows is taken for a while, with poison among what is read."""
+    """For a while Redis refuses everything that needs memory, with poison among the entries."""
     await trio.sleep(0.5)
     fill(simulation)
     # Connections are replaced under it.
@@ -115,7 +115,7 @@ async def replies_too_large(simulation: Simulation) -> None:
 
 
 async def a_slow_link(simulation: Simulation) -> None:
-    """Two acknowledgements at a time, and the connections are lost amid a batch."""
+    """Two acknowledgements at a time, and the connections are lost in the middle of a batch."""
     slow_down(simulation, 2)
     await trio.sleep(0.5)
     for steps in (4, 12, 20):

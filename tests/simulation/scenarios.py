@@ -14,11 +14,11 @@ from tests.simulation.simulation import DISCARDED_DEVICE, KILLER_DEVICE, REFUSED
 Preparation: TypeAlias = Callable[[Simulation], None]
 Script: TypeAlias = Callable[[Simulation], Awaitable[None]]
 
-# Longer than the drain's budget, so that a stop request meets its deadline in the outage.
+# Longer than the drain's budget, so that a stop request reaches its deadline during the outage.
 OUTAGE_S = 2.5
-# What a life needs to settle a handful of entries, with time to spare.
+# More time than a life needs to settle a handful of entries.
 SETTLING_S = 0.5
-# Of the publisher, in which a life takes as many steps with each of its tasks.
+# Steps of the publisher; a life's tasks take as many steps meanwhile.
 STEPS_BETWEEN = 2
 # With pauses of 400 ms at most, this is a handful of tries.
 REFUSALS_S = 1.0
@@ -50,7 +50,7 @@ def duplicates(simulation: Simulation) -> None:
 
 
 def poison(simulation: Simulation) -> None:
-    """What the codec refuses and what the server refuses, among good neighbours."""
+    """Entries that the codec or the server refuses, among sound neighbours."""
     for second in range(3):
         simulation.publish(second)
     simulation.publish_malformed()
@@ -74,7 +74,7 @@ def entries_of_the_dead(simulation: Simulation) -> None:
 
 
 def cold_devices(simulation: Simulation) -> None:
-    """Devices that nobody has met, on a PostgreSQL that takes its time to say what it knows of them."""
+    """Unknown devices, on a PostgreSQL that is slow to look them up."""
     simulation.postgres_slows_down()
     for second in range(8):
         simulation.publish(second, device=second)
@@ -90,7 +90,7 @@ def crash_suspects(simulation: Simulation) -> None:
 
 
 def a_killer(simulation: Simulation) -> None:
-    """A row that ends every session which writes it, among good neighbours."""
+    """A row that ends every session which writes it, among sound neighbours."""
     for second in range(3):
         simulation.publish(second, device=second)
     simulation.publish(0, device=KILLER_DEVICE)
@@ -98,20 +98,20 @@ def a_killer(simulation: Simulation) -> None:
 
 
 def rows_to_discard(simulation: Simulation) -> None:
-    """Rows that a trigger returns nothing for, some of them repeated, among others."""
+    """Rows that a trigger discards, some of them repeated, among others."""
     for second in (0, 1, 1, 2):
         simulation.publish(second, device=DISCARDED_DEVICE)
         simulation.publish(second)
 
 
 def suspects_without_a_session(simulation: Simulation) -> None:
-    """Crash suspects, where the role has no session left for their trials."""
+    """Suspected poison entries, while the role has no session left for their trials."""
     crash_suspects(simulation)
     simulation.sessions_are_few()
 
 
 def a_large_backlog_for_a_small_server(simulation: Simulation) -> None:
-    """A batch of more rows than the server bears."""
+    """A batch of more rows than the server can take."""
     simulation.postgres_bears_little()
     for second in range(8):
         simulation.publish(second, device=second % 3)
@@ -131,7 +131,7 @@ async def a_steady_flow(simulation: Simulation) -> None:
 
 
 async def a_busy_flow(simulation: Simulation) -> None:
-    """Positions come while everything else is under way, rather than while all wait."""
+    """Positions come while other work is under way, not while everything waits."""
     await trio.sleep(SETTLING_S)
     for second in range(24):
         simulation.publish(second)
@@ -147,13 +147,13 @@ async def new_devices_meanwhile(simulation: Simulation) -> None:
     await trio.sleep(2)
 
 
-async def long_enough_to_bury(simulation: Simulation) -> None:
-    """Wait until poison has failed as often as it may."""
+async def long_enough_for_a_dead_letter(simulation: Simulation) -> None:
+    """Wait until poison entries have used up their attempts."""
     await trio.sleep(simulation.claim_threshold_s + 2.5)
 
 
 async def a_group_set_back(simulation: Simulation) -> None:
-    """What is written, what is refused and what is in flight is delivered once more, and once more."""
+    """Entries that are written, refused or in flight are delivered again, twice."""
     await trio.sleep(SETTLING_S)
     simulation.set_group_back()
     await trio.sleep(SETTLING_S)
@@ -166,7 +166,7 @@ async def a_group_set_back(simulation: Simulation) -> None:
 
 
 async def long_enough_to_halve(simulation: Simulation) -> None:
-    """Wait until what the server bears was found out, and have more come then."""
+    """Wait until the size that the server can take is found, then publish more."""
     await trio.sleep(OUTAGE_S)
     for second in range(8, 14):
         simulation.publish(second, device=second % 3)
@@ -191,7 +191,7 @@ async def postgres_frozen(simulation: Simulation) -> None:
 
 
 async def postgres_frozen_for_long(simulation: Simulation) -> None:
-    """PostgreSQL answers nothing for longer than a lease lasts that nobody renews."""
+    """PostgreSQL answers nothing for longer than a lease lasts without renewal."""
     await trio.sleep(SETTLING_S)
     simulation.postgres_freezes()
     for second in range(10, 13):
@@ -212,7 +212,7 @@ async def postgres_away(simulation: Simulation) -> None:
 
 
 async def redis_away(simulation: Simulation) -> None:
-    """Redis breaks its connections and takes none, with acknowledgements under way."""
+    """Redis breaks its connections and accepts none, with acknowledgements under way."""
     simulation.postgres_delay_s = 0.2
     await trio.sleep(0.3)
     simulation.redis_goes_away()
@@ -245,7 +245,7 @@ async def table_refuses_all(simulation: Simulation) -> None:
 
 
 async def commits_are_refused(simulation: Simulation) -> None:
-    """Every row is taken, and no commit is."""
+    """Every row is accepted, and every commit refused."""
     await trio.sleep(SETTLING_S)
     simulation.commits_are_refused()
     for second in range(10, 12):
@@ -284,7 +284,7 @@ async def standby_promoted(simulation: Simulation) -> None:
         simulation.publish(second, device=second % 3)
     await trio.sleep(SETTLING_S)
     simulation.postgres_restarts()
-    # Repeats of what is visible now.
+    # Repeats of the rows that are visible now.
     for second in (11, 12):
         simulation.publish(second, device=second % 3)
     await trio.sleep(OUTAGE_S)
@@ -303,7 +303,7 @@ async def a_drain_in_trouble(simulation: Simulation) -> None:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is there before the life begins, and what happens beside it; then it is told to stop."""
+    """The state before a life begins, and what happens during it; then it is asked to stop."""
 
     prepare: Preparation
     script: Script
@@ -320,8 +320,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "two-writers": Scenario(a_backlog, nothing_more, env={"WRITERS": "2"}),
     "duplicates": Scenario(duplicates, nothing_more),
     "ids-without-a-time": Scenario(ids_that_are_no_times, nothing_more),
-    "poison": Scenario(poison, long_enough_to_bury),
-    "suspects": Scenario(crash_suspects, long_enough_to_bury),
+    "poison": Scenario(poison, long_enough_for_a_dead_letter),
+    "suspects": Scenario(crash_suspects, long_enough_for_a_dead_letter),
     "rehydration": Scenario(cold_devices, new_devices_meanwhile),
     "set-back": Scenario(poison, a_group_set_back),
     "claim": Scenario(entries_of_the_dead, nothing_more),
@@ -344,11 +344,11 @@ SCENARIOS: Mapping[str, Scenario] = {
     "table-refuses-all": Scenario(some_entries, table_refuses_all),
     "commits-refused": Scenario(some_entries, commits_are_refused),
     "partition-missing": Scenario(some_entries, partition_is_missing),
-    "killer-row": Scenario(a_killer, long_enough_to_bury),
+    "killer-row": Scenario(a_killer, long_enough_for_a_dead_letter),
     "size-limit": Scenario(a_large_backlog_for_a_small_server, long_enough_to_halve),
     "discarded": Scenario(rows_to_discard, nothing_more),
     "standby-away": Scenario(some_entries, standby_away),
     "promotion": Scenario(some_entries, standby_promoted),
-    "few-sessions": Scenario(suspects_without_a_session, long_enough_to_bury),
+    "few-sessions": Scenario(suspects_without_a_session, long_enough_for_a_dead_letter),
     "second-signal": Scenario(some_entries, a_drain_in_trouble),
 }

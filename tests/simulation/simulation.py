@@ -1,4 +1,4 @@
-"""The world that simulated instances share: Redis, the table, what was published, and who lives in it."""
+"""The simulation that instances share: Redis, the table, the published entries, and the lives."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ENVIRONMENT = {
     "CONNECT_ATTEMPTS": "100000",
     "CONNECT_BACKOFF_MAX_MS": "400",
 }
-# The server refuses the rows of this device for their own sake: "value out of range".
+# The server refuses the rows of this device, through their own fault: "value out of range".
 REFUSED_DEVICE, REFUSAL = 9, "22003"
 # A row of this device ends the session that writes it; a trigger returns nothing for those of the other one.
 KILLER_DEVICE, DISCARDED_DEVICE = 11, 12
@@ -58,16 +58,16 @@ NOON_KEY_US = round((NOON.timestamp() - 946_684_800) * 1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One entry of the stream, and what has to become of it."""
+    """One entry of the stream, and its expected end."""
 
     fields: Mapping[str, str | bytes]
     key: Key | None
-    """Of the row that it makes; None for a poisonous one."""
+    """The key of its row; None for a poisonous entry."""
     stage: str = ""
-    """Of the dead letter that a poisonous one makes."""
+    """The stage of a poisonous entry's dead letter."""
     code: str = ""
     is_discarded: bool = False
-    """A trigger swallows the row: it is acknowledged, and nowhere."""
+    """A trigger discards the row: the entry is acknowledged, and there is no row."""
 
 
 def device_id(device: int) -> str:
@@ -76,22 +76,22 @@ def device_id(device: int) -> str:
 
 
 class Rows(dict[Key, Row]):
-    """The table's rows, of which none is written twice."""
+    """The table's rows; a row that is written twice is an error."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
         super().__init__()
-        self._tell = tell
+        self._report = report
 
     def __ior__(self, rows: Any) -> Self:  # type: ignore[override,misc]
         for key in self.keys() & dict(rows).keys():
-            self._tell(f"the row {key} was written twice")
+            self._report(f"the row {key} was written twice")
         self.update(rows)
         return self
 
 
 @dataclass
 class WatchedRedis(FakeRedis):
-    """A Redis that tells what an acknowledgement takes away, at the time."""
+    """A Redis that reports each entry that an acknowledgement removes."""
 
     watch: Callable[[EntryId], None] = lambda _: None
 
@@ -128,7 +128,7 @@ class Simulation:
     published: dict[str, Published] = field(default_factory=dict)
     trimmed: set[str] = field(default_factory=set)
     lives: list[Life] = field(default_factory=list)
-    # What broke the promise at the time, rather than in the end.
+    # Violations that were seen when they happened.
     wrongs: list[str] = field(default_factory=list)
     # How long PostgreSQL takes for each call.
     postgres_delay_s: float = 0.0
@@ -173,7 +173,7 @@ class Simulation:
         self.redis.delete(entry_id)
 
     def set_group_back(self) -> None:
-        """The group delivers once more what it had delivered last, some of it in flight, refused or settled."""
+        """The group delivers its last entries again; some are in flight, refused or settled."""
         before = self.redis.group and self.redis.group.last_delivered
         self.redis.set_group_back(SET_BACK_ENTRIES)
         self.set_back += 1
@@ -182,7 +182,7 @@ class Simulation:
             self.given_again.update(format_id(key) for key in again if key <= before)
 
     def deliver_to_the_dead(self, *, deliveries: int = 1) -> None:
-        """Have what nobody has read pending since long ago, for a consumer that is no more."""
+        """Make the unread entries pending for a long time, under a consumer that no longer exists."""
         self.redis.create_group()
         group = self.redis.group
         assert group is not None
@@ -203,7 +203,7 @@ class Simulation:
 
     @property
     def subject(self) -> Life:
-        """The life that is looked at: the first one."""
+        """The life under test: the first one."""
         return self.lives[0]
 
     @property
@@ -217,7 +217,7 @@ class Simulation:
         return self.subject.config.claim_threshold_ms / 1000
 
     def redis_goes_away(self) -> None:
-        """Every connection breaks, and none is taken."""
+        """Every connection breaks, and none is accepted."""
         self.redis.go_away()
         self._redis_failed_at = math.inf
 
@@ -228,18 +228,18 @@ class Simulation:
         self._redis_failed_at = math.inf
 
     def redis_stumbles(self) -> None:
-        """Something happens to it that may cost lives their connections, and is over at once."""
+        """A short event that may cost lives their connections."""
         self._redis_failed_at = max(self._redis_failed_at, trio.current_time())
 
     def redis_recovers(self) -> None:
-        """Redis takes connections, has memory, and answers."""
+        """Redis accepts connections, has memory, and answers."""
         self.redis.come_back()
         self.redis.is_full = False
         self.redis.answers.set()
         self._redis_failed_at = min(self._redis_failed_at, trio.current_time())
 
     def postgres_goes_away(self) -> None:
-        """Sessions break, and none is taken."""
+        """Sessions break, and none is accepted."""
         self.table.reachable = False
         self._postgres_failed_at = math.inf
 
@@ -260,7 +260,7 @@ class Simulation:
         self._postgres_failed_at = math.inf
 
     def commits_are_refused(self) -> None:
-        """Rows are taken, and no commit is, as with a full NOTIFY queue."""
+        """Rows are accepted and commits refused, as with a full NOTIFY queue."""
         self.table.refuses_commits = "54000"
         self._postgres_failed_at = math.inf
 
@@ -275,7 +275,7 @@ class Simulation:
         self._postgres_failed_at = math.inf
 
     def sessions_are_few(self) -> None:
-        """As many as the writer and the probe have, and none for trials."""
+        """The role has sessions for the writer and the probe, and none for trials."""
         self.table.sessions_max = 2
         self._postgres_failed_at = math.inf
 
@@ -285,21 +285,21 @@ class Simulation:
         self._postgres_failed_at = math.inf
 
     def standby_returns(self) -> None:
-        """It confirms whatever there is."""
+        """The standby confirms everything that waits."""
         self.table.standby_returns()
 
     def postgres_restarts(self) -> None:
-        """Sessions break; what waited for the standby is visible, and confirmed by nobody."""
+        """Sessions break; rows that waited for the standby are visible, and not confirmed."""
         self.table.restart()
         self._postgres_failed_at = max(self._postgres_failed_at, trio.current_time())
 
     def standby_is_promoted(self) -> None:
-        """Sessions break, and what no standby has confirmed is gone."""
+        """Sessions break, and rows that no standby has confirmed are gone."""
         self.table.promote()
         self._postgres_failed_at = max(self._postgres_failed_at, trio.current_time())
 
     def postgres_recovers(self) -> None:
-        """PostgreSQL takes connections, rows and commits, and answers, without delay."""
+        """PostgreSQL accepts connections, rows and commits, and answers without delay."""
         self.table.reachable = True
         self.table.answers.set()
         self.table.refuses_all = self.table.refuses_commits = None
@@ -310,23 +310,23 @@ class Simulation:
         self._postgres_failed_at = min(self._postgres_failed_at, trio.current_time())
 
     def heal(self) -> None:
-        """Have both servers there, quick and answering."""
+        """Both servers are up and answer without delay."""
         self.redis_recovers()
         self.postgres_recovers()
 
     def redis_has_been_well_since(self, time_s: float) -> bool:
-        """Whether Redis has answered ever since, and at once."""
+        """Whether Redis has always answered since then, without delay."""
         return self._redis_failed_at < time_s
 
     def has_been_well_since(self, time_s: float) -> bool:
-        """Whether both servers have answered ever since, and at once, and refusals could be judged."""
+        """Whether both servers have always answered since then, without delay, and refusals could be judged."""
         if self.lacks_evidence and any(self._is_refused(key) for key in self.redis.pending):
             return False
         return max(self._redis_failed_at, self._postgres_failed_at) < time_s
 
     @property
     def lacks_evidence(self) -> bool:
-        """Whether there is no row to copy: a refusal counts for nothing then, and is waited for."""
+        """Whether there is no row to copy: then a refusal is not counted, and the row is tried again."""
         return not self.table.rows
 
     def _is_refused(self, key: EntryId) -> bool:
@@ -334,7 +334,7 @@ class Simulation:
 
     @property
     def leases_hold(self) -> bool:
-        """Whether Redis has answered for so long that every lease could be renewed."""
+        """Whether Redis has answered for long enough that every lease could be renewed."""
         return trio.current_time() - self._redis_failed_at > self.claim_threshold_s
 
     @property
@@ -346,14 +346,14 @@ class Simulation:
         return not group.pending and not self.redis.attempts
 
     def is_waiting(self, entry_id: str) -> bool:
-        """Whether somebody will still find the entry: in the stream, or on the pending list."""
+        """Whether the entry can still be found: undelivered in the stream, or on the pending list."""
         key, group = parse_id(entry_id), self.redis.group
         if key in self.redis.pending:
             return True
         return key in self.redis.entries and (group is None or key > group.last_delivered)
 
     def stranded_of(self, consumer: str) -> set[str]:
-        """What is on a consumer's pending list, without a recorded failure and not released."""
+        """Ids on a consumer's pending list that have no recorded failure and are not released."""
         own = {
             format_id(key)
             for key, it in self.redis.pending.items()
@@ -366,7 +366,7 @@ class Simulation:
         return [each for each in self.redis.dead_letters if each["dlq_source_id"] == entry_id]
 
     def watch_claim(self, claimant: Life, entry_ids: Sequence[str]) -> None:
-        """Take note of a claim: of what a live peer works on, it breaks the promise."""
+        """Check a claim: to take what a live peer works on breaks the promise."""
         if not self.leases_hold:
             return
         leased = [each for each in entry_ids if each not in self.given_again]
@@ -376,7 +376,7 @@ class Simulation:
                 self.wrongs.append(wrong)
 
     def watch_failures(self, entry_ids: Sequence[str]) -> None:
-        """Take note of recorded failures: of a sound entry, one breaks the promise."""
+        """Check recorded failures: one failure of a sound entry breaks the promise."""
         sound = [each for each in entry_ids if self.published[each].key is not None]
         if sound:
             self.wrongs.append(f"failures of sound entries were counted: {', '.join(sound)}")

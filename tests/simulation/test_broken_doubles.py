@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from telemetry._codec import Batch
     from tests.support.fakes.stream import FakeStream
 
-# One checkpoint in this number is enough for what breaks at many of them.
+# Faults that show at many checkpoints are looked for at every n-th only.
 STRIDE = 7
 
 
 def noticed(scenario: str, kind: Kind, doubles: Doubles | None = None, *, stride: int = 1) -> str:
-    """What the first cut shows that breaks the promise; empty if none does."""
+    """The violations of the first cut that breaks the promise; empty if none does."""
     cuts = [cut for cut in cuts_of(scenario) if cut.kind is kind]
-    # The late ones first: in the early ones little has happened.
+    # Late checkpoints first: at early ones little has happened.
     outcomes = (run(cut, doubles) for cut in cuts[::-stride])
     return next((str(each.violations) for each in outcomes if each.violations), "")
 
@@ -101,7 +101,7 @@ def test_an_acknowledgement_of_what_was_merely_seen_is_noticed(
 
 def test_a_part_that_is_blamed_without_a_canary_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def suspect(case: Case) -> NextStep:
-        # Three losses convict, whatever the server does with others meanwhile.
+        # Three lost sessions count against the row, whatever the server does with others meanwhile.
         if case.kind is FailureKind.NO_ANSWER:
             return NextStep.REFUSE if case.is_alone else NextStep.SPLIT
         return next_step(case)
@@ -191,7 +191,7 @@ def test_leases_that_nobody_renews_are_noticed(monkeypatch: pytest.MonkeyPatch) 
         await trio.sleep_forever()
 
     monkeypatch.setattr(pipeline, "renew_leases", renew_nothing)
-    # Which of the two claims first is chance, and one that holds the entries itself breaks nothing.
+    # Either may claim first; if it is the one that has the entries in flight, nothing breaks.
     cuts = [Cut("postgres-frozen-beside-a-peer", seed=seed) for seed in range(4)]
     assert "claimed what" in str([run(cut).violations for cut in cuts])
 

@@ -1,4 +1,4 @@
-"""A life may be cut anywhere. `make sim` cuts at every checkpoint; here every so many are enough."""
+"""A life may be cut anywhere. `make sim` cuts at every checkpoint; here a sample is enough."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import islice
 
 import pytest
 
-from tests.simulation.__main__ import main, tell
+from tests.simulation.__main__ import main, report
 from tests.simulation.cuts import Cut, Kind, Outcome, cuts_of, run
 from tests.simulation.scenarios import SCENARIOS
 
-# No multiple of the number of kinds, so that each kind has its turn.
+# Not a multiple of the number of kinds, so that each kind is used.
 STRIDE = 4
 assert STRIDE % len(Kind)
 
@@ -41,13 +41,13 @@ def test_the_command_repeats_a_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"{outcome.checkpoints} checkpoints, kept the promise\n"
 
 
-def test_a_cut_that_breaks_the_promise_is_told_with_its_command(
+def test_a_cut_that_breaks_the_promise_is_printed_with_its_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cut = Cut("backlog", Kind.STOP, 40)
-    assert tell(Outcome(cut, 100, ("1-0 is lost",))) == 1
-    told = capsys.readouterr().out
-    assert told == f"VIOLATION 1-0 is lost\n  reproduce: {cut.command}\n"
+    assert report(Outcome(cut, 100, ("1-0 is lost",))) == 1
+    printed = capsys.readouterr().out
+    assert printed == f"VIOLATION 1-0 is lost\n  reproduce: {cut.command}\n"
 
 
 def test_a_run_over_all_cuts_ends_in_its_figures(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ names = st.sampled_from(NAMES)
 checkpoints = st.integers(0, 120)
 
 steps: st.SearchStrategy[Step] = st.one_of(
-    # The simplest step, which a failing plan is shrunk to where it does not matter.
+    # The simplest step: Hypothesis shrinks steps that do not matter to it.
     st.builds(Pause, st.sampled_from((0, 20, 300, 2_000, 9_000))),
     st.builds(
         Publish,
@@ -49,7 +49,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
 )
 
 
-# Left to itself, Hypothesis makes lists of five, in which little happens.
+# By default Hypothesis makes lists of about five steps, in which little happens.
 plans = st.lists(steps, min_size=12, max_size=30)
 
 
@@ -61,6 +61,6 @@ plans = st.lists(steps, min_size=12, max_size=30)
 )
 @given(plan=plans, seed=st.integers(0, 7))
 def test_whatever_happens_the_promise_is_kept(plan: list[Step], seed: int) -> None:
-    # Nothing happens before somebody lives.
+    # Nothing happens before the first life.
     whole: list[Step] = [Start(NAMES[0]), *plan]
     assert carry_out(whole, seed=seed) == []

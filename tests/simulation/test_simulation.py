@@ -1,4 +1,4 @@
-"""What the simulation itself promises: how a life that is killed looks from the simulation."""
+"""The simulation itself: how a life that is killed looks from the outside."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def stop_after(seconds: float) -> Simulation:
     return simulation
 
 
-def test_a_life_that_is_told_to_stop_ends_by_itself() -> None:
+def test_a_life_that_is_asked_to_stop_ends_by_itself() -> None:
     simulation = simulate(partial(stop_after, 1.0), seed=0, instrument=Checkpoints())
     [life] = simulation.lives
     assert life.code is ExitCode.CLEAN

@@ -1,4 +1,4 @@
-"""What is between one life and the simulation: every call of its edges goes this way, until it is cut."""
+"""The wire between one life and the simulation: it carries every call of the life's edges, until it is cut."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
 Edge = TypeVar("Edge")
 
-# Closing a connection asks the world nothing, and is promised never to raise.
+# Closing a connection needs no answer, and never raises.
 UNHEARD = "aclose"
 
 
 class Killed(BaseException):
-    """What a call of a dead life ends in: past every handler, as the end of a process is."""
+    """Raised in every call of a dead life: it passes every handler, as the end of a process does."""
 
 
 class Wire:
     """The calls of one life.
 
-    `meet` is told of each call twice: before it is sent, and when it took effect and its answer is
-    on the way; `heard` is given every answer that arrives.
+    `checkpoint` is called twice for each call: before it is sent, and when it took effect and its
+    answer is on the way. `heard` is given every answer that arrives.
     """
 
     def __init__(
         self,
-        meet: Callable[[], None],
+        checkpoint: Callable[[], None],
         heard: Callable[[str, tuple[Any, ...], Any], None],
     ) -> None:
         self.is_cut = False
-        self._meet = meet
+        self._checkpoint = checkpoint
         self._heard = heard
         self._sent: set[trio.CancelScope] = set()
 
     def cut(self, *, arrives: bool) -> None:
-        """No further call reaches the world; what has been sent arrives all the same, or not."""
+        """No further call is sent. Calls that are under way arrive or not, as the cut says."""
         self.is_cut = True
         for scope in self._sent:
             scope.shield = arrives
 
     def attach(self, edge: Edge, delay: Callable[[], float] | None = None) -> Edge:
-        """The edge, with all of its calls made over this wire; `delay` gives their duration in seconds."""
+        """The edge, with all its calls made over this wire; `delay` gives their duration in seconds."""
         return cast("Edge", _Attached(edge, self, delay))
 
     async def call(
@@ -76,7 +76,7 @@ class Wire:
 
     def _pass(self) -> None:
         if not self.is_cut:
-            self._meet()
+            self._checkpoint()
         if self.is_cut:
             raise Killed
 

@@ -12,7 +12,7 @@ from tests.support.fakes.table import FakeTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from processor.core.evidence import Evidence
+    from processor.core.write_errors import Evidence
     from processor.edges.ports import Commit, ProbeResult
     from telemetry._codec import Batch, Keys
 

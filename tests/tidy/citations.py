@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PLACES = ("python", "rust", "tests", "dev", "bench", "docs")
 SUFFIXES = (".py", ".pyi", ".rs", ".lua", ".sh", ".sql", ".md")
 
-# A citation may go over the end of a line, and there is what makes the next one a comment.
+# A citation may go over the end of a line; the next line may begin with a comment's marker.
 _LINE_BREAK = re.compile(r"\s*\n\s*(?:(?://[/!]?|#|--)\s)?\s*")
 _CITATION = re.compile(
     r"\b[Cc]ontract(?:'s)?\b[^.`]{0,30}?(?:section |§)(?P<section>\d+)(?:,? rules? (?P<rule>\d+))?"
@@ -30,7 +30,7 @@ RULES_SECTION = 4
 
 @dataclass(frozen=True)
 class Citation:
-    """Who cites what; `rule` is None where a section is meant as a whole."""
+    """One citation in a file; `rule` is None if the whole section is cited."""
 
     file: str
     section: int
@@ -57,7 +57,7 @@ def _files() -> Iterator[Path]:
 def _citations_in(path: Path) -> Iterator[Citation]:
     text = _LINE_BREAK.sub(" ", path.read_text())
     file = path.relative_to(ROOT)
-    # The contract speaks of itself without saying so.
+    # Within the contract, a citation does not name it.
     patterns = (_WITHIN,) if file == CONTRACT else (_CITATION, _RULE_ALONE)
     for pattern in patterns:
         for found in pattern.finditer(text):

@@ -1,4 +1,4 @@
-"""The contract as its tests see it: numbered sections and rules, and names that are built or marked with †."""
+"""The contract as data for its tests: numbered sections and rules, and names that are built or marked with †."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def is_built(section: int) -> bool:
 
 
 def names(cell: str) -> list[Name]:
-    """The names in a cell. A † at its end is said of all of them, behind one name of that one alone."""
+    """The names in a cell. A † at the end of the cell marks all of them, one behind a name only that name."""
     whole_cell = cell.endswith("†")
     return [Name(text, built=not (mark or whole_cell)) for text, mark in _NAME.findall(cell)]
 

@@ -19,7 +19,7 @@ LEVELS = {
     "exception": "error",
     "fatal": "fatal",
 }
-"""What the contract calls the level of each method of a log."""
+"""The contract's name for the level of each logging method."""
 LOGS = ("log", "_log", "_logger", "logger")
 
 SERVICE = "processor"
@@ -27,7 +27,7 @@ SERVICE = "processor"
 VALUE = "\0"
 """Stands for a value in a message."""
 ANY = "…"
-"""Stands for a word in what a paper says of a message."""
+"""Stands for any word in a message that a paper quotes."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class LogLine:
     def begins_with(self, said: str) -> bool:
         """Whether the line may begin with these words, where ANY is whatever stands there.
 
-        At least one word is one of the line's own: every line may begin with values alone.
+        At least one word must be one of the line's fixed words: any line may begin with values only.
         """
         ours, theirs = self.msg.split(), said.split()
         pairs = [*zip(ours, theirs, strict=False)]

@@ -29,7 +29,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """What stands below a heading of the second level, up to the next one."""
+    """The text below a heading of the second level, up to the next one."""
 
     title: str
     text: str
@@ -42,7 +42,7 @@ class Section:
 
 @cache
 def sections(path: Path) -> tuple[Section, ...]:
-    """The sections of a paper; what stands above the first heading is in none."""
+    """The sections of a paper, without the text above the first heading."""
     _, *rest = _HEADING.split((ROOT / path).read_text())
     return tuple(
         Section(title.strip(), text) for title, text in zip(rest[::2], rest[1::2], strict=True)
@@ -56,12 +56,12 @@ def section(path: Path, title: str) -> Section:
 
 
 def without_code_blocks(text: str) -> str:
-    """The text with nothing in the place of its fenced blocks, whose fences are no code spans."""
+    """The text without its fenced blocks, whose fences are no code spans."""
     return _CODE_BLOCK.sub("", text)
 
 
 def code_spans(text: str) -> list[str]:
-    """What is written as code within the text."""
+    """The pieces of the text that are written as code."""
     return [" ".join(each.split()) for each in _CODE_SPAN.findall(without_code_blocks(text))]
 
 

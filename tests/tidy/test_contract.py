@@ -1,4 +1,4 @@
-"""The contract and the code say the same: a citation leads somewhere, and a name is on both sides or has a †."""
+"""Contract and code agree: a citation leads somewhere, and a name is on both sides or has a †."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ VARIABLES = [*column(1, "name", "environment"), *column(5, "variable")]
 def names_with_a_dagger() -> set[str]:
     marked = unbuilt(names(TEXT))
     if not is_built(12):
-        # What it shares with the processor is there for that one.
+        # Variables that it shares with the processor are in the code already.
         variables = built(column(12, "variable")) - built(VARIABLES)
         marked |= {*variables, *re.findall(r"\bteltonika_\w+", SECTIONS[12].text)}
     return {name for name in marked if re.fullmatch(r"\w+_\w+", name)}
@@ -133,8 +133,8 @@ def test_a_default_is_the_contracts(name: str, default: str) -> None:
 
 
 def test_operators_find_every_variable_of_the_code() -> None:
-    told = set(code_spans(section(OPERATIONS, "Configuration").text))
-    assert told >= CONFIG
+    listed = set(code_spans(section(OPERATIONS, "Configuration").text))
+    assert listed >= CONFIG
 
 
 # Metrics
@@ -175,10 +175,12 @@ def test_a_metric_is_the_contracts_and_there_from_the_start(
 
 
 def test_operators_find_every_metric_of_the_code_and_no_other() -> None:
-    [listed] = section(OPERATIONS, "Metrics").tables
-    told = {name.partition("{")[0] for row in listed.rows for name in code_spans(row[0])}
-    assert told == metrics().keys()
-    assert {name for name, *_ in first_block()} <= told
+    [table_of_metrics] = section(OPERATIONS, "Metrics").tables
+    listed = {
+        name.partition("{")[0] for row in table_of_metrics.rows for name in code_spans(row[0])
+    }
+    assert listed == metrics().keys()
+    assert {name for name, *_ in first_block()} <= listed
 
 
 # Log lines
@@ -198,7 +200,7 @@ def test_a_log_line_of_the_contract_is_written_at_its_level(levels: str, said: s
 
 @cache
 def said_to_operators() -> tuple[str, ...]:
-    """What the contract and the paper for operators quote of log lines; a single word is no beginning."""
+    """The beginnings of log lines that the contract and OPERATIONS.md quote, of two words or more."""
     spans = [said for _, said in lines_of_the_contract()]
     spans += code_spans((ROOT / OPERATIONS).read_text())
     return tuple(each for each in spans if len(each.split()) >= SAID_WORDS_MIN)
@@ -292,12 +294,12 @@ def test_a_command_is_in_the_papers(command: str) -> None:
 def test_paths_are_there_that_have_no_dagger() -> None:
     sources = Sources(lambda: b"", new_journal().health)
     [paths] = SECTIONS[11].tables
-    told = {
+    listed = {
         name.text: name.built
         for row in paths.rows
         for cell in row
         for name in names(cell)
         if re.fullmatch(r"/[\w.]*", name.text)
     }
-    found = {path: respond("GET", path, sources).status != 404 for path in told}
-    assert found == told
+    found = {path: respond("GET", path, sources).status != 404 for path in listed}
+    assert found == listed

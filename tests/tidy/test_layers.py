@@ -1,6 +1,6 @@
-"""What import-linter cannot see: the compiled codec, what waits in the core, and who may import tests.
+"""Rules that import-linter cannot check: the compiled codec, awaits in the core, imports of tests.
 
-Which room may import which, and the one door of each client library, stand in `pyproject.toml`, under
+The order of the rooms and the one door of each client library are in `pyproject.toml`, under
 `tool.importlinter`; `make lint` checks them.
 """
 
@@ -11,7 +11,7 @@ import tomllib
 
 from tests.tidy.source import PACKAGES, ROOT, is_within, modules
 
-# The codec's values are the currency of the flow; whoever only decides about the process needs none.
+# The flow passes the codec's values from room to room; code that only decides about the process needs none.
 CODEC_IMPORTERS = (
     "telemetry.chassis.redis",
     "telemetry.chassis.crash",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.tidy.source import ROOT
 
-# Of https://www.apache.org/licenses/LICENSE-2.0.txt.
+# The text at https://www.apache.org/licenses/LICENSE-2.0.txt.
 TEXT_SHA256 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 
 
@@ -27,7 +27,7 @@ def test_the_crates_and_the_package_name_the_same_licence() -> None:
 
 
 def test_the_wheel_carries_the_licence(tmp_path: Path) -> None:
-    # What maturin puts beside the code of a wheel, without the minutes of a build.
+    # maturin writes what a wheel has beside the code, without the minutes of a build.
     scripts = Path(sys.executable).parent
     subprocess.run(
         ["maturin", "pep517", "write-dist-info", "--metadata-directory", tmp_path,

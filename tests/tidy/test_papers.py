@@ -1,4 +1,4 @@
-"""What the papers point at is there: links, the places of the README, the commands of the Makefile."""
+"""The links of the papers, the places of the README and the commands of the Makefile exist."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ ARCHITECTURE = Path("ARCHITECTURE.md")
 PAPERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+RUN = re.compile(r"^ +- run: (.+)$", re.MULTILINE)
 TARGET = re.compile(r"^([a-z-]+):.*## ", re.MULTILINE)
 
 
@@ -33,7 +34,7 @@ def links() -> Iterator[tuple[Path, str]]:
 
 @cache
 def anchors(paper: Path) -> set[str]:
-    """What headings can be linked to as, by the rule that forges share."""
+    """The anchors of a paper's headings, by the rule that forges share."""
     headings = HEADING.findall(without_code_blocks(paper.read_text()))
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
@@ -77,9 +78,9 @@ def test_the_architecture_shows_the_decisions_about_a_failed_write_in_their_orde
 def test_contributors_find_every_command_of_the_makefile() -> None:
     targets = TARGET.findall((ROOT / "Makefile").read_text())
     [commands] = section(Path("CONTRIBUTING.md"), "Commands").tables
-    told = {name for row in commands.rows for name in code_spans(row[0])}
+    listed = {name for row in commands.rows for name in code_spans(row[0])}
     assert targets
-    assert told >= {f"make {target}" for target in targets}
+    assert listed >= {f"make {target}" for target in targets}
 
 
 def test_hooks_before_a_commit_call_commands_of_the_makefile() -> None:
@@ -89,3 +90,13 @@ def test_hooks_before_a_commit_call_commands_of_the_makefile() -> None:
     )
     assert entries
     assert {*entries} <= {f"make {target}" for target in targets}
+
+
+def test_workflows_call_commands_of_the_makefile_and_scripts_that_exist() -> None:
+    targets = TARGET.findall((ROOT / "Makefile").read_text())
+    workflows = [path.read_text() for path in (ROOT / ".gitea/workflows").glob("*.yml")]
+    steps = [step.split() for text in workflows for step in RUN.findall(text)]
+    assert len(steps) >= len(workflows) > 1
+    for program, argument, *_ in steps:
+        assert program in {"bash", "make"}
+        assert argument in targets if program == "make" else (ROOT / argument).is_file()

@@ -1,4 +1,4 @@
-"""How many rows one write may have: what went through, as long as larger ones were too much."""
+"""How many rows one write may have: halved when a write was too large, doubled again when writes go through."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ PATIENCE_MAX = 16
 class BatchSize:
     """The limit that a link, a time-out or a server sets, found by halving and doubling.
 
-    It doubles with each write that goes through. Where the larger one then fails, which may take a whole
-    time-out, the next one is tried after twice as many: a link that bears 5,000 rows for good is not
-    asked to bear 10,000 every other time. Unlike what a `Portion` is for, a write may be much smaller
-    than its limit, and then says nothing about it.
+    It doubles with each write that goes through. If the larger write then fails, which may take a whole
+    time-out, the next one is tried after twice as many writes: a link that can carry 5,000 rows is not
+    asked for 10,000 every second time. Unlike with a `Portion`, a write may be much smaller than its
+    limit, and then shows nothing about it.
     """
 
     def __init__(self, rows_max: int) -> None:

@@ -1,4 +1,4 @@
-"""Finds the rows that a server refuses: which part of a batch is written next, by what became of the others.
+"""Finds the rows that a server refuses: decides which part of a batch is written next.
 
 A refused part is halved until the row stands alone, and everything beside it is committed. For k bad
 rows among n that takes at most 2·k·⌈log₂ n⌉ + 1 statements after the refused one, in whatever order the
@@ -8,23 +8,89 @@ at least their first level, which leaves one statement for each repeat that take
 The order is: down to a row, then on with the largest part that waits. So the first row stands alone soon,
 and what is decided early is a sample of the whole batch, not its first devices.
 
-Nothing here writes. The caller writes `part`, says what became of it, and asks again.
+Nothing here writes. The caller writes `part`, reports the outcome, and asks again.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from typing import Generic
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, Self, TypeVar
 
-from processor.core.parts import Charge, Item, Part, Reason, RefusedItem
 from processor.core.write_errors import WriteRoute
 
 DOUBTS_MAX = 8
-"""So long as nothing is committed, the whole batch waits when this number of rows has been set aside for the
-table's sake. Doubled at each new beginning, so that in the end every row is tried."""
+"""As long as nothing is committed, the whole batch waits when this number of rows has been set aside. It doubles
+with each restart, so that every row is tried in the end."""
 EPIDEMIC_ROWS_MIN = 100
-"""From this number of decided rows on it is an epidemic if most of them were refused alike."""
+"""With this number of decided rows or more, it is an epidemic if most of them were refused alike."""
+
+
+class Bisectable(Protocol):
+    """Some records in rows; the codec's `Batch` is one."""
+
+    @property
+    def records(self) -> int:
+        """All of them, repeats of a row included."""
+
+    @property
+    def rows(self) -> int:
+        """Distinct keys."""
+
+    def split(self) -> tuple[Self, Self]:
+        """Two halves of the rows; asked for from two rows on."""
+
+    def take_out(self, row: int) -> tuple[Self, Self]:
+        """(rest, taken): the row's first record apart; its next repeat takes its place."""
+
+
+Item = TypeVar("Item", bound=Bisectable)
+Reason = TypeVar("Reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Item]):
+    """Rows that are written with one statement, and how."""
+
+    batch: Item
+    route: WriteRoute
+    is_suspected: bool = False
+    """It was cut off a larger part that had no answer, and may hold the row that is to blame."""
+    unanswered: int = 0
+    """Tries in a row that had no answer."""
+    behind_canary: int = 0
+    """Those of them that came right behind an accepted canary."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is one row, which cannot be halved."""
+        return self.batch.rows == 1
+
+    def without_answer(self, *, behind_canary: bool) -> Self:
+        """The part after one more try without an answer."""
+        times = self.behind_canary + 1 if behind_canary else 0
+        return replace(self, unanswered=self.unanswered + 1, behind_canary=times)
+
+    def answered(self) -> Self:
+        """The part after a try that broke the row of those without an answer."""
+        return replace(self, unanswered=0, behind_canary=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedItem(Generic[Item, Reason]):
+    """One record that was refused when it stood alone."""
+
+    record: Item
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Why a row was refused when it stood alone. Equal for refusals that are alike, apart from the day of the row."""
+
+    sqlstate: str | None
+    constraint: str | None
 
 
 class Bisection(Generic[Item, Reason]):
@@ -32,7 +98,7 @@ class Bisection(Generic[Item, Reason]):
 
     def __init__(self, batch: Item, route: WriteRoute = WriteRoute.DIRECT) -> None:
         self._part: Part[Item] | None = None
-        # The largest first, but those put off last; numbered, so that no two parts are compared.
+        # The largest first, postponed ones last. Numbered, so that no two parts are compared.
         self._waiting: list[tuple[bool, int, int, Part[Item]]] = []
         self._number = 0
         self._doubts_max = DOUBTS_MAX
@@ -40,7 +106,7 @@ class Bisection(Generic[Item, Reason]):
         # Devices of the records that were refused alone, by entry id.
         self._charged: defaultdict[Charge, dict[str, str]] = defaultdict(dict)
         self._refused: list[RefusedItem[Item, Reason]] = []
-        self._aside: list[RefusedItem[Item, Reason]] = []
+        self._set_aside: list[RefusedItem[Item, Reason]] = []
         self.add(batch, route)
 
     @property
@@ -55,60 +121,60 @@ class Bisection(Generic[Item, Reason]):
 
     @property
     def refused(self) -> list[RefusedItem[Item, Reason]]:
-        """The records refused for their own sake since the last beginning."""
+        """The records that count as refused since the last restart."""
         return list(self._refused)
 
     @property
-    def aside(self) -> list[RefusedItem[Item, Reason]]:
-        """The records refused for the table's sake since the last beginning."""
-        return list(self._aside)
+    def set_aside(self) -> list[RefusedItem[Item, Reason]]:
+        """The records refused because of the table since the last restart."""
+        return list(self._set_aside)
 
     @property
     def is_fruitless(self) -> bool:
-        """Whether the table takes nothing, as far as was tried: nothing was committed beside what was set aside."""
-        if self.has_commits or not self._aside:
+        """Whether the table has taken no row so far: rows were set aside, and none was committed."""
+        if self.has_commits or not self._set_aside:
             return False
         return self._part is None or self.is_dubious
 
     @property
     def is_dubious(self) -> bool:
-        """Whether enough was set aside to stop trying the rows one by one, whatever was committed before."""
-        return len(self._aside) >= self._doubts_max
+        """Whether enough rows were set aside to stop trying them one by one, whatever was committed before."""
+        return len(self._set_aside) >= self._doubts_max
 
     @property
     def rest(self) -> list[Item]:
         """Everything that is not committed: waiting, refused or set aside."""
         current = [self._part.batch] if self._part else []
         waiting = [part.batch for *_, part in self._waiting]
-        return current + waiting + [each.record for each in (*self._refused, *self._aside)]
+        return current + waiting + [each.record for each in (*self._refused, *self._set_aside)]
 
     def add(self, batch: Item, route: WriteRoute) -> None:
-        """More to write, of which nothing is known yet."""
+        """Add a batch of which nothing is known yet."""
         if batch.records:
             self._wait(Part(batch, route))
             if self._part is None:
                 self._next()
 
     def cut(self, rows_max: int) -> None:
-        """Make the current part small enough; what is cut off waits."""
+        """Cut the current part down to this size. The rest waits."""
         while (part := self._part) and part.batch.rows > max(1, rows_max):
             self.split()
 
     def commit(self) -> None:
         """The current part is in the table.
 
-        What was set aside before the first commit is tried again behind it: the table that was to blame
-        may have been empty, and has sound rows to show only now.
+        Rows set aside before the first commit are tried again after it: the table may have been empty
+        before, without sound rows to compare with.
         """
         if not self.has_commits:
-            for each in self._aside:
-                self._wait(Part(each.record, WriteRoute.STAGED), is_put_off=True)
-            self._aside.clear()
+            for each in self._set_aside:
+                self._wait(Part(each.record, WriteRoute.STAGED), is_postponed=True)
+            self._set_aside.clear()
         self._rows_committed += self._current.batch.rows
         self._next()
 
     def stage(self) -> None:
-        """The current part lost a race: once more, through the staging table."""
+        """The current part lost a race: write it again, through the staging table."""
         part = self._current
         self._part = Part(part.batch, WriteRoute.STAGED, part.is_suspected)
 
@@ -120,11 +186,11 @@ class Bisection(Generic[Item, Reason]):
         self._part = Part(first, part.route, is_suspected)
         self._wait(Part(second, part.route, is_suspected))
 
-    def charge(self, charge: Charge, entry_id: str, device_id: str) -> bool:
-        """A record that stands alone was refused; whether that is an epidemic.
+    def count_refusal(self, charge: Charge, entry_id: str, device_id: str) -> bool:
+        """Count a record that was refused alone. True if it belongs to an epidemic.
 
-        It is one when most of what is decided was refused alike, and of more than one device: a
-        broken device alone may fill a batch.
+        That is when most of the decided rows were refused alike, and come from more than one device:
+        a single broken device may fill a batch.
         """
         alike = self._charged[charge]
         alike[entry_id] = device_id
@@ -133,30 +199,30 @@ class Bisection(Generic[Item, Reason]):
         return is_most and len({*alike.values()}) > 1
 
     def refuse(self, reason: Reason) -> None:
-        """The current part's first record was refused for its own sake."""
+        """The current part's first record was refused, and it is the record's fault."""
         self._refused.append(self._take_out(reason))
 
-    def set_aside(self, reason: Reason) -> None:
-        """The current part's first record was refused for the table's sake."""
-        self._aside.append(self._take_out(reason))
+    def set_row_aside(self, reason: Reason) -> None:
+        """The current part's first record was refused because of the table."""
+        self._set_aside.append(self._take_out(reason))
 
-    def keep(self, part: Part[Item]) -> None:
-        """Write the current part once more, with what is known of it now."""
+    def write_again(self, part: Part[Item]) -> None:
+        """Write the current part again next, with what is known of it now."""
         self._part = part
 
     def postpone(self, part: Part[Item]) -> None:
-        """Write the current part once more, behind the others."""
-        self._wait(part, is_put_off=True)
+        """Write the current part again, after the others."""
+        self._wait(part, is_postponed=True)
         self._next()
 
-    def begin_again(self, batch: Item, route: WriteRoute) -> None:
-        """No refusal counts: `batch` is all that was not committed, maybe with neighbours."""
+    def start_over(self, batch: Item, route: WriteRoute) -> None:
+        """Start over with `batch`: everything that was not committed, perhaps with more. No refusal counts."""
         self._part = None
         self._waiting.clear()
         self._doubts_max *= 2
         self._charged.clear()
         self._refused.clear()
-        self._aside.clear()
+        self._set_aside.clear()
         self.add(batch, route)
 
     @property
@@ -164,9 +230,9 @@ class Bisection(Generic[Item, Reason]):
         assert self._part is not None, "nothing is left to write"
         return self._part
 
-    def _wait(self, part: Part[Item], *, is_put_off: bool = False) -> None:
+    def _wait(self, part: Part[Item], *, is_postponed: bool = False) -> None:
         self._number += 1
-        heapq.heappush(self._waiting, (is_put_off, -part.batch.rows, self._number, part))
+        heapq.heappush(self._waiting, (is_postponed, -part.batch.rows, self._number, part))
 
     def _next(self) -> None:
         self._part = heapq.heappop(self._waiting)[-1] if self._waiting else None

@@ -1,4 +1,4 @@
-"""How much to ask for at once: halved by what was too much, and doubled again by what went well."""
+"""How much to ask for at once: halved when it was too much, doubled again when it went well."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ PATIENCE_MAX = 64
 class Portion:
     """A size from 1 to `most`.
 
-    What is lost again and again may be too large for a limit that we do not know: the half is tried,
-    down to 1. Each success doubles the size, but a size that fails as soon as it is reached takes
-    twice as many successes each time: else every other try would be lost for as long as the limit is.
+    A reply that is lost again and again may exceed a limit that we do not know: half is tried next,
+    down to 1. Each success doubles the size. A size that fails as soon as it is reached takes twice as
+    many successes each time. Otherwise every second try would fail for as long as the limit exists.
     """
 
     def __init__(self, most: int, *, first: int | None = None) -> None:
@@ -25,7 +25,7 @@ class Portion:
         self._was_doubled = False
 
     def too_much(self) -> None:
-        """The size failed: half of it is next."""
+        """The size failed: try half of it next."""
         if self._was_doubled:
             self._patience = min(2 * self._patience, PATIENCE_MAX)
         self.size = max(1, self.size // 2)
@@ -33,7 +33,7 @@ class Portion:
         self._was_doubled = False
 
     def went_well(self) -> None:
-        """The size succeeded: twice as much is next, when it has succeeded often enough."""
+        """The size succeeded: try twice as much next, if it has succeeded often enough."""
         if self._was_doubled:
             # It is through where it failed before.
             self._patience = 1

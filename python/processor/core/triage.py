@@ -1,4 +1,4 @@
-"""What to do with pending entries: deliver them again, try them in isolation, or leave them for later."""
+"""Sorts pending entries: those to deliver again, suspects to try in isolation, and those to leave for later."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from processor.core.attempts import PendingEntry
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """Ids of pending entries by what is to be done with them, each list in their order."""
+    """Ids of pending entries, sorted by what to do with them. Each list keeps their order."""
 
     take: tuple[str, ...]
     """Deliver them again."""
     attempted: tuple[str, ...]
-    """Those of `take` with a recorded failure, which is forgotten when they are acknowledged."""
+    """Those of `take` with a recorded failure, which is deleted when they are acknowledged."""
     suspects: tuple[str, ...]
     """Suspected poison entries: try them in isolation."""
     left: tuple[str, ...]
-    """Refused not long ago: left for a later claim."""
+    """Refused recently: left for a later claim."""
 
 
 NONE_LOST: Final[Mapping[str, int]] = MappingProxyType({})
@@ -36,10 +36,10 @@ def triage(
 ) -> Triage:
     """Sort pending entries.
 
-    `lost_deliveries` has how many deliveries of an entry were lost on the way to this process, which lives
-    on: they are no ground for suspicion. An entry whose last recorded failure is younger than `rest_ms` at
-    `now_ms` (Unix time) is left. Without a `rest_ms` no entry is left, even if a wrong clock dated its failure
-    in the future.
+    `lost_deliveries` is how often an entry was delivered and lost on its way to a process that is still
+    running. Such deliveries are no reason for suspicion. An entry whose last recorded failure is younger
+    than `rest_ms` at `now_ms` (Unix time) is left. With `rest_ms` 0 none is left, whatever the clocks
+    of the instances that recorded the failures were.
     """
     take, attempted, suspects, left = list[str](), list[str](), list[str](), list[str]()
     for entry in entries:

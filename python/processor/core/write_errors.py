@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from processor.core.evidence import Evidence
-
 
 class FailureKind(Enum):
     """What a failure can be about."""
@@ -22,11 +20,25 @@ class FailureKind(Enum):
     LOST_RACE = "lost_race"
     """Somebody else committed one of the keys first."""
     INFRASTRUCTURE = "infrastructure"
-    """Nothing is known about the batch."""
+    """The server, the network or another transaction failed. Nothing is known about the batch."""
     NO_ANSWER = "no_answer"
     """No answer, a lost session, or a limit of time or memory: the infrastructure's, unless a canary is accepted."""
     REFUSAL = "refusal"
     """The server is there, and refuses: the record's or the table's."""
+
+
+class Evidence(Enum):
+    """What the server did with copies of sound rows in the place of a refused row, and with that row beside them."""
+
+    RECORD = "record"
+    """A copy was accepted at the refused row's time, and the row was refused beside it."""
+    TIME = "time"
+    """Copies were refused at the refused row's time and accepted at their own, and the row is old: its ts is to
+    blame."""
+    TABLE = "table"
+    """Every copy was refused."""
+    CAUSE_GONE = "cause_gone"
+    """A copy was accepted, and the row too: the cause is gone, or lies in COMMIT."""
 
 
 class WriteRoute(Enum):
@@ -76,7 +88,7 @@ INFRASTRUCTURE_CLASSES: Final = frozenset(
         "58",  # system error
     }
 )
-"""The classes that never speak of a row, but for the exceptions below."""
+"""The classes that are never about a row, with the exceptions below."""
 
 CONTENTION_CLASSES: Final = ("40", "55")
 """Another transaction was in the way; the session is as good as before."""
@@ -89,10 +101,10 @@ PROTOCOL_VIOLATION: Final = "08P01"
 UNIQUE_VIOLATION: Final = "23505"
 
 LIMITS: Final = frozenset({"57014", "53200", "53400"})
-"""What a smaller batch may escape: the statement took too long, memory was short, or a limit was exceeded,
+"""Failures that a smaller batch may avoid: the statement took too long, memory was short, or a limit was exceeded,
 such as the one on tuples to decompress."""
 ENDED_SESSIONS: Final = frozenset({"57P01", "57P02"})
-"""The session was ended by somebody, or with a crash of its neighbour: in the middle of a write, maybe by its rows."""
+"""The session was ended by an operator, or by a crash of another session. The rows being written may be the cause."""
 
 UNANSWERED_MAX: Final = 3
 """Tries in a row without an answer before a part is suspected, and behind canaries before a row is convicted."""
@@ -108,8 +120,8 @@ def kind_of(
 ) -> FailureKind:
     """What a failure can be about; `sqlstate` is None when the connection was lost or time ran out.
 
-    `in_session` is False where no session was to be had: that never blames a batch, and neither does
-    waiting for a standby.
+    `in_session` is False if no session could be opened. That never blames a batch, and neither does waiting
+    for a standby.
     """
     if not in_session or awaits_standby:
         return FailureKind.INFRASTRUCTURE
@@ -117,9 +129,7 @@ def kind_of(
         return FailureKind.NO_ANSWER
     if not connection_usable:
         return (
-            FailureKind.INFRASTRUCTURE
-            if _is_infrastructure_of_its_own(sqlstate)
-            else FailureKind.NO_ANSWER
+            FailureKind.INFRASTRUCTURE if _cannot_be_the_rows(sqlstate) else FailureKind.NO_ANSWER
         )
     if sqlstate == UNIQUE_VIOLATION and route is WriteRoute.DIRECT:
         # COPY knows no ON CONFLICT: the key is in the table, which is no fault of the record.
@@ -128,13 +138,13 @@ def kind_of(
 
 
 def is_refusal(sqlstate: str) -> bool:
-    """Whether a server that goes on talking with us refused what it was sent, rather than being in trouble itself."""
+    """Whether a server that is still answering refused what it was sent, and is not in trouble itself."""
     # 08P01: a binary field of the wrong size. The server refused the row, the conversation goes on.
     return sqlstate == PROTOCOL_VIOLATION or sqlstate[:2] not in INFRASTRUCTURE_CLASSES
 
 
-def _is_infrastructure_of_its_own(sqlstate: str) -> bool:
-    """Whether the server ended the session for a reason that no row can have caused."""
+def _cannot_be_the_rows(sqlstate: str) -> bool:
+    """Whether the server ended the session for a reason that no row can cause."""
     is_lost = sqlstate.startswith(CONNECTION_CLASS) or sqlstate in ENDED_SESSIONS
     return sqlstate[:2] in INFRASTRUCTURE_CLASSES and not is_lost
 
@@ -211,7 +221,7 @@ def next_step(case: Case) -> NextStep:
 
 
 def speaks_of_table(sqlstate: str | None) -> bool:
-    """Whether the table may have changed under us: the owner may be migrating it."""
+    """Whether the error suggests that the table has changed, perhaps in a migration."""
     return sqlstate is not None and sqlstate.startswith(TABLE_CLASS)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from telemetry._codec import Batch, Delivery, Keys
 
 STREAM_START = "0-0"

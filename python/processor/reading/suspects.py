@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import trio
 
 from processor.core.attempts import Fate, unanswered
+from processor.core.bisection import Part
 from processor.core.in_flight import InFlight
-from processor.core.parts import Part
 from processor.core.write_errors import NextStep, WriteRoute
 from processor.edges.ports import PositionStore
 from processor.edges.retrying_stream import RetryingStream

@@ -17,8 +17,8 @@ class Acker:
     """The one task that acknowledges, so that writers do not wait for Redis.
 
     Owns its end of the receipts. Stops when every sender has closed its own. Cancelled, it leaves committed
-    records pending: they are read again, found in the table, and acknowledged then.
-    Raises nothing of RetryingStream' own: what has no answer of a batch is repeated, and what has one is not.
+    records pending: they are read again, found in the table, and acknowledged then. Never raises RedisError: the
+    part of a batch that was not answered is sent again, and the answered part is not.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Acker:
 
 
 async def acknowledge(stream: PositionStream, batch: Batch, in_flight: InFlight) -> None:
-    """Acknowledge the whole of what is committed. Raises RedisError, and keeps what was answered by then."""
+    """Acknowledge a committed batch to its end. Raises RedisError; what was answered by then stays settled."""
     rest: Batch | None = batch
     while rest is not None:
         rest = await acknowledge_first(stream, rest, in_flight)
@@ -55,7 +55,7 @@ async def acknowledge(stream: PositionStream, batch: Batch, in_flight: InFlight)
 async def acknowledge_first(
     stream: PositionStream, batch: Batch, in_flight: InFlight
 ) -> Batch | None:
-    """Acknowledge as much of what is committed as goes at once; the rest, None if that was all.
+    """Acknowledge as much of a committed batch as one exchange holds; the rest of it, or None.
 
     Raises RedisError.
     """

@@ -8,8 +8,7 @@ from typing import TypeAlias
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
 from processor.core.batch_size import BatchSize
-from processor.core.bisection import Bisection
-from processor.core.parts import Part
+from processor.core.bisection import Bisection, Part
 from processor.core.scattered_keys import is_worth_probing
 from processor.core.write_errors import FailureKind, NextStep, WriteRoute, wants_new_session
 from processor.edges.ports import Commit, PositionStore
@@ -131,7 +130,7 @@ class Committing:
             elif (doubt := _first_doubt(bisection)) is not None:
                 await self._hold(bisection, doubt.error, doubt.why)
             elif bisection.is_fruitless:
-                await self._hold(bisection, bisection.aside[0].reason.error, TABLE_REFUSES_ALL)
+                await self._hold(bisection, bisection.set_aside[0].reason.error, TABLE_REFUSES_ALL)
             else:
                 return
 
@@ -200,7 +199,7 @@ class Committing:
     ) -> None:
         def charge() -> bool:
             entry_id, device_id = part.batch.entry_ids[0], part.batch.device_ids[0]
-            return bisection.charge(charge_of(error), entry_id, device_id)
+            return bisection.count_refusal(charge_of(error), entry_id, device_id)
 
         decision = await self._diagnosis.decide(
             part,
@@ -219,7 +218,7 @@ class Committing:
                     self._size.too_large(part.batch.rows)
                 bisection.split(is_suspected=is_suspected)
             case NextStep.TRY_AGAIN:
-                bisection.keep(decision.part)
+                bisection.write_again(decision.part)
             case NextStep.REFUSE:
                 bisection.refuse(decision)
             case NextStep.SET_ASIDE | NextStep.DOUBT:
@@ -231,7 +230,7 @@ class Committing:
 
     async def _set_aside(self, bisection: BatchBisection, decision: Decision) -> None:
         """Write the other rows first. If the table or its COMMIT refuses them all, hold the batch instead."""
-        bisection.set_aside(decision)
+        bisection.set_row_aside(decision)
         if decision.step is NextStep.DOUBT and bisection.is_dubious:
             await self._hold(bisection, decision.error, decision.why)
         elif bisection.is_fruitless and decision.step is NextStep.SET_ASIDE:
@@ -243,7 +242,7 @@ class Committing:
             # What blocks this part, such as a lock, may not block the others.
             bisection.postpone(decision.part)
         else:
-            bisection.keep(decision.part)
+            bisection.write_again(decision.part)
         await self._pauses.after(decision.error, rows=decision.part.batch.rows)
         if wants_new_session(decision.error.sqlstate):
             await self._store.aclose()
@@ -260,11 +259,11 @@ class Committing:
         waiting = self._callbacks.take_waiting(rest.rows)
         whole = Batch.merge([rest, waiting]) if waiting else rest
         self._diagnosis.begin()
-        bisection.begin_again(whole, WriteRoute.STAGED)
+        bisection.start_over(whole, WriteRoute.STAGED)
 
     def _leave(self, bisection: BatchBisection) -> None:
         """Leave records pending that the table does not take: others of the batch were committed."""
-        if not (left := bisection.aside):
+        if not (left := bisection.set_aside):
             return
         self._callbacks.leave_pending(Batch.merge([each.record for each in left]))
         error = left[0].reason.error
@@ -273,5 +272,5 @@ class Committing:
 
 def _first_doubt(bisection: BatchBisection) -> Decision | None:
     """The first decision that keeps a row in flight although all other rows are decided."""
-    decisions = (each.reason for each in bisection.aside)
+    decisions = (each.reason for each in bisection.set_aside)
     return next((decision for decision in decisions if decision.step is NextStep.DOUBT), None)

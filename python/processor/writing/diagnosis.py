@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from processor.core.evidence import Evidence
-from processor.core.parts import Charge, Part
+from processor.core.bisection import Charge, Part
 from processor.core.write_errors import (
     Case,
+    Evidence,
     FailureKind,
     NextStep,
     WriteRoute,

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.core.bisection import DOUBTS_MAX, Bisection
-from processor.core.parts import Charge, Part
+from processor.core.bisection import DOUBTS_MAX, Bisection, Charge, Part
 from processor.core.write_errors import WriteRoute
 
 
@@ -65,7 +64,7 @@ class Server:
         elif part.batch.rows > 1:
             bisection.split()
         elif of_the_table:
-            bisection.set_aside("the table's")
+            bisection.set_row_aside("the table's")
         else:
             bisection.refuse("refused")
 
@@ -77,8 +76,8 @@ def bisect(batch: Rows, bad: set[int], *, of_the_table: bool = False) -> tuple[S
     while bisection.part:
         server.write(bisection, of_the_table=of_the_table)
         if bisection.is_fruitless:
-            bisection.begin_again(merge(bisection.rest), WriteRoute.STAGED)
-    found = (*bisection.refused, *bisection.aside)
+            bisection.start_over(merge(bisection.rest), WriteRoute.STAGED)
+    found = (*bisection.refused, *bisection.set_aside)
     return server, {each.record.held[0][0] for each in found}
 
 
@@ -140,8 +139,8 @@ def test_a_table_that_takes_nothing_is_told_after_a_few_rows_and_each_time_after
     for _ in range(3):
         while not bisection.is_fruitless:
             server.write(bisection, of_the_table=True)
-        set_aside.append(len(bisection.aside))
-        bisection.begin_again(merge(bisection.rest), WriteRoute.STAGED)
+        set_aside.append(len(bisection.set_aside))
+        bisection.start_over(merge(bisection.rest), WriteRoute.STAGED)
     assert set_aside == [DOUBTS_MAX, 2 * DOUBTS_MAX, 4 * DOUBTS_MAX]
 
 
@@ -152,7 +151,7 @@ def test_one_commit_is_enough_to_believe_in_the_table() -> None:
         server.write(bisection, of_the_table=True)
         if bisection.has_commits:
             assert not bisection.is_fruitless
-    assert len(bisection.aside) == 100
+    assert len(bisection.set_aside) == 100
 
 
 def test_the_first_row_stands_alone_after_one_statement_a_level() -> None:
@@ -168,7 +167,7 @@ def charge_all(bisection: Bisection[Rows, str], server: Server, devices: dict[in
     while part := bisection.part:
         [record, *others] = sorted(part.batch.written)
         is_refused_alone = record in server.bad and not others
-        if is_refused_alone and bisection.charge(ALIKE, str(record), devices[record]):
+        if is_refused_alone and bisection.count_refusal(ALIKE, str(record), devices[record]):
             return True
         server.write(bisection)
     return False
@@ -213,7 +212,7 @@ def test_refusals_that_differ_are_no_epidemic() -> None:
     bisection = Bisection[Rows, str](rows(200))
     for n in range(200):
         charge = Charge("23514", f"constraint_{n % 3}")
-        assert not bisection.charge(charge, str(n), str(n))
+        assert not bisection.count_refusal(charge, str(n), str(n))
 
 
 def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too() -> None:
@@ -222,7 +221,7 @@ def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too
     devices = {n: str(n) for n in range(150)}
     assert charge_all(bisection, server, devices)
     rest = merge(bisection.rest)
-    bisection.begin_again(rest, WriteRoute.STAGED)
+    bisection.start_over(rest, WriteRoute.STAGED)
     assert rest.rows < 100
     assert charge_all(bisection, server, devices)
 
@@ -231,7 +230,7 @@ def test_nothing_counts_after_a_new_beginning_and_neighbours_may_join() -> None:
     bisection = Bisection[Rows, str](rows(1))
     Server({0}).write(bisection)
     assert len(bisection.refused) == 1
-    bisection.begin_again(rows(4), WriteRoute.STAGED)
+    bisection.start_over(rows(4), WriteRoute.STAGED)
     assert bisection.refused == []
     assert bisection.part is not None
     assert bisection.part.batch == rows(4)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import errors
 
-from processor.core.evidence import Evidence
 from processor.core.write_errors import (
     INFRASTRUCTURE_CLASSES,
     TABLE,
     UNANSWERED_MAX,
     Case,
+    Evidence,
     FailureKind,
     NextStep,
     WriteRoute,

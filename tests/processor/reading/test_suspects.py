@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from processor.core.attempts import NO_ANSWER
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.batches import batch_of, position
 from tests.support.fakes.redis import parse_id

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from processor.edges.ports import Commit
 from tests.support.batches import rows
 from tests.support.commit_harness import refused_ids, unproven_of

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from processor.core.bisection import DOUBTS_MAX
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from tests.support.batches import batch_of, position, rows
 from tests.support.commit_harness import REFUSALS, refused_ids
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from tests.support.batches import batch_of, position, published, rows
 from tests.support.commit_harness import REFUSALS, refused_ids
 from tests.support.stores import rows_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from processor.edges.ports import Commit, ProbeResult
 from processor.errors import PostgresError, SchemaMismatch
 from tests.support.fakes.rows import (

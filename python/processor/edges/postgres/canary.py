@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 from psycopg import pq
 
-from processor.core.evidence import Evidence
 from processor.core.schema import KEY_COLUMNS, TABLE
-from processor.core.write_errors import is_refusal
+from processor.core.write_errors import Evidence, is_refusal
 from processor.edges.postgres.rows import (
     COLUMN_LIST,
     POSTGRES_EPOCH_US,

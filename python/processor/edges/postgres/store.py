@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from processor.core.evidence import Evidence
+    from processor.core.write_errors import Evidence
     from processor.edges.ports import StandbyObserver
     from telemetry._codec import Batch, Keys
 

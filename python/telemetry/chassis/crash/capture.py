@@ -71,7 +71,7 @@ class Witness(trio.abc.Instrument):
     def task_exited(self, task: trio.lowlevel.Task) -> None:
         """Look for an error that nobody has seen yet."""
         nursery = task.parent_nursery
-        # Private, as Trio tells instruments no outcomes; a contract test holds the name.
+        # Private, since Trio gives instruments no outcomes; a contract test holds the name.
         pending: list[BaseException] = getattr(nursery, "_pending_excs", [])
         for error in pending:
             leaves = [each for each in leaves_of(error) if not isinstance(each, trio.Cancelled)]

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import trio
 
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from processor.core.evidence import Evidence
+from processor.core.write_errors import Evidence
 from processor.errors import PostgresError
 from tests.processor.edges.postgres.test_store_contract import FakeStreamHarness, RealStreamHarness
 from tests.support.batches import NOON, batch_of, position, published, rows

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import psycopg
 import pytest
 
-from processor.core.evidence import Evidence
 from processor.core.schema import WRITTEN_COLUMNS
+from processor.core.write_errors import Evidence
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError, SchemaMismatch
 from processor.writing.device_states import NEWEST_POSITIONS

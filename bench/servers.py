@@ -1,4 +1,4 @@
-"""The servers of one benchmark: an empty table, a filled stream, and how to have them so again."""
+"""The servers of one benchmark: an empty table, a filled stream, and how to restore both."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STORE_DAYS = """
 COUNT_WRITTEN = "SELECT count(*) FROM positions WHERE device_id <> 'stored'"
 # Nothing is kept on disk: the stream is made again for each benchmark.
 REDIS_ARGUMENTS = ("--appendonly", "no")
-# Commits wait for the log as ever (synchronous_commit), but the disk is not what is compared: no
+# Commits wait for the log as usual (synchronous_commit), but disks are not compared: no
 # fsync, no checkpoint and no autovacuum in the middle of a run.
 POSTGRES_SETTINGS = {
     "synchronous_commit": "on",
@@ -66,8 +66,8 @@ class ServersCpu:
 
 
 @dataclass(frozen=True)
-class World:
-    """Both servers and connections of the benchmark's own to them."""
+class BenchServers:
+    """Both servers, and the benchmark's connections to them."""
 
     redis_server: RedisServer
     postgres_server: PostgresServer
@@ -84,7 +84,7 @@ class World:
                 publisher.publish(entries[first : first + PUBLISH_BATCH])
 
     def reset(self, days_stored: int = 1) -> None:
-        """Leave a row a day in the table, forget the group, and have PostgreSQL write out what is dirty."""
+        """Leave a row a day in the table, remove the group, and make PostgreSQL write out dirty pages."""
         self._redis.xgroup_destroy(STREAM, GROUP)
         self._postgres.execute("TRUNCATE positions")
         self._postgres.execute(STORE_DAYS, (FLEET_START, days_stored))
@@ -106,7 +106,7 @@ class World:
 
     @property
     def table_kind(self) -> str:
-        """What the schema made of the table: a hypertable where the server has TimescaleDB."""
+        """The kind of the table: a hypertable if the server has TimescaleDB."""
         return PLAIN if self.postgres_server.binaries.timescaledb is None else HYPERTABLE
 
     def servers_cpu(self) -> ServersCpu:
@@ -118,7 +118,7 @@ class World:
 
 
 @contextlib.contextmanager
-def launch_world(choice: Choice) -> Iterator[World]:
+def launch_servers(choice: Choice) -> Iterator[BenchServers]:
     """Start both servers and apply the schema; all is gone when the block ends. Raises ServerError."""
     with (
         launch_redis(find_redis(choice), extra_args=REDIS_ARGUMENTS) as redis_server,
@@ -129,4 +129,4 @@ def launch_world(choice: Choice) -> Iterator[World]:
             contextlib.closing(redis.Redis.from_url(redis_server.url, protocol=2)) as client,
             psycopg.connect(database.admin_url, autocommit=True) as connection,
         ):
-            yield World(redis_server, postgres_server, database, client, connection)
+            yield BenchServers(redis_server, postgres_server, database, client, connection)

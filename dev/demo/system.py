@@ -1,4 +1,4 @@
-"""Sets the stage: an embedded Redis and PostgreSQL with the schema, and a processor that is ready."""
+"""Starts the system of the demo: an embedded Redis and PostgreSQL with the schema, and a ready processor."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ STREAM = "telemetry:teltonika"
 DATABASE = "positions"
 PROCESSOR = Path(sys.executable).with_name("processor")
 PROBE_TIMEOUT_S = 1.0
-# The capture holds records of a clock that had not been set, from 2021, and stays as it is for ever.
+# The capture never changes: it holds records from 2021, of a clock that had not been set.
 TS_PAST_DAYS = 100 * 365
 
 
 @dataclass(frozen=True)
-class Stage:
-    """All that runs, and where it can be reached."""
+class System:
+    """Everything that runs, and where it can be reached."""
 
     redis: RedisServer
     postgres: PostgresServer
@@ -50,25 +50,25 @@ class Stage:
 
 
 @contextlib.contextmanager
-def set_stage(output: Path, tell: Callable[[str], None]) -> Iterator[Stage]:
+def start_system(output: Path, say: Callable[[str], None]) -> Iterator[System]:
     """Start Redis, PostgreSQL and the processor, in this order; stop them in the opposite one.
 
     Raises ServerError with the end of a log when one of them does not start.
     """
     redis_binary, postgres_binaries = find_redis(Choice.EMBEDDED), find_postgres(Choice.EMBEDDED)
     with contextlib.ExitStack() as stack:
-        tell(f"starting {redis_binary}")
+        say(f"starting {redis_binary}")
         redis = stack.enter_context(launch_redis(redis_binary, durable=True))
-        tell(f"starting {postgres_binaries}, as a new cluster")
+        say(f"starting {postgres_binaries}, as a new cluster")
         postgres = stack.enter_context(launch_postgres(postgres_binaries, durable=True))
         database = create_database(postgres, DATABASE)
-        tell("starting the processor")
+        say("starting the processor")
         log = output / "processor.log"
         port = free_port()
         processor = stack.enter_context(
             _run_processor(redis.url, database.processor_url, port, log)
         )
-        yield Stage(redis, postgres, database, processor, f"http://{HOST}:{port}", log)
+        yield System(redis, postgres, database, processor, f"http://{HOST}:{port}", log)
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def _run_processor(
             log=log,
             stop_signal=signal.SIGTERM,
             answers=lambda: _ready(f"http://{HOST}:{port}/readyz"),
-            # Nothing of the caller's environment: the demo is the same on every machine.
+            # Nothing from the caller's environment: the demo is the same on every machine.
             env={
                 "PATH": os.environ.get("PATH", os.defpath),
                 "REDIS_URL": redis_url,
