@@ -159,6 +159,8 @@ async def test_a_second_signal_ends_the_release_soon_too(
 
     assert await service.live(script) is ExitCode.CLEAN
     assert trio.current_time() - asked == pytest.approx(2.5)
+    # Everything was decided: others have nothing to wait for.
+    assert not logged.lines("not handed over")
 
 
 async def test_writing_ends_the_earlier_the_more_there_is_to_release(

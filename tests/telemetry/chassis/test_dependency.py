@@ -73,6 +73,17 @@ async def test_connecting_gives_up_after_its_attempts(
     assert "connection refused" in journal.health().dependencies["postgres"].reason
 
 
+async def test_the_last_failure_is_the_reason_that_the_dependency_is_not_ready(
+    journal: ServiceJournal, pipe: Pipe
+) -> None:
+    once = Backoff(base_ms=100, max_ms=5_000, attempts_max=1)
+    with pytest.raises(EdgeError):
+        await Dependency("postgres", journal).connect(Server().connect, once)
+    assert "connection refused" in journal.health().dependencies["postgres"].reason
+    # The caller reports the end of the tries.
+    assert pipe.lines() == []
+
+
 async def test_a_mistake_of_the_program_is_not_retried(journal: ServiceJournal) -> None:
     async def mistaken() -> None:
         await trio.lowlevel.checkpoint()
