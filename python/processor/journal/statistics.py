@@ -94,7 +94,7 @@ class Statistics:
     position_writes: Mapping[str, int]
     """Records by the result of their write, all of WRITE_STATUSES."""
     write_durations: Durations
-    """Of each COPY, from its start to its commit."""
+    """How long each COPY took, from its start to its commit."""
     acks: int
     """Ids named in answered XACKs, including those that a peer had acknowledged before."""
     in_flight_records: int

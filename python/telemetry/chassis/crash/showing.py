@@ -19,7 +19,7 @@ LOG_LINES_SHOWN = 15
 OWN_FILE = re.compile(r"/(?:site-packages|python)/(?:telemetry|processor|ingestion)/")
 
 REMEDIES = {
-    "PanicException": "The codec met bytes that it should have refused: keep the entries in flight "
+    "PanicException": "The codec was given bytes that it should have refused: keep the entries in flight "
     "(XRANGE <stream> <id> <id>), and report the crash with them and this dump.",
     "[Errno 24]": "The limit of open files was reached: raise it (ulimit -n), and report what held them.",
     "[Errno 28]": "A disk is full: make room on the host.",

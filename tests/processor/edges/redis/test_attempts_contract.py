@@ -11,7 +11,7 @@ import pytest
 
 from processor.core.attempts import NO_ANSWER, Failure, FailureStage, Fate, Recorded, format_time
 from processor.edges.ports import STREAM_START
-from tests.support.stream_contract import INSTANCE_ID, LONG_BLOCK_MS, fields
+from tests.support.stream_contract import INSTANCE_ID, LONG_BLOCK_MS, delivered, fields
 
 if TYPE_CHECKING:
     from processor.edges.ports import PositionStream
@@ -48,13 +48,6 @@ def failure_of(
 
 def left(failures: int) -> Recorded:
     return Recorded(Fate.LEFT_PENDING, failures)
-
-
-async def delivered(harness: StreamHarness, count: int = 1) -> list[str]:
-    """Add this number of entries, and read them once as the harness's own consumer."""
-    entry_ids = [harness.add(number) for number in range(count)]
-    await harness.stream.read_new(count, LONG_BLOCK_MS)
-    return entry_ids
 
 
 async def record(

@@ -148,7 +148,10 @@ async def test_claims_come_through_a_proxy_that_closes_what_is_idle_for_less_tha
             publish(redis_client, stream_name, 3)
             # Maybe the service is faster.
             redis_client.xreadgroup(GROUP, "dead", {stream_name: ">"})
-            await until(lambda: service.rows == 3, "what the dead had is claimed and written")
+            await until(
+                lambda: service.rows == 3,
+                "the entries of the dead consumer are claimed and written",
+            )
             await until(lambda: pending(redis_client, stream_name) == 0, "and acknowledged")
     assert "claim failed and is repeated" in caplog.text
 

@@ -131,7 +131,9 @@ async def test_claims_whose_replies_are_too_large_are_repeated_in_halves(
         client.xreadgroup(GROUP, "dead", {NAME: ">"}, count=10)
     service = RealStreamService(server.url, NAME)
     async with living(service):
-        await until(lambda: service.rows == 300, "what the dead had is claimed and written")
+        await until(
+            lambda: service.rows == 300, "the entries of the dead consumer are claimed and written"
+        )
         await until(lambda: pending(client, NAME) == 0, "and acknowledged")
     assert "claim failed and is repeated" in caplog.text
     assert "crash suspect" not in caplog.text
