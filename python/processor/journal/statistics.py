@@ -50,7 +50,7 @@ class Durations:
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class DrainResult:
     """The end of a life, from the stop request."""
 
     outcome: str | None = None
@@ -87,7 +87,7 @@ class Statistics:
     """Time since the oldest pending entry was published; None if there is none, and before Redis was asked."""
     last_record_age_s: float | None
     """Time since entries were last delivered; None before the first."""
-    drain: Drain
+    drain: DrainResult
     """Outcome and duration of the end."""
     decode_errors: Mapping[str, int]
     """Entries that are not Positions, by code: all of DECODE_CODES, and any further code of the codec."""
