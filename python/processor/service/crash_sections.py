@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from telemetry._codec import DeviceStates, InFlightIds
     from telemetry.chassis.crash.showing import Sections
 
-SERVICE = "processor"
-
 SECTIONS = ("statistics", "in_flight", "device_states", "ledger")
 """The processor's own sections, in their order in the dump. The ledger has classes of entries and counts."""
 
