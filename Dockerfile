@@ -9,7 +9,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY requirements-dev.txt ./
-# Of the developers' tools only maturin, in the version and with the hashes of the lock file.
+# Only maturin from the developers' tools, in the version and with the hashes of the lock file.
 RUN sed -n '/^maturin==/,/[^\\]$/p' requirements-dev.txt > maturin.txt \
     && python3 -m venv /tools \
     && /tools/bin/pip install --no-cache-dir --no-deps --require-hashes -r maturin.txt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from drills.judgement import Bounds, Ending, judge_ending, judge_life, tally
+from drills.judgement import Bounds, FinalState, judge_ending, judge_life, tally
 from drills.lives import until
 from drills.load import Load
 from drills.result import Result, Sample, Timeline
@@ -139,9 +139,9 @@ class Conductor:
             )
             await trio.sleep(self._timeline.interval_s)
 
-    async def _ending(self, last: Life) -> Ending:
+    async def _ending(self, last: Life) -> FinalState:
         letters = await trio.to_thread.run_sync(self._stream.dead_letters)
-        return Ending(
+        return FinalState(
             tally=tally(self._load.published, await self._numbers_in_table()),
             inserted=sum(life.inserted for life in (*self._lived, last)),
             group=await trio.to_thread.run_sync(self._stream.state),

@@ -135,7 +135,7 @@ def tally(published: int, numbers: Iterable[int]) -> Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class FinalState:
     """What the servers hold when the drill is over."""
 
     tally: Tally
@@ -162,7 +162,7 @@ class Ending:
         return max(self.tally.repeated, self.inserted - self.tally.distinct, 0)
 
 
-def judge_ending(ending: Ending) -> list[str]:
+def judge_ending(ending: FinalState) -> list[str]:
     """What is wrong in the end, a sentence for each violation."""
     found = []
     if ending.lost:

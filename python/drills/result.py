@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from drills.judgement import Bounds, Ending, nearest_rank
+from drills.judgement import Bounds, FinalState, nearest_rank
 
 if TYPE_CHECKING:
     from drills.observed import Life
@@ -59,7 +59,7 @@ class Result:
     """One a round."""
     last_life: Life
     """The one that settled the rest; its drain is not counted."""
-    ending: Ending
+    ending: FinalState
     violations: tuple[str, ...]
     samples: tuple[Sample, ...]
 

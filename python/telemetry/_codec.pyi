@@ -252,7 +252,7 @@ class InFlightIds:
         """Remove the ids and return how many were there."""
     def absent(self, entry_ids: Sequence[str]) -> list[str]:
         """The given ids that are not in flight, in their order."""
-    def held_since(self, before_ms: int) -> list[str]:
+    def in_flight_since(self, before_ms: int) -> list[str]:
         """The ids that came at `before_ms` or earlier, ascending."""
     def __len__(self) -> int: ...
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = Path(processor.__file__).parents[1]
 # Far beyond what any of them takes.
 WAIT_S_MAX = 120.0
-# Enough for the doubles, which write row by row.
+# Enough for the stand-ins, which write row by row.
 LIGHT = ("--rate", "200", "--backlog", "300", "--within-ms", "400")
 
 
@@ -54,13 +54,13 @@ class Drills:
     database: Database
 
     def start(
-        self, *arguments: str, double: str | None = None, **env: str
+        self, *arguments: str, stand_in: str | None = None, **env: str
     ) -> subprocess.Popen[str]:
-        """Begin a drill, of a double or of the service itself."""
+        """Begin a drill, of a stand-in or of the service itself."""
         command = (
             ()
-            if double is None
-            else ("--command", f"{sys.executable} -m tests.drills.double {double}")
+            if stand_in is None
+            else ("--command", f"{sys.executable} -m tests.drills.stand_in {stand_in}")
         )
         return subprocess.Popen(
             [sys.executable, "-m", "processor", "drill", "sigterm", *command, *arguments],
@@ -77,9 +77,9 @@ class Drills:
         assert "Traceback" not in errors, errors
         return Drilled(process.returncode, output, errors)
 
-    def run(self, *arguments: str, double: str | None = None, **env: str) -> Drilled:
+    def run(self, *arguments: str, stand_in: str | None = None, **env: str) -> Drilled:
         """A drill from start to end, with its figures as JSON."""
-        return self.end(self.start(*arguments, "--json", double=double, **env))
+        return self.end(self.start(*arguments, "--json", stand_in=stand_in, **env))
 
     def keys(self) -> set[str]:
         """What drills have in Redis."""
@@ -110,7 +110,7 @@ def drills(
 ) -> Iterator[Drills]:
     environment = {
         **base_environment(tmp_path),
-        # The package that the tests themselves import, and the doubles.
+        # The package that the tests themselves import, and the stand-ins.
         "PYTHONPATH": os.pathsep.join([str(PACKAGE), str(ROOT)]),
         "REDIS_URL": redis_server.url,
         "POSTGRES_URL": database.processor_url,

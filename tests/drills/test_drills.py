@@ -1,4 +1,4 @@
-"""Whole drills on real servers: of the service, which must pass, and of doubles with one broken guarantee each."""
+"""Whole drills on real servers: of the service, which must pass, and of stand-ins with one broken guarantee each."""
 
 from __future__ import annotations
 
@@ -63,25 +63,25 @@ def test_the_service_passes_a_frozen_server(drills: Drills, fault: str) -> None:
 def test_a_server_that_thaws_within_the_budget_lets_the_drain_end(drills: Drills) -> None:
     drilled = drills.run(
         *("--rounds", "3", "--seed", "2", "--fault", "freeze-postgres", *LIGHT),
-        double="honest",
+        stand_in="honest",
         DRAIN_BUDGET_MS="500",
         SHUTDOWN_TIMEOUT_MS="1000",
     )
-    # The double knows no budget: while nothing thaws it hangs before the frozen server, until it is killed.
+    # The stand-in knows no budget: while nothing thaws it hangs before the frozen server, until it is killed.
     assert drilled.figures["exit_codes"] == {"-9": 2, "0": 1}
     assert not any("round 3" in text for text in drilled.figures["violation_texts"])
     assert drilled.figures["lost"] == 0
 
 
 def test_what_is_released_is_seen_and_so_is_how_long_it_waits(drills: Drills) -> None:
-    drilled = drills.run("--rounds", "3", "--seed", "1", *LIGHT, double="release")
+    drilled = drills.run("--rounds", "3", "--seed", "1", *LIGHT, stand_in="release")
     assert passed(drilled)
     assert drilled.figures["released"] > 0
     assert 0 < drilled.figures["takeover_ms_p50"] <= drilled.figures["takeover_ms_max"]
 
 
 @pytest.mark.parametrize(
-    ("double", "violation"),
+    ("stand_in", "violation"),
     [
         ("ack-and-drop", "records are lost, the first is number 0"),
         ("count-twice", "rows were written twice"),
@@ -93,12 +93,12 @@ def test_what_is_released_is_seen_and_so_is_how_long_it_waits(drills: Drills) ->
         ("hang", "did not end after the stop request, and was killed"),
     ],
 )
-def test_a_broken_guarantee_is_a_violation(drills: Drills, double: str, violation: str) -> None:
+def test_a_broken_guarantee_is_a_violation(drills: Drills, stand_in: str, violation: str) -> None:
     drilled = drills.run(
         *("--rounds", "1", "--seed", "1", *LIGHT, "--tolerance-ms", "100"),
-        double=double,
+        stand_in=stand_in,
         DRAIN_BUDGET_MS="500",
-        SHUTDOWN_TIMEOUT_MS="1000" if double == "hang" else "30000",
+        SHUTDOWN_TIMEOUT_MS="1000" if stand_in == "hang" else "30000",
     )
     assert drilled.code == 1
     assert any(violation in text for text in drilled.figures["violation_texts"])
@@ -109,7 +109,7 @@ def test_a_broken_guarantee_is_a_violation(drills: Drills, double: str, violatio
 def test_a_row_that_the_table_has_twice_is_a_violation(drills: Drills) -> None:
     with drills.database_owner() as owner:
         owner.execute("DROP INDEX positions_device_ts")
-    drilled = drills.run("--rounds", "1", "--seed", "1", *LIGHT, double="write-twice")
+    drilled = drills.run("--rounds", "1", "--seed", "1", *LIGHT, stand_in="write-twice")
     assert drilled.code == 1
     assert drilled.figures["written_twice"] == drilled.figures["published"] > 0
     assert drilled.figures["lost"] == 0
@@ -131,7 +131,7 @@ def test_rows_that_vanish_from_the_table_are_lost_whatever_the_service_says(dril
 
 
 def test_a_service_that_does_not_start_ends_the_drill_with_its_reason(drills: Drills) -> None:
-    drilled = drills.run("--rounds", "1", double="refuse")
+    drilled = drills.run("--rounds", "1", stand_in="refuse")
     assert drilled.code == 3
     assert "ended with exit code 5 before it was ready" in drilled.errors
     assert "the schema is not what it should be" in drilled.errors
@@ -149,7 +149,7 @@ def test_a_command_that_does_not_exist_ends_the_drill(drills: Drills) -> None:
 def test_an_interrupted_drill_leaves_neither_rows_nor_keys_nor_processes(
     drills: Drills, number: signal.Signals
 ) -> None:
-    process = drills.start("--rounds", "1000", *LIGHT, double="honest")
+    process = drills.start("--rounds", "1000", *LIGHT, stand_in="honest")
     until(drills.rows, "rows are written")
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
@@ -187,7 +187,7 @@ ENGINE = """\
 #!/bin/sh
 # Plays a container engine: run --rm --network host --name NAME ... and kill --signal NAME CONTAINER
 case $1 in
-run) echo $$ > {directory}/$6; exec {python} -m tests.drills.double honest ;;
+run) echo $$ > {directory}/$6; exec {python} -m tests.drills.stand_in honest ;;
 kill) kill -$3 $(cat {directory}/$4) ;;
 esac
 """

@@ -25,7 +25,7 @@ def test_a_stream_in_use_is_refused_and_left_alone(
     else:
         drills.redis.xgroup_create(stream_name, "processor", id="0", mkstream=True)
     before = drills.redis.dump(stream_name)
-    drilled = drills.run(*QUICK, "--stream", stream_name, double="honest")
+    drilled = drills.run(*QUICK, "--stream", stream_name, stand_in="honest")
     assert drilled.code == 2
     assert f"the stream {stream_name} is in use" in drilled.errors
     assert "--force" in drilled.errors
@@ -36,7 +36,7 @@ def test_a_stream_in_use_is_refused_and_left_alone(
 def test_with_force_others_keep_their_entries_and_groups(drills: Drills, stream_name: str) -> None:
     drills.redis.xgroup_create(stream_name, "processor", id="0", mkstream=True)
     kept = drills.redis.xadd(stream_name, {"a": "b"})
-    drilled = drills.run(*QUICK, "--stream", stream_name, "--force", double="honest")
+    drilled = drills.run(*QUICK, "--stream", stream_name, "--force", stand_in="honest")
     assert drilled.code == 0, drilled.errors
     assert [group["name"] for group in drills.redis.xinfo_groups(stream_name)] == [b"processor"]
     assert drills.redis.xrange(stream_name, count=1) == [(kept, {b"a": b"b"})]
@@ -47,12 +47,12 @@ def test_with_force_others_keep_their_entries_and_groups(drills: Drills, stream_
 def test_an_empty_stream_without_groups_may_be_used(drills: Drills, stream_name: str) -> None:
     entry_id = drills.redis.xadd(stream_name, {"a": "b"})
     drills.redis.xdel(stream_name, entry_id)
-    drilled = drills.run(*QUICK, "--stream", stream_name, double="honest")
+    drilled = drills.run(*QUICK, "--stream", stream_name, stand_in="honest")
     assert drilled.code == 0, drilled.errors
 
 
 def test_a_role_that_may_not_delete_is_reported_before_anything_is_made(drills: Drills) -> None:
-    drilled = drills.run(*QUICK, double="honest", POSTGRES_ADMIN_URL="")
+    drilled = drills.run(*QUICK, stand_in="honest", POSTGRES_ADMIN_URL="")
     assert drilled.code == 2
     assert "the role processor may not delete" in drilled.errors
     assert "POSTGRES_ADMIN_URL" in drilled.errors
@@ -61,7 +61,7 @@ def test_a_role_that_may_not_delete_is_reported_before_anything_is_made(drills: 
 
 @pytest.mark.parametrize("rows", ["mark-faulty", "keep"])
 def test_rows_that_stay_are_hidden_or_not_as_chosen(drills: Drills, rows: str) -> None:
-    drilled = drills.run(*QUICK, "--rows", rows, double="honest", POSTGRES_ADMIN_URL="")
+    drilled = drills.run(*QUICK, "--rows", rows, stand_in="honest", POSTGRES_ADMIN_URL="")
     assert drilled.code == 0, drilled.errors
     assert drills.rows() == drilled.figures["published"]
     assert drills.rows("faulty") == (drills.rows() if rows == "mark-faulty" else 0)
@@ -73,7 +73,7 @@ def test_rows_of_others_are_neither_counted_nor_removed(drills: Drills) -> None:
         owner.execute(
             "INSERT INTO positions VALUES ('356307042441013', now(), now(), 1, 1, 1, 1, 1, 1, 1, '8', '{}', false)"
         )
-    drilled = drills.run(*QUICK, double="honest")
+    drilled = drills.run(*QUICK, stand_in="honest")
     assert drilled.code == 0, drilled.errors
     assert drilled.figures["rows"] == drilled.figures["published"]
     assert drills.rows() == 1

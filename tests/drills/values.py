@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drills.identity import Identity
-from drills.judgement import Bounds, Ending, Tally
+from drills.judgement import Bounds, FinalState, Tally
 from drills.load import Drive
 from drills.observed import GroupState, LastLine, LeftPending, Life, ReportedLedger
 from drills.plan import Fault
@@ -38,7 +38,7 @@ def life(**changes: Any) -> Life:
     return Life(**{**value, **changes})
 
 
-def ending(**changes: Any) -> Ending:
+def ending(**changes: Any) -> FinalState:
     value: dict[str, Any] = {
         "tally": Tally(published=100, rows=100, missing=frozenset(), repeated=0, foreign=0),
         "inserted": 100,
@@ -47,7 +47,7 @@ def ending(**changes: Any) -> Ending:
         "dead_lettered": frozenset(),
         "dead_letter_codes": (),
     }
-    return Ending(**{**value, **changes})
+    return FinalState(**{**value, **changes})
 
 
 def result(**changes: Any) -> Result:

@@ -54,7 +54,7 @@ def test_the_objection_of_redis_is_logged_in_its_words(
     words: str,
 ) -> None:
     guest(*rules)
-    assert_told(run, redis_server, login, words)
+    assert_reported(run, redis_server, login, words)
 
 
 def test_a_missing_password_is_logged_in_the_words_of_redis(
@@ -62,10 +62,10 @@ def test_a_missing_password_is_logged_in_the_words_of_redis(
 ) -> None:
     locked = ["--requirepass", SECRET]
     with launch_redis(pytestconfig.stash[redis_key], extra_args=locked) as server:
-        assert_told(run, server, "", "NOAUTH Authentication required")
+        assert_reported(run, server, "", "NOAUTH Authentication required")
 
 
-def assert_told(run: Run, server: RedisServer, login: str, words: str) -> None:
+def assert_reported(run: Run, server: RedisServer, login: str, words: str) -> None:
     """The start ends with 4, and the last line has the server's words and no secret."""
     place = f"127.0.0.1:{server.port}"
     service = run(REDIS_URL=f"redis://{login}{place}", **FEW_TRIES)

@@ -13,7 +13,7 @@ from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.promise import violations
 from tests.simulation.scenarios import SCENARIOS, Scenario
-from tests.simulation.simulation import Doubles, Simulation
+from tests.simulation.simulation import EdgeClasses, Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,11 +80,11 @@ class Outcome:
     violations: tuple[str, ...]
 
 
-def run(cut: Cut, doubles: Doubles | None = None) -> Outcome:
+def run(cut: Cut, edges: EdgeClasses | None = None) -> Outcome:
     """Play one run, and have survivors finish it."""
     checkpoints = Checkpoints()
     checkpoints.strike_at(cut.checkpoint, cut.strike)
-    play = partial(_play, cut, checkpoints, doubles or Doubles())
+    play = partial(_play, cut, checkpoints, edges or EdgeClasses())
     found = simulate(play, seed=cut.seed, instrument=checkpoints)
     if checkpoints.fault is not None:
         raise checkpoints.fault
@@ -99,10 +99,10 @@ def cuts_of(scenario: str, seed: int = 0) -> Iterator[Cut]:
             yield Cut(scenario, kind, checkpoint, seed)
 
 
-async def _play(cut: Cut, checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
+async def _play(cut: Cut, checkpoints: Checkpoints, edges: EdgeClasses) -> list[str]:
     scenario = SCENARIOS[cut.scenario]
     async with trio.open_nursery() as nursery:
-        simulation = Simulation(nursery, checkpoints, scenario.env, doubles)
+        simulation = Simulation(nursery, checkpoints, scenario.env, edges)
         scenario.prepare(simulation)
         subject = simulation.start(SUBJECT)
         checkpoints.watch(subject)

@@ -64,7 +64,7 @@ class Life:
         self._scope = trio.CancelScope()
         self._wire = Wire(lambda: simulation.checkpoints.reach(self), self._hear)
         self._signals, self._receiver = trio.open_memory_channel[int](10)
-        self._stream = simulation.doubles.stream(simulation.redis, consumer=name, instance_id=name)
+        self._stream = simulation.edges.stream(simulation.redis, consumer=name, instance_id=name)
         self._stores: list[FakeStore] = []
         self._pipeline: Pipeline | None = None
 
@@ -146,11 +146,11 @@ class Life:
         return Edges(
             stream=wire.attach(self._stream),
             stores=[
-                attached(simulation.doubles.store(simulation.table))
+                attached(simulation.edges.store(simulation.table))
                 for _ in range(self.config.writers)
             ],
             probe=PostgresProbe(attached(FakeStore(simulation.table))),
-            trials=attached(simulation.doubles.store(simulation.table)),
+            trials=attached(simulation.edges.store(simulation.table)),
         )
 
     def _hear(self, name: str, arguments: tuple[Any, ...], answer: Any) -> None:

@@ -18,7 +18,7 @@ from tests.simulation.simulation import (
     DISCARDED_DEVICE,
     KILLER_DEVICE,
     REFUSED_DEVICE,
-    Doubles,
+    EdgeClasses,
     Simulation,
 )
 
@@ -193,19 +193,19 @@ Step: TypeAlias = (
 )
 
 
-def carry_out(plan: Sequence[Step], *, seed: int, doubles: Doubles | None = None) -> list[str]:
+def carry_out(plan: Sequence[Step], *, seed: int, edges: EdgeClasses | None = None) -> list[str]:
     """Play a plan, and have a survivor finish it. Returns what broke the promise."""
     checkpoints = Checkpoints()
-    play = partial(_play, plan, checkpoints, doubles or Doubles())
+    play = partial(_play, plan, checkpoints, edges or EdgeClasses())
     found = simulate(play, seed=seed, instrument=checkpoints)
     if checkpoints.fault is not None:
         raise checkpoints.fault
     return found
 
 
-async def _play(plan: Sequence[Step], checkpoints: Checkpoints, doubles: Doubles) -> list[str]:
+async def _play(plan: Sequence[Step], checkpoints: Checkpoints, edges: EdgeClasses) -> list[str]:
     async with trio.open_nursery() as nursery:
-        simulation = Simulation(nursery, checkpoints, doubles=doubles)
+        simulation = Simulation(nursery, checkpoints, edges=edges)
         for step in plan:
             await step.happen(simulation)
             await trio.lowlevel.checkpoint()

@@ -105,7 +105,7 @@ class WatchedRedis(FakeRedis):
 
 
 @dataclass(frozen=True)
-class Doubles:
+class EdgeClasses:
     """The classes of the edges' fakes: broken ones show that the promise notices."""
 
     stream: type[FakeStream] = FakeStream
@@ -124,7 +124,7 @@ class Simulation:
     nursery: trio.Nursery
     checkpoints: Checkpoints
     env: Mapping[str, str] = field(default_factory=dict)
-    doubles: Doubles = field(default_factory=Doubles)
+    edges: EdgeClasses = field(default_factory=EdgeClasses)
     published: dict[str, Published] = field(default_factory=dict)
     trimmed: set[str] = field(default_factory=set)
     lives: list[Life] = field(default_factory=list)

@@ -14,7 +14,7 @@ from trio._core import _run
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
 from tests.simulation.cuts import Cut, _play
-from tests.simulation.simulation import Doubles
+from tests.simulation.simulation import EdgeClasses
 
 TRACED = Cut("redis-away")
 
@@ -33,7 +33,7 @@ class Trace(Checkpoints):
 
 def trace(seed: int) -> list[str]:
     traced = Trace()
-    simulate(partial(_play, TRACED, traced, Doubles()), seed=seed, instrument=traced)
+    simulate(partial(_play, TRACED, traced, EdgeClasses()), seed=seed, instrument=traced)
     return traced.lines
 
 

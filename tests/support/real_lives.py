@@ -36,7 +36,7 @@ QUICK = {
 }
 
 
-class RealStage(ServiceHarness):
+class RealStreamService(ServiceHarness):
     """A service on a real stream."""
 
     def __init__(self, url: str, name: str, *, limits: RedisLimits | None = None) -> None:
@@ -58,7 +58,7 @@ class RealStage(ServiceHarness):
 
 
 @asynccontextmanager
-async def living(service: RealStage, **env: Any) -> AsyncIterator[None]:
+async def living(service: RealStreamService, **env: Any) -> AsyncIterator[None]:
     """Have a service live until the block ends, and end clean."""
     codes: list[ExitCode] = []
     stop = trio.Event()

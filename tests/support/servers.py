@@ -100,7 +100,7 @@ class Servers:
             return [entry_id.decode() for entry_id in pipeline.execute()]
 
     def grow(self, entries: int) -> None:
-        """Append so many entries of distinct rows, by the server itself."""
+        """Append this number of entries of distinct rows, by the server itself."""
         model = entry(1, 0, timestamp="TIMESTAMP")
         self.redis.eval(GROW, 1, self.stream, entries, model["device_id"], model["payload"])
 
@@ -245,7 +245,7 @@ class Servers:
         until(lambda: not self.sessions_of_the_processor(), "the sessions have ended")
 
     def until_writers_wait(self, count: int = 1) -> None:
-        """Wait until so many sessions of the processor wait for a lock."""
+        """Wait until `count` sessions of the processor wait for a lock."""
         with self.owner() as owner:
             until(lambda: _waiting(owner) >= count, f"{count} sessions wait for a lock")
 

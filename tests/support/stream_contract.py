@@ -84,6 +84,13 @@ def ids_of(delivery: Delivery) -> list[str]:
     return in_order(delivery.batch.entry_ids)
 
 
+async def delivered(harness: StreamHarness, count: int = 1) -> list[str]:
+    """Add this number of entries, and read them once as the harness's own consumer."""
+    entry_ids = [harness.add(number) for number in range(count)]
+    await harness.stream.read_new(count, LONG_BLOCK_MS)
+    return entry_ids
+
+
 class FakeStreamHarness:
     def __init__(self) -> None:
         self._redis = FakeRedis()

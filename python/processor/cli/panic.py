@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from processor.service.crash_sections import PARTS, SERVICE
+from processor.journal import SERVICE
+from processor.service.crash_sections import PARTS
 from telemetry.chassis.cli import MISUSE, Failed, json_option, print_at_once
 from telemetry.chassis.crash.showing import NotADump, as_text, read_dump
 

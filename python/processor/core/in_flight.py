@@ -105,7 +105,7 @@ class InFlight:
 
     def older_than(self, seconds: float) -> list[str]:
         """Ids that have been in flight for this time or longer, ascending."""
-        return self.ids.held_since(self._clock() - round(seconds * 1000))
+        return self.ids.in_flight_since(self._clock() - round(seconds * 1000))
 
     def attempted(self, batch: Batch) -> list[str]:
         """Ids of the batch with a recorded failure, which is deleted when they are acknowledged."""

@@ -90,11 +90,11 @@ class TableFacts:
 
     columns: tuple[Column, ...]
     indexes: tuple[Index, ...]
-    # Of TABLE_PRIVILEGES, USAGE (on the schema) and TEMPORARY (on the database): those we have.
+    # Those that we have of TABLE_PRIVILEGES, USAGE (on the schema) and TEMPORARY (on the database).
     privileges: frozenset[str]
     # Whether policies apply to our role: they are enabled, and it neither owns the table nor bypasses them.
     row_security: bool = False
-    # Of the extension in this database, None without it.
+    # The extension's version in this database; None without it.
     timescaledb_version: str | None = None
     # Whether the table may have compressed chunks; asked only of versions that drop rows in them.
     is_compressed: bool = False

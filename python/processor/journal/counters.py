@@ -16,7 +16,7 @@ from processor.journal.statistics import (
     WRITE_DURATION_BOUNDS_S,
     WRITE_STATUSES,
     Build,
-    Drain,
+    DrainResult,
     Durations,
     Statistics,
 )
@@ -43,7 +43,7 @@ class Counters:
         self.pending_entries: int | None = None
         self.oldest_pending_ms: int | None = None
         self.last_record_ms: int | None = None
-        self.drain = Drain()
+        self.drain = DrainResult()
         self.decode_errors = dict.fromkeys(DECODE_CODES, 0)
         self.position_writes = dict.fromkeys(WRITE_STATUSES, 0)
         self.write_durations = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)

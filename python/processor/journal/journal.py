@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.journal.reading import ReadingJournal
 from processor.journal.settling import SettlingJournal
-from processor.journal.statistics import Build, Drain
+from processor.journal.statistics import Build, DrainResult
 from processor.journal.writing import WritingJournal
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal):
         self._counters.lag = lag
         self._counters.pending_entries = pending_entries
 
-    def not_handed_over(self, *, error: str) -> None:
+    def not_released(self, *, error: str) -> None:
         """Redis did not answer at the end: undecided entries can be claimed only once they have been idle."""
         self._log.warning(
             f"not handed over, others have to wait until it is idle: {error}", error=error
@@ -93,14 +93,14 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal):
         self, *, signal: str | None, ledger: Ledger, steps_ms: Mapping[str, float]
     ) -> None:
         """Everything that was read is decided: the ledger by class, and how long each step took."""
-        self._counters.drain = Drain("clean", _seconds(steps_ms))
+        self._counters.drain = DrainResult("clean", _seconds(steps_ms))
         self._log.info(
             "shutdown: clean exit", signal=signal, ledger=asdict(ledger), steps_ms=dict(steps_ms)
         )
 
     def shutdown_timed_out(self, *, ledger: Ledger, steps_ms: Mapping[str, float]) -> None:
         """The drain ended undecided: some entries were released for others, some were left pending."""
-        self._counters.drain = Drain("timed_out", _seconds(steps_ms))
+        self._counters.drain = DrainResult("timed_out", _seconds(steps_ms))
         released, left = ledger.released, ledger.left_pending
         self._log.error(
             f"shutdown: timed out released={released} left={left}",

@@ -50,7 +50,7 @@ class Durations:
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class DrainResult:
     """The end of a life, from the stop request."""
 
     outcome: str | None = None
@@ -87,14 +87,14 @@ class Statistics:
     """Time since the oldest pending entry was published; None if there is none, and before Redis was asked."""
     last_record_age_s: float | None
     """Time since entries were last delivered; None before the first."""
-    drain: Drain
+    drain: DrainResult
     """Outcome and duration of the end."""
     decode_errors: Mapping[str, int]
     """Entries that are not Positions, by code: all of DECODE_CODES, and any further code of the codec."""
     position_writes: Mapping[str, int]
     """Records by the result of their write, all of WRITE_STATUSES."""
     write_durations: Durations
-    """Of each COPY, from its start to its commit."""
+    """How long each COPY took, from its start to its commit."""
     acks: int
     """Ids named in answered XACKs, including those that a peer had acknowledged before."""
     in_flight_records: int

@@ -12,10 +12,11 @@ from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.stream import RedisPositionStream
+from processor.journal import SERVICE
 from processor.journal.statistics import Build
 from processor.reading.consumer import ReadOptions
 from processor.reading.pending_pass import ClaimOptions
-from processor.service.crash_sections import SERVICE, versions
+from processor.service.crash_sections import versions
 from processor.service.edges import Edges
 from processor.service.pipeline import PipelineOptions, WriteOptions
 from processor.service.starting import StartOptions

@@ -12,7 +12,7 @@ from telemetry.chassis.crash.showing import (
     VERSIONS,
     WHAT_HAPPENED,
     WHERE_THE_TASKS_STOOD,
-    Part,
+    DumpPart,
     remedy_for,
 )
 
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
     from telemetry._codec import DeviceStates, InFlightIds
     from telemetry.chassis.crash.showing import Sections
 
-SERVICE = "processor"
-
 SECTIONS = ("statistics", "in_flight", "device_states", "ledger")
 """The processor's own sections, in their order in the dump. The ledger has classes of entries and counts."""
 
 ENTRIES_MAX = 1_000
 DEVICES_MAX = 100
 # An entry's age is given in these steps: the codec knows which ids came before a moment, not when each came.
-HELD_MS_STEPS = (600_000, 60_000, 10_000, 1_000, 100, 0)
+AGE_MS_STEPS = (600_000, 60_000, 10_000, 1_000, 100, 0)
 ENTRIES_SHOWN = 10
 
 ADVICE = """\
@@ -51,7 +49,7 @@ class InFlightSample:
 
     entries: int
     oldest: Mapping[str, int]
-    """Entry id to the least number of milliseconds that it was held; ENTRIES_MAX of them, the longest held first."""
+    """Entry id to the least number of milliseconds that it was in flight; ENTRIES_MAX of them, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +65,11 @@ class DeviceSample:
 def sample_in_flight(in_flight: InFlightIds, now_ms: int) -> InFlightSample:
     """What is in flight; `now_ms` is of the clock that the entries were taken with."""
     oldest: dict[str, int] = {}
-    for held_ms in HELD_MS_STEPS:
-        for entry_id in in_flight.held_since(now_ms - held_ms):
+    for age_ms in AGE_MS_STEPS:
+        for entry_id in in_flight.in_flight_since(now_ms - age_ms):
             if len(oldest) == ENTRIES_MAX:
                 break
-            oldest.setdefault(entry_id, held_ms)
+            oldest.setdefault(entry_id, age_ms)
     return InFlightSample(len(in_flight), oldest)
 
 
@@ -110,8 +108,8 @@ def _in_flight(sections: Sections) -> Iterator[str]:
     flying = sections["in_flight"]
     yield f"{flying['entries']} entries"
     oldest = list(flying["oldest"].items())
-    for entry_id, held_ms in oldest[:ENTRIES_SHOWN]:
-        yield f"{entry_id}  held for {held_ms} ms or more"
+    for entry_id, age_ms in oldest[:ENTRIES_SHOWN]:
+        yield f"{entry_id}  in flight for {age_ms} ms or more"
     if len(oldest) > ENTRIES_SHOWN:
         yield f"and more: --json has {len(oldest)} of them"
 
@@ -138,9 +136,9 @@ def _what_to_do(sections: Sections) -> Iterator[str]:
 PARTS = (
     WHAT_HAPPENED,
     WHERE_THE_TASKS_STOOD,
-    Part("What was in flight", "in_flight", _in_flight),
-    Part("How the service stood", "statistics", _counts),
-    Part("What to do", "configuration", _what_to_do),
+    DumpPart("What was in flight", "in_flight", _in_flight),
+    DumpPart("How the service stood", "statistics", _counts),
+    DumpPart("What to do", "configuration", _what_to_do),
     LAST_LOG_LINES,
     VERSIONS,
 )

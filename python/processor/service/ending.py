@@ -43,12 +43,12 @@ class Ending:
         try:
             await Release(self._stream, self._in_flight).run()
         except RedisError as error:
-            self._journal.not_handed_over(error=str(error))
+            self._journal.not_released(error=str(error))
 
     def release_cut(self) -> None:
         """The time for the release is over."""
         if self._in_flight.undecided:
-            self._journal.not_handed_over(error="Redis did not answer in time")
+            self._journal.not_released(error="Redis did not answer in time")
 
     def finish(self, steps_ms: dict[str, float]) -> ExitCode:
         """Write the last line; the exit code. Raises LedgerImbalance."""

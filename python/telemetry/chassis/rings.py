@@ -32,7 +32,7 @@ RELEASE_INSISTED_MS = 500
 
 
 class Service(Protocol):
-    """What a service puts into the rings, and what it does at the turns of its way."""
+    """The tasks that a service puts into the rings, and what it does when a ring begins or ends."""
 
     async def start(self, services: trio.Nursery) -> bool:
         """Start the services, connect and check. False: there is nothing to run, and the service ends."""

@@ -57,9 +57,9 @@ impl InFlightIds {
         })
     }
 
-    fn held_since(&self, py: Python<'_>, before_ms: i64) -> Vec<String> {
+    fn in_flight_since(&self, py: Python<'_>, before_ms: i64) -> Vec<String> {
         py.detach(|| {
-            let ids = self.lock().held_since(before_ms);
+            let ids = self.lock().in_flight_since(before_ms);
             to_texts(&ids)
         })
     }

@@ -51,7 +51,7 @@ impl InFlightIds {
 
     /// The ids that came at `before_ms` or earlier, ascending.
     #[must_use]
-    pub fn held_since(&self, before_ms: i64) -> Vec<StreamId> {
+    pub fn in_flight_since(&self, before_ms: i64) -> Vec<StreamId> {
         let mut ids: Vec<StreamId> =
             self.came_ms.iter().filter_map(|(id, came_ms)| (*came_ms <= before_ms).then_some(*id)).collect();
         ids.sort_unstable();

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import types
@@ -17,9 +16,11 @@ from processor import cli
 from telemetry.chassis.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from processor.config import Config
+
+pytestmark = pytest.mark.usefixtures("signal_mask")
 
 ENVIRONMENT = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u:hush@h/d"}
 
@@ -38,14 +39,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
-
-
-@pytest.fixture(autouse=True)
-def signal_mask() -> Iterator[None]:
-    """`run` holds stop requests back, which would outlive the test."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def supervise_with(monkeypatch: pytest.MonkeyPatch, run_service: Callable[[Config], int]) -> None:

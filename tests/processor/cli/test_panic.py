@@ -9,8 +9,9 @@ import pytest
 
 from processor.cli import main
 from processor.config import load_config
+from processor.journal import SERVICE
 from processor.service.assembly import dump_options
-from processor.service.crash_sections import PARTS, SECTIONS, SERVICE
+from processor.service.crash_sections import PARTS, SECTIONS
 from telemetry.chassis.crash import DUMP_BYTES_MAX, format_of
 from telemetry.chassis.crash.document import document
 from telemetry.chassis.crash.sections import BlackBox

@@ -175,7 +175,7 @@ def test_a_redis_url_has_the_defaults_of_the_redis_package() -> None:
     )
 
 
-def test_a_redis_url_over_tls_verifies_unless_it_is_told_otherwise() -> None:
+def test_a_redis_url_over_tls_verifies_unless_the_url_says_otherwise() -> None:
     assert value("REDIS_URL", "rediss://h").tls == RedisTls(
         ca_certs=None, cert_reqs="required", certfile=None, keyfile=None, check_hostname=True
     )

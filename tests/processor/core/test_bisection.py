@@ -121,7 +121,7 @@ def test_what_is_refused_for_the_tables_sake_is_set_aside_once_a_neighbour_is_co
     assert server.committed == set(range(count)) - bad
 
 
-def test_a_table_that_takes_no_row_at_all_is_told_at_the_last() -> None:
+def test_a_table_that_takes_no_row_at_all_is_found_at_the_last() -> None:
     bisection = Bisection[Rows, str](rows(3))
     server = Server({0, 1, 2})
     while bisection.part:
@@ -132,7 +132,7 @@ def test_a_table_that_takes_no_row_at_all_is_told_at_the_last() -> None:
     assert merge(bisection.rest) == rows(3)
 
 
-def test_a_table_that_takes_nothing_is_told_after_a_few_rows_and_each_time_after_more() -> None:
+def test_a_table_that_takes_nothing_is_found_after_a_few_rows_and_each_time_after_more() -> None:
     bisection = Bisection[Rows, str](rows(1_000))
     server = Server(set(range(1_000)))
     set_aside = []

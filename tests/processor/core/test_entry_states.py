@@ -57,7 +57,7 @@ def test_each_event_may_come_twice() -> None:
             assert next_state(once, event) is once
 
 
-def test_acknowledged_and_released_entries_need_not_be_told_apart_by_id() -> None:
+def test_acknowledged_and_released_entries_need_not_be_distinguished_by_id() -> None:
     for event in Event:
         acked, released = (next_state(each, event) for each in (State.ACKED, State.RELEASED))
         assert (acked is State.ACKED) is (released is State.RELEASED)

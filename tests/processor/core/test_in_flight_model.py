@@ -289,7 +289,7 @@ class InFlightMachine(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def begin_a_trial(self, number: int) -> None:
-        """Of any entry; but of one that is on trial it is a mistake."""
+        """The trial of any entry may begin; for one that is on trial already it is a mistake."""
         begin = partial(self.model.in_flight.trial_begun, id_of(number))
         if number in self.model.on_trial:
             self.model.refuses(IllegalEvent, begin)

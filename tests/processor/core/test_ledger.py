@@ -8,6 +8,6 @@ def test_a_ledger_balances_when_every_entry_is_in_one_class() -> None:
     assert ledger.unaccounted == 0
 
 
-def test_an_entry_in_no_class_and_one_in_two_are_told_apart() -> None:
+def test_an_entry_in_no_class_and_one_in_two_are_distinguished() -> None:
     assert Ledger(read=2, acked=1).unaccounted == 1
     assert Ledger(read=2, acked=2, released=1).unaccounted == -1

@@ -34,7 +34,7 @@ def test_it_halves_down_to_one_and_doubles_up_to_the_most() -> None:
     ]
 
 
-def test_it_begins_with_the_most_unless_it_is_told_otherwise() -> None:
+def test_it_begins_with_the_most_unless_a_size_is_given() -> None:
     assert Portion(7).size == 7
     assert Portion(7, first=1).size == 1
 

@@ -185,7 +185,7 @@ def test_rows_are_dropped_from_2_11_0_until_they_were_not_in_2_18_1(
     assert compare(replace(compressed, is_compressed=False)) == Findings((), ())
 
 
-def test_a_version_that_drops_rows_is_told_with_what_to_do() -> None:
+def test_a_version_that_drops_rows_is_named_with_what_to_do() -> None:
     facts = replace(PERFECT, timescaledb_version="2.17.2", is_compressed=True)
     [difference] = compare(facts).differences
     assert difference == (

@@ -1,4 +1,4 @@
-"""The command as a person meets it, and captures to feed it."""
+"""The command as a person runs it, and captures to feed it."""
 
 from __future__ import annotations
 

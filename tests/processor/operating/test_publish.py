@@ -80,11 +80,11 @@ def test_a_refused_frame_is_reported_and_the_others_are_published(
     stream_name: str,
 ) -> None:
     file = capture_of([GOOD, WRONG_CRC, COMMAND, GOOD])
-    told = run("--stream", stream_name, file)
-    assert told.code == 1
-    assert told.out == ""
-    assert f"{file}:2: refused: crc_fail at byte 62\n" in told.err
-    assert "2 records of 4 frames (1 refused, 1 commands, 0 without records)" in told.err
+    refused = run("--stream", stream_name, file)
+    assert refused.code == 1
+    assert refused.out == ""
+    assert f"{file}:2: refused: crc_fail at byte 62\n" in refused.err
+    assert "2 records of 4 frames (1 refused, 1 commands, 0 without records)" in refused.err
     as_json = run("--stream", stream_name, "--json", file)
     assert as_json.objects[0] == {"line": 2, "error": "crc_fail", "offset": 62}
     assert as_json.objects[-1]["refused"] == 1

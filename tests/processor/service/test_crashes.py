@@ -136,9 +136,9 @@ def test_a_dump_of_a_real_crash_is_shown_to_a_person(
     for text in (
         "PanicException: index out of bounds",
         "__main__.write_forever",
-        f"{ENTRY_IDS[0]}  held for 1000 ms or more",
+        f"{ENTRY_IDS[0]}  in flight for 1000 ms or more",
         "XPENDING telemetry:teltonika processor - + 10 processor-1",
-        "The codec met bytes",
+        "The codec was given bytes",
         "processor ready",
         "libpq",
     ):

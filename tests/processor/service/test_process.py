@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.support.log_pipe import Pipe
 
+pytestmark = pytest.mark.usefixtures("signal_mask")
+
 ENVIRONMENT = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u:hush@h/d"}
 
 

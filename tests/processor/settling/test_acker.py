@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.redis_harness import RedisHarness
 
 
-class AckDesk:
+class AckHarness:
     """An acker, and what it is given."""
 
     def __init__(self, harness: RedisHarness) -> None:
@@ -53,12 +53,12 @@ class AckDesk:
 
 
 @pytest.fixture
-def acks(harness: RedisHarness) -> AckDesk:
-    return AckDesk(harness)
+def acks(harness: RedisHarness) -> AckHarness:
+    return AckHarness(harness)
 
 
 async def test_nothing_is_acknowledged_without_a_receipt(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal
+    clock: MockClock, harness: RedisHarness, acks: AckHarness, journal: Journal
 ) -> None:
     first, second = (await acks.deliver(10)).split()
     await acks.settle(second)
@@ -69,7 +69,7 @@ async def test_nothing_is_acknowledged_without_a_receipt(
 
 
 async def test_an_acknowledgement_without_an_answer_is_repeated_and_counts_once(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal
+    clock: MockClock, harness: RedisHarness, acks: AckHarness, journal: Journal
 ) -> None:
     batch = await acks.deliver(10)
     harness.stream.lost_answers.append(harness.stream.unavailable())
@@ -80,7 +80,7 @@ async def test_an_acknowledgement_without_an_answer_is_repeated_and_counts_once(
 
 
 async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckHarness
 ) -> None:
     batch = await acks.deliver(4)
     await (await harness.peer()).ack(batch)
@@ -90,7 +90,7 @@ async def test_what_a_peer_has_acknowledged_counts_as_acknowledged_here_too(
 
 
 async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeated(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal
+    clock: MockClock, harness: RedisHarness, acks: AckHarness, journal: Journal
 ) -> None:
     named: list[int] = []
     ack = harness.stream.ack
@@ -113,7 +113,7 @@ async def test_of_a_batch_what_was_answered_counts_and_the_rest_alone_is_repeate
 
 
 async def test_a_life_that_ends_amid_a_batch_knows_which_part_of_it_was_answered(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckHarness
 ) -> None:
     harness.server.ack_records_max = 4
     batch = await acks.deliver(10)
@@ -135,7 +135,7 @@ async def test_a_life_that_ends_amid_a_batch_knows_which_part_of_it_was_answered
 
 
 async def test_recorded_failures_go_with_the_part_that_acknowledges_their_entries(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckHarness
 ) -> None:
     entry_ids = harness.publish(10)
     attempted = [entry_ids[1], entry_ids[8]]
@@ -152,7 +152,7 @@ async def test_a_redis_that_is_away_is_waited_for(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,
-    acks: AckDesk,
+    acks: AckHarness,
     journal: Journal,
     logged: LogLines,
 ) -> None:
@@ -172,7 +172,7 @@ async def test_a_redis_that_is_away_is_waited_for(
 
 
 async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_logged(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk, journal: Journal, logged: LogLines
+    clock: MockClock, harness: RedisHarness, acks: AckHarness, journal: Journal, logged: LogLines
 ) -> None:
     batch = await acks.deliver(10)
     refusal = ("READONLY", "You can't write against a read only replica.")
@@ -191,7 +191,7 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_logged(
 
 
 async def test_a_cancelled_acker_leaves_what_it_has_not_named_pending(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckHarness
 ) -> None:
     batch = await acks.deliver(10)
     harness.server.answers = trio.Event()
@@ -202,7 +202,7 @@ async def test_a_cancelled_acker_leaves_what_it_has_not_named_pending(
 
 
 async def test_recorded_failures_are_forgotten_with_the_acknowledgement_of_their_entries_alone(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckHarness
 ) -> None:
     asked: list[list[str]] = []
     ack = harness.stream.ack
@@ -223,7 +223,7 @@ async def test_recorded_failures_are_forgotten_with_the_acknowledgement_of_their
 
 
 async def test_the_failures_of_an_entry_that_is_not_acknowledged_are_kept(
-    clock: MockClock, harness: RedisHarness, acks: AckDesk
+    clock: MockClock, harness: RedisHarness, acks: AckHarness
 ) -> None:
     _, kept, _, acked = harness.publish(4)
     harness.record(kept, 1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.processor.conftest import LogLines
 
 
-class FailureDesk:
+class RecorderHarness:
     """Records failures of what a harness has in flight."""
 
     def __init__(self, harness: RedisHarness) -> None:
@@ -47,8 +47,8 @@ class FailureDesk:
 
 
 @pytest.fixture
-def failing(harness: RedisHarness) -> FailureDesk:
-    return FailureDesk(harness)
+def recorder(harness: RedisHarness) -> RecorderHarness:
+    return RecorderHarness(harness)
 
 
 def failure_of(entry_id: str, *, on_trial: bool = False) -> Failure:
@@ -64,10 +64,10 @@ def failure_of(entry_id: str, *, on_trial: bool = False) -> Failure:
 
 
 async def test_a_failed_record_stays_pending_and_is_no_longer_in_flight(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness
 ) -> None:
-    refused, other = await failing.take(2)
-    await failing.record([failure_of(refused)])
+    refused, other = await recorder.take(2)
+    await recorder.record([failure_of(refused)])
     assert harness.failures_of(refused) == 1
     assert harness.in_flight.absent([refused, other]) == [refused]
     assert len(harness.server.pending) == 2
@@ -78,15 +78,15 @@ async def test_a_failed_record_stays_pending_and_is_no_longer_in_flight(
 async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_between_are_not_logged(
     clock: MockClock,
     harness: RedisHarness,
-    failing: FailureDesk,
+    recorder: RecorderHarness,
     journal: Journal,
     logged: LogLines,
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     lines: list[tuple[int, int]] = []
     for _ in range(ATTEMPTS_MAX):
         await trio.sleep(60)
-        await failing.record([failure_of(entry_id)])
+        await recorder.record([failure_of(entry_id)])
         lines.append((len(logged.lines("record refused")), len(logged.lines("dead letter"))))
     assert lines == [(1, 0), (1, 0), (1, 1)]
     [warning] = logged.fields("record refused")
@@ -101,11 +101,11 @@ async def test_the_first_failure_is_a_warning_the_last_an_error_and_those_betwee
 
 
 async def test_the_last_failure_takes_the_entry_off_the_pending_list_into_the_dead_letters(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     harness.record(entry_id, ATTEMPTS_MAX - 1)
-    await failing.record([failure_of(entry_id)])
+    await recorder.record([failure_of(entry_id)])
     [letter] = harness.server.dead_letters
     assert (letter["dlq_source_id"], letter["dlq_attempts"]) == (entry_id, "3")
     assert not harness.server.pending
@@ -116,25 +116,25 @@ async def test_the_last_failure_takes_the_entry_off_the_pending_list_into_the_de
 
 
 async def test_a_recording_that_never_reached_redis_is_repeated_until_it_is_answered(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness, logged: LogLines
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     before = harness.stream.faults.before["record_failures"]
     before += [harness.stream.unavailable()] * 5
-    await failing.record([failure_of(entry_id)])
+    await recorder.record([failure_of(entry_id)])
     assert harness.failures_of(entry_id) == 1
     assert len(harness.in_flight) == 0
     assert len(logged.lines("recording a failure failed and is repeated")) == 5
 
 
 async def test_what_redis_refuses_to_record_stays_pending_and_holds_up_nothing(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness, logged: LogLines
 ) -> None:
-    ids = await failing.take(2)
+    ids = await recorder.take(2)
     harness.stream.faults.before["record_failures"].append(
         harness.stream.refused("WRONGTYPE", "a list")
     )
-    await failing.record([failure_of(ids[0])], [failure_of(ids[1])])
+    await recorder.record([failure_of(ids[0])], [failure_of(ids[1])])
     assert [harness.failures_of(entry_id) for entry_id in ids] == [0, 1]
     assert len(harness.server.pending) == 2
     assert len(harness.in_flight) == 0
@@ -143,9 +143,9 @@ async def test_what_redis_refuses_to_record_stays_pending_and_holds_up_nothing(
 
 
 async def test_while_redis_is_away_a_failed_record_stays_in_flight(
-    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, failing: FailureDesk
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, recorder: RecorderHarness
 ) -> None:
-    ids = await failing.take()
+    ids = await recorder.take()
     harness.server.go_away()
 
     async def mend() -> None:
@@ -154,28 +154,28 @@ async def test_while_redis_is_away_a_failed_record_stays_in_flight(
         harness.server.come_back()
 
     nursery.start_soon(mend)
-    await failing.record([failure_of(ids[0])])
+    await recorder.record([failure_of(ids[0])])
     assert harness.in_flight.absent(ids) == ids
 
 
 async def test_a_recording_whose_answer_was_lost_leaves_one_dead_letter(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     harness.record(entry_id, ATTEMPTS_MAX - 1)
     harness.stream.faults.after["record_failures"].append(harness.stream.unavailable())
-    await failing.record([failure_of(entry_id)])
+    await recorder.record([failure_of(entry_id)])
     assert len(harness.server.dead_letters) == 1
     assert not harness.server.pending
     assert (len(harness.in_flight), harness.unaccounted) == (0, 0)
 
 
 async def test_an_entry_that_a_peer_has_settled_meanwhile_is_let_go_of_and_nothing_is_recorded(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness, logged: LogLines
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     harness.server.acknowledge([parse_id(entry_id)])
-    await failing.record([failure_of(entry_id)])
+    await recorder.record([failure_of(entry_id)])
     assert not harness.server.attempts
     assert not logged.lines("record refused")
     assert (harness.in_flight.ledger.taken_over, harness.unaccounted) == (1, 0)
@@ -184,13 +184,13 @@ async def test_an_entry_that_a_peer_has_settled_meanwhile_is_let_go_of_and_nothi
 async def test_an_entry_that_was_trimmed_meanwhile_is_lost_and_no_dead_letter(
     clock: MockClock,
     harness: RedisHarness,
-    failing: FailureDesk,
+    recorder: RecorderHarness,
     journal: Journal,
     logged: LogLines,
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     harness.server.delete(entry_id)
-    await failing.record([failure_of(entry_id)])
+    await recorder.record([failure_of(entry_id)])
     assert not harness.server.dead_letters
     assert journal.snapshot().entries_lost == harness.in_flight.ledger.lost == 1
     assert logged.fields("entries lost")[0]["entry_ids"] == [entry_id]
@@ -198,46 +198,46 @@ async def test_an_entry_that_was_trimmed_meanwhile_is_lost_and_no_dead_letter(
 
 
 async def test_failures_that_came_together_are_answered_one_by_one(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness
 ) -> None:
-    first, last, gone = await failing.take(3)
+    first, last, gone = await recorder.take(3)
     harness.record(last, ATTEMPTS_MAX - 1)
     harness.server.acknowledge([parse_id(gone)])
-    await failing.record([failure_of(each) for each in (first, last, gone)])
+    await recorder.record([failure_of(each) for each in (first, last, gone)])
     ledger = harness.in_flight.ledger
     assert (ledger.left_pending, ledger.dead_lettered, ledger.taken_over) == (1, 1, 1)
     assert ledger.unaccounted == 0
 
 
 async def test_a_survived_trial_is_taken_back_until_redis_answers(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     harness.record(entry_id, 1, NO_ANSWER)
     harness.stream.faults.before["end_trial"] += [harness.stream.unavailable()] * 2
-    await failing.record(TrialWithdrawn(entry_id))
+    await recorder.record(TrialWithdrawn(entry_id))
     assert harness.failures_of(entry_id) == 0
     assert (harness.in_flight.ledger.left_pending, len(harness.in_flight)) == (1, 0)
 
 
 async def test_the_failure_of_a_trial_counts_once_together_with_the_trial(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk, logged: LogLines
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness, logged: LogLines
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     harness.record(entry_id, 1, NO_ANSWER)
-    await failing.record([failure_of(entry_id, on_trial=True)])
+    await recorder.record([failure_of(entry_id, on_trial=True)])
     assert harness.failures_of(entry_id) == 1
     assert "refused_by_server" in harness.server.attempts[entry_id]
     assert len(logged.lines("record refused")) == 1
 
 
 async def test_a_cancelled_recorder_leaves_the_rest_pending_without_a_record(
-    clock: MockClock, harness: RedisHarness, failing: FailureDesk
+    clock: MockClock, harness: RedisHarness, recorder: RecorderHarness
 ) -> None:
-    [entry_id] = await failing.take()
+    [entry_id] = await recorder.take()
     harness.server.answers = trio.Event()
     with trio.move_on_after(10) as scope:
-        await failing.record([failure_of(entry_id)])
+        await recorder.record([failure_of(entry_id)])
     assert scope.cancelled_caught
     assert harness.failures_of(entry_id) == 0
     assert len(harness.server.pending) == len(harness.in_flight) == 1

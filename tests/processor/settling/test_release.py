@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from processor.settling import release as handing_over
+from processor.settling import release
 from processor.settling.release import Release, reserve_ms
 from telemetry.chassis.errors import RedisUnavailable
 from tests.support.fakes.faults import Moment
@@ -70,7 +70,7 @@ async def test_what_was_written_and_is_pending_once_more_is_free_and_stays_ackno
 async def test_what_is_committed_is_acknowledged_in_pieces_behind_the_release(
     clock: MockClock, harness: RedisHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handing_over, "PIECE_ENTRIES", 4)
+    monkeypatch.setattr(release, "PIECE_ENTRIES", 4)
     harness.stream.redis.ack_records_max = 4
     harness.publish(10)
     delivery = await harness.read()
@@ -94,7 +94,7 @@ async def test_what_is_committed_is_acknowledged_in_pieces_behind_the_release(
     assert harness.journal.snapshot().acks == 10
 
 
-async def test_what_fails_is_tried_again_while_there_is_something_to_hand_over(
+async def test_what_fails_is_tried_again_while_there_is_something_to_release(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     harness.publish(2)
@@ -111,7 +111,7 @@ async def test_what_fails_is_tried_again_while_there_is_something_to_hand_over(
     )
 
 
-async def test_nobody_waits_for_a_redis_that_is_away_when_nothing_is_to_be_handed_over(
+async def test_nobody_waits_for_a_redis_that_is_away_when_nothing_is_to_be_released(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     harness.server.go_away()

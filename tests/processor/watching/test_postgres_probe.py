@@ -77,7 +77,7 @@ async def test_a_server_that_does_not_answer_is_not_ready_until_it_does(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_commit_that_waits_for_a_standby_is_told_when_it_begins_and_when_it_ends(
+async def test_a_commit_that_waits_for_a_standby_is_reported_when_it_begins_and_when_it_ends(
     clock: MockClock,
     nursery: trio.Nursery,
     store: Watching,

@@ -29,7 +29,7 @@ def test_ids_are_taken_and_settled_without_their_records() -> None:
     assert in_flight.take_ids(["1-1", "1-2", "1-1"], 1000) == 2
     assert in_flight.take(batch([position()], first_seq=2), 1000) == 0
     assert in_flight.settle_ids(["1-2", "1-3"]) == 1
-    assert in_flight.held_since(1000) == ["1-1"]
+    assert in_flight.in_flight_since(1000) == ["1-1"]
 
 
 def test_the_first_time_counts_and_the_oldest_entry_comes_first() -> None:
@@ -37,9 +37,9 @@ def test_the_first_time_counts_and_the_oldest_entry_comes_first() -> None:
     in_flight.take_ids(["10-0", "9-10", "9-9"], 1000)
     in_flight.take_ids(["11-0"], 1001)
     in_flight.take_ids(["9-9"], 2000)
-    assert in_flight.held_since(999) == []
-    assert in_flight.held_since(1000) == ["9-9", "9-10", "10-0"]
-    assert in_flight.held_since(1001) == ["9-9", "9-10", "10-0", "11-0"]
+    assert in_flight.in_flight_since(999) == []
+    assert in_flight.in_flight_since(1000) == ["9-9", "9-10", "10-0"]
+    assert in_flight.in_flight_since(1001) == ["9-9", "9-10", "10-0", "11-0"]
 
 
 @pytest.mark.parametrize("nonsense", ["", "1", "1-", "-1", "1-1 ", "1-*", "18446744073709551616-0"])
@@ -54,4 +54,4 @@ def test_what_is_no_entry_id_is_an_error_and_changes_nothing(nonsense: str) -> N
     for call in calls:
         with pytest.raises(CodecError, match="ms-seq"):
             call(["1-1", "2-2", nonsense])
-    assert in_flight.held_since(0) == ["1-1"]
+    assert in_flight.in_flight_since(0) == ["1-1"]

@@ -148,7 +148,7 @@ CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "settle": lambda: partial(holding_all().settle, ROWS),
     "settle_ids": lambda: partial(holding_all().settle_ids, IDS),
     "absent": lambda: partial(InFlightIds().absent, IDS),
-    "held_since": lambda: partial(holding_all().held_since, 0),
+    "in_flight_since": lambda: partial(holding_all().in_flight_since, 0),
     "note_new": lambda: partial(holding_read().note_new, DELIVERY),
     "note_again": lambda: partial(ReadRanges(10_000).note_again, DELIVERY),
     "note_ids": lambda: partial(ReadRanges(10_000).note_ids, IDS),

@@ -128,7 +128,7 @@ def test_raw_frames_are_numbered_and_go_on_after_a_refused_one() -> None:
     assert refused == [66 + 62, 66 + 66 + 5 + 66 + 20]
 
 
-def test_raw_frames_are_told_from_text_even_where_the_first_one_is_damaged() -> None:
+def test_raw_frames_are_distinguished_from_text_even_where_the_first_one_is_damaged() -> None:
     good = bytes.fromhex(GOOD)
     assert verdicts(capture(b"\x01" + good[1:] + good)) == [(1, "bad_preamble"), (2, "ok")]
 

@@ -28,7 +28,7 @@ def json_lines(replayed: Replayed, *, name_file: bool) -> Iterator[str]:
     """The frame as JSON, one object for each record, or one in all if it has none.
 
     The payload is copied, so that its numbers keep their digits. `name_file` puts the file first,
-    which tells lines of several files apart.
+    which distinguishes the lines of several files.
     """
     outcome = replayed.outcome
     start = f'{{"file":{json.dumps(replayed.file)},' if name_file else "{"
@@ -145,7 +145,7 @@ def _with_bar(replay: Replay) -> Iterator[Replayed]:
 
 
 def _total_bytes(replay: Replay) -> int | None:
-    """Of all rounds; None where a source has no size, which makes the bar a pulse."""
+    """The bytes of all rounds; None if the size of a source is unknown, which makes the bar a pulse."""
     files = replay.plan.files
     if STANDARD_INPUT in files or not all(Path(file).is_file() for file in files):
         return None

@@ -45,7 +45,7 @@ class RedisTarget:
     host: str
     port: int
     path: str | None
-    """Of a Unix socket; host and port do not count then."""
+    """Path of a Unix socket, which is used in the place of host and port."""
     db: int
     username: str | None
     password: str | None = field(repr=False)

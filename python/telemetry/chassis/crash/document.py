@@ -26,7 +26,7 @@ PACKAGES = ("trio", "orjson", "h11", "prometheus-client")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DumpOptions:
-    """Whose dumps they are, what they say of the settings, and where they go."""
+    """The service that the dumps are from, what they say of the settings, and where they go."""
 
     service: str
     """Begins the names of the files and the format."""

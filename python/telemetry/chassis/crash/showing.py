@@ -19,7 +19,7 @@ LOG_LINES_SHOWN = 15
 OWN_FILE = re.compile(r"/(?:site-packages|python)/(?:telemetry|processor|ingestion)/")
 
 REMEDIES = {
-    "PanicException": "The codec met bytes that it should have refused: keep the entries in flight "
+    "PanicException": "The codec was given bytes that it should have refused: keep the entries in flight "
     "(XRANGE <stream> <id> <id>), and report the crash with them and this dump.",
     "[Errno 24]": "The limit of open files was reached: raise it (ulimit -n), and report what held them.",
     "[Errno 28]": "A disk is full: make room on the host.",
@@ -31,7 +31,7 @@ Sections: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DumpPart:
     """A part of the text."""
 
     title: str
@@ -77,7 +77,7 @@ def read_dump(path: Path, service: str) -> Dump:
     return Dump(text, sections)
 
 
-def as_text(sections: Sections, parts: tuple[Part, ...]) -> str:
+def as_text(sections: Sections, parts: tuple[DumpPart, ...]) -> str:
     """The whole text; a section that is not as it should be is shown raw."""
     shown = [f"{sections.get('instance_id')} crashed at {sections.get('time')}\n"]
     for part in parts:
@@ -128,10 +128,10 @@ def _versions(sections: Sections) -> Iterator[str]:
     yield from (f"{name} {version}" for name, version in sections["versions"].items())
 
 
-WHAT_HAPPENED = Part("What happened", "exceptions", _what_happened)
-WHERE_THE_TASKS_STOOD = Part("Where the tasks stood", "tasks", _where)
-LAST_LOG_LINES = Part("Last log lines", "log", _log)
-VERSIONS = Part("Versions", "versions", _versions)
+WHAT_HAPPENED = DumpPart("What happened", "exceptions", _what_happened)
+WHERE_THE_TASKS_STOOD = DumpPart("Where the tasks stood", "tasks", _where)
+LAST_LOG_LINES = DumpPart("Last log lines", "log", _log)
+VERSIONS = DumpPart("Versions", "versions", _versions)
 
 
 def _indented(text: str) -> str:

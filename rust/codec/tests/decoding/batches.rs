@@ -17,7 +17,7 @@ use crate::samples::{ANY_ID, MEMBERS, object, rows_of};
 pub(crate) const DEVICES: [&str; 6] =
     ["1", "356307042441013", "356307042441014", "3563070424410130", "35630704244101300000-a", "35630704244101300000-b"];
 
-/// A record, told from all others by its entry id, which its attributes hold too.
+/// A record, distinguished from all others by its entry id, which its attributes hold too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Record {
     pub device: &'static str,

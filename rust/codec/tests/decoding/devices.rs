@@ -240,7 +240,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_batch_tells_the_newest_position_of_each_device_once(reports in reports()) {
+    fn a_batch_gives_the_newest_position_of_each_device_once(reports in reports()) {
         let mut expected = BTreeMap::new();
         for report in &reports {
             let newest = expected.entry(device_id(report.device)).or_insert(i64::MIN);
@@ -347,7 +347,7 @@ fn rows_of_devices_that_were_not_asked_for_are_passed_over() {
 }
 
 #[test]
-fn a_device_that_comes_back_begins_anew() {
+fn a_device_that_comes_back_begins_without_a_state() {
     let mut states = states(1);
     for device in [1, 1, 2, 1] {
         states.update(&batch(&[report(device, device, 0)]), 1);

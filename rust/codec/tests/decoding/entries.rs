@@ -72,7 +72,7 @@ fn the_codec_label_is_one_of_three() {
 }
 
 #[test]
-fn a_missing_field_is_told_from_an_empty_one() {
+fn a_missing_field_is_distinguished_from_an_empty_one() {
     let payload = object(MEMBERS);
     let payload = payload.as_bytes();
     let missing_payload = Err(Reject::without_offset(Code::MissingPayload, "payload"));

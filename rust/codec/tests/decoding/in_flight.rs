@@ -59,7 +59,7 @@ proptest! {
             assert_eq!(in_flight.absent(asked.clone()), absent);
             let old: Vec<StreamId> =
                 model.iter().filter(|(_, came_ms)| **came_ms <= before_ms).map(|(id, _)| *id).collect();
-            assert_eq!(in_flight.held_since(before_ms), old);
+            assert_eq!(in_flight.in_flight_since(before_ms), old);
         }
     }
 }

@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn each_day_tells_the_place_of_its_first_key_and_the_span_of_its_timestamps(records in records()) {
+    fn each_day_gives_the_place_of_its_first_key_and_the_span_of_its_timestamps(records in records()) {
         let keys = all_keys(&batch(&records));
         let mut place = 0;
         for day in keys.by_day() {

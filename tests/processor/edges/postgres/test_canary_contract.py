@@ -8,7 +8,7 @@ import pytest
 
 from processor.core.write_errors import Evidence
 from processor.errors import PostgresError
-from tests.processor.edges.postgres.test_store_contract import FakeStreamHarness, RealStreamHarness
+from tests.processor.edges.postgres.test_store_contract import FakeStoreHarness, RealStoreHarness
 from tests.support.batches import NOON, batch_of, position, published, rows
 from tests.support.fakes.rows import DAY_US, POSTGRES_EPOCH_US
 
@@ -33,7 +33,7 @@ class CanaryHarness(Protocol):
     def discard_device(self, device_id: str) -> None: ...
 
 
-class FakeTrouble(FakeStreamHarness):
+class FakeTrouble(FakeStoreHarness):
     def refuse_all(self) -> None:
         self._table.refuses_all = "P0001"
 
@@ -45,7 +45,7 @@ class FakeTrouble(FakeStreamHarness):
         self._table.discarded_devices.add(device_id)
 
 
-class RealTrouble(RealStreamHarness):
+class RealTrouble(RealStoreHarness):
     def refuse_all(self) -> None:
         self._trigger("RAISE EXCEPTION 'a bug'")
 

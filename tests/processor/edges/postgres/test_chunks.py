@@ -57,7 +57,7 @@ async def test_one_write_opens_the_chunks_of_all_its_days_without_owning_the_tab
     assert written(owner) == (DAYS * DEVICES, DAYS * DEVICES)
 
 
-async def test_a_direct_copy_that_meets_a_known_key_leaves_no_row_in_the_chunks_it_opened(
+async def test_a_direct_copy_that_finds_a_known_key_leaves_no_row_in_the_chunks_it_opened(
     store: PostgresStore, owner: psycopg.Connection[Any], postgres_server: PostgresServer
 ) -> None:
     await store.copy_direct(days(2))

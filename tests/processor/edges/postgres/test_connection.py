@@ -236,7 +236,7 @@ async def test_of_several_hosts_the_first_that_answers_is_taken(
         assert found.info.port == postgres_server.port
 
 
-async def test_when_no_host_answers_the_error_tells_of_each() -> None:
+async def test_when_no_host_answers_the_error_names_each() -> None:
     with pytest.raises(psycopg.OperationalError) as caught:
         await TrioConnection.connect("postgresql://u:secret@127.0.0.1:1,127.0.0.1:2/x")
     assert "port 1 failed" in str(caught.value)

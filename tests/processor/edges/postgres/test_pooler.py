@@ -105,7 +105,7 @@ async def test_behind_a_pooler_the_settings_are_looked_at_again_after_a_failure(
     assert await commits_of(pooled) == ("on",)
 
 
-async def test_a_session_that_meets_another_server_after_a_failure_is_refused(
+async def test_a_session_that_finds_another_server_after_a_failure_is_refused(
     pooled: PostgresStore,
 ) -> None:
     await pooled.copy_direct(rows(1))

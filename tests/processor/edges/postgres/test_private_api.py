@@ -47,7 +47,7 @@ def test_a_connection_keeps_its_state_where_it_is_set() -> None:
 
 
 def test_every_wait_of_the_connection_goes_through_the_methods_that_are_replaced() -> None:
-    """Whoever waits in asyncio itself would have to be replaced as well."""
+    """A function that waits in asyncio itself would have to be replaced as well."""
     functions = {
         name: getattr(member, "__func__", member) for name, member in vars(AsyncConnection).items()
     }

@@ -113,7 +113,7 @@ async def test_a_question_that_is_cancelled_leaves_the_session_usable(
     assert store._session.connection is session
 
 
-async def test_a_refused_question_tells_its_sqlstate(
+async def test_a_refused_question_has_its_sqlstate(
     store: PostgresStore, owner: psycopg.Connection[Any]
 ) -> None:
     owner.execute("REVOKE SELECT ON positions FROM processor")

@@ -31,7 +31,7 @@ SOUTH_OF_LATITUDE = 41.0
 
 
 class GeofenceMembership:
-    """Who is within a geofence, here all that is south of a latitude: restored from the last visit's record."""
+    """The devices within a geofence, here south of a latitude: restored from the last visit's record."""
 
     name = "geofence_membership"
     query = """

@@ -113,7 +113,7 @@ async def test_a_deadlock_costs_a_write_and_not_the_session(
     store: PostgresStore, owner: psycopg.Connection[Any], database: Database
 ) -> None:
     await store.copy_staged(batch_of([position(0, 0)]))
-    # Who looks for a deadlock first gives way; the pause lets the peer close the circle.
+    # The session that looks for a deadlock first gives way; the pause lets the peer close the circle.
     owner.execute(
         f"ALTER ROLE processor IN DATABASE {database.name} SET deadlock_timeout = '2s'".encode()
     )

@@ -62,7 +62,7 @@ class StoreHarness(Protocol):
     def mark_faulty(self, device_id: str, second: int) -> None: ...
 
 
-class FakeStreamHarness:
+class FakeStoreHarness:
     def __init__(self) -> None:
         self._table = FakeTable()
         self.store = FakeStore(self._table)
@@ -88,7 +88,7 @@ class FakeStreamHarness:
         self._table.faulty.add((device_id, unix_us(second) - POSTGRES_EPOCH_US))
 
 
-class RealStreamHarness:
+class RealStoreHarness:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.store = PostgresStore(database.processor_url, instance_id="processor-1")
@@ -129,9 +129,9 @@ class RealStreamHarness:
 @pytest.fixture(params=["fake", "real"])
 async def harness(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarness]:
     harness: StoreHarness = (
-        FakeStreamHarness()
+        FakeStoreHarness()
         if request.param == "fake"
-        else RealStreamHarness(request.getfixturevalue("database"))
+        else RealStoreHarness(request.getfixturevalue("database"))
     )
     yield harness
     await harness.store.aclose()

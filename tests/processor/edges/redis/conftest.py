@@ -48,6 +48,18 @@ async def harness_of(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarn
 
 
 @pytest.fixture
+async def real(
+    redis_server: RedisServer, redis_client: Redis, stream_name: str
+) -> AsyncIterator[RealStreamHarness]:
+    """A stream on a real server, connected, with its group."""
+    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
+    await harness.stream.connect()
+    await harness.stream.ensure_group()
+    yield harness
+    await harness.stream.aclose()
+
+
+@pytest.fixture
 async def grouped(harness: StreamHarness) -> StreamHarness:
     """A harness whose stream and group exist, without an entry."""
     await harness.stream.ensure_group()

@@ -11,7 +11,7 @@ import pytest
 
 from processor.core.attempts import NO_ANSWER, Failure, FailureStage, Fate, Recorded, format_time
 from processor.edges.ports import STREAM_START
-from tests.support.stream_contract import INSTANCE_ID, LONG_BLOCK_MS, fields
+from tests.support.stream_contract import INSTANCE_ID, LONG_BLOCK_MS, delivered, fields
 
 if TYPE_CHECKING:
     from processor.edges.ports import PositionStream
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 THRESHOLD_MS = 60_000
 ATTEMPTS_MAX = 3
 LONG_AGO = "2026-05-01T12:00:00.000Z"
-GONE, LOST = Recorded(Fate.TAKEN_OVER), Recorded(Fate.LOST)
+TAKEN_OVER, LOST = Recorded(Fate.TAKEN_OVER), Recorded(Fate.LOST)
 
 
 # Each failure of its own moment, as a rule.
@@ -48,13 +48,6 @@ def failure_of(
 
 def left(failures: int) -> Recorded:
     return Recorded(Fate.LEFT_PENDING, failures)
-
-
-async def delivered(harness: StreamHarness, count: int = 1) -> list[str]:
-    """Add this number of entries, and read them once as the harness's own consumer."""
-    entry_ids = [harness.add(number) for number in range(count)]
-    await harness.stream.read_new(count, LONG_BLOCK_MS)
-    return entry_ids
 
 
 async def record(
@@ -180,8 +173,11 @@ async def test_the_last_failure_recorded_twice_leaves_one_dead_letter(
     [entry_id] = await delivered(grouped)
     failure = failure_of(entry_id)
     twice = [failure, failure]
-    assert await record(grouped, *twice, attempts_max=1) == [Recorded(Fate.DEAD_LETTERED, 1), GONE]
-    assert await other.record_failures([failure], attempts_max=1) == [GONE]
+    assert await record(grouped, *twice, attempts_max=1) == [
+        Recorded(Fate.DEAD_LETTERED, 1),
+        TAKEN_OVER,
+    ]
+    assert await other.record_failures([failure], attempts_max=1) == [TAKEN_OVER]
     assert len(grouped.dead_letters()) == 1
     assert grouped.attempts() == {}
 
@@ -196,7 +192,7 @@ async def test_failures_of_one_call_have_each_their_own_fate_in_their_order(
     put_attempts(grouped, acked, 1, "bad_json")
     put_attempts(grouped, deleted, 2, "bad_json")
     recorded = await record(grouped, *map(failure_of, (deleted, last, first, acked)))
-    assert recorded == [LOST, Recorded(Fate.DEAD_LETTERED, 3), left(1), GONE]
+    assert recorded == [LOST, Recorded(Fate.DEAD_LETTERED, 3), left(1), TAKEN_OVER]
     assert grouped.pending() == {first: 1}
     assert [*grouped.attempts()] == [first]
     assert [letter["dlq_source_id"] for letter in grouped.dead_letters()] == [last]
@@ -275,7 +271,7 @@ async def test_an_entry_whose_trials_nobody_survived_becomes_a_dead_letter(
     assert (letter["dlq_attempts"], letter["dlq_sqlstate"]) == ("3", "")
     assert letter["dlq_error"]
     assert (grouped.pending(), grouped.attempts()) == ({}, {})
-    assert await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX) == GONE
+    assert await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX) == TAKEN_OVER
 
 
 async def test_there_is_no_trial_of_what_is_not_ours_or_not_there(
@@ -293,7 +289,7 @@ async def test_there_is_no_trial_of_what_is_not_ours_or_not_there(
         await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX)
         for entry_id in (acked, claimed, deleted)
     ]
-    assert begun == [GONE, GONE, LOST]
+    assert begun == [TAKEN_OVER, TAKEN_OVER, LOST]
     assert (grouped.pending(), grouped.pending("other")) == ({}, {claimed: 1})
     assert grouped.attempts() == {claimed: before}
     assert grouped.dead_letters() == []
@@ -329,8 +325,8 @@ async def test_without_the_group_nothing_can_fail_and_everything_is_forgotten(
     for entry_id in (failed, swept):
         put_attempts(grouped, entry_id, 2, "bad_json")
     getattr(grouped, loss)()
-    assert await record(grouped, failure_of(failed)) == [GONE]
-    assert await grouped.stream.begin_trial(failed, attempts_max=ATTEMPTS_MAX) == GONE
+    assert await record(grouped, failure_of(failed)) == [TAKEN_OVER]
+    assert await grouped.stream.begin_trial(failed, attempts_max=ATTEMPTS_MAX) == TAKEN_OVER
     assert (await grouped.stream.sweep_attempts()).removed == 1
     assert (grouped.attempts(), grouped.dead_letters()) == ({}, [])
 

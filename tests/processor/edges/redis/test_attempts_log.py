@@ -11,14 +11,17 @@ import pytest
 from processor.core.attempts import Failure, FailureStage, Fate, Recorded
 from processor.edges.ports import STREAM_START
 from telemetry.chassis.errors import RedisRefused
-from tests.support.stream_contract import GROUP, LONG_BLOCK_MS, RealStreamHarness, names_of
+from tests.support.stream_contract import (
+    GROUP,
+    LONG_BLOCK_MS,
+    RealStreamHarness,
+    delivered,
+    names_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from redis import Redis
 
-    from dev.servers import RedisServer
 
 # Fields that one command of a script takes, with those of the dead letter.
 FIELDS_KEPT = 3_500
@@ -32,29 +35,11 @@ def failure_of(entry_id: str) -> Failure:
     return Failure(entry_id, next(moments), FailureStage.DECODE, "bad_json", "not JSON")
 
 
-@pytest.fixture
-async def real(
-    redis_server: RedisServer, redis_client: Redis, stream_name: str
-) -> AsyncIterator[RealStreamHarness]:
-    """A connected stream with its group."""
-    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
-    await harness.stream.connect()
-    await harness.stream.ensure_group()
-    yield harness
-    await harness.stream.aclose()
-
-
-async def read(harness: RealStreamHarness, count: int) -> list[str]:
-    entry_ids = [harness.add(number) for number in range(count)]
-    await harness.stream.read_new(count, LONG_BLOCK_MS)
-    return entry_ids
-
-
 async def test_a_dead_letter_that_redis_refuses_leaves_its_entry_pending_and_the_others_recorded(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.set(f"{stream_name}:dlq", "no stream")
-    last, first = await read(real, 2)
+    last, first = await delivered(real, 2)
     real.put_attempts(last, '{"n":2}')
     with pytest.raises(RedisRefused, match=f"1 of 2 failures .* {last}") as caught:
         await real.stream.record_failures([failure_of(last), failure_of(first)], attempts_max=3)
@@ -76,7 +61,7 @@ async def test_a_trials_dead_letter_that_redis_refuses_leaves_its_entry_pending(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.set(f"{stream_name}:dlq", "no stream")
-    [entry_id] = await read(real, 1)
+    [entry_id] = await delivered(real, 1)
     real.put_attempts(entry_id, '{"n":3,"code":"no_answer"}')
     with pytest.raises(RedisRefused) as caught:
         await real.stream.begin_trial(entry_id, attempts_max=3)
@@ -90,7 +75,7 @@ async def test_a_failure_on_trial_is_known_though_redis_refuses_its_dead_letter(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
     redis_client.set(f"{stream_name}:dlq", "no stream")
-    [entry_id] = await read(real, 1)
+    [entry_id] = await delivered(real, 1)
     await real.stream.begin_trial(entry_id, attempts_max=1)
     failure = replace(failure_of(entry_id), on_trial=True)
     with pytest.raises(RedisRefused):
@@ -109,7 +94,7 @@ async def test_a_field_of_the_attempts_hash_that_is_no_text_is_removed(
 async def test_an_attempts_key_of_another_type_is_refused_by_its_code(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
-    [entry_id] = await read(real, 1)
+    [entry_id] = await delivered(real, 1)
     redis_client.set(names_of(stream_name, "own").attempts, "no hash")
     again = await real.stream.redeliver([entry_id])
     batch = again.delivery.batch
@@ -133,7 +118,7 @@ async def test_an_attempts_key_of_another_type_is_refused_by_its_code(
 async def test_a_stream_key_of_another_type_is_refused_and_no_attempt_is_removed(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
-    [entry_id] = await read(real, 1)
+    [entry_id] = await delivered(real, 1)
     real.put_attempts(entry_id, '{"n":1}')
     redis_client.set(stream_name, "no stream")
     for call in (
@@ -154,7 +139,7 @@ async def test_a_stream_key_of_another_type_is_refused_and_no_attempt_is_removed
 async def test_the_highest_count_of_deliveries_that_there_is_makes_a_suspect(
     real: RealStreamHarness, redis_client: Redis, stream_name: str
 ) -> None:
-    [entry_id] = await read(real, 1)
+    [entry_id] = await delivered(real, 1)
     redis_client.xclaim(stream_name, GROUP, "own", 0, [entry_id], retrycount=2**63 - 1, justid=True)
     [listed] = await real.stream.list_pending(STREAM_START, 10)
     [claimed] = (await real.stream.claim(STREAM_START, 10, idle_ms=0)).entries

@@ -15,7 +15,7 @@ from processor.core.attempts import Failure, FailureStage
 from processor.edges.ports import STREAM_START
 from telemetry.chassis.errors import RedisMoved, RedisUnavailable
 from tests.conftest import redis_key
-from tests.support.real_lives import RealStage, living, pending, publish, until
+from tests.support.real_lives import RealStreamService, living, pending, publish, until
 from tests.support.stream_contract import LONG_BLOCK_MS
 
 if TYPE_CHECKING:
@@ -81,15 +81,15 @@ async def test_traffic_goes_on_at_the_new_master_and_no_group_is_called_gone(
     pytestconfig: pytest.Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with replicated(pytestconfig) as pair:
-        stage = RealStage(pair.url, NAME)
-        async with living(stage):
+        service = RealStreamService(pair.url, NAME)
+        async with living(service):
             publish(pair.old, NAME, 2_000)
-            await until(lambda: stage.rows == 2_000, "everything is written")
+            await until(lambda: service.rows == 2_000, "everything is written")
             assert pair.in_step
             pair.fail_over()
             with trio.fail_after(WITHIN_S):
                 publish(pair.new, NAME, 2_000, first=2_000)
-                await until(lambda: stage.rows == 4_000, "the new master is read")
+                await until(lambda: service.rows == 4_000, "the new master is read")
                 await until(lambda: pending(pair.new, NAME) == 0, "and acknowledged")
     assert "consumer group is gone" not in caplog.text
     assert "read failed and is repeated" in caplog.text
@@ -99,16 +99,18 @@ async def test_a_failover_under_load_loses_nothing_and_the_ledger_balances(
     pytestconfig: pytest.Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with replicated(pytestconfig) as pair:
-        stage = RealStage(pair.url, NAME)
+        service = RealStreamService(pair.url, NAME)
         publish(pair.old, NAME, 20_000)
         assert pair.in_step
         # In small pieces, and refused entries among them: every kind of command reaches the replica.
-        async with living(stage, BATCH_SIZE="200", WRITE_BATCH_SIZE="200", DLQ_MAX_ATTEMPTS="100"):
+        async with living(
+            service, BATCH_SIZE="200", WRITE_BATCH_SIZE="200", DLQ_MAX_ATTEMPTS="100"
+        ):
             for number in range(20):
                 pair.old.xadd(NAME, {"codec": "8", "payload": f"bad {number}"})
-            await until(lambda: stage.rows > 2_000, "work is under way")
+            await until(lambda: service.rows > 2_000, "work is under way")
             pair.fail_over()
-            await until(lambda: stage.rows == 20_000, "everything is written")
+            await until(lambda: service.rows == 20_000, "everything is written")
             await until(lambda: pending(pair.new, NAME) <= 20, "and acknowledged")
     assert "consumer group is gone" not in caplog.text
 
@@ -117,7 +119,7 @@ async def test_a_blocked_read_ends_in_an_error_that_wants_new_connections(
     pytestconfig: pytest.Config,
 ) -> None:
     async with replicated(pytestconfig) as pair:
-        stream = RealStage(pair.url, NAME).real
+        stream = RealStreamService(pair.url, NAME).real
         await stream.connect()
 
         async def fail_over_when_blocked() -> None:
@@ -168,7 +170,7 @@ async def test_any_call_that_reaches_a_replica_replaces_all_connections(
         publish(pair.old, NAME, 2)
         streams = {}
         for call in CALLS:
-            stream = RealStage(pair.url, NAME).real
+            stream = RealStreamService(pair.url, NAME).real
             await stream.connect()
             streams[call] = stream
         batch = (await streams["ack"].read_new(10, LONG_BLOCK_MS)).batch

@@ -15,7 +15,7 @@ from processor.watching import keep_alive as keep_alive_module
 from processor.watching.keep_alive import keep_connections_alive
 from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.redis.limits import RedisLimits
-from tests.support.real_lives import RealStage, living, pending, publish, until
+from tests.support.real_lives import RealStreamService, living, pending, publish, until
 from tests.support.redis_connections import opened
 from tests.support.stream_contract import GROUP
 
@@ -49,7 +49,7 @@ async def behind_a_proxy(server: RedisServer, name: str) -> AsyncIterator[RedisP
     """A stream that is connected through a proxy which closes what is idle."""
     with launch_relay(server.port) as proxy:
         proxy.idle_close_s = IDLE_S_MAX
-        stream = RealStage(f"redis://{HOST}:{proxy.port}", name, limits=LIMITS).real
+        stream = RealStreamService(f"redis://{HOST}:{proxy.port}", name, limits=LIMITS).real
         await stream.connect()
         yield stream
         await stream.aclose()
@@ -95,7 +95,7 @@ async def test_without_anything_said_such_a_proxy_costs_the_next_call_its_connec
 async def test_a_connection_that_waits_for_an_answer_is_left_alone(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    stream = RealStage(redis_server.url, stream_name, limits=LIMITS).real
+    stream = RealStreamService(redis_server.url, stream_name, limits=LIMITS).real
     await stream.connect()
     await stream.ensure_group()
     async with trio.open_nursery() as nursery:
@@ -121,7 +121,7 @@ async def test_a_server_that_refuses_the_ping_has_answered_it(
     )
     try:
         url = f"redis://no-ping:secret@{redis_server.host}:{redis_server.port}"
-        stream = RealStage(url, stream_name, limits=LIMITS).real
+        stream = RealStreamService(url, stream_name, limits=LIMITS).real
         await stream.connect()
         before = connections_of(redis_client)
         await trio.sleep(2 * PING_EVERY_S)
@@ -142,13 +142,16 @@ async def test_claims_come_through_a_proxy_that_closes_what_is_idle_for_less_tha
     redis_client.xgroup_create(stream_name, GROUP, "0", mkstream=True)
     with launch_relay(redis_server.port) as relay:
         relay.idle_close_s = 0.2
-        stage = RealStage(f"redis://{HOST}:{relay.port}", stream_name)
-        async with living(stage, CLAIM_INTERVAL_MS="600", CLAIM_THRESHOLD_MS="300"):
+        service = RealStreamService(f"redis://{HOST}:{relay.port}", stream_name)
+        async with living(service, CLAIM_INTERVAL_MS="600", CLAIM_THRESHOLD_MS="300"):
             await until(lambda: "claim failed" in caplog.text, "an idle connection was closed")
             publish(redis_client, stream_name, 3)
             # Maybe the service is faster.
             redis_client.xreadgroup(GROUP, "dead", {stream_name: ">"})
-            await until(lambda: stage.rows == 3, "what the dead had is claimed and written")
+            await until(
+                lambda: service.rows == 3,
+                "the entries of the dead consumer are claimed and written",
+            )
             await until(lambda: pending(redis_client, stream_name) == 0, "and acknowledged")
     assert "claim failed and is repeated" in caplog.text
 

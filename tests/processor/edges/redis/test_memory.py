@@ -14,7 +14,7 @@ from dev.servers import launch_redis
 from processor.core.attempts import Failure, FailureStage
 from telemetry.chassis.errors import RedisRefused
 from tests.conftest import redis_key
-from tests.support.real_lives import RealStage, living, pending, publish, until
+from tests.support.real_lives import RealStreamService, living, pending, publish, until
 from tests.support.stream_contract import GROUP, LONG_BLOCK_MS
 
 if TYPE_CHECKING:
@@ -54,16 +54,16 @@ async def test_a_full_memory_stops_neither_start_nor_reading_nor_acknowledging_w
 ) -> None:
     client.xgroup_create(NAME, GROUP, "0", mkstream=True)
     publish(client, NAME, 1_000)
-    stage = RealStage(server.url, NAME)
+    service = RealStreamService(server.url, NAME)
     with full(client):
-        async with living(stage):
-            await until(lambda: stage.rows == 1_000, "everything is written")
+        async with living(service):
+            await until(lambda: service.rows == 1_000, "everything is written")
             await until(lambda: pending(client, NAME) == 0, "and acknowledged")
             client.client_kill_filter(_type="normal", skipme=True)
             client.config_set("maxmemory", 0)
             publish(client, NAME, 1_000, first=1_000)
             client.config_set("maxmemory", 1)
-            await until(lambda: stage.rows == 2_000, "reading goes on on new connections")
+            await until(lambda: service.rows == 2_000, "reading goes on on new connections")
             await until(lambda: pending(client, NAME) == 0, "and acknowledging")
     assert "consumer group is gone" not in caplog.text
 
@@ -71,7 +71,7 @@ async def test_a_full_memory_stops_neither_start_nor_reading_nor_acknowledging_w
 async def test_a_full_memory_where_the_group_is_missing_is_reported_in_redis_own_words(
     server: RedisServer, client: Redis
 ) -> None:
-    stream = RealStage(server.url, NAME).real
+    stream = RealStreamService(server.url, NAME).real
     await stream.connect()
     with full(client), pytest.raises(RedisRefused, match="OOM") as caught:
         await stream.ensure_group()
@@ -83,7 +83,7 @@ async def test_a_full_memory_where_the_group_is_missing_is_reported_in_redis_own
 async def test_what_has_recorded_failures_is_acknowledged_though_memory_is_full(
     server: RedisServer, client: Redis
 ) -> None:
-    stream = RealStage(server.url, NAME).real
+    stream = RealStreamService(server.url, NAME).real
     await stream.connect()
     await stream.ensure_group()
     publish(client, NAME, 2)
@@ -106,15 +106,15 @@ async def test_reads_whose_replies_are_too_large_are_repeated_in_halves_and_grow
     client.config_set("client-output-buffer-limit", f"normal {OUTPUT_BYTES_MAX} 0 0")
     client.xgroup_create(NAME, GROUP, "0", mkstream=True)
     publish(client, NAME, 500, **FAT)
-    stage = RealStage(server.url, NAME)
+    service = RealStreamService(server.url, NAME)
     began_s = trio.current_time()
-    async with living(stage, BATCH_SIZE="5000", CLAIM_THRESHOLD_MS="60000"):
-        await until(lambda: stage.rows == 500, "everything is written")
+    async with living(service, BATCH_SIZE="5000", CLAIM_THRESHOLD_MS="60000"):
+        await until(lambda: service.rows == 500, "everything is written")
         await until(lambda: pending(client, NAME) == 0, "and acknowledged")
         assert trio.current_time() - began_s < 10
         lost = caplog.text.count("read failed and is repeated")
         publish(client, NAME, 20_000, first=1_000)
-        await until(lambda: stage.rows == 20_500, "what fits comes in larger reads again")
+        await until(lambda: service.rows == 20_500, "what fits comes in larger reads again")
     # Deliveries that were lost on their way to a process that lives on are no ground for suspicion.
     assert "crash suspect" not in caplog.text
     assert 0 < lost < 30
@@ -129,9 +129,11 @@ async def test_claims_whose_replies_are_too_large_are_repeated_in_halves(
     publish(client, NAME, 300, **FAT)
     for _ in range(30):
         client.xreadgroup(GROUP, "dead", {NAME: ">"}, count=10)
-    stage = RealStage(server.url, NAME)
-    async with living(stage):
-        await until(lambda: stage.rows == 300, "what the dead had is claimed and written")
+    service = RealStreamService(server.url, NAME)
+    async with living(service):
+        await until(
+            lambda: service.rows == 300, "the entries of the dead consumer are claimed and written"
+        )
         await until(lambda: pending(client, NAME) == 0, "and acknowledged")
     assert "claim failed and is repeated" in caplog.text
     assert "crash suspect" not in caplog.text

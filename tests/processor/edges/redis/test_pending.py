@@ -10,36 +10,24 @@ import trio
 from processor.edges.ports import STREAM_START
 from processor.edges.redis.pending import PendingEntries
 from telemetry.chassis.errors import RedisUnavailable
-from tests.support.stream_contract import GROUP, LONG_BLOCK_MS, RealStreamHarness, ids_of
+from tests.support.stream_contract import (
+    GROUP,
+    LONG_BLOCK_MS,
+    RealStreamHarness,
+    delivered,
+    ids_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from redis import Redis
 
     from dev.servers import RedisServer
 
 
-@pytest.fixture
-async def real(
-    redis_server: RedisServer, redis_client: Redis, stream_name: str
-) -> AsyncIterator[RealStreamHarness]:
-    """A connected stream with its group."""
-    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
-    await harness.stream.connect()
-    await harness.stream.ensure_group()
-    yield harness
-    await harness.stream.aclose()
-
-
-async def read(harness: RealStreamHarness, count: int) -> list[str]:
-    entry_ids = [harness.add(number) for number in range(count)]
-    await harness.stream.read_new(count, LONG_BLOCK_MS)
-    return entry_ids
-
-
 def between_lease_and_delivery(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Have `act` come between the two exchanges of a redelivery."""
+    """Have `act` come between the two exchanges in which entries are delivered again."""
     lease = PendingEntries._lease
 
     async def lease_and_act(*arguments: Any) -> Any:
@@ -54,7 +42,7 @@ def between_lease_and_delivery(monkeypatch: pytest.MonkeyPatch, act: Callable[[]
 async def test_a_group_that_goes_while_entries_are_delivered_again_leaves_nothing_pending(
     real: RealStreamHarness, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
-    [entry_id] = await read(real, 1)
+    [entry_id] = await delivered(real, 1)
     between_lease_and_delivery(monkeypatch, getattr(real, loss))
     again = await real.stream.redeliver([entry_id])
     assert (again.delivery.entries, [*again.lost_ids]) == (0, [])
@@ -63,7 +51,7 @@ async def test_a_group_that_goes_while_entries_are_delivered_again_leaves_nothin
 async def test_entries_that_are_deleted_while_they_are_delivered_again_are_lost(
     real: RealStreamHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, deleted = await read(real, 2)
+    kept, deleted = await delivered(real, 2)
     bad = real.add_malformed()
     await real.stream.read_new(1, LONG_BLOCK_MS)
     between_lease_and_delivery(monkeypatch, lambda: real.delete(deleted))
@@ -76,7 +64,7 @@ async def test_entries_that_are_deleted_while_they_are_delivered_again_are_lost(
 async def test_entries_that_others_settle_while_they_are_delivered_again_are_no_losses(
     real: RealStreamHarness, redis_client: Redis, stream_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, settled = await read(real, 2)
+    kept, settled = await delivered(real, 2)
     between_lease_and_delivery(monkeypatch, lambda: redis_client.xack(stream_name, GROUP, settled))
     again = await real.stream.redeliver([kept, settled])
     assert (ids_of(again.delivery), [*again.lost_ids]) == ([kept], [])
@@ -85,7 +73,7 @@ async def test_entries_that_others_settle_while_they_are_delivered_again_are_no_
 async def test_an_exchange_about_pending_entries_that_is_cut_off_costs_no_other_connection(
     real: RealStreamHarness, redis_server: RedisServer
 ) -> None:
-    entry_ids = await read(real, 3)
+    entry_ids = await delivered(real, 3)
     stream: Any = real.stream
     redis_server.process.freeze()
     with trio.move_on_after(0.02) as scope:
@@ -103,14 +91,14 @@ async def test_an_exchange_about_pending_entries_that_is_cut_off_costs_no_other_
 async def test_several_tasks_may_ask_about_pending_entries_at_a_time(
     real: RealStreamHarness,
 ) -> None:
-    entry_ids = await read(real, 50)
-    delivered: list[list[str]] = []
+    entry_ids = await delivered(real, 50)
+    redelivered: list[list[str]] = []
 
     async def redeliver(some: list[str]) -> None:
-        delivered.append(ids_of((await real.stream.redeliver(some)).delivery))
+        redelivered.append(ids_of((await real.stream.redeliver(some)).delivery))
 
     async with trio.open_nursery() as nursery:
         for start in range(0, 50, 5):
             nursery.start_soon(redeliver, entry_ids[start : start + 5])
             nursery.start_soon(real.stream.list_pending, STREAM_START, 50)
-    assert sorted(delivered) == sorted(entry_ids[start : start + 5] for start in range(0, 50, 5))
+    assert sorted(redelivered) == sorted(entry_ids[start : start + 5] for start in range(0, 50, 5))

@@ -8,7 +8,7 @@ import pytest
 
 from processor.core.attempts import Attempts, PendingEntry
 from processor.edges.ports import STREAM_START
-from tests.support.stream_contract import LONG_BLOCK_MS, ids_of
+from tests.support.stream_contract import LONG_BLOCK_MS, delivered, ids_of
 
 if TYPE_CHECKING:
     from processor.edges.ports import Claim, PositionStream
@@ -18,13 +18,6 @@ THRESHOLD_MS = 60_000
 LOSSES = ["destroy_group", "delete_stream"]
 # More than one script call takes.
 MANY = 1_203
-
-
-async def delivered(harness: StreamHarness, count: int) -> list[str]:
-    """Add this number of entries, and read them once as the harness's own consumer."""
-    entry_ids = [harness.add(number) for number in range(count)]
-    await harness.stream.read_new(count, LONG_BLOCK_MS)
-    return entry_ids
 
 
 async def whole_pass(stream: PositionStream, count: int) -> list[Claim]:

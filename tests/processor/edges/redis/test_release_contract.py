@@ -8,7 +8,7 @@ import pytest
 
 from processor.core.attempts import Failure, FailureStage
 from processor.edges.ports import STREAM_START
-from tests.support.stream_contract import LONG_BLOCK_MS
+from tests.support.stream_contract import LONG_BLOCK_MS, delivered
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 THRESHOLD_MS = 3_600_000
 # More than one script call takes.
 MANY = 1_203
-
-
-async def delivered(harness: StreamHarness, count: int) -> list[str]:
-    entry_ids = [harness.add(number) for number in range(count)]
-    await harness.stream.read_new(count, LONG_BLOCK_MS)
-    return entry_ids
 
 
 async def claimable(stream: PositionStream) -> list[str]:

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from processor.edges.ports import STREAM_START
 from processor.edges.redis import scripts
 from processor.edges.redis.scripts import IDS_MAX, Script
-from tests.support.stream_contract import LONG_BLOCK_MS, RealStreamHarness
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from redis import Redis
-
-    from dev.servers import RedisServer
+from tests.support.stream_contract import RealStreamHarness, delivered
 
 SCRIPTS = [value for value in vars(scripts).values() if isinstance(value, Script)]
-
-
-@pytest.fixture
-async def real(
-    redis_server: RedisServer, redis_client: Redis, stream_name: str
-) -> AsyncIterator[RealStreamHarness]:
-    """A connected stream with its group."""
-    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
-    await harness.stream.connect()
-    await harness.stream.ensure_group()
-    yield harness
-    await harness.stream.aclose()
-
-
-async def read(harness: RealStreamHarness, count: int) -> list[str]:
-    entry_ids = [harness.add(number) for number in range(count)]
-    await harness.stream.read_new(count, LONG_BLOCK_MS)
-    return entry_ids
 
 
 async def test_no_script_is_given_more_ids_than_redis_handles_without_holding_others_up(
     real: RealStreamHarness,
 ) -> None:
-    entry_ids = await read(real, IDS_MAX + 1)
+    entry_ids = await delivered(real, IDS_MAX + 1)
     step = await real.stream.claim(STREAM_START, 10_000, idle_ms=0)
     assert [entry.entry_id for entry in step.entries] == entry_ids[:IDS_MAX]
     assert step.cursor == entry_ids[IDS_MAX]

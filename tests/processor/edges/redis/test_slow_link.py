@@ -12,7 +12,7 @@ from dev.servers import launch_relay
 from dev.servers.ports import HOST
 from processor.edges.redis import acks as acks_module
 from telemetry.chassis.redis.limits import RedisLimits
-from tests.support.real_lives import RealStage, pending, publish
+from tests.support.real_lives import RealStreamService, pending, publish
 from tests.support.stream_contract import LONG_BLOCK_MS
 from tests.support.tls_relay import relay_to
 
@@ -39,7 +39,7 @@ async def connected(
     port: int, name: str, limits: RedisLimits
 ) -> AsyncIterator[RedisPositionStream]:
     """A stream with its group, to what listens on `port`."""
-    stream = RealStage(f"redis://{HOST}:{port}", name, limits=limits).real
+    stream = RealStreamService(f"redis://{HOST}:{port}", name, limits=limits).real
     try:
         await stream.connect()
         await stream.ensure_group()

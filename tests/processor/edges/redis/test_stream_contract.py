@@ -58,7 +58,7 @@ async def test_new_entries_come_in_order_and_no_more_than_asked_for(grouped: Str
     assert grouped.pending() == dict.fromkeys(entry_ids, 1)
 
 
-async def test_a_delivery_is_decoded_and_tells_what_it_refused(grouped: StreamHarness) -> None:
+async def test_a_delivery_is_decoded_and_has_what_it_refused(grouped: StreamHarness) -> None:
     good, bad = grouped.add(1), grouped.add_malformed()
     delivery = await grouped.stream.read_new(10, LONG_BLOCK_MS)
     assert delivery.entries == 2
@@ -322,7 +322,7 @@ async def test_of_three_hundred_reads_cut_at_any_moment_none_loses_an_entry(
     assert list(grouped.pending()) == returned
     rest = await grouped.stream.read_new(1_000, 1)
     assert returned + ids_of(rest) == added
-    assert len(returned) > 50, "hardly a read met an entry: the cuts come too early"
+    assert len(returned) > 50, "hardly a read returned an entry: the cuts come too early"
     assert longest_s < WAKE_BOUND_S
 
 

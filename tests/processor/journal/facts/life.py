@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from processor.core.ledger import Ledger
-from processor.journal.statistics import Drain
+from processor.journal.statistics import DrainResult
 from telemetry.chassis.health import Readiness
 from telemetry.chassis.lifecycle import Phase
 from tests.processor.journal.facts.fact import Fact, Line
@@ -179,7 +179,7 @@ LIFE = [
         Line("info", "shutdown: starting", {"signal": None}),
     ),
     Fact(
-        lambda journal: journal.not_handed_over(error="r:6379: no answer"),
+        lambda journal: journal.not_released(error="r:6379: no answer"),
         Line(
             "warn",
             "not handed over, others have to wait until it is idle: r:6379: no answer",
@@ -188,7 +188,7 @@ LIFE = [
     ),
     Fact(
         lambda journal: journal.shutdown_clean_exit(
-            signal=None, ledger=LEDGER, steps_ms={"drain": 1_200, "hand_over": 50}
+            signal=None, ledger=LEDGER, steps_ms={"stages": 1_200, "release": 50}
         ),
         Line(
             "info",
@@ -196,14 +196,14 @@ LIFE = [
             {
                 "signal": None,
                 "ledger": LEDGER_FIELDS,
-                "steps_ms": {"drain": 1_200, "hand_over": 50},
+                "steps_ms": {"stages": 1_200, "release": 50},
             },
         ),
-        {"drain": Drain("clean", 1.25)},
+        {"drain": DrainResult("clean", 1.25)},
     ),
     Fact(
         lambda journal: journal.shutdown_timed_out(
-            ledger=Ledger(read=4, released=3, left_pending=1), steps_ms={"hand_over": 9.0}
+            ledger=Ledger(read=4, released=3, left_pending=1), steps_ms={"release": 9.0}
         ),
         Line(
             "error",
@@ -213,10 +213,10 @@ LIFE = [
                 "left": 1,
                 "ledger": dict.fromkeys(LEDGER_FIELDS, 0)
                 | {"read": 4, "released": 3, "left_pending": 1},
-                "steps_ms": {"hand_over": 9.0},
+                "steps_ms": {"release": 9.0},
             },
         ),
-        {"drain": Drain("timed_out", 0.009)},
+        {"drain": DrainResult("timed_out", 0.009)},
     ),
     Fact(
         lambda journal: journal.uncaught_exception(

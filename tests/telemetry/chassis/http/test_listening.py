@@ -47,7 +47,9 @@ async def test_an_address_is_shown_as_a_url_has_it(host: str, shown: str) -> Non
         assert address_of(listener) == f"{shown}{listener.socket.getsockname()[1]}"
 
 
-async def test_a_machine_without_ipv6_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_ipv6_the_error_names_the_variable_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
     with pytest.raises(ConfigError, match=r"has no IPv6; set METRICS_HOST=0\.0\.0\.0"):
         await open_listeners("::", 0)

@@ -1,4 +1,4 @@
-"""For each guarantee: a double that breaks it, and a cut in which the promise notices."""
+"""For each guarantee: an edge or a part that breaks it, and a cut in which the promise notices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from processor.writing import diagnosis
 from processor.writing.committing import Committing
 from telemetry.chassis.rings import Drain
 from telemetry.chassis.stopping import StopRequest
-from tests.simulation.broken import (
+from tests.simulation.broken_edges import (
     BlamingStore,
     CancellingStore,
     CarelessStore,
@@ -34,7 +34,7 @@ from tests.simulation.broken import (
     receipt_at_sight,
 )
 from tests.simulation.cuts import Cut, Kind, cuts_of, run
-from tests.simulation.simulation import Doubles
+from tests.simulation.simulation import EdgeClasses
 
 if TYPE_CHECKING:
     from processor.core.write_errors import Case
@@ -45,35 +45,35 @@ if TYPE_CHECKING:
 STRIDE = 7
 
 
-def noticed(scenario: str, kind: Kind, doubles: Doubles | None = None, *, stride: int = 1) -> str:
+def noticed(scenario: str, kind: Kind, edges: EdgeClasses | None = None, *, stride: int = 1) -> str:
     """The violations of the first cut that breaks the promise; empty if none does."""
     cuts = [cut for cut in cuts_of(scenario) if cut.kind is kind]
     # Late checkpoints first: at early ones little has happened.
-    outcomes = (run(cut, doubles) for cut in cuts[::-stride])
+    outcomes = (run(cut, edges) for cut in cuts[::-stride])
     return next((str(each.violations) for each in outcomes if each.violations), "")
 
 
 @pytest.mark.parametrize(
-    ("doubles", "scenario", "kind", "violation"),
+    ("edges", "scenario", "kind", "violation"),
     [
-        (Doubles(store=DroppingStore), "backlog", Kind.STOP, "acknowledged and is nowhere"),
-        (Doubles(store=CarelessStore), "duplicates", Kind.STOP, "was written twice"),
+        (EdgeClasses(store=DroppingStore), "backlog", Kind.STOP, "acknowledged and is nowhere"),
+        (EdgeClasses(store=CarelessStore), "duplicates", Kind.STOP, "was written twice"),
         (
-            Doubles(stream=ForgettingStream),
+            EdgeClasses(stream=ForgettingStream),
             "backlog",
             Kind.CRASH,
             "acknowledged and is nowhere",
         ),
-        (Doubles(stream=TwoStepStream), "poison", Kind.CRASH, "has 2 dead letters"),
-        (Doubles(store=UnfencedStore), "promotion", Kind.CRASH, "confirmed by no standby"),
+        (EdgeClasses(stream=TwoStepStream), "poison", Kind.CRASH, "has 2 dead letters"),
+        (EdgeClasses(store=UnfencedStore), "promotion", Kind.CRASH, "confirmed by no standby"),
         (
-            Doubles(store=CancellingStore),
+            EdgeClasses(store=CancellingStore),
             "standby-away",
             Kind.CRASH,
             "confirmed by no standby",
         ),
         (
-            Doubles(store=BlamingStore),
+            EdgeClasses(store=BlamingStore),
             "table-refuses-all",
             Kind.CRASH,
             "failures of sound entries",
@@ -82,9 +82,9 @@ def noticed(scenario: str, kind: Kind, doubles: Doubles | None = None, *, stride
     ids=lambda value: getattr(value, "value", None),
 )
 def test_a_broken_edge_is_noticed(
-    doubles: Doubles, scenario: str, kind: Kind, violation: str
+    edges: EdgeClasses, scenario: str, kind: Kind, violation: str
 ) -> None:
-    assert violation in noticed(scenario, kind, doubles)
+    assert violation in noticed(scenario, kind, edges)
 
 
 def test_an_acknowledgement_before_the_commit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_a_drain_that_waits_for_nothing_is_noticed(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_a_broken_edge_keeps_from_us_is_released_all_the_same() -> None:
-    assert noticed("busy", Kind.STOP, Doubles(stream=StrandingStream)) == ""
+    assert noticed("busy", Kind.STOP, EdgeClasses(stream=StrandingStream)) == ""
 
 
 def test_a_release_that_is_skipped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,4 +209,4 @@ def test_leases_that_nobody_renews_are_noticed(monkeypatch: pytest.MonkeyPatch) 
 def test_a_broken_stream_is_noticed_without_any_cut(
     stream: type[FakeStream], scenario: str, violation: str
 ) -> None:
-    assert violation in str(run(Cut(scenario), Doubles(stream=stream)).violations)
+    assert violation in str(run(Cut(scenario), EdgeClasses(stream=stream)).violations)

@@ -1,4 +1,4 @@
-"""A small stand-in for the service, honest or with one broken guarantee: `python -m tests.drills.double honest`.
+"""A small stand-in for the service, honest or with one broken guarantee: `python -m tests.drills.stand_in honest`.
 
 It obeys the parts of the contract that a drill looks at, in a hundred lines, so that the
 drill's findings can be tested without faults of the service itself.
@@ -26,7 +26,7 @@ ROW = (
 INSERT = f"INSERT INTO positions ({COLUMNS}) VALUES ({ROW})"
 
 
-class Double:
+class StandIn:
     """Reads, writes and acknowledges until a stop request, but for its fault."""
 
     def __init__(self, fault: str) -> None:
@@ -132,4 +132,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "refuse":
         say("cannot start: the schema is not what it should be")
         sys.exit(5)
-    sys.exit(Double(sys.argv[1]).live())
+    sys.exit(StandIn(sys.argv[1]).live())

@@ -1,4 +1,4 @@
-"""Doubles that each break one guarantee: the tests show that the simulation notices each."""
+"""Edges that each break one guarantee: the tests show that the simulation notices each."""
 
 from __future__ import annotations
 
