@@ -85,7 +85,7 @@ def backoff() -> Backoff:
 @pytest.fixture
 def in_flight(journal: Journal) -> InFlight:
     return InFlight(
-        clock=clocks.elapsing_ms,
+        clock=clocks.monotonic_ms,
         on_change=journal.in_flight_changed,
         on_acked=journal.records_acked,
     )

@@ -216,7 +216,7 @@ class PositionStream(Protocol):
         """
 
     async def begin_trial(self, entry_id: str, *, attempts_max: int) -> Recorded:
-        """Record that a suspect is about to be tried alone, and renew its lease.
+        """Record that a suspect is about to be tried in isolation, and renew its lease.
 
         LEFT_PENDING: try it. DEAD_LETTERED: the process survived none of `attempts_max` trials; it is a
         dead letter now (stage `crash`). TAKEN_OVER: it is not ours any more. LOST: as for a failure.

@@ -97,7 +97,7 @@ class ReadingJournal(CountingJournal):
             )
 
     def trial_begun(self, *, entry_id: str) -> None:
-        """An entry that may have killed its consumers is tried alone."""
+        """An entry that may have killed its consumers is tried in isolation."""
         self._log.warning(
             f"crash suspect is tried alone entry_id={entry_id}: it was delivered again and again"
             " without an answer",

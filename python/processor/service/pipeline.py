@@ -72,7 +72,7 @@ class Pipeline:
         self._journal = journal
         self._redis = RetryingStream(edges.stream, journal, options.backoff)
         self.in_flight = InFlight(
-            clock=clocks.elapsing_ms,
+            clock=clocks.monotonic_ms,
             on_change=journal.in_flight_changed,
             on_acked=journal.records_acked,
         )

@@ -117,7 +117,7 @@ class Processor:
         pipeline = self._pipeline
         box.register(
             statistics=self._journal.snapshot,
-            in_flight=lambda: sample_in_flight(pipeline.in_flight.ids, clocks.elapsing_ms()),
+            in_flight=lambda: sample_in_flight(pipeline.in_flight.ids, clocks.monotonic_ms()),
             device_states=lambda: sample_devices(pipeline.states),
             ledger=lambda: pipeline.in_flight.ledger,
         )

@@ -71,9 +71,9 @@ class PostgresProbe:
             journal.dependency_ready(POSTGRES, by=REPORTER)
 
     def _report_standby(self, journal: Journal, since: float | None) -> float | None:
-        """Since when a commit waits, on the clock of `elapsing_s`; `since` is what was reported before."""
+        """Since when a commit waits, on the clock of `monotonic_s`; `since` is what was reported before."""
         self._changed = trio.Event()
-        now = clocks.elapsing_s()
+        now = clocks.monotonic_s()
         if self._waiting and since is None:
             since = now
             journal.standby_awaited(sessions=len(self._waiting))

@@ -82,7 +82,7 @@ class Committing:
 
     async def run(self, batch: Batch, unproven: Keys) -> list[Failure]:
         """Write a batch; the keys `unproven` may be in the table. Returns the failures of refused records."""
-        began = clocks.elapsing_s()
+        began = clocks.monotonic_s()
         self._inserted = self._discarded = self._committed = 0
         self._seen = None
         self._pauses.begin()
@@ -98,7 +98,7 @@ class Committing:
             duplicates=self._committed - self._inserted - self._discarded,
             discarded=self._discarded,
             failed=len(failures),
-            duration_ms=(clocks.elapsing_s() - began) * 1000,
+            duration_ms=(clocks.monotonic_s() - began) * 1000,
         )
         return failures
 
@@ -135,7 +135,7 @@ class Committing:
                 return
 
     async def _write(self, bisection: BatchBisection, part: Part[Batch]) -> None:
-        began = clocks.elapsing_s()
+        began = clocks.monotonic_s()
         canary = self._diagnosis.take_canary()
         copy = (
             self._store.copy_direct if part.route is WriteRoute.DIRECT else self._store.copy_staged
@@ -147,7 +147,7 @@ class Committing:
             return
         self._pauses.answered()
         self._size.went_through(part.batch.rows)
-        self._journal.write_timed(clocks.elapsing_s() - began)
+        self._journal.write_timed(clocks.monotonic_s() - began)
         bisection.commit()
         await self._receipt_seen(bisection, commit)
         await self._receipt(written(part.batch, commit))

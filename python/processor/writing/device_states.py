@@ -165,7 +165,7 @@ class Rehydration:
 
     async def restore(self, batch: Batch) -> None:
         """Restore the batch's cold devices; those that could not be restored stay cold."""
-        if clocks.elapsing_s() < self._rests_until:
+        if clocks.monotonic_s() < self._rests_until:
             return
         asked = self._accumulator.cold(batch)[:RECENT_DEVICES_MAX]
         try:
@@ -190,7 +190,7 @@ class Rehydration:
         return [device_id for device_id in device_ids if device_id not in with_row]
 
     def _rest(self, devices: int, error: PostgresError) -> None:
-        self._rests_until = clocks.elapsing_s() + PAUSE_S
+        self._rests_until = clocks.monotonic_s() + PAUSE_S
         self._journal.rehydration_failed(
             accumulator=self._accumulator.name,
             devices=devices,

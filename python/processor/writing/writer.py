@@ -83,7 +83,7 @@ class Writer:
         while not self._batching.full:
             due_at = self._batching.due_at()
             with trio.move_on_at(math.inf if due_at is None else due_at) as lingering:
-                self._batching.add(await self._next(), clocks.elapsing_s())
+                self._batching.add(await self._next(), clocks.monotonic_s())
             if lingering.cancelled_caught:
                 return
 
@@ -105,7 +105,7 @@ class Writer:
             return None
         while not self._batching.full:
             try:
-                self._batching.add(self._inlet.receive_nowait(), clocks.elapsing_s())
+                self._batching.add(self._inlet.receive_nowait(), clocks.monotonic_s())
             except (trio.WouldBlock, trio.EndOfChannel):
                 break
         beside_rows = rows if rows < rows_max else 0

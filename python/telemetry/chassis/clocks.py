@@ -12,11 +12,11 @@ def unix_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def elapsing_s() -> float:
+def monotonic_s() -> float:
     """Seconds of Trio's clock, which only goes forward. It starts anywhere, and is virtual in tests."""
     return trio.current_time()
 
 
-def elapsing_ms() -> int:
+def monotonic_ms() -> int:
     """The same in milliseconds."""
     return round(trio.current_time() * 1000)

@@ -140,7 +140,7 @@ class ServiceJournal:
 
     def _is_due(self, subject: str) -> bool:
         """Whether to write a line that would come with every batch: once a minute for each subject."""
-        return self._limit.is_due(subject, clocks.elapsing_s())
+        return self._limit.is_due(subject, clocks.monotonic_s())
 
     def _troubles_of(self, name: str) -> dict[str, str]:
         if name not in self._troubles:

@@ -116,7 +116,7 @@ class Drain:
 
     def begin(self) -> None:
         """A stop was requested: the budget begins to run."""
-        self._step_began_at = clocks.elapsing_s()
+        self._step_began_at = clocks.monotonic_s()
         self._ends_at = self._step_began_at + self._budget_s
 
     async def cut_in_time(self, stages: trio.Nursery, guards: trio.Nursery) -> None:
@@ -155,15 +155,15 @@ class Drain:
 
     async def _hurry(self, bound: trio.CancelScope) -> None:
         await self._stop.insisted.wait()
-        hurried = clocks.elapsing_s() + RELEASE_INSISTED_MS / 1000
+        hurried = clocks.monotonic_s() + RELEASE_INSISTED_MS / 1000
         bound.deadline = min(bound.deadline, hurried)
 
     @property
     def _left_for_stages_s(self) -> float:
         """The more the stages have decided, the less is to be released, and the later that has to begin."""
-        return self._ends_at - self._service.reserve_ms() / 1000 - clocks.elapsing_s()
+        return self._ends_at - self._service.reserve_ms() / 1000 - clocks.monotonic_s()
 
     def _step_done(self, name: str) -> None:
-        now = clocks.elapsing_s()
+        now = clocks.monotonic_s()
         self.steps_ms[name] = round((now - self._step_began_at) * 1000, 3)
         self._step_began_at = now

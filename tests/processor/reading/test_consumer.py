@@ -195,7 +195,7 @@ async def test_a_group_that_is_gone_is_created_again_and_logged(
     nursery.cancel_scope.cancel()
 
 
-async def test_a_stream_that_is_deleted_under_a_blocked_read_is_made_anew_and_told(
+async def test_a_stream_that_is_deleted_under_a_blocked_read_is_created_again_and_logged(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, logged: LogLines
 ) -> None:
     nursery.start_soon(harness.consumer().run)

@@ -108,7 +108,7 @@ async def test_a_pass_that_redis_refuses_is_logged_and_begins_again_after_the_in
     nursery.cancel_scope.cancel()
 
 
-async def test_a_pass_that_lost_its_connection_is_told_and_begun_anew_at_once(
+async def test_a_pass_that_lost_its_connection_is_logged_and_begins_again_at_once(
     clock: MockClock,
     nursery: trio.Nursery,
     harness: RedisHarness,

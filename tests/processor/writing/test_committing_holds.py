@@ -100,7 +100,7 @@ async def test_a_device_that_an_empty_table_refuses_waits_for_anybodys_row(
     assert journal.snapshot().position_writes["failed"] == 5
 
 
-async def test_a_refusal_that_only_a_commit_meets_is_infrastructure(
+async def test_a_refusal_that_comes_only_at_commit_is_infrastructure(
     clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
     commits.add_rows(position(90, 0))

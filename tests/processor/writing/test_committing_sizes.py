@@ -28,7 +28,7 @@ def sizes(commits: CommitHarness) -> list[int]:
     return [size for _, size in commits.store.writes]
 
 
-async def test_a_batch_that_the_server_never_bears_is_halved_behind_canaries_until_it_goes_through(
+async def test_a_batch_that_is_always_too_large_is_halved_behind_canaries_until_it_goes_through(
     clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     commits.store.table.rows_max = 50
