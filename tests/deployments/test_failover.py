@@ -9,6 +9,7 @@ import pytest
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
+from dev.servers.ports import free_port
 from tests.support.live_entries import live
 from tests.support.processes import QUICK_CLAIMS, until
 from tests.support.servers import GROUP, Servers
@@ -151,7 +152,9 @@ def test_a_failover_whose_name_follows_late_is_waited_for(run: Run, twins: Twins
 def test_a_cluster_that_is_down_for_a_while_is_waited_for(
     run: Run, redis_binary: RedisBinary, database: Database
 ) -> None:
-    cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "yes"]
+    # By default the bus takes the port ten thousand above, where somebody's connection may be.
+    bus = ["--cluster-port", str(free_port())]
+    cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "yes", *bus]
     with (
         launch_redis(redis_binary, extra_args=cluster) as server,
         Redis.from_url(server.url) as client,
