@@ -99,7 +99,7 @@ class _Destination:
 @click.option(
     "--device-id",
     type=_Imei(),
-    show_default=f"the login before the frame, {DEVICE_ID_DEFAULT} where there is none",
+    show_default=f"the login before the frame, else {DEVICE_ID_DEFAULT}",
     help="The device of all frames, 15 digits; wins over the logins in a recording.",
 )
 @click.option(

@@ -52,7 +52,7 @@ def postgres_target(raw: str) -> PostgresTarget:
         raise Unacceptable(f"is refused by libpq; {ENCODE}; {POSTGRES_ACCEPTED}") from None
     ports = str(options.get("port") or POSTGRES_PORT)
     if not all(_is_port(port) for port in ports.split(",")):
-        raise Unacceptable(f"has a port that is none; accepted: 1 to {PORT_MAX}; {ENCODE}")
+        raise Unacceptable(f"has an invalid port; accepted: 1 to {PORT_MAX}; {ENCODE}")
     user = options.get("user")
     return PostgresTarget(
         conninfo=raw,

@@ -107,13 +107,11 @@ class PendingEntry:
     attempts: Attempts | None
     """None: no failure is recorded."""
 
-    @property
-    def is_suspect(self) -> bool:
-        """Whether it is tried in isolation: too many deliveries without a failure, or a process died in a trial."""
-        return self.is_suspect_after(0)
+    def is_suspect(self, lost_deliveries: int = 0) -> bool:
+        """Whether it is tried in isolation: too many deliveries without a failure, or a process died in a trial.
 
-    def is_suspect_after(self, lost_deliveries: int) -> bool:
-        """The same, where this number of deliveries was lost and killed no process."""
+        `lost_deliveries` of its deliveries were lost on the way, and killed no process.
+        """
         if self.attempts is None or self.attempts.failures == 0:
             return self.deliveries - lost_deliveries > SUSPICIOUS_DELIVERIES
         return self.attempts.code == NO_ANSWER

@@ -45,7 +45,7 @@ def triage(
     for entry in entries:
         if rest_ms and entry.attempts and now_ms - entry.attempts.last_failed_at_ms < rest_ms:
             left.append(entry.entry_id)
-        elif entry.is_suspect_after(lost_deliveries.get(entry.entry_id, 0)):
+        elif entry.is_suspect(lost_deliveries.get(entry.entry_id, 0)):
             suspects.append(entry.entry_id)
         else:
             take.append(entry.entry_id)

@@ -63,7 +63,7 @@ def _stream_metrics(now: Statistics) -> Iterator[Metric]:
     )
     yield _gauge(
         "processor_oldest_pending_age_seconds",
-        "Time since the oldest pending entry was published; absent if there is none.",
+        "Time since the oldest pending entry was published; absent while nothing is pending.",
         now.oldest_pending_age_s,
     )
     yield _gauge(

@@ -84,7 +84,7 @@ class Statistics:
     pending_entries: int | None
     """Entries delivered to the group and not acknowledged; None before Redis was asked."""
     oldest_pending_age_s: float | None
-    """Time since the oldest pending entry was published; None if there is none, and before Redis was asked."""
+    """Time since the oldest pending entry was published; None while nothing is pending, and before Redis was asked."""
     last_record_age_s: float | None
     """Time since entries were last delivered; None before the first."""
     drain: DrainResult

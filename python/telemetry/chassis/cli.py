@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,9 +30,6 @@ _CONTEXT: dict[str, Any] = {
     "max_content_width": 100,
     "show_default": True,
 }
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-# Beyond this a number of seconds is a mistake, and `timedelta` would not take all of them.
-_DURATION_DAYS_MAX = 36_500
 
 
 class Failed(click.ClickException):
@@ -135,24 +130,6 @@ def _failed(program: Program, arguments: Sequence[str], message: str, code: int)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
 )
-
-
-class Duration(click.ParamType[timedelta]):
-    """A duration in an option: `90s`, `30m`, `2h`, `7d`."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """The text as a timedelta; a default may be one already."""
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([0-9]{1,10})([smhd])", str(value))
-        seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
-        if not found or seconds > _DURATION_DAYS_MAX * _SECONDS["d"]:
-            self.fail(f"{value!r} is not a duration such as 90s, 30m, 2h or 7d", param, ctx)
-        return timedelta(seconds=seconds)
 
 
 def say(text: str) -> None:

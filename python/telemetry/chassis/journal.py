@@ -129,7 +129,7 @@ class ServiceJournal:
     ) -> None:
         """The process ends with exit code 1; `tree` is the whole tree of exceptions with their traces.
 
-        `panic_dump` is the dump's path, None if there is none; `panic_dump_failure` says why it could not be written.
+        `panic_dump` is the dump's path, None if no dump was written; `panic_dump_failure` says why it could not be.
         """
         self._log.fatal(
             f"uncaught exception {error}",

@@ -147,7 +147,7 @@ def _end_of(data: bytes, message: Frame | Refusal) -> int:
 
 
 def _frame_end(data: bytes, start: int) -> int | None:
-    """Where the frame at `start` ends by its own length; None if it is none, or not whole, or too long."""
+    """Where the frame at `start` ends by its own length; None if it is no frame, not whole, or too long."""
     header = data[start : start + _HEADER_BYTES]
     length = int.from_bytes(header[len(_PREAMBLE) :])
     end = start + _HEADER_BYTES + length + _CHECKSUM_BYTES

@@ -62,7 +62,7 @@ def test_times_are_written_as_in_the_log() -> None:
 def test_a_suspect_was_delivered_more_than_five_times_without_an_answer(
     deliveries: int, attempts: tuple[int, float, str] | None, is_suspect: bool
 ) -> None:
-    assert entry(1, deliveries, attempts).is_suspect is is_suspect
+    assert entry(1, deliveries, attempts).is_suspect() is is_suspect
 
 
 def test_pending_entries_are_sorted_out_in_their_order() -> None:

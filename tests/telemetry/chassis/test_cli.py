@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import timedelta
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 import pytest
 
-from telemetry.chassis.cli import Duration, Failed, Program, print_at_once, run_program
+from telemetry.chassis.cli import Failed, Program, print_at_once, run_program
 from telemetry.chassis.errors import ConfigError, EdgeError, RedisRefused, RedisUnavailable
 
 if TYPE_CHECKING:
@@ -100,19 +99,6 @@ def test_an_entry_point_adds_a_command(
     assert run_program(made, ["count"]) == 7
     assert run_program(made, ["--help"]) == 0
     assert "count  Count the fleet." in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("30m", 1_800), ("2h", 7_200), ("7d", 604_800), ("0s", 0)]
-)
-def test_a_duration_has_a_unit(text: str, seconds: int) -> None:
-    assert Duration().convert(text, None, None) == timedelta(seconds=seconds)
-
-
-@pytest.mark.parametrize("text", ["", "90", "s", "1.5h", "-1s", "1w", "٣s", " 1s", "1s ", "36501d"])
-def test_what_is_no_duration_is_misuse(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="90s, 30m, 2h or 7d"):
-        Duration().convert(text, None, None)
 
 
 def test_a_reader_that_went_away_is_no_error() -> None:

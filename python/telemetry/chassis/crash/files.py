@@ -36,7 +36,7 @@ class DumpOutcome:
 
     path: str | None
     failure: str | None
-    """Why there is none, or none in PANIC_DUMP_DIR: a sentence for each directory."""
+    """Why no dump was written, or none in PANIC_DUMP_DIR: a sentence for each directory."""
 
 
 def leave_dump(error: BaseException, box: BlackBox, options: DumpOptions) -> DumpOutcome:
@@ -127,7 +127,7 @@ def _sync_directory(directory: Path) -> None:
 
 @dataclass(slots=True)
 class _Outcome(Generic[T]):
-    """The value of some work, or the reason why there is none."""
+    """The value of some work, or why it failed."""
 
     value: T | None = None
     failure: str | None = None

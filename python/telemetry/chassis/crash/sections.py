@@ -46,7 +46,7 @@ class BlackBox:
 
 
 def section(provider: Provider | None, clean: Clean = str) -> object:
-    """The provider's value in plain form with clean texts, or the reason why there is none."""
+    """The provider's value in plain form with clean texts, or why it failed."""
     if provider is None:
         return {"unavailable": "the service had not come that far"}
     try:

@@ -220,7 +220,7 @@ async def test_a_trial_is_recorded_in_advance_and_taken_back(grouped: StreamHarn
     assert await grouped.stream.begin_trial(entry_id, attempts_max=ATTEMPTS_MAX) == left(1)
     assert grouped.attempts()[entry_id]["code"] == NO_ANSWER
     [entry] = await grouped.stream.list_pending(STREAM_START, 10)
-    assert entry.is_suspect
+    assert entry.is_suspect()
     await grouped.stream.end_trial(entry_id)
     await grouped.stream.end_trial(entry_id)
     assert (grouped.pending(), grouped.attempts()) == ({entry_id: 1}, {})
