@@ -13,14 +13,15 @@ ENTRY_ID = "1777627800000-12345"
 
 def shown(capsys: pytest.CaptureFixture[str], *rows: tuple[str, ...]) -> list[str]:
     print_table([Column("entry"), right("idle"), Column("error", folds=True)], rows)
-    return capsys.readouterr().out.splitlines()
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
 
 def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
-    head, first, second = shown(capsys, (ENTRY_ID, "4 min", "a"), ("1-0", "59 s", "b"))
-    assert head.split() == ["entry", "idle", "error"]
-    assert first.rindex("a") == second.rindex("b") == head.index("error")
-    assert first.index("4 min") + 5 == second.index("59 s") + 4 == head.index("idle") + 4
+    assert shown(capsys, (ENTRY_ID, "4 min", "a"), ("1-0", "59 s", "b")) == [
+        "entry                 idle  error",
+        "1777627800000-12345  4 min  a",
+        "1-0                   59 s  b",
+    ]
 
 
 def test_a_long_text_is_folded_within_100_columns_and_ids_stay_whole(
