@@ -40,16 +40,22 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Non
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
+    headings = tuple(column.heading for column in columns)
+    shown = [headings, *(tuple(map(_printable, row)) for row in rows)]
+    # Rich itself aligns nothing in a column that is never cut.
+    widths = [
+        max(map(len, cells)) if column.align == "right" else 0
+        for column, cells in zip(columns, zip(*shown, strict=True), strict=True)
+    ]
+    for column, width in zip(columns, widths, strict=True):
         table.add_column(
-            column.heading,
-            justify=column.align,
+            column.heading.rjust(width),
             no_wrap=not column.folds,
             overflow="fold" if column.folds else "ignore",
         )
-    for row in rows:
+    for row in shown[1:]:
         # Not markup: what stands in Redis may have brackets.
-        table.add_row(*(Text(_printable(cell)) for cell in row))
+        table.add_row(*(Text(cell.rjust(width)) for cell, width in zip(row, widths, strict=True)))
     try:
         console().print(table)
         sys.stdout.flush()
