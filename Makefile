@@ -74,8 +74,10 @@ format: $(INSTALLED) ## Format Python and Rust
 
 lock: $(INSTALLED) ## Resolve the dependencies of pyproject.toml again, into the lock files
 	@$(PYTHON_BIN) -m venv .venv/uv && .venv/uv/bin/python -m pip install --quiet uv >&2
-	$(LOCK) --output-file requirements.txt
-	$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --group dev --group bench
+	$(LOCK) --output-file requirements.txt pyproject.toml
+	$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --group dev --group bench pyproject.toml
+	$(LOCK) --output-file requirements-audit.txt --group audit
+	$(LOCK) --output-file requirements-images.txt --constraint requirements-dev.txt --group images
 	cargo update --workspace
 
 clean: ## Remove everything that the commands have made
@@ -84,7 +86,7 @@ clean: ## Remove everything that the commands have made
 	find python dev tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Names, versions and hashes alone: where packages come from is each machine's own setting.
-LOCK = .venv/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+LOCK = .venv/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url
 
 # venv and pip, when Ctrl-C ends them, do not always remove their temporary files.
