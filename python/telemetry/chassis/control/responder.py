@@ -12,6 +12,7 @@ import trio
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.control.messages import (
+    UNKNOWN,
     Answer,
     AnswerKind,
     Dropped,
@@ -41,8 +42,6 @@ AT_ONCE_MAX: Final = 16
 CARRY_S_MAX: Final = RESULT_S - 1
 # A connection that lasted for so long is no longer counted as another failure.
 LASTED_S: Final = 10.0
-UNKNOWN: Final = "unknown"
-"""Stands for the name of a request that the service does not know."""
 
 
 class CannotDo(TelemetryError):

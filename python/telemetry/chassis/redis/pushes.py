@@ -55,7 +55,7 @@ class _Open:
 
 
 class PushReader:
-    """Turns bytes, cut anywhere, into values; keeps `text_bytes_max` and a few lines at most of what is not complete."""
+    """Turns bytes, cut anywhere, into values; keeps little of what is not complete."""
 
     def __init__(self, text_bytes_max: int) -> None:
         self._text_bytes_max = text_bytes_max
