@@ -15,6 +15,7 @@ from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.control.messages import Values
 from telemetry.chassis.control.responder import CannotDo
 from telemetry.chassis.lifecycle import Phase
+from telemetry.chassis.times import iso_utc
 
 # How long to wait until a writer is between two batches: one that takes longer is in trouble itself.
 TURN_S_MAX: Final = 10.0
@@ -71,5 +72,4 @@ class DeviceAnswers:
 
 
 def _iso_time(unix_us: int) -> str:
-    moment = EPOCH + timedelta(microseconds=unix_us)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_utc(EPOCH + timedelta(microseconds=unix_us))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from telemetry.chassis import clocks
+from telemetry.chassis.times import iso_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +39,7 @@ class Look:
             "version": now.build.version,
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "started_at": self._started_at.isoformat(timespec="milliseconds").replace(
-                "+00:00", "Z"
-            ),
+            "started_at": iso_utc(self._started_at),
             "phase": now.phase.value,
             "in_flight": now.in_flight_records,
             "ledger": asdict(now.ledger),

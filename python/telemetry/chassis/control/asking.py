@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +17,8 @@ from telemetry.chassis.control.messages import (
     reply_channel,
 )
 from telemetry.chassis.control.tally import RESULT_S, Tally
-from telemetry.chassis.errors import RedisUnavailable
-from telemetry.chassis.redis.client import place_of
+from telemetry.chassis.errors import RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.client import errors_translated, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,8 +71,10 @@ def _take_next(replies: Any, tally: Tally, request_id: str, wait_s: float) -> No
 
 
 def _is_cluster(client: Client) -> bool:
-    # HELLO needs no further right, as INFO would.
-    reply: Any = client.execute_command("HELLO")  # type: ignore[no-untyped-call]
+    # HELLO needs no further right, as INFO would. A user that may not use it is taken to be on a single server.
+    reply: Any = []
+    with suppress(RedisRefused), errors_translated(client):
+        reply = client.execute_command("HELLO")  # type: ignore[no-untyped-call]
     fields = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=False))
     return fields.get(b"mode") == b"cluster"
 

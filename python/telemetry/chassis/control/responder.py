@@ -40,6 +40,8 @@ REMEMBERED_MAX: Final = 1_000
 AT_ONCE_MAX: Final = 16
 # Of what is left of the command's patience, the answer needs some.
 CARRY_S_MAX: Final = RESULT_S - 1
+LACKING: Final = frozenset({"NOPERM", "NOPROTO"})
+"""Refusals that keep requests from a service which else works."""
 # A connection that lasted for so long is no longer counted as another failure.
 LASTED_S: Final = 10.0
 
@@ -107,7 +109,7 @@ class Responder:
                 if clocks.monotonic_s() - began_s > LASTED_S:
                     self._retries.reset()
                 # Before it was connected once, whoever starts the service reports that the server is away.
-                if self._was_ready or (isinstance(error, RedisRefused) and error.code == "NOPERM"):
+                if self._was_ready or (isinstance(error, RedisRefused) and error.code in LACKING):
                     self._journal.control_lost(error=str(error))
                 await self._retries.pause(lambda _: None)
 

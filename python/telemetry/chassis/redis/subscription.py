@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from telemetry.chassis.redis.limits import RedisLimits
 
 PING = encode("PING")
+# An older server, or a user that may not say HELLO.
+NO_RESP3 = Refusal("NOPROTO requests need RESP3: a server of today, and the right to HELLO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Subscription:
                 if isinstance(value, Refusal):
                     self._refuse(value)
                 if isinstance(value, list):
-                    self._fail("the server has no RESP3, which requests need")
+                    self._refuse(NO_RESP3)
                 if isinstance(value, Push) and value.items[:1] == (b"subscribe",):
                     self._waiting = values[number + 1 :]
                     return
