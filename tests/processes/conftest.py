@@ -43,7 +43,7 @@ def run(
         settings = {
             **base_environment(tmp_path),
             "CONTROL_SOCKET": str(tmp_path / f"control-{number}.sock"),
-            "REDIS_URL": redis_server.url,
+            "REDIS_URL": redis_server.processor_url,
             "POSTGRES_URL": servers.database.processor_url,
             "REDIS_TELEMETRY_STREAM": servers.stream,
             **env,
