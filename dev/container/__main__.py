@@ -64,21 +64,21 @@ def run(drill: Drill, config: dict[str, dict[str, dict[str, object]]]) -> None:
     for name in PROCESSORS:
         check_limits(fleet, report, name, config["services"][name])
         check_secrets(fleet, report, name, IMAGE, drill.surroundings)
-    rows = drill.rows_to_come()
-    report.step(f"publishes what makes {rows} rows")
+    records, rows = drill.load_to_come()
+    report.step(f"publishes {records} records, which are {rows} rows")
     load = drill.start_load()
     try:
-        drill.stop_is_clean(FIRST)
-        drill.kill_loses_nothing(SECOND)
-        drill.crash_is_followed_by_a_start(SECOND)
-        drill.frozen_is_unhealthy(FIRST)
+        report.attempt(drill.stop_is_clean, FIRST)
+        report.attempt(drill.kill_loses_nothing, SECOND)
+        report.attempt(drill.crash_is_followed_by_a_start, SECOND)
+        report.attempt(drill.frozen_is_unhealthy, FIRST)
         report.step("waits until all is published and settled")
-        drill.every_record_is_a_row(load, rows)
+        drill.every_record_is_a_row(load, records, rows)
     finally:
         load.kill()
-    drill.ends()
     for name in PROCESSORS:
-        check_secrets(fleet, report, name, IMAGE, drill.surroundings)
+        report.attempt(check_secrets, fleet, report, name, IMAGE, drill.surroundings)
+    drill.ends()
 
 
 def _write_file(engine: Engine, config: dict[str, object], surroundings: Surroundings) -> Path:

@@ -104,7 +104,8 @@ def private_engine() -> Iterator[Engine]:
         ]
         process = ServerProcess(
             name="dockerd",
-            argv=[DOCKERD, *options],
+            # What it mounts is in a namespace of its own, and gone with it.
+            argv=["unshare", "--mount", DOCKERD, *options],
             directory=directory,
             log=path / "dockerd.log",
             stop_signal=signal.SIGTERM,

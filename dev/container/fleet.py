@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,16 +27,18 @@ class Fleet:
 
     engine: Engine
     file: Path
+    _containers: dict[str, str] = field(default_factory=dict)
 
     def up(self) -> None:
         """Create and start all."""
         self.engine.compose(self.file, "up", "--detach")
 
     def container(self, service: str) -> str:
-        """The id of its container."""
-        return self.engine.run(
-            ["docker-compose", "--file", self.file, "--project-name", "drill", "ps", "--all", "-q", service]
-        ).stdout.split()[-1]  # fmt: skip
+        """The id of its container, which stays the same over stops and starts."""
+        if service not in self._containers:
+            printed = self.engine.compose(self.file, "ps", "-q", service)
+            self._containers[service] = printed.split()[-1]
+        return self._containers[service]
 
     def state(self, service: str) -> dict[str, Any]:
         """`State` as the engine has it: Status, ExitCode, Pid, Health."""

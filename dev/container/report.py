@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ParamSpec
+
+from dev.servers.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
 
 
 @dataclass
@@ -29,6 +37,13 @@ class Report:
     def equal(self, what: str, found: object, wanted: object) -> None:
         """The same for two values that have to be equal."""
         self.check(f"{what}: {wanted}", found == wanted, found=found)
+
+    def attempt(self, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Carry out a step. If that is not possible it is a violation, and the next ones follow all the same."""
+        try:
+            step(*args, **kwargs)
+        except ServerError as error:
+            self.check(step.__name__.strip("_").replace("_", " "), holds=False, found=error)
 
     def figure(self, name: str, value: str) -> None:
         """Keep a figure for the end."""
