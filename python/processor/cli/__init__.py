@@ -25,6 +25,11 @@ COMMANDS = {
         "Publish captured Teltonika frames as tcp-ingestion would.",
     ),
     "panic": ("processor.cli.panic:panic", "Show what a crash of the service left behind."),
+    "schema": (
+        "processor.cli.schema:schema",
+        "Compare the table with the contract, or with another database's.",
+    ),
+    "config": ("processor.cli.config:config", "Show the settings that are in effect."),
     "healthcheck": (
         "processor.cli.healthcheck:healthcheck",
         "Ask the service on this machine whether it is alive.",
