@@ -30,8 +30,8 @@ def config(*, as_json: bool) -> None:
     """Show the settings that are in effect.
 
     Each variable with its value, its default, and where the value comes from: the environment, the file that its _FILE
-    variable names, or the default. An asterisk marks what differs from the default. Passwords are shown as ***. A name in the environment that looks like a misspelt
-    variable is named on standard error. No server is asked.
+    variable names, or the default. An asterisk marks what differs from the default. Passwords are shown as ***. A name
+    in the environment that looks like a misspelt variable is named on standard error. No server is asked.
     """
     variables = effective_config(os.environ)
     if as_json:

@@ -38,7 +38,8 @@ POLICY: Final = (
     "SELECT add_retention_policy('positions', INTERVAL '90 days')",
     """
     INSERT INTO timescaledb_information.jobs VALUES
-        (1000, '1 day', 'policy_retention', true, '{"hypertable_id": 1, "drop_after": "90 days"}', 'public', 'positions')
+        (1000, '1 day', 'policy_retention', true, '{"hypertable_id": 1, "drop_after": "90 days"}',
+         'public', 'positions')
     """,
 )
 

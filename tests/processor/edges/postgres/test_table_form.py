@@ -1,5 +1,6 @@
-"""The form of real tables, on the oldest and the newest PostgreSQL at hand: each kind of difference is found, and
-tables that were made in other ways are equal.
+"""The form of real tables: each kind of difference is found, and tables that were made otherwise are equal.
+
+On the run's PostgreSQL and on the embedded one, which is newer.
 """
 
 from __future__ import annotations
