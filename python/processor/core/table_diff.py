@@ -132,7 +132,8 @@ def remarks(a: Standing, b: Standing) -> list[str]:
     """What is no difference of the tables, but has to be put right, or known, before one replaces the other."""
     found = list[str]()
     if a.owner != b.owner:
-        found.append(f"the table belongs to {a.owner} in A, to {b.owner} in B")
+        owners = [each.owner or "nobody" for each in (a, b)]
+        found.append(f"the table belongs to {owners[0]} in A, to {owners[1]} in B")
     for side, standing in (("A", a), ("B", b)):
         if standing.privileges is None:
             found.append(f"{side} has no role {SERVICE_ROLE}")
