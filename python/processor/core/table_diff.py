@@ -99,7 +99,7 @@ def differences(a: TableForm, b: TableForm) -> list[Difference]:
 def column_text(
     type_: str, *, not_null: bool, default: str | None, further: str | None = None
 ) -> str:
-    """A column as one reads it in CREATE TABLE; spellings of a default that mean the same look alike."""
+    """A column as its owner would write it; spellings of a default that mean the same look alike."""
     texts = [type_, further or "", "NOT NULL" if not_null else ""]
     if default is not None:
         texts.append(f"DEFAULT {_SPELLINGS.get(default, default)}")

@@ -97,6 +97,7 @@ def test_what_is_required_and_missing_is_null(
         }
 
 
+@pytest.mark.usefixtures("signal_mask")
 @pytest.mark.parametrize(
     "bad", [{"WRITERS": "many"}, {"DRAIN_BUDGET_MS": "40000"}, {"REDIS_URL_FILE": "/x"}], ids=str
 )

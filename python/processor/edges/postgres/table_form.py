@@ -105,7 +105,7 @@ FROM pg_policies WHERE schemaname = %s AND tablename = %s ORDER BY policyname
 
 # What a role may do, by whatever way it came to it: as the owner, too.
 _STANDING: Final = """
-SELECT current_database(), current_setting('server_version'),
+SELECT current_database(), split_part(current_setting('server_version'), ' ', 1),
        (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
        (SELECT pg_get_userbyid(c.relowner) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind IN ('r', 'p')),
