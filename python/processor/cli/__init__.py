@@ -24,6 +24,10 @@ COMMANDS = {
         "processor.cli.publish:publish",
         "Publish captured Teltonika frames as tcp-ingestion would.",
     ),
+    "dlq": (
+        "processor.cli.dlq:dlq",
+        "Look at dead letters, and replay, drop or export them.",
+    ),
     "panic": ("processor.cli.panic:panic", "Show what a crash of the service left behind."),
     "healthcheck": (
         "processor.cli.healthcheck:healthcheck",

@@ -57,7 +57,14 @@ def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     "command",
-    [["run"], ["publish"], ["panic", "show"], ["healthcheck"], ["drill", "sigterm"]],
+    [
+        ["run"],
+        ["publish"],
+        ["panic", "show"],
+        ["healthcheck"],
+        ["drill", "sigterm"],
+        *(["dlq", name] for name in ("list", "show", "replay", "drop", "export")),
+    ],
     ids=" ".join,
 )
 def test_each_command_explains_itself_with_examples(
