@@ -37,6 +37,10 @@ COMMANDS = {
         "processor.cli.dump:dump",
         "Have each running instance write a dump as after a crash, and go on.",
     ),
+    "dlq": (
+        "processor.cli.dlq:dlq",
+        "Look at dead letters, and replay, drop or export them.",
+    ),
     "panic": ("processor.cli.panic:panic", "Show what a crash of the service left behind."),
     "schema": (
         "processor.cli.schema:schema",
