@@ -48,3 +48,5 @@ BEGIN_TRIAL: Final = Script("begin_trial", shared=("pending", "lease", "attempts
 END_TRIAL: Final = Script("end_trial", shared=("attempts",))
 REMOVE_STALE_ATTEMPTS: Final = Script("remove_stale_attempts", shared=("pending",))
 FIND_DELETED: Final = Script("find_deleted")
+LOOK_AT_GROUP: Final = Script("look_at_group")
+COUNT_ENTRIES: Final = Script("count_entries")
