@@ -4,14 +4,6 @@
 -- stream: {length, entries ever added, last generated id, id of the first entry or nil}
 -- group: {last delivered id, Redis' lag or nil, pending, id of the first entry to deliver or nil,
 -- id of the oldest pending entry or nil}
-local function by_name(list)
-    local values = {}
-    for i = 1, #list, 2 do
-        values[list[i]] = list[i + 1]
-    end
-    return values
-end
-
 local function first_id(from)
     local entry = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 1)[1]
     return entry and entry[1] or false
