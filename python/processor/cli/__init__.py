@@ -28,6 +28,7 @@ COMMANDS = {
         "processor.cli.status:status",
         "Show everything on one screen, what is wrong, and what to type next.",
     ),
+    "top": ("processor.cli.top:top", "Watch the service live, in a terminal."),
     "lag": (
         "processor.cli.lag:lag",
         "Show how many entries wait to be delivered, and to be settled.",

@@ -116,4 +116,3 @@ def _ago(seconds: float | None) -> str:
     if seconds is not None and seconds < 0:
         return f"{age(-seconds)} ahead of this clock"
     return f"{age(seconds)} ago"
-

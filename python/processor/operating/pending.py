@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from processor.operating.access import StreamAccess
+    from telemetry.chassis.redis.resp import Argument
 
 BEGINNING: Final = "0-0"
 # Redis keeps nobody waiting for longer than for the other scripts: rows of the pending list are small.
@@ -42,21 +43,18 @@ class Filters:
     """None: of all."""
     min_idle_ms: int = 0
 
-    @property
-    def of_consumer(self) -> tuple[str, ...]:
-        """The consumer as the last argument of the scripts."""
-        return () if self.consumer is None else (self.consumer,)
+    def arguments(self, group: str, after_id: str, most: int) -> tuple[Argument, ...]:
+        """What both scripts take."""
+        of_consumer = () if self.consumer is None else (self.consumer,)
+        return (group, self.min_idle_ms, after_id, most, *of_consumer)
 
 
 def entries(access: StreamAccess, filters: Filters) -> Iterator[Entry]:
     """The entries that match, the oldest first, asked for in pages. Raises what the client raises."""
     names, after_id = access.names, BEGINNING
     while True:
-        rows = access.run(
-            LOOK_AT_PENDING,
-            (names.stream, names.attempts),
-            *(names.group, filters.min_idle_ms, after_id, IDS_MAX, *filters.of_consumer),
-        )
+        which = filters.arguments(names.group, after_id, IDS_MAX)
+        rows = access.run(LOOK_AT_PENDING, (names.stream, names.attempts), *which)
         page = [_entry(row) for row in rows]
         yield from page
         if len(page) < IDS_MAX:
@@ -69,11 +67,8 @@ def count_by_consumer(access: StreamAccess, filters: Filters) -> dict[str, int]:
     names, after_id = access.names, BEGINNING
     counts: Counter[str] = Counter()
     while True:
-        found, last_id, *pairs = access.run(
-            COUNT_PENDING,
-            (names.stream,),
-            *(names.group, filters.min_idle_ms, after_id, ROWS_MAX, *filters.of_consumer),
-        )
+        which = filters.arguments(names.group, after_id, ROWS_MAX)
+        found, last_id, *pairs = access.run(COUNT_PENDING, (names.stream,), *which)
         for name, number in zip(pairs[::2], pairs[1::2], strict=True):
             counts[shown(name)] += number
         if found < ROWS_MAX:

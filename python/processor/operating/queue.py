@@ -21,6 +21,8 @@ class Queue:
 
     length: int | None
     """Entries in the stream; None without the stream."""
+    entries_added: int | None
+    """Entries that were ever published to it."""
     last_id: str | None
     """The last id that was generated, whether that entry is still there or not."""
     last_entry_age_s: float | None
@@ -52,6 +54,7 @@ class QueueLooks:
         group = seen.group
         return Queue(
             length=seen.length,
+            entries_added=seen.entries_added,
             last_id=seen.last_id,
             last_entry_age_s=_age_s(seen.last_id, seen.server_ms),
             group_exists=group is not None,

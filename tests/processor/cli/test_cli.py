@@ -63,6 +63,7 @@ def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str
         ["instances"],
         ["status"],
         ["lag"],
+        ["top"],
         ["pending"],
         ["consumers"],
         ["consumers", "prune"],

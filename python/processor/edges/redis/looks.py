@@ -30,6 +30,7 @@ class StreamLook:
     """Unix time on the server, of which the ids are."""
     length: int | None
     """None without the stream, as everything else."""
+    entries_added: int | None
     last_id: str | None
     """The last id that was generated, whether that entry is still there or not; None before the first."""
     group: GroupLook | None
@@ -45,11 +46,12 @@ def as_look(reply: Reply) -> StreamLook:
     """What LOOK_AT_GROUP replies."""
     server_ms, stream, group = as_list(reply)
     if stream is None:
-        return StreamLook(as_integer(server_ms), None, None, None)
+        return StreamLook(as_integer(server_ms), None, None, None, None)
     length, entries_added, last_id, first_id = as_list(stream)
     return StreamLook(
         server_ms=as_integer(server_ms),
         length=as_integer(length),
+        entries_added=as_integer(entries_added),
         last_id=None if last_id == b"0-0" else as_text(last_id),
         group=None if group is None else _as_group(group, length, entries_added, first_id),
     )
