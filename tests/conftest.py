@@ -205,8 +205,12 @@ def stream_name(redis_server: RedisServer, redis_client: Redis) -> Iterator[str]
     name = f"telemetry:test-{next(_numbers)}"
     yield name
     redis_server.process.restore()
+    refused = redis_server.denials.take()
     if keys := list(redis_client.scan_iter(match=f"{name}*", count=1000)):
         redis_client.delete(*keys)
+    assert not refused, (
+        "a right is missing in deploy/redis/users.acl, or a test intends it: see denials_intended"
+    )
 
 
 @pytest.fixture
