@@ -37,7 +37,12 @@ requests = st.builds(
 answers = st.builds(
     Answer, ids, ids, texts, st.sampled_from(AnswerKind), objects, st.none() | texts
 )
-REQUEST: dict[str, object] = {"id": "0" * 32, "request": "look", "arguments": {}, "instance_id": None}
+REQUEST: dict[str, object] = {
+    "id": "0" * 32,
+    "request": "look",
+    "arguments": {},
+    "instance_id": None,
+}
 
 
 @given(requests)
