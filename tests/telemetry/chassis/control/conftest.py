@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from redis import Redis
 
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.config.redis_target import redis_target
@@ -18,9 +18,7 @@ from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.subscription import SubscriptionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-
-    from redis import Redis
+    from collections.abc import AsyncIterator, Mapping
 
     from dev.servers import RedisServer
     from telemetry.chassis.control.messages import Answer, Dropped, Request
@@ -69,8 +67,9 @@ class Noted:
 class Control:
     """A channel, an operator's client, and the services that take requests there."""
 
-    def __init__(self, url: str, client: Redis, channel: str) -> None:
-        self.url, self.client, self.channel = url, client, channel
+    def __init__(self, server: RedisServer, client: Redis, channel: str) -> None:
+        """`client` is the test's own, an administrator's."""
+        self.server, self.client, self.channel = server, client, channel
         self.carried: list[Mapping[str, Any]] = []
         self.goes_on = trio.Event()
 
@@ -96,7 +95,7 @@ class Control:
     ) -> AsyncIterator[list[Noted]]:
         """Services of these names until the block ends; their journals."""
         options = SubscriptionOptions(
-            target=redis_target(url or self.url),
+            target=redis_target(url or self.server.processor_url),
             channel=self.channel,
             name=f"test/{self.channel}:requests",
             message_bytes_max=MESSAGE_BYTES_MAX,
@@ -124,9 +123,11 @@ class Control:
 
     async def ask(self, name: str, **options: Any) -> list[Answer]:
         """As a command does, in a thread: its client blocks."""
-        asking: Callable[[], list[Answer]] = partial(
-            ask, self.client, self.channel, name, **options
-        )
+
+        def asking() -> list[Answer]:
+            with Redis.from_url(self.server.operator_url) as operator:
+                return ask(operator, self.channel, name, **options)
+
         return await trio.to_thread.run_sync(asking)
 
     async def publish(self, message: bytes) -> int:
@@ -153,4 +154,4 @@ class Control:
 
 @pytest.fixture
 def control(redis_server: RedisServer, redis_client: Redis, stream_name: str) -> Control:
-    return Control(redis_server.url, redis_client, f"{stream_name}:group:control")
+    return Control(redis_server, redis_client, f"{stream_name}:group:control")
