@@ -44,8 +44,11 @@ class AnswersHarness:
 
     @property
     def home(self) -> WriterDevices:
-        """The writer that the device's records go to."""
-        parts = batch_of([position(0, 0)]).partition(WRITERS)
+        """The writer that DEVICE's records go to."""
+        return self.home_of(0)
+
+    def home_of(self, device: int) -> WriterDevices:
+        parts = batch_of([position(device, 0)]).partition(WRITERS)
         [number] = [number for number, part in enumerate(parts) if part.records]
         return self.writers[number]
 
@@ -107,13 +110,15 @@ async def test_it_waits_until_its_writer_is_between_two_batches(
     assert harness.states.get(DEVICE) is None
 
 
+@pytest.mark.parametrize("device", range(5))
 async def test_the_batches_of_other_writers_hold_nothing_up(
-    clock: MockClock, nursery: trio.Nursery, harness: AnswersHarness
+    clock: MockClock, nursery: trio.Nursery, harness: AnswersHarness, device: int
 ) -> None:
     for writer in harness.writers:
-        if writer is not harness.home:
+        if writer is not harness.home_of(device):
             await nursery.start(holding, writer.turn)
-    assert await harness.answers.rehydrate({"device_id": DEVICE}, RUNNING) == {"result": "empty"}
+    arguments = {"device_id": position(device, 0)["device_id"]}
+    assert await harness.answers.rehydrate(arguments, RUNNING) == {"result": "empty"}
 
 
 async def test_a_writer_that_is_in_trouble_is_not_waited_for_and_keeps_its_device(
