@@ -131,7 +131,7 @@ def _redis(
         directory=directory,
         log=directory.path / "redis.log",
         stop_signal=signal.SIGTERM,
-        answers=lambda: _pings(port),
+        answers=lambda: _answers(port),
         env={
             **os.environ,
             "REDIS_RUN_DIR": str(directory.path),
@@ -169,10 +169,13 @@ def _directus(
     )
 
 
-def _pings(port: int) -> bool:
-    # As the container's health check does: without a login, the user `default` may do this.
+def _answers(port: int) -> bool:
+    # As the container's health check asks: without a login Redis refuses, once it has its data.
     with contextlib.closing(redis.Redis(host=HOST, port=port, protocol=2)) as client:
         try:
-            return bool(client.ping())
-        except redis.ConnectionError:
+            client.ping()
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
             return False
+    return False

@@ -6,6 +6,7 @@ import shutil
 import signal
 import stat
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ USERS = """\
 user default on nopass -@all +ping
 
 user processor on ~telemetry:* -@all +xlen
-user operator on ~telemetry:* -@all +xadd
+user operator on ~telemetry:* -@all +xadd +multi +exec
 """
 
 
@@ -51,9 +52,23 @@ def test_secrets_are_made_once_and_others_are_kept_out(tmp_path: Path) -> None:
     assert secrets_made(tmp_path / "others").items() & first.items() == set()
 
 
+@dataclass(frozen=True)
+class Started:
+    """A Redis that the script has started."""
+
+    port: int
+    process: ServerProcess
+    users: Path
+
+    def client(self, name: str, password: str) -> redis.Redis:
+        return redis.Redis(
+            host=HOST, port=self.port, username=name, password=password, retry=Retry(NoBackoff(), 0)
+        )
+
+
 @pytest.fixture(scope="module")
-def redis_port(redis_binary: RedisBinary) -> Iterator[int]:
-    """A Redis started by the script; the secret has passwords for two users, and users.acl three."""
+def started(redis_binary: RedisBinary) -> Iterator[Started]:
+    """The secret has passwords for two users, and users.acl three."""
     port = free_port()
     with guarded_directory("redis", last_signal=signal.SIGKILL) as directory:
         shutil.copy(DEPLOY / "redis/start", directory.path)
@@ -80,7 +95,7 @@ def redis_port(redis_binary: RedisBinary) -> Iterator[int]:
             directory=directory,
             log=directory.path / "redis.log",
             stop_signal=signal.SIGTERM,
-            answers=lambda: pings(port),
+            answers=lambda: refuses(port),
             env={
                 "PATH": f"{binaries}:/usr/bin:/bin",
                 "REDIS_RUN_DIR": str(run),
@@ -89,31 +104,27 @@ def redis_port(redis_binary: RedisBinary) -> Iterator[int]:
         )
         process.start()
         try:
-            users = (run / "users.acl").read_text()
-            assert "pass" not in users.replace("nopass", "")
-            yield port
+            yield Started(port, process, run / "users.acl")
         finally:
             process.stop()
 
 
-def pings(port: int) -> bool:
+def refuses(port: int) -> bool:
+    """As the container's health check asks: without a login Redis refuses, once it has its data."""
     with redis.Redis(host=HOST, port=port, protocol=2) as client:
         try:
-            return bool(client.ping())
-        except redis.ConnectionError:
+            client.ping()
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
             return False
+    return False
 
 
-def client(port: int, name: str, password: str) -> redis.Redis:
-    return redis.Redis(
-        host=HOST, port=port, username=name, password=password, retry=Retry(NoBackoff(), 0)
-    )
-
-
-def test_redis_takes_each_user_with_the_password_of_the_secret(redis_port: int) -> None:
-    with client(redis_port, "operator", "other-pass") as operator:
+def test_redis_takes_each_user_with_the_password_of_the_secret(started: Started) -> None:
+    with started.client("operator", "other-pass") as operator:
         operator.xadd("telemetry:x", {"a": "b"})
-    with client(redis_port, "processor", "one-pass") as processor:
+    with started.client("processor", "one-pass") as processor:
         assert processor.xlen("telemetry:x") == 1
         with pytest.raises(redis.exceptions.NoPermissionError):
             processor.xadd("telemetry:x", {"a": "b"})
@@ -123,12 +134,28 @@ def test_redis_takes_each_user_with_the_password_of_the_secret(redis_port: int) 
     ("name", "password"),
     [("processor", "other-pass"), ("processor", ""), ("nobody", ""), ("nobody", "one-pass")],
 )
-def test_redis_refuses_everybody_else(redis_port: int, name: str, password: str) -> None:
+def test_redis_refuses_everybody_else(started: Started, name: str, password: str) -> None:
     with (
-        client(redis_port, name, password) as refused,
+        started.client(name, password) as refused,
         pytest.raises((redis.AuthenticationError, redis.exceptions.NoPermissionError)),
     ):
         refused.xlen("telemetry:x")
+
+
+def test_redis_is_given_no_password_in_clear(started: Started) -> None:
+    users = started.users.read_text()
+    assert users.count("#") == 2
+    assert "-pass" not in users
+
+
+def test_redis_has_everything_again_after_a_restart(started: Started) -> None:
+    with started.client("operator", "other-pass") as operator, operator.pipeline() as transaction:
+        for _ in range(3):
+            transaction.xadd("telemetry:kept", {"a": "b"})
+        transaction.execute()
+    started.process.restart()
+    with started.client("processor", "one-pass") as processor:
+        assert processor.xlen("telemetry:kept") == 3
 
 
 @pytest.fixture
