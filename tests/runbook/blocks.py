@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from tests.tidy.markdown import code_spans, section
+from tests.tidy.markdown import code_spans, sections
 from tests.tidy.source import ROOT
 
 OPERATIONS: Final = ROOT / "OPERATIONS.md"
@@ -15,6 +15,9 @@ PROGRAM: Final = "processor"
 
 _HEADING = re.compile(r"^(##+) (.+)$")
 _FENCE = re.compile(r"^```(.*)$")
+_PLACEHOLDER = re.compile(r"(?<=\s)([A-Z]{2,})(?!\S)")
+# Log lines that begin with the program's name.
+_LINES = ("processor starting", "processor ready")
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,10 @@ class Block:
     """The number of its first line."""
 
     @cached_property
-    def exit_code(self) -> int:
-        """What it ends with: `sh exit=1` says so where that is not 0."""
+    def exit_codes(self) -> set[int]:
+        """What it may end with: `sh exit=1` says so where that is not 0."""
         codes = [word.removeprefix("exit=") for word in self.words if word.startswith("exit=")]
-        return int(codes[0]) if codes else 0
+        return {int(code) for code in codes[0].split("|")} if codes else {0}
 
     @property
     def is_interrupted(self) -> bool:
@@ -75,14 +78,18 @@ def recipes() -> dict[str, list[Block]]:
     return by_recipe
 
 
-def commands_in_tables(*titles: str) -> list[str]:
-    """The program's commands that stand in the tables of these sections, without repeats."""
+def commands_in_tables() -> list[str]:
+    """The program's commands that stand in tables of the runbook, without repeats.
+
+    A word in capitals, such as NAME, stands for the shell's variable of that name.
+    """
     spans = [
         span
-        for title in titles
-        for table in section(OPERATIONS, title).tables
+        for each in sections(OPERATIONS)
+        for table in each.tables
         for row in table.rows
         for cell in row
         for span in code_spans(cell)
     ]
-    return list(dict.fromkeys(span for span in spans if span.startswith(f"{PROGRAM} ")))
+    commands = dict.fromkeys(span for span in spans if span.startswith(f"{PROGRAM} "))
+    return [_PLACEHOLDER.sub(r'"$\1"', command) for command in commands if command not in _LINES]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.processes.conftest import run, servers
-from tests.runbook.blocks import blocks, recipes
+from tests.runbook.blocks import Block, blocks, commands_in_tables, recipes
 from tests.runbook.stage import Stage
-from tests.runbook.states import STATES
+from tests.runbook.states import STATES, daily
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +62,15 @@ def test_a_recipe_does_what_it_says(recipe: str, stage: Stage) -> None:
         stage.run(block, next(steps))
     with pytest.raises(StopIteration):
         next(steps)
+
+
+def test_the_commands_in_tables_run(stage: Stage) -> None:
+    commands = commands_in_tables()
+    assert commands
+    [variables] = daily.one_of_each(stage)
+    for command in commands:
+        said = stage.run(Block(command, ("sh", "exit=0|1"), command, 0), variables)
+        assert "Usage:" not in said, command
 
 
 def test_only_commands_of_an_engine_are_left_to_the_drill_of_the_container() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from tests.runbook.blocks import Block
 from tests.support.processes import until
 from tests.support.servers import GROUP, drive, entry
 
@@ -77,3 +78,18 @@ def staging_system(stage: Stage) -> Iterator[Mapping[str, str]]:
     """Two servers, and nobody on them."""
     yield {}
     assert list((stage.directory / "drills").glob("drill-*.html"))
+
+
+def one_of_each(stage: Stage) -> Iterator[Mapping[str, str]]:
+    """A running instance, a dead letter, a pending entry of a dead consumer, a dump."""
+    stage.service(PANIC_DUMP_DIR=str(stage.directory), DLQ_MAX_ATTEMPTS="1")
+    stage.servers.publish([*drive(5), {**entry(1, 500), "payload": "{"}])
+    until(stage.servers.dead_letters, "a dead letter")
+    [(letter_id, _)] = cast("Any", stage.servers.redis.xrange(f"{stage.servers.stream}:dlq"))
+    dumped = json.loads(stage.run(Block("", ("sh",), "processor dump --json", 0), {}))
+    yield {
+        "ID": letter_id.decode(),
+        "NAME": "processor-9",
+        "IMEI": str(entry(1, 0)["device_id"]),
+        "FILE": dumped["instances"][0]["path"],
+    }
