@@ -38,8 +38,8 @@ def stage(
         start=run,
         directory=directory,
         environment={
-            "REDIS_URL": redis_server.url,
-            "REDIS_ADMIN_URL": redis_server.url,
+            "REDIS_URL": redis_server.operator_url,
+            "REDIS_ADMIN_URL": redis_server.admin_url,
             "POSTGRES_URL": servers.database.processor_url,
             "POSTGRES_ADMIN_URL": servers.database.admin_url,
             "REDIS_TELEMETRY_STREAM": servers.stream,
