@@ -15,6 +15,7 @@ from tests.support.processes import PROCESSOR, QUICK_CLAIMS, WAIT_S_MAX
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dev.servers import RedisServer
     from tests.runbook.blocks import Block
     from tests.support.processes import Service
     from tests.support.servers import Servers
@@ -27,6 +28,7 @@ class Stage:
     """The servers and the services of one recipe."""
 
     servers: Servers
+    redis: RedisServer
     start: Callable[..., Service]
     """Starts a service; its variables are added to those that fit the servers."""
     directory: Path

@@ -35,6 +35,7 @@ def stage(
     directory.mkdir()
     return Stage(
         servers=servers,
+        redis=redis_server,
         start=run,
         directory=directory,
         environment={

@@ -75,8 +75,8 @@ def asking_for_help(stage: Stage) -> Iterator[Mapping[str, str]]:
 
 
 def staging_system(stage: Stage) -> Iterator[Mapping[str, str]]:
-    """Two servers, and nobody on them."""
-    yield {}
+    """Two servers, and nobody on them; the service under test logs in as in production."""
+    yield {"REDIS_URL": stage.redis.processor_url, "REDIS_ADMIN_URL": stage.redis.drill_url}
     assert list((stage.directory / "drills").glob("drill-*.html"))
 
 
