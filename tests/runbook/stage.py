@@ -38,7 +38,7 @@ class Stage:
 
     def service(self, instance_id: str = "processor-1", **variables: str) -> Service:
         """A running service that claims soon."""
-        return self.start(**QUICK_CLAIMS, INSTANCE_ID=instance_id, **variables).ready()
+        return self.start(**{**QUICK_CLAIMS, "INSTANCE_ID": instance_id, **variables}).ready()
 
     def run(self, block: Block, variables: Mapping[str, str]) -> str:
         """Run a block to its end; its output. Fails unless it ends as the paper says."""

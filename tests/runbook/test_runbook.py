@@ -40,6 +40,7 @@ def stage(
         directory=directory,
         environment={
             "REDIS_URL": redis_server.operator_url,
+            "SERVICE_REDIS_URL": redis_server.processor_url,
             "REDIS_ADMIN_URL": redis_server.admin_url,
             "POSTGRES_URL": servers.database.processor_url,
             "POSTGRES_ADMIN_URL": servers.database.admin_url,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tests.runbook.blocks import Block
 from tests.support.processes import until
-from tests.support.servers import GROUP, drive, entry
+from tests.support.servers import drive, entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,12 +62,12 @@ def device_with_faulty_rows(stage: Stage) -> Iterator[Mapping[str, str]]:
 
 def asking_for_help(stage: Stage) -> Iterator[Mapping[str, str]]:
     """Something is wrong, and an instance runs."""
-    stage.service(PANIC_DUMP_DIR=str(stage.directory))
+    stage.service(PANIC_DUMP_DIR=str(stage.directory), CLAIM_THRESHOLD_MS="60000")
     stage.servers.publish([{**entry(1, 0), "payload": "{"}])
-    until(lambda: stage.servers.redis.xpending(stage.servers.stream, GROUP)["pending"], "pending")
+    until(stage.servers.pending, "an entry is pending")
     yield {}
     status = json.loads((stage.directory / "status.json").read_text())
-    assert status["group"]["pending"] == 1
+    assert [each["instance_id"] for each in status["instances"]] == ["processor-1"]
     assert (stage.directory / "version.txt").read_text().startswith("processor ")
     assert "REDIS_TELEMETRY_STREAM" in (stage.directory / "config.txt").read_text()
     [dump] = stage.directory.glob("*dump*.json")
