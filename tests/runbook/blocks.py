@@ -15,7 +15,7 @@ PROGRAM: Final = "processor"
 
 _HEADING = re.compile(r"^(##+) (.+)$")
 _FENCE = re.compile(r"^```(.*)$")
-_PLACEHOLDER = re.compile(r"(?<=\s)([A-Z]{2,})(?!\S)")
+_PLACEHOLDER = re.compile(r"(?<=\s)([A-Z]+)(?!\S)")
 # Log lines that begin with the program's name.
 _LINES = ("processor starting", "processor ready")
 

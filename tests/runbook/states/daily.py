@@ -91,5 +91,6 @@ def one_of_each(stage: Stage) -> Iterator[Mapping[str, str]]:
         "ID": letter_id.decode(),
         "NAME": "processor-9",
         "IMEI": str(entry(1, 0)["device_id"]),
+        **dict.fromkeys("AB", "env:POSTGRES_URL"),
         "FILE": dumped["instances"][0]["path"],
     }

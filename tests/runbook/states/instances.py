@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 def consumers(stage: Stage) -> set[str]:
     """The names in the group."""
-    found = stage.servers.redis.xinfo_consumers(stage.servers.stream, GROUP)
-    return {each["name"].decode() for each in found}
+    return set(idle_ms(stage))
+
+
+def idle_ms(stage: Stage) -> dict[str, int]:
+    """How long each name in the group has done nothing."""
+    found: Any = stage.servers.redis.xinfo_consumers(stage.servers.stream, GROUP)
+    return {each["name"].decode(): each["idle"] for each in found}
 
 
 def dead_instance(stage: Stage) -> Iterator[Mapping[str, str]]:
@@ -31,6 +36,7 @@ def dead_instance(stage: Stage) -> Iterator[Mapping[str, str]]:
     yield {"DEAD": "processor-9"}
     servers.until_rows(20)
     servers.until_settled()
+    until(lambda: idle_ms(stage)["processor-9"] > 3_000, "the name is idle")
     yield {"DEAD": "processor-9"}
     assert consumers(stage) == {"processor-1"}
 
@@ -53,7 +59,7 @@ def second_instance(stage: Stage) -> Iterator[Mapping[str, str]]:
     """One instance works, and the shell starts another one."""
     stage.service()
     yield {}
-    assert consumers(stage) == {"processor-1", "processor-2"}
+    until(lambda: consumers(stage) == {"processor-1", "processor-2"}, "both are in the group")
     name = stage.servers.stream
     # The shell has left it behind: it is ended here, by its own environment.
     for process in psutil.process_iter(["cmdline"]):
@@ -71,6 +77,6 @@ def killed_instance(stage: Stage) -> Iterator[Mapping[str, str]]:
     servers.publish(drive(20))
     servers.until_settled()
     killed.kill()
-    until(lambda: "processor-8" in consumers(stage), "the name has stayed")
+    until(lambda: idle_ms(stage)["processor-8"] > 3_000, "the name has stayed, and is idle")
     yield {}
     assert consumers(stage) == {"processor-1"}
