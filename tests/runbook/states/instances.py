@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from tests.support.processes import PROCESSOR, until
+from tests.support.processes import PROCESSOR, WAIT_S_MAX, until
 from tests.support.servers import GROUP, drive
 
 if TYPE_CHECKING:
@@ -56,18 +56,23 @@ def deploy(stage: Stage) -> Iterator[Mapping[str, str]]:
 
 
 def second_instance(stage: Stage) -> Iterator[Mapping[str, str]]:
-    """One instance works, and the shell starts another one."""
+    """One instance works, and the shell starts another one, which it leaves behind."""
     stage.service()
-    yield {}
-    until(lambda: consumers(stage) == {"processor-1", "processor-2"}, "both are in the group")
-    name = stage.servers.stream
-    # The shell has left it behind: it is ended here, by its own environment.
-    for process in psutil.process_iter(["cmdline"]):
-        if str(PROCESSOR) in (process.info["cmdline"] or []):
-            environment = process.environ()
-            if environment.get("INSTANCE_ID") == "processor-2" and name in environment.values():
-                process.terminate()
-                process.wait(10)
+    try:
+        yield {}
+    finally:
+        for process in left_behind(stage, "processor-2"):
+            process.terminate()
+            process.wait(WAIT_S_MAX)
+    assert "shutdown: clean exit" in (stage.directory / "processor-2.log").read_text()
+
+
+def left_behind(stage: Stage, instance_id: str) -> list[psutil.Process]:
+    """The processes of an instance of this stream."""
+    running = (each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"])
+    ours = [each for each in running if str(PROCESSOR) in each.info["cmdline"]]
+    wanted = {"INSTANCE_ID": instance_id, "STREAM": stage.servers.stream}
+    return [each for each in ours if each.environ().items() >= wanted.items()]
 
 
 def killed_instance(stage: Stage) -> Iterator[Mapping[str, str]]:
