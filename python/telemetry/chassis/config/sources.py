@@ -83,6 +83,10 @@ def _both_set(file_name: str) -> str:
 
 def _content(path: str, name: str) -> str:
     """The file's text without the line feed that editors put behind it."""
+    if "://" in path:  # not shown: it has the password
+        raise Unacceptable(
+            f"cannot be read: {name} is a URL; accepted: the path of a file that holds it"
+        )
     try:
         with Path(path).open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
