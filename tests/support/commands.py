@@ -1,77 +1,43 @@
-"""Operators' commands as tests run them: in this process, where nothing depends on it being another one."""
+"""An operator's command as a process of its own: what it printed, and its exit code."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from processor.cli import main
-from tests.support.processes import PROCESSOR
+from tests.support.processes import PROCESSOR, WAIT_S_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
-
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it wrote."""
+class Done:
+    """A command that has ended."""
 
     code: int
     out: str
     err: str
 
     @property
-    def json(self) -> dict[str, Any]:
-        """Standard output, which is one JSON object."""
+    def json(self) -> Any:
+        """The one JSON object on its standard output."""
         [line] = self.out.splitlines()
-        value: dict[str, Any] = json.loads(line)
-        return value
+        return json.loads(line)
 
 
-class Commands:
-    """Runs `processor COMMAND` with an environment of the test's own."""
-
-    def __init__(
-        self,
-        environment: Mapping[str, str],
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
-        self.environment = dict(environment)
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str, **changes: str) -> Ended:
-        """Run it here; keywords are changes of the environment."""
-        with self._monkeypatch.context() as patched:
-            for name, value in (self.environment | changes).items():
-                patched.setenv(name, value)
-            code = main(arguments)
-        return Ended(code, *self._capsys.readouterr())
-
-    def in_shell(self, line: str) -> Ended:
-        """Run a line as somebody types it, in a process of its own."""
-        path = f"{PROCESSOR.parent}:/usr/bin:/bin"
-        done = subprocess.run(
-            ["/bin/sh", "-c", line],
-            env={**self.environment, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
-
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start it as a process of its own; options as Popen takes them."""
-        return subprocess.Popen(
-            [PROCESSOR, *arguments],
-            env={**self.environment, "PATH": "/usr/bin:/bin", **options.pop("env", {})},
-            text=True,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
-        )
+def command(env: Mapping[str, str], *arguments: str) -> Done:
+    """Run `processor` with these arguments, and nothing of the developer's own environment."""
+    done = subprocess.run(
+        [PROCESSOR, *arguments],
+        env={"PATH": os.defpath, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=2 * WAIT_S_MAX,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)

@@ -58,7 +58,16 @@ COMMANDS = {
         "processor.cli.dump:dump",
         "Have each running instance write a dump as after a crash, and go on.",
     ),
+    "dlq": (
+        "processor.cli.dlq:dlq",
+        "Look at dead letters, and replay, drop or export them.",
+    ),
     "panic": ("processor.cli.panic:panic", "Show what a crash of the service left behind."),
+    "schema": (
+        "processor.cli.schema:schema",
+        "Compare the table with the contract, or with another database's.",
+    ),
+    "config": ("processor.cli.config:config", "Show the settings that are in effect."),
     "healthcheck": (
         "processor.cli.healthcheck:healthcheck",
         "Ask the service on this machine whether it is alive.",

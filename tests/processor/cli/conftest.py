@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from telemetry.chassis.control import tally
-from tests.support.commands import Commands
+from tests.support.operators import Commands
 from tests.support.servers import Servers
 
 if TYPE_CHECKING:

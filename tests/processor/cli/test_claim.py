@@ -13,7 +13,7 @@ from tests.support.servers import GROUP
 if TYPE_CHECKING:
     from redis import Redis
 
-    from tests.support.commands import Commands
+    from tests.support.operators import Commands
 
 MANY = 2 * IDS_MAX + 7
 

@@ -75,6 +75,7 @@ def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str
         ["panic", "show"],
         ["healthcheck"],
         ["drill", "sigterm"],
+        *(["dlq", name] for name in ("list", "show", "replay", "drop", "export")),
     ],
     ids=" ".join,
 )

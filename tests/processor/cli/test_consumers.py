@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from processor.operating.access import StreamAccess
     from processor.operating.instances import Instance
-    from tests.support.commands import Commands
+    from tests.support.operators import Commands
 
 ODD = "odd \x1b[31m[b]name"
 NOW = ("--min-idle-ms", "0")

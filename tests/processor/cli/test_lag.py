@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from dev.servers import RedisServer
-    from tests.support.commands import Commands
+    from tests.support.operators import Commands
 
 ABSENT = {"lag": None, "pending": None, "oldest_pending_age_s": None}
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from dev.servers import PostgresServer, RedisServer
-    from tests.support.commands import Commands
+    from tests.support.operators import Commands
     from tests.support.servers import Servers
 
 AWAY = "127.0.0.1:1"
