@@ -25,7 +25,7 @@ def commands(
 ) -> Commands:
     """For commands that need Redis alone. In this process, nobody is waited for who does not answer."""
     monkeypatch.setattr(tally, "ANSWER_S", 0.05)
-    environment = {"REDIS_URL": redis_server.url, "REDIS_TELEMETRY_STREAM": stream_name}
+    environment = {"REDIS_URL": redis_server.operator_url, "REDIS_TELEMETRY_STREAM": stream_name}
     return Commands(environment, monkeypatch, capsys)
 
 

@@ -210,12 +210,15 @@ def test_dead_letters_are_counted_by_code(well: Commands, servers: Servers) -> N
 def test_an_away_redis_hides_nothing_of_the_table(
     well: Commands, servers: Servers, redis_server: RedisServer, how: str
 ) -> None:
-    urls = {"away": f"redis://{AWAY}", "refusing": f"{redis_server.url.rstrip('/0')}/999"}
+    urls = {
+        "away": f"redis://{AWAY}",
+        "refusing": redis_server.operator_url.rpartition("/")[0] + "/999",
+    }
     change_the_table(servers)
     began_s = time.monotonic()
     if how == "frozen":
         redis_server.process.freeze()
-    ended = well("status", "--json", "--check", REDIS_URL=urls.get(how, redis_server.url))
+    ended = well("status", "--json", "--check", REDIS_URL=urls.get(how, redis_server.operator_url))
     redis_server.process.restore()
     assert time.monotonic() - began_s < FROZEN_S_MAX
     shown = ended.json
