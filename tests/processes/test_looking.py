@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import command
+from tests.support.operators import Commands
 from tests.support.processes import until
 from tests.support.servers import drive
 from tests.support.terminal import Terminal
@@ -17,44 +17,41 @@ if TYPE_CHECKING:
 
     from dev.servers import RedisServer
     from tests.processes.conftest import Run
-    from tests.support.commands import Done
     from tests.support.servers import Servers
 
 NEVER_MS = "86400000"
 
 
-class Typed:
-    """Commands on the test's servers."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
-
-    def __call__(self, *arguments: str) -> Done:
-        return command(self.environment, *arguments)
-
-    def problems(self) -> dict[str, Any]:
-        """Code and remedy of each."""
-        shown = self("status", "--json").json
-        return {each["code"]: each["remedy"] for each in shown["problems"]}
-
-
 @pytest.fixture
-def typed(servers: Servers, redis_server: RedisServer) -> Typed:
-    return Typed(
+def typed(
+    servers: Servers,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Commands:
+    return Commands(
         {
             "REDIS_URL": redis_server.operator_url,
             "POSTGRES_URL": servers.database.processor_url,
             "REDIS_TELEMETRY_STREAM": servers.stream,
-        }
+        },
+        monkeypatch,
+        capsys,
     )
 
 
+def problems(typed: Commands) -> dict[str, Any]:
+    """Code and remedy of each."""
+    shown = typed("status", "--json").json
+    return {each["code"]: each["remedy"] for each in shown["problems"]}
+
+
 def test_all_is_well_while_an_instance_works_and_a_frozen_one_does_not_answer(
-    run: Run, servers: Servers, typed: Typed
+    run: Run, servers: Servers, typed: Commands
 ) -> None:
     servers.create_group()
     servers.publish(drive(100))
-    assert typed.problems() == {"no_instance": "processor run"}
+    assert problems(typed) == {"no_instance": "processor run"}
     service = run().ready()
     servers.until_settled()
     ended = typed("status", "--check", "--json")
@@ -77,14 +74,14 @@ def test_all_is_well_while_an_instance_works_and_a_frozen_one_does_not_answer(
     assert f"pid {service.process.pid}" in refused.err
 
     service.send(SIGSTOP)
-    assert typed.problems() == {"no_instance": "processor run"}
+    assert problems(typed) == {"no_instance": "processor run"}
     assert typed("claim", "--from", "processor-1").code == 1
     service.send(SIGCONT)
-    until(lambda: typed.problems() == {}, "it answers again")
+    until(lambda: problems(typed) == {}, "it answers again")
 
 
 def test_what_a_dead_consumer_left_is_written_at_once_by_who_lives(
-    run: Run, servers: Servers, typed: Typed
+    run: Run, servers: Servers, typed: Commands
 ) -> None:
     # It has just been delivered, and nobody looks for entries to claim by himself.
     servers.create_group()
@@ -100,7 +97,7 @@ def test_what_a_dead_consumer_left_is_written_at_once_by_who_lives(
 
 
 def test_by_force_a_living_ones_entries_are_written_once(
-    run: Run, servers: Servers, typed: Typed
+    run: Run, servers: Servers, typed: Commands
 ) -> None:
     with servers.inserts_held():
         run(INSTANCE_ID="first", CLAIM_INTERVAL_MS=NEVER_MS).ready()
@@ -115,7 +112,7 @@ def test_by_force_a_living_ones_entries_are_written_once(
     servers.assert_promise_kept(rows=50)
 
 
-def test_top_shows_rates_and_who_works(run: Run, servers: Servers, typed: Typed) -> None:
+def test_top_shows_rates_and_who_works(run: Run, servers: Servers, typed: Commands) -> None:
     run().ready()
     with Terminal(typed.environment, "top") as terminal:
         terminal.until_shown("processor-1", "running")

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.processes import PROCESSOR, WAIT_S_MAX
 
@@ -42,7 +42,7 @@ class Terminal:
             text=True,
         )
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
