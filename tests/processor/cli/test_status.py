@@ -46,7 +46,8 @@ def test_everything_is_there_when_all_is_well_but_that_nobody_runs(
     ended = well("status", "--json")
     assert (ended.code, ended.err) == (0, "")
     shown = ended.json
-    [(last_id, _)] = servers.redis.xrange(servers.stream)
+    entries: Any = servers.redis.xrange(servers.stream)
+    [(last_id, _)] = entries
     assert (
         shown["stream"].items()
         >= {
