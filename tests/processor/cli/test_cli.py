@@ -185,7 +185,7 @@ def completions(words: str) -> list[str]:
     ("words", "offered"),
     [
         ("processor ", [*ALL_COMMANDS]),
-        ("processor p", ["publish", "panic"]),
+        ("processor p", ["publish", "pending", "panic"]),
         ("processor panic ", ["show"]),
         ("processor drill sigterm --rou", ["--rounds"]),
         ("processor drill sigterm --fault fr", ["freeze-postgres", "freeze-redis"]),
