@@ -80,7 +80,7 @@ class Statistics:
     write_retries: Mapping[str, int]
     """Batches that failed or were held through no fault of a record, by SQLSTATE, or CONNECTION without one."""
     lag: int | None
-    """Entries not yet delivered to the group; None before Redis was asked, and if it does not know."""
+    """Entries not yet delivered to the group; None before Redis was asked, and while it does not answer."""
     pending_entries: int | None
     """Entries delivered to the group and not acknowledged; None before Redis was asked."""
     oldest_pending_age_s: float | None
@@ -107,6 +107,10 @@ class Statistics:
     """Devices dropped from memory to make room."""
     rehydrations: Mapping[str, int]
     """Cold devices by the result of looking them up in the table, all of REHYDRATION_RESULTS."""
+    requests: Mapping[str, int]
+    """Operators' requests by name: all of REQUESTS, and UNKNOWN for any other."""
+    control_messages_dropped: Mapping[str, int]
+    """Messages on the control channel that were no requests, by reason, all of Dropped."""
 
     @property
     def unready(self) -> Mapping[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from processor.core.requests import CLAIM_NOW, LOOK
 from telemetry.chassis.control.asking import ask
 from telemetry.chassis.control.messages import AnswerKind
 
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
     from processor.operating.access import StreamAccess
     from telemetry.chassis.control.messages import Answer
-
-LOOK: Final = "look"
-CLAIM_NOW: Final = "claim_now"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +39,7 @@ class Instance:
 def running_instances(access: StreamAccess) -> list[Instance]:
     """The instances that answer, sorted by their ids; a frozen one does not, which takes two seconds to notice."""
     answers = ask(access.client, access.control_channel, LOOK)
-    return [found for each in answers if (found := _instance(each)) is not None]
+    return [found for each in answers if (found := as_instance(each)) is not None]
 
 
 def claim_now(access: StreamAccess) -> list[str]:
@@ -50,7 +48,7 @@ def claim_now(access: StreamAccess) -> list[str]:
     return [each.instance_id for each in answers if each.kind is AnswerKind.DONE]
 
 
-def _instance(answer: Answer) -> Instance | None:
+def as_instance(answer: Answer) -> Instance | None:
     """None for an answer of another form: an instance of another version, which cannot be described."""
     match answer.result:
         case {

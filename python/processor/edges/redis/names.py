@@ -26,12 +26,14 @@ RIGHTS: Final = (
     # To connect, and to stay connected; CLIENT UNBLOCK wakes the blocked read at a stop.
     "auth", "hello", "select", "client|setname", "client|id", "client|unblock", "ping",
     # The group, its entries and its lag.
-    "exists", "xgroup|create", "xinfo|groups", "xreadgroup", "xack",
+    "exists", "xgroup|create", "xinfo|groups", "xinfo|stream", "xreadgroup", "xack",
     # To judge positions that are outside of the window around their entry's id.
     "time",
     # Pending entries, of this consumer and of others.
     "xpending", "xclaim", "xautoclaim", "xgroup|delconsumer", "eval",
     # The attempts hash and dead letters.
     "xrange", "xadd", "hget", "hmget", "hset", "hdel", "hscan",
+    # Operators' requests and the answers, on the control channel and its reply channels.
+    "subscribe", "publish",
 )  # fmt: skip
 """The commands that an ACL user needs, on the stream, the dead-letter stream and the attempts hash."""
