@@ -161,7 +161,7 @@ def queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Queue:
     """Two empty streams, which this process' environment names."""
-    environ = {"REDIS_URL": redis_server.url, "REDIS_TELEMETRY_STREAM": stream_name}
+    environ = {"REDIS_URL": redis_server.operator_url, "REDIS_TELEMETRY_STREAM": stream_name}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("REDIS_DLQ_STREAM", raising=False)

@@ -168,7 +168,7 @@ class LosesAnswers:
 def losing(server: RedisServer, scripts: int) -> Iterator[str]:
     relay = LosesAnswers(server, scripts)
     try:
-        yield f"redis://127.0.0.1:{relay.port}/0"
+        yield server.operator_url.replace(f":{server.port}", f":{relay.port}")
     finally:
         relay.close()
 
@@ -230,10 +230,10 @@ def own_server(redis_binary: RedisBinary) -> Iterator[RedisServer]:
 @pytest.fixture
 def own(own_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     """A queue on it; a test that also has `dlq` names that first, whose environment this one replaces."""
-    environ = {"REDIS_URL": own_server.url, "REDIS_TELEMETRY_STREAM": "telemetry:own"}
+    environ = {"REDIS_URL": own_server.operator_url, "REDIS_TELEMETRY_STREAM": "telemetry:own"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    with Redis.from_url(own_server.url) as client:
+    with Redis.from_url(own_server.admin_url) as client:
         yield Queue(client, "telemetry:own", environ)
 
 
@@ -263,13 +263,17 @@ def test_a_stream_that_is_none_leaves_each_letter_where_it_is(queue: Queue, dlq:
 
 @pytest.mark.parametrize("denied", ["xdel", "xadd"])
 def test_a_user_who_may_do_only_half_of_it_does_nothing(
-    denied: str, dlq: Typed, own: Queue, monkeypatch: pytest.MonkeyPatch
+    denied: str,
+    dlq: Typed,
+    own: Queue,
+    own_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ids = own.add_many(30)
     own.redis.execute_command(  # type: ignore[no-untyped-call]
-        "ACL", "SETUSER", "operator", "on", ">s3cret", "~telemetry:*", "+@all", f"-{denied}"
+        "ACL", "SETUSER", "halfway", "on", ">s3cret", "~telemetry:*", "+@all", f"-{denied}"
     )
-    monkeypatch.setenv("REDIS_URL", own.environ["REDIS_URL"].replace("//", "//operator:s3cret@"))
+    monkeypatch.setenv("REDIS_URL", f"redis://halfway:s3cret@127.0.0.1:{own_server.port}/0")
     done = dlq("replay", "--all", "--json")
     assert (done.code, done.out) == (4, "")
     assert re.search("can't run|may not run", done.err)
