@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dev.servers import RedisBinary
     from tests.support.dead_letters import Typed
 
-KILLS = 6
-LETTERS = 4_000
+KILLS = 4
+LETTERS = 2_000
 
 
 def assert_each_is_in_one_place(queue: Queue, number: int) -> None:
@@ -44,7 +44,7 @@ def test_replays_that_are_killed_again_and_again_lose_and_double_nothing(queue: 
     queue.add_many(LETTERS)
     back, killed_in_the_middle = 0, 0
     for _ in range(KILLS):
-        process = queue.start("replay", "--all", "--rate", "10000")
+        process = queue.start("replay", "--all", "--rate", "5000")
         back = until_some_are_back(queue, back)
         process.kill()
         ended(process)
@@ -282,7 +282,7 @@ def test_a_user_who_may_do_only_half_of_it_does_nothing(
 
 
 def test_an_interrupted_export_leaves_no_file(queue: Queue, tmp_path: Path) -> None:
-    queue.add_many(20_000)
+    queue.add_many(8_000)
     process = queue.start("export", str(tmp_path / "letters.jsonl"))
     until(lambda: [*tmp_path.iterdir()], "it writes")
     process.send_signal(SIGINT)
