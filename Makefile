@@ -38,7 +38,7 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime and stress
+test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime, Prometheus and stress
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
