@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons sim drill demo bench lint format lock clean
+.PHONY: help setup test test-all test-pythons sim drill alerts demo bench lint format lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -51,6 +51,9 @@ sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poiso
 
 drill: $(BUILT) ## Stop and kill the service under load, on servers started for it; ARGS="--rounds 100"
 	@exec $(PYTHON_BIN) -m dev.drill $(ARGS)
+
+alerts: $(BUILT) ## Make each alert fire by its fault, and print the seconds; needs Prometheus
+	$(PYTHON_BIN) -m pytest -q tests/deployments/test_alerts.py $(ARGS)
 
 demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)
