@@ -34,6 +34,8 @@ def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
             socket_connect_timeout=limits.connect_timeout_ms / 1000,
             socket_timeout=limits.answer_timeout_ms / 1000,
             retry=Retry(NoBackoff(), 0),
+            # Else it sends CLIENT SETINFO, which Redis 7.0 does not know and no user of ours needs.
+            driver_info=None,
         )
     except ValueError:
         # The parser's own text may quote the URL, password included.
@@ -72,6 +74,7 @@ def open_target(
         socket_connect_timeout=limits.connect_timeout_ms / 1000,
         socket_timeout=limits.answer_timeout_ms / 1000,
         retry=Retry(NoBackoff(), 0),
+        driver_info=None,
     )
 
 
@@ -122,4 +125,7 @@ def _refusal(connection: AbstractConnection) -> redis.ResponseError | None:
 
 
 def _refused(error: redis.ResponseError, client: redis.Redis) -> RedisRefused:
-    return RedisRefused(str(error), where=place_of(client), code=str(error).partition(" ")[0])
+    text = str(error)
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        text = f"NOPERM {text}"  # the package takes the code away where it has a class for it
+    return RedisRefused(text, where=place_of(client), code=text.partition(" ")[0])
