@@ -51,7 +51,7 @@ def course(
 ) -> Iterator[Course]:
     """All faults, most of them at once; a table of the seconds is printed at the end."""
     with (
-        Redis.from_url(redis_server.url) as client,
+        Redis.from_url(redis_server.admin_url) as client,
         launch_redis(redis_binary) as own_redis,
         launch_relay(postgres_server.port) as postgres_link,
         open_stage(

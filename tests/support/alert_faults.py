@@ -94,7 +94,7 @@ def servers_away(stage: Stage, own_redis: RedisServer, postgres_link: Relay) -> 
     there = postgres_link.target_port
     instance = stage.start(
         place,
-        REDIS_URL=own_redis.url,
+        REDIS_URL=own_redis.processor_url,
         POSTGRES_URL=url.replace(f":{there}/", f":{postgres_link.port}/"),
     )
     began = time.monotonic()

@@ -92,7 +92,7 @@ class Stage:
             **base_environment(self.directory),
             "METRICS_PORT": address.rpartition(":")[2],
             "INSTANCE_ID": f"i-{address}",
-            "REDIS_URL": self.redis_server.url,
+            "REDIS_URL": self.redis_server.processor_url,
             "POSTGRES_URL": place.database.processor_url,
             "REDIS_TELEMETRY_STREAM": place.stream,
             **env,
