@@ -88,7 +88,7 @@ class Monitor:
         ]
 
     def _listen(self) -> None:
-        with self._client.monitor() as monitor:
+        with self._client.monitor() as monitor:  # type: ignore[no-untyped-call]
             self._begun.set()
             for event in monitor.listen():
                 self._commands.append(event["command"].split(" "))
