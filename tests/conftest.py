@@ -40,7 +40,11 @@ from dev.servers.programs import PACKAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-pytest_plugins = ["tests.support.logging_fixtures", "tests.support.certificates"]
+pytest_plugins = [
+    "tests.support.logging_fixtures",
+    "tests.support.certificates",
+    "tests.support.dead_letters",
+]
 
 SERVERS_VARIABLE = "PROCESSOR_TEST_SERVERS"
 

@@ -26,7 +26,7 @@ RIGHTS: Final = (
     # To connect, and to stay connected; CLIENT UNBLOCK wakes the blocked read at a stop.
     "auth", "hello", "select", "client|setname", "client|id", "client|unblock", "ping",
     # The group, its entries and its lag.
-    "exists", "xgroup|create", "xinfo|groups", "xreadgroup", "xack",
+    "exists", "xgroup|create", "xinfo|groups", "xinfo|stream", "xreadgroup", "xack",
     # To judge positions that are outside of the window around their entry's id.
     "time",
     # Pending entries, of this consumer and of others.
