@@ -244,6 +244,13 @@ class Servers:
             self.own(f"SELECT pg_terminate_backend({pid})")
         until(lambda: not self.sessions_of_the_processor(), "the sessions have ended")
 
+    def end_writer(self) -> None:
+        """End the processor's sessions that wait for a lock, as a failover does."""
+        self.own(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'processor'"
+            " AND datname = current_database() AND wait_event_type = 'Lock'"
+        )
+
     def until_writers_wait(self, count: int = 1, *, by: str = "processor") -> None:
         """Wait until `count` sessions of a role wait for a lock."""
         with self.owner() as owner:
