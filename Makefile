@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons test-images sim fuzz drill container-drill demo bench lint audit format \
+.PHONY: help setup test test-all test-pythons test-images sim fuzz drill alerts container-drill demo bench lint audit format \
 	image image-push lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
@@ -39,7 +39,7 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime and stress
+test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime, Prometheus and stress
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
@@ -61,6 +61,9 @@ drill: $(BUILT) ## Stop and kill the service under load, on servers started for 
 
 container-drill: $(BUILT) ## Build the image and run it as compose.yaml says, under load; needs root and docker.io
 	@exec $(PYTHON_BIN) -m dev.container $(ARGS)
+
+alerts: $(BUILT) ## Make each alert fire by its fault, and print the seconds; needs Prometheus
+	$(PYTHON_BIN) -m pytest -q tests/deployments/test_alerts.py $(ARGS)
 
 demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)

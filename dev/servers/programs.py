@@ -13,6 +13,8 @@ PACKAGES = {
     "docker-compose": "docker-compose",
     "faketime": "faketime",
     "pgbouncer": "pgbouncer",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "stress": "stress",
 }
 # Debian keeps servers where ordinary users do not look.
