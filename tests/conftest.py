@@ -72,7 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     leave_no_files(config)
     heed_interrupts()
     first_line = [
-        f"servers: {config.stash[redis_key]}, {config.stash[postgres_key]}",
+        f"servers: {os.environ.get(REDIS_IMAGE_VARIABLE) or config.stash[redis_key]},"
+        f" {os.environ.get(POSTGRES_IMAGE_VARIABLE) or config.stash[postgres_key]}",
         f"Python {platform.python_version()}",
         *deployments.announcement(),
     ]
