@@ -71,9 +71,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(deployments)
     leave_no_files(config)
     heed_interrupts()
+    redis = os.environ.get(REDIS_IMAGE_VARIABLE) or config.stash[redis_key]
+    postgres = os.environ.get(POSTGRES_IMAGE_VARIABLE) or config.stash[postgres_key]
     first_line = [
-        f"servers: {os.environ.get(REDIS_IMAGE_VARIABLE) or config.stash[redis_key]},"
-        f" {os.environ.get(POSTGRES_IMAGE_VARIABLE) or config.stash[postgres_key]}",
+        f"servers: {redis}, {postgres}",
         f"Python {platform.python_version()}",
         *deployments.announcement(),
     ]

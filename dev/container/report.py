@@ -53,7 +53,7 @@ class Report:
         """Print figures and violations; the exit code."""
         print()
         for name, value in self.figures:
-            print(f"{name:<34} {value}")
+            print(f"{name:<38} {value}")
         for violation in self.violations:
             print(f"violated: {violation}")
         print("container-drill:", f"{len(self.violations)} violations")
