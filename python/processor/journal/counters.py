@@ -61,6 +61,7 @@ class Counters:
             build=build,
             phase=health.phase,
             dependencies=health.dependencies,
+            obstacles=health.obstacles,
             reads=MappingProxyType(dict(self.reads)),
             records_read=self.records_read,
             entries_claimed=self.entries_claimed,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.journal.reading import ReadingJournal
 from processor.journal.settling import SettlingJournal
-from processor.journal.statistics import Build, DrainResult
+from processor.journal.statistics import SCHEMA, Build, DrainResult
 from processor.journal.writing import WritingJournal
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal):
 
     def schema_mismatch(self, *, differences: tuple[str, ...]) -> None:
         """The table is not what the contract says; the process ends."""
+        self.hindered(SCHEMA, "; ".join(differences))
         self._log.fatal(
             "cannot start: the schema is not what it should be: "
             + "; ".join(differences)

@@ -20,6 +20,8 @@ REHYDRATION_RESULTS = ("restored", "empty", "failed")
 REDIS, POSTGRES = "redis", "postgres"
 DEPENDENCIES = {REDIS: "Redis", POSTGRES: "Postgres"}
 """The servers that the service cannot do without: names as in metrics to names as in log lines."""
+SCHEMA, CONSUMER = "schema", "consumer"
+"""What else may keep the service from its work: the table is not what it should be; reading does not go on."""
 DRAIN_OUTCOMES = ("clean", "timed_out")
 
 CONNECTION = "connection"
@@ -67,6 +69,8 @@ class Statistics:
     """Where the process is in its life."""
     dependencies: Mapping[str, Readiness]
     """All of DEPENDENCIES, by name."""
+    obstacles: Mapping[str, str]
+    """Why it cannot work although both servers can be used, by SCHEMA and CONSUMER."""
     reads: Mapping[str, int]
     """XREADGROUP calls by result, all of READ_RESULTS."""
     records_read: int
@@ -110,5 +114,5 @@ class Statistics:
 
     @property
     def unready(self) -> Mapping[str, str]:
-        """Why the service is not ready, by `lifecycle` and the names of dependencies; empty if it is."""
-        return Health(self.phase, self.dependencies).unready
+        """Why the service is not ready, by dependency, by obstacle, and by `phase`; empty if it is."""
+        return Health(self.phase, self.dependencies, self.obstacles).unready
