@@ -244,7 +244,6 @@ def _environment(
         "INSTANCE_ID": "bench",
         "METRICS_HOST": HOST,
         "METRICS_PORT": str(free_port()),
-        "CONTROL_SOCKET": str(directory.path / "control.sock"),
         "PANIC_DUMP_DIR": str(directory.path),
         **settings,
     }

@@ -94,7 +94,6 @@ def _run_processor(
                 "METRICS_PORT": str(port),
                 "TS_PAST_MAX_DAYS": str(TS_PAST_DAYS),
                 "LOG_LEVEL": "debug",
-                "CONTROL_SOCKET": str(directory.path / "control.sock"),
                 "PANIC_DUMP_DIR": str(log.parent),
             },
         )

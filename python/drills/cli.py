@@ -14,10 +14,13 @@ import click
 
 from drills.plan import DrillOptions, Fault, Rows
 from telemetry.chassis.cli import INTERRUPTED, MISUSE, Failed, json_option, print_at_once, say
+from telemetry.chassis.config.sources import files_read
 from telemetry.chassis.errors import ConfigError, EdgeError
 from telemetry.chassis.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from drills.launch import Launcher
     from drills.result import Result
 
@@ -150,9 +153,7 @@ def sigterm(
     """
     if command and container:
         raise click.UsageError("--command and --container exclude each other.")
-    for name in ("REDIS_URL", "POSTGRES_URL"):
-        if not os.environ.get(name):
-            raise ConfigError(f"{name} is not set: name the staging system's server")
+    environ = _environment()
     from drills.launch import ContainerLauncher, ProcessLauncher, this_installation  # noqa: PLC0415
 
     launcher: Launcher = this_installation()
@@ -160,8 +161,17 @@ def sigterm(
         launcher = ContainerLauncher(container, engine)
     elif command:
         launcher = ProcessLauncher(tuple(shlex.split(command)))
-    result = _hold(_drill_options(**options), launcher)
+    result = _hold(_drill_options(**options), launcher, environ)
     return INTERRUPTED if result is None else _show(result, report_directory, as_json=as_json)
+
+
+def _environment() -> dict[str, str]:
+    """Its own, with the contents of files that hold URLs. Raises ConfigError."""
+    environ = files_read(os.environ, "REDIS_URL", "POSTGRES_URL")
+    for name in ("REDIS_URL", "POSTGRES_URL"):
+        if not environ.get(name):
+            raise ConfigError(f"{name} is not set: name the staging system's server")
+    return environ
 
 
 def _drill_options(
@@ -175,7 +185,7 @@ def _drill_options(
     return DrillOptions(fault=Fault(fault), rows=Rows(rows), seed=drawn, **others)
 
 
-def _hold(options: DrillOptions, launcher: Launcher) -> Result | None:
+def _hold(options: DrillOptions, launcher: Launcher, environ: Mapping[str, str]) -> Result | None:
     """Hold the drill; None if it was interrupted. Errors come out of nurseries, hence in groups."""
     # Imported late: help and misuse need neither the event loop nor the servers' clients.
     import trio  # noqa: PLC0415
@@ -186,7 +196,7 @@ def _hold(options: DrillOptions, launcher: Launcher) -> Result | None:
 
     errors: list[Exception] = []
     try:
-        return trio.run(partial(hold_drill, options, launcher, dict(os.environ), say))
+        return trio.run(partial(hold_drill, options, launcher, environ, say))
     except* ConfigError as group:
         errors.append(ConfigError(_first(group)))
     except* DrillRefused as group:

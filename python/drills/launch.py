@@ -69,7 +69,6 @@ def service_environment(
         "REDIS_CONSUMER_NAME": identity.consumer(instance),
         "REDIS_DLQ_STREAM": identity.dlq_stream,
         "METRICS_PORT": "0",
-        "CONTROL_SOCKET": "",  # as if not set: its default has the instance's own name in it
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "debug",  # so that the log has the number of inserted rows of each batch
         SESSION_NAME_VARIABLE: identity.name,

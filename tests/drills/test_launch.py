@@ -54,7 +54,7 @@ def test_the_service_gets_the_operators_settings_but_not_the_stream_group_or_por
         "REDIS_CONSUMER_NAME": "processor-1",
         "REDIS_DLQ_STREAM": "telemetry:teltonika:dlq",
         "METRICS_PORT": "9090",
-        "CONTROL_SOCKET": "/run/processor.sock",
+        "REDIS_CONTROL_CHANNEL": "telemetry:teltonika:processor:control",
         "LOG_LEVEL": "error",
         "BATCH_SIZE": "",
     }
@@ -65,7 +65,7 @@ def test_the_service_gets_the_operators_settings_but_not_the_stream_group_or_por
     assert config.redis_consumer_name == config.instance_id == IDENTITY.consumer(1)
     assert config.redis_dlq_stream == IDENTITY.dlq_stream
     assert config.metrics_port == 0
-    assert config.control_socket != "/run/processor.sock"
+    assert config.redis_control_channel == f"{IDENTITY.stream}:{IDENTITY.group}:control"
     assert config.log_level == "debug"
 
 

@@ -42,7 +42,6 @@ def run(
         number = next(numbers)
         settings = {
             **base_environment(tmp_path),
-            "CONTROL_SOCKET": str(tmp_path / f"control-{number}.sock"),
             "REDIS_URL": redis_server.url,
             "POSTGRES_URL": servers.database.processor_url,
             "REDIS_TELEMETRY_STREAM": servers.stream,

@@ -48,7 +48,13 @@ REQUIRED = {
     "POSTGRES_URL": "postgresql://processor@127.0.0.1/telemetry",
 }
 # Their defaults are described in words; tests/processor/config/test_config.py has a case for each.
-DESCRIBED = {*REQUIRED, "REDIS_CONSUMER_NAME", "REDIS_DLQ_STREAM", "PANIC_DUMP_DIR"}
+DESCRIBED = {
+    *REQUIRED,
+    "REDIS_CONSUMER_NAME",
+    "REDIS_CONTROL_CHANNEL",
+    "REDIS_DLQ_STREAM",
+    "PANIC_DUMP_DIR",
+}
 # A retired variable stays until the one is there that does its work.
 RETIRED = {"WRITE_LINGER_MS": "READ_INTERVAL_MS", "CONTROL_SOCKET": "REDIS_CONTROL_CHANNEL"}
 MISUSE = 2
@@ -84,6 +90,7 @@ def test_a_citation_leads_to_a_section_and_a_rule(citation: Citation) -> None:
 
 
 CONFIG = {each.name.upper() for each in fields(Config)}
+FILES = {f"{each.name.upper()}_FILE" for each in fields(Config) if each.metadata["file"]}
 VARIABLES = [*column(1, "name", "environment"), *column(5, "variable")]
 
 
@@ -91,7 +98,7 @@ def names_with_a_dagger() -> set[str]:
     marked = unbuilt(names(TEXT))
     if not is_built(12):
         # Variables that it shares with the processor are in the code already.
-        variables = built(column(12, "variable")) - built(VARIABLES)
+        variables = built(column(12, "variable")) - built(VARIABLES) - FILES
         marked |= {*variables, *re.findall(r"\bteltonika_\w+", SECTIONS[12].text)}
     return {name for name in marked if re.fullmatch(r"\w+_\w+", name)}
 
@@ -109,6 +116,10 @@ def test_a_name_with_a_dagger_is_not_in_the_code() -> None:
 def test_the_environment_is_the_contracts() -> None:
     staying = {name for name, successor in RETIRED.items() if successor in unbuilt(VARIABLES)}
     assert built(VARIABLES) | staying == CONFIG
+
+
+def test_files_may_hold_what_the_contract_says() -> None:
+    assert set(re.findall(r"`(\w+_URL_FILE)`", SECTIONS[5].text)) == FILES
 
 
 def test_what_is_retired_is_said() -> None:

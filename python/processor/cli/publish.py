@@ -21,6 +21,7 @@ from telemetry.chassis.cli import (
     print_at_once,
     say,
 )
+from telemetry.chassis.config.sources import files_read
 from telemetry.chassis.errors import ConfigError, RedisError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.stream.imei import is_imei
@@ -44,7 +45,7 @@ Examples:
   processor publish --rate 1000 --repeat 100 drive.hex      1,000 records a second
   zcat drive.hex.gz | processor publish -                   from standard input
 
-Environment: REDIS_URL (not needed by --dry-run); REDIS_TELEMETRY_STREAM, the default of --stream
+Environment: REDIS_URL or REDIS_URL_FILE (not needed by --dry-run); REDIS_TELEMETRY_STREAM, the default of --stream
 
 Exit codes: 0 done, 1 at least one frame was refused, 2 wrong arguments or unreadable file, 4 Redis is unreachable or
 refuses, 78 REDIS_URL is missing or wrong, 130 interrupted"""
@@ -249,7 +250,7 @@ def _exit_code(summary: Summary) -> int:
 
 
 def _redis_url() -> str:
-    url = os.environ.get("REDIS_URL")
+    url = files_read(os.environ, "REDIS_URL").get("REDIS_URL")
     if not url:
         raise ConfigError("REDIS_URL is not set: name the server, as in redis://127.0.0.1:6379/0")
     return url

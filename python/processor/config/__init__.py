@@ -4,6 +4,6 @@ The whole environment is read once, at the start, and every fault in it is named
 variables of the service. Only `service.assembly` knows all settings; a task gets the options that it needs.
 """
 
-from processor.config.settings import Config, load_config
+from processor.config.settings import Config, PostgresSettings, RedisSettings, load_config
 
-__all__ = ["Config", "load_config"]
+__all__ = ["Config", "PostgresSettings", "RedisSettings", "load_config"]

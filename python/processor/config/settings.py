@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import os
-import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.config.postgres_target import PostgresTarget, postgres_target
-from telemetry.chassis.config.parsers import choice, count, milliseconds, port, socket_path, text
+from telemetry.chassis.config.parsers import Unacceptable, choice, count, milliseconds, port, text
 from telemetry.chassis.config.redis_target import RedisTarget, redis_target
-from telemetry.chassis.config.variables import Known, Relation, load, variable
+from telemetry.chassis.config.sources import Known
+from telemetry.chassis.config.variables import Relation, load, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +20,15 @@ if TYPE_CHECKING:
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 LOG_FORMATS = ("json", "pretty")
 PANIC_DUMP_DIR = Path("/var/lib/processor")
+
+
+def stream_name(raw: str) -> str:
+    """The name of one stream; several, as tcp-ingestion takes them, are separated by commas."""
+    if "," in text(raw):
+        raise Unacceptable(
+            "names several streams; accepted: one, without a comma: each instance reads one stream"
+        )
+    return raw
 
 
 def consumer_name(known: Known, _environ: Mapping[str, str]) -> str:
@@ -33,24 +41,9 @@ def dlq_stream(known: Known, _environ: Mapping[str, str]) -> str:
     return f"{known['redis_telemetry_stream']}:dlq"
 
 
-def control_socket(known: Known, environ: Mapping[str, str]) -> str:
-    """`processor-<INSTANCE_ID>.sock` in `$XDG_RUNTIME_DIR`, else in `processor-<uid>` of the temporary directory.
-
-    Whoever binds the socket creates that directory, with mode 0700. Characters of the instance id that
-    have a meaning in paths become `_`.
-    """
-    instance = re.sub(r"[^A-Za-z0-9._-]", "_", str(known["instance_id"]))
-    directory = environ.get("XDG_RUNTIME_DIR")
-    private = Path(directory) if directory else Path(_temporary()) / f"processor-{os.getuid()}"
-    return str(private / f"processor-{instance}.sock")
-
-
-def _temporary() -> str:
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:
-        # Nothing is writable, under a read-only root. That matters only to whoever binds the socket.
-        return "/tmp"  # noqa: S108 - named, not used
+def control_channel(known: Known, _environ: Mapping[str, str]) -> str:
+    """`<stream>:<group>:control`."""
+    return f"{known['redis_telemetry_stream']}:{known['redis_consumer_group']}:control"
 
 
 def panic_dump_dir(_known: Known, _environ: Mapping[str, str]) -> str:
@@ -59,24 +52,15 @@ def panic_dump_dir(_known: Known, _environ: Mapping[str, str]) -> str:
     return str(PANIC_DUMP_DIR if usable else Path.cwd())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
-    """All settings; immutable, and its repr holds no password.
+@dataclass(frozen=True, kw_only=True)
+class RedisSettings:
+    """Redis, the names there, and what every instance of the group has in common: what most commands need."""
 
-    Defaults are written as in the environment, so that they pass the same parsers.
-    """
-
-    redis_url: RedisTarget = variable(redis_target, secret=True)
+    redis_url: RedisTarget = variable(redis_target, secret=True, file=True)
     """The server of the stream: `redis://`, `rediss://` or `unix://`."""
-    postgres_url: PostgresTarget = variable(postgres_target, secret=True)
-    """The server of the table: `postgres://` or `postgresql://`."""
     instance_id: str = variable(text, default="processor-1")
     """This instance's name in logs and metrics; distinct among live instances."""
-    log_level: str = variable(choice(*LOG_LEVELS), default="info")
-    """The least severe level that is written."""
-    log_format: str = variable(choice(*LOG_FORMATS), default="json")
-    """`json` for machines, `pretty` for people."""
-    redis_telemetry_stream: str = variable(text, default="telemetry:teltonika")
+    redis_telemetry_stream: str = variable(stream_name, default="telemetry:teltonika")
     """The stream that is read."""
     redis_consumer_group: str = variable(text, default="processor")
     """The consumer group, created at id 0 when it is missing."""
@@ -84,6 +68,31 @@ class Config:
     """The consumer's name in the group; the instance id unless set."""
     redis_dlq_stream: str = variable(text, derive=dlq_stream)
     """The stream of dead letters; `<stream>:dlq` unless set."""
+    redis_control_channel: str = variable(text, derive=control_channel)
+    """The Pub/Sub channel of operators' requests; `<stream>:<group>:control` unless set."""
+    claim_threshold_ms: int = variable(milliseconds(most=3_600_000), default="60000")
+    """Idle time after which a pending entry may be claimed by any instance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresSettings:
+    """PostgreSQL."""
+
+    postgres_url: PostgresTarget = variable(postgres_target, secret=True, file=True)
+    """The server of the table: `postgres://` or `postgresql://`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(PostgresSettings, RedisSettings):
+    """All settings; immutable, and its repr holds no password.
+
+    Defaults are written as in the environment, so that they pass the same parsers.
+    """
+
+    log_level: str = variable(choice(*LOG_LEVELS), default="info")
+    """The least severe level that is written."""
+    log_format: str = variable(choice(*LOG_FORMATS), default="json")
+    """`json` for machines, `pretty` for people."""
     batch_size: int = variable(count, default="5000")
     """Entries one XREADGROUP asks for."""
     batch_block_ms: int = variable(milliseconds(), default="1000")
@@ -96,8 +105,6 @@ class Config:
     """Concurrent PostgreSQL writers; a device always goes to the same one."""
     device_state_lru_cap: int = variable(count, default="100000")
     """Devices held in memory."""
-    claim_threshold_ms: int = variable(milliseconds(most=3_600_000), default="60000")
-    """Idle time after which a pending entry may be claimed by any instance."""
     claim_interval_ms: int = variable(milliseconds(), default="15000")
     """Time between two looks for entries to claim."""
     dlq_max_attempts: int = variable(count, default="3")
@@ -120,8 +127,8 @@ class Config:
     """Address that `/metrics`, `/healthz` and `/readyz` listen on."""
     metrics_port: int = variable(port, default="9090")
     """Their port; 0 takes any free one."""
-    control_socket: str = variable(socket_path, derive=control_socket)
-    """Path of the Unix socket for the operator's commands."""
+    stall_ms: int = variable(milliseconds(), default="60000")
+    """How long a task that has work may take no step before `/healthz` fails."""
     panic_dump_dir: str = variable(text, derive=panic_dump_dir)
     """Directory that takes the dump of an uncaught exception."""
 

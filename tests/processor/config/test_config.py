@@ -25,7 +25,7 @@ COUNTS = (
     "TS_FUTURE_MAX_S",
     "CONNECT_ATTEMPTS",
 )
-MILLISECONDS = ("BATCH_BLOCK_MS", "CLAIM_INTERVAL_MS", "CONNECT_BACKOFF_MAX_MS")
+MILLISECONDS = ("BATCH_BLOCK_MS", "CLAIM_INTERVAL_MS", "CONNECT_BACKOFF_MAX_MS", "STALL_MS")
 
 
 def load(**variables: str) -> Config:
@@ -83,7 +83,7 @@ def test_only_decimal_ascii_digits_are_a_number(raw: str) -> None:
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    assert load(BATCH_SIZE="", REDIS_CONSUMER_NAME="", CONTROL_SOCKET="") == load()
+    assert load(BATCH_SIZE="", REDIS_CONSUMER_NAME="", REDIS_URL_FILE="") == load()
     assert "REDIS_URL: is not set; it is required" in fault(REDIS_URL="")
 
 
@@ -124,17 +124,16 @@ def test_names_follow_the_instance_and_the_stream_unless_they_are_set() -> None:
     assert (given.redis_consumer_name, given.redis_dlq_stream) == ("c", "dead")
 
 
-def test_the_control_socket_lies_in_the_runtime_directory_or_in_a_private_one() -> None:
-    config = load(INSTANCE_ID="a/../b", XDG_RUNTIME_DIR="/run/user/1")
-    assert config.control_socket == "/run/user/1/processor-a_.._b.sock"
-    private = Path(load(INSTANCE_ID="x").control_socket)
-    assert private.name == "processor-x.sock"
-    assert private.parent.name.startswith("processor-")
+def test_the_control_channel_is_the_groups() -> None:
+    derived = load(REDIS_TELEMETRY_STREAM="telemetry:other", REDIS_CONSUMER_GROUP="archive")
+    assert derived.redis_control_channel == "telemetry:other:archive:control"
+    assert load(REDIS_CONTROL_CHANNEL="c").redis_control_channel == "c"
 
 
-def test_a_control_socket_that_no_socket_address_holds_is_refused() -> None:
-    assert "CONTROL_SOCKET: " in fault(CONTROL_SOCKET="/" + "x" * 107)
-    assert len(load(CONTROL_SOCKET="/" + "x" * 106).control_socket) == 107
+def test_one_instance_reads_one_stream() -> None:
+    assert "REDIS_TELEMETRY_STREAM: 'a,b' names several streams; accepted: one" in fault(
+        REDIS_TELEMETRY_STREAM="a,b"
+    )
 
 
 def test_dumps_go_to_the_state_directory_if_it_is_there(

@@ -12,8 +12,6 @@ COUNT_MAX = 1_000_000
 MILLISECONDS_MAX = 86_400_000
 PORT_MAX = 65_535
 TEXT_CHARACTERS_MAX = 512
-# sockaddr_un.sun_path holds 108 bytes with the closing zero (man 7 unix).
-SOCKET_PATH_BYTES_MAX = 107
 
 # `int` would also take signs, underscores, blanks and the digits of other scripts. Nineteen digits
 # are beyond every range here, and keep `int` from its own limit on long texts.
@@ -63,14 +61,5 @@ def text(raw: str) -> str:
     if len(raw) > TEXT_CHARACTERS_MAX or not raw.isprintable() or raw.isspace():
         raise Unacceptable(
             f"is not a name; accepted: 1 to {TEXT_CHARACTERS_MAX} printable characters"
-        )
-    return raw
-
-
-def socket_path(raw: str) -> str:
-    """A path that fits into the address of a Unix socket."""
-    if len(text(raw).encode()) > SOCKET_PATH_BYTES_MAX:
-        raise Unacceptable(
-            f"is too long for a Unix socket; accepted: a path of at most {SOCKET_PATH_BYTES_MAX} bytes"
         )
     return raw

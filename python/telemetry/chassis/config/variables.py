@@ -7,6 +7,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from telemetry.chassis.config.parsers import Unacceptable
+from telemetry.chassis.config.sources import Derive, Known, default_of, find
 from telemetry.chassis.config.urls import redact_url
 from telemetry.chassis.errors import ConfigError
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     Settings = TypeVar("Settings", bound=DataclassInstance)
 
 T = TypeVar("T")
-
-Known = Mapping[str, Any]
-"""The fields read so far, by name. A bad one is absent."""
-Derive = Callable[[Known, Mapping[str, str]], str]
-"""A default from the fields above it and the environment. KeyError: one of those fields is bad."""
 
 VALUE_SHOWN_CHARACTERS_MAX = 80
 
@@ -43,13 +39,21 @@ def variable(
     default: str | None = None,
     derive: Derive | None = None,
     secret: bool = False,
+    file: bool = False,
 ) -> T:
     """A dataclass field that is read from the environment. It is required if it has neither default.
 
-    `parse` raises Unacceptable. A `secret` value is redacted as a URL in the message of a fault. The declared
-    result is the field's type, so that type checkers compare the field with its parser.
+    `parse` raises Unacceptable. A `secret` value is redacted as a URL in the message of a fault. With `file`,
+    `<NAME>_FILE` may name a file that holds the value. The declared result is the field's type, so that type
+    checkers compare the field with its parser.
     """
-    metadata = {"parse": parse, "default": default, "derive": derive, "secret": secret}
+    metadata = {
+        "parse": parse,
+        "default": default,
+        "derive": derive,
+        "secret": secret,
+        "file": file,
+    }
     return cast("T", field(metadata=metadata))
 
 
@@ -57,30 +61,78 @@ def load(
     settings: type[Settings], environ: Mapping[str, str], relations: tuple[Relation, ...] = ()
 ) -> Settings:
     """Read every field of `settings`. Raises ConfigError, which names every fault."""
-    known: dict[str, Any] = {}
-    faults: list[str] = []
+    reading = _Reading(environ)
     for each in fields(settings):
-        name = each.name.upper()
-        try:
-            raw = environ.get(name) or _default(each, known, environ)
-        except KeyError:  # The default depends on a bad variable, which is reported already.
-            continue
-        if raw is None:
-            faults.append(f"{name}: is not set; it is required")
-            continue
-        try:
-            known[each.name] = each.metadata["parse"](raw)
-        except Unacceptable as fault:
-            faults.append(f"{name}: {_shown(raw, each)} {fault}")
-    faults.extend(_broken(relations, known))
+        row = reading.read(each)
+        if row is not None and row.value is None:
+            reading.faults.append(f"{row.name}: is not set; it is required")
+    faults = [*reading.faults, *_broken(relations, reading.known)]
     if faults:
         raise ConfigError("bad configuration\n" + "\n".join(f"  {line}" for line in faults))
-    return settings(**known)
+    return settings(**reading.known)
 
 
-def _default(each: Field[Any], known: Known, environ: Mapping[str, str]) -> str | None:
-    derive: Derive | None = each.metadata["derive"]
-    return derive(known, environ) if derive else cast("str | None", each.metadata["default"])
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """A variable as it is in effect; its secrets are hidden."""
+
+    name: str
+    value: str | None
+    """None: it is required, and is not set."""
+    default: str | None
+    """None: it is required."""
+    source: str
+    """One of those in the module `sources`."""
+
+
+def effective(
+    settings: type[DataclassInstance], environ: Mapping[str, str]
+) -> tuple[list[Effective], list[str]]:
+    """Every variable of `settings` in order, and the faults of those that are bad, which are left out.
+
+    A required variable that is not set is no fault here.
+    """
+    reading, found = _Reading(environ), list[Effective]()
+    for each in fields(settings):
+        row = reading.read(each)
+        if row is not None:
+            found.append(row)
+    return found, reading.faults
+
+
+class _Reading:
+    """One pass over the fields: the values so far, and what is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.known: dict[str, Any] = {}
+        self.faults: list[str] = []
+        self._environ = environ
+
+    def read(self, each: Field[Any]) -> Effective | None:
+        """Read one field; None if it is bad, or hangs on a field that is bad."""
+        name = each.name.upper()
+        try:
+            found = find(each, self.known, self._environ)
+            default = default_of(each, self.known, self._environ)
+        except KeyError:  # The default depends on a bad variable, which is reported already.
+            return None
+        except Unacceptable as fault:
+            self.faults.append(f"{name}: {fault}")
+            return None
+        if found.raw is not None:
+            try:
+                self.known[each.name] = each.metadata["parse"](found.raw)
+            except Unacceptable as fault:
+                self.faults.append(f"{found.name}: {_shown(found.raw, each)} {fault}")
+                return None
+        return Effective(name, _hidden(found.raw, each), _hidden(default, each), found.source)
+
+
+def _hidden(raw: str | None, each: Field[Any]) -> str | None:
+    """The value without its secrets."""
+    if raw is None:
+        return None
+    return redact_url(raw) if each.metadata["secret"] or "://" in raw else raw
 
 
 def _broken(relations: tuple[Relation, ...], known: Known) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis.connection import AbstractConnection
+
+    from telemetry.chassis.config.redis_target import RedisTarget
+
+Client: TypeAlias = redis.Redis
 
 
 def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
@@ -36,6 +40,39 @@ def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
         raise ConfigError(
             "REDIS_URL: expected redis://, rediss:// or unix://, as in redis://127.0.0.1:6379/0"
         ) from None
+
+
+def open_target(
+    target: RedisTarget, *, name: str, limits: RedisLimits | None = None
+) -> redis.Redis:
+    """A client of a server as a setting names it, as `open_client` opens it; called `name` unless the URL has one."""
+    limits = limits or RedisLimits()
+    options: dict[str, Any] = {
+        "db": target.db,
+        "username": target.username,
+        "password": target.password,
+        "client_name": target.client_name or name,
+    }
+    if target.path is not None:
+        options["unix_socket_path"] = target.path
+    else:
+        options |= {"host": target.host, "port": target.port}
+    if target.tls is not None:
+        tls = target.tls
+        options |= {
+            "ssl": True,
+            "ssl_ca_certs": tls.ca_certs,
+            "ssl_cert_reqs": tls.cert_reqs,
+            "ssl_certfile": tls.certfile,
+            "ssl_keyfile": tls.keyfile,
+            "ssl_check_hostname": tls.check_hostname,
+        }
+    return redis.Redis(
+        **options,
+        socket_connect_timeout=limits.connect_timeout_ms / 1000,
+        socket_timeout=limits.answer_timeout_ms / 1000,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 def place_of(client: redis.Redis) -> str:

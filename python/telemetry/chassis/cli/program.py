@@ -1,4 +1,4 @@
-"""What the services' command lines share: commands that load when they are asked for, one door, common options.
+"""A service's command line: commands that load when they are asked for, and one door.
 
 The door is `run_program`: it alone turns errors into exit codes, as contract sections 8 and 10 have them.
 """
@@ -6,13 +6,12 @@ The door is `run_program`: it alone turns errors into exit codes, as contract se
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from telemetry.chassis.cli.output import say
 from telemetry.chassis.errors import ConfigError, EdgeError
 from telemetry.chassis.exit_codes import ExitCode
 
@@ -125,27 +124,3 @@ def run_program(program: Program, arguments: Sequence[str]) -> int:
 def _failed(program: Program, arguments: Sequence[str], message: str, code: int) -> int:
     say(f"{program.name} {arguments[0]}: {message}")
     return code
-
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
-)
-
-
-def say(text: str) -> None:
-    """Write a line for the operator to standard error: standard output has nothing but results."""
-    sys.stderr.write(text + "\n")
-
-
-def print_at_once(text: str) -> None:
-    """Write to standard output and flush it. A reader that went away, as `head` does, is no error."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard_standard_output()
-
-
-def discard_standard_output() -> None:
-    """Let later writes and the interpreter's last flush succeed after a closed pipe (see the module signal)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,83 @@
+"""The command's side of a request: it asks the instances of a service, and gathers their answers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from telemetry.chassis.control.messages import (
+    Answer,
+    AnswerKind,
+    Request,
+    decode_answer,
+    encode_request,
+    new_id,
+    reply_channel,
+)
+from telemetry.chassis.control.tally import RESULT_S, Tally
+from telemetry.chassis.errors import RedisUnavailable
+from telemetry.chassis.redis.client import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from telemetry.chassis.redis.client import Client
+
+# Pub/Sub keeps nothing for an instance that is just reconnecting.
+AGAIN_S: Final = 0.5
+SUBSCRIBED_S: Final = 5.0
+
+
+def ask(
+    client: Client,
+    channel: str,
+    name: str,
+    arguments: Mapping[str, object] | None = None,
+    *,
+    instance_id: str | None = None,
+) -> list[Answer]:
+    """Ask all instances, or one of them, and return a final answer of each, sorted by instance.
+
+    Takes as long as the slowest needs, two seconds where somebody does not answer, and thirty at most. An instance that
+    accepted the request, and gave no result by then, has FAILED. Raises what the client raises.
+    """
+    request = Request(new_id(), name, arguments or {}, instance_id)
+    message = encode_request(request)
+    with client.pubsub() as replies:
+        replies.subscribe(reply_channel(channel, request.id))
+        if replies.get_message(timeout=SUBSCRIBED_S) is None:
+            raise RedisUnavailable("no answer in time", where=place_of(client))
+        tally = Tally(time.monotonic(), is_count_whole=not _is_cluster(client))
+        publish_at_s = time.monotonic()
+        while (now_s := time.monotonic()) < tally.waits_until_s:
+            if now_s >= publish_at_s:
+                tally.published(int(client.publish(channel, message)))
+                publish_at_s = now_s + AGAIN_S
+            until_s = min(publish_at_s, tally.waits_until_s)
+            _take_next(replies, tally, request.id, max(0.0, until_s - time.monotonic()))
+    return [_final(each) for each in tally.answers if each.kind is not AnswerKind.PASSED]
+
+
+def _take_next(replies: Any, tally: Tally, request_id: str, wait_s: float) -> None:  # noqa: ANN401
+    message = replies.get_message(ignore_subscribe_messages=True, timeout=wait_s)
+    if message is None or message["type"] != "message":
+        return
+    answer = decode_answer(message["data"])
+    if isinstance(answer, Answer) and answer.id == request_id:
+        tally.take(answer)
+
+
+def _is_cluster(client: Client) -> bool:
+    # HELLO needs no further right, as INFO would.
+    reply: Any = client.execute_command("HELLO")
+    fields = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=False))
+    return fields.get(b"mode") == b"cluster"
+
+
+def _final(answer: Answer) -> Answer:
+    if answer.is_final:
+        return answer
+    error = f"it has taken the request, and gave no result within {RESULT_S:.0f} s"
+    return replace(answer, kind=AnswerKind.FAILED, error=error)
