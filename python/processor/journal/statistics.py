@@ -33,12 +33,15 @@ WRITE_DURATION_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Which version runs, and on which stream, group and consumer."""
+    """Which version runs, as which instance, on which stream, group and consumer, and how long its drain may take."""
 
     version: str
+    instance_id: str
     stream: str
     group: str
     consumer: str
+    drain_budget_s: float
+    """From the stop request to the last acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,21 @@ class DrainResult:
     outcome: str | None = None
     """One of DRAIN_OUTCOMES; None before the end."""
     duration_s: float | None = None
+    """Up to this moment while it lasts; None before the stop request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Records that failed by their own fault, with one code: how many, and the newest."""
+
+    records: int
+    """Each counts once, with its first failure."""
+    newest_id: str
+    """The entry's id."""
+    newest_at_ms: int
+    """Unix time of the failure."""
+    sqlstate: str | None
+    """Of the newest one; None if no server refused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +97,8 @@ class Statistics:
     """Pending entries taken from consumers that left them idle."""
     entries_lost: int
     """Pending entries that were no longer in the stream."""
+    refusals: Mapping[str, Refusals]
+    """Records that failed by their own fault, by code; those that are dead letters by now among them."""
     dead_letters: Mapping[str, int]
     """Entries moved to the dead-letter stream, by the code of their last failure."""
     write_retries: Mapping[str, int]
@@ -91,8 +111,16 @@ class Statistics:
     """Time since the oldest pending entry was published; None while nothing is pending, and before Redis was asked."""
     last_record_age_s: float | None
     """Time since entries were last delivered; None before the first."""
+    last_entry_age_s: float | None
+    """Time since the stream's last id was generated, whoever reads it; None before the first, or unknown."""
+    last_id: str | None
+    """The stream's last generated id; None where `last_entry_age_s` is."""
+    stream_length: int | None
+    """Entries in the stream; None before Redis was asked."""
+    dead_letters_kept: int | None
+    """Entries in the dead-letter stream, whoever put them there; None before Redis was asked."""
     drain: DrainResult
-    """Outcome and duration of the end."""
+    """Outcome and duration of the drain."""
     decode_errors: Mapping[str, int]
     """Entries that are not Positions, by code: all of DECODE_CODES, and any further code of the codec."""
     position_writes: Mapping[str, int]

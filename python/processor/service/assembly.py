@@ -69,7 +69,12 @@ def build_of(config: Config) -> Build:
     """What runs, and on what, for the metrics."""
     names = _names(config)
     return Build(
-        version=__version__, stream=names.stream, group=names.group, consumer=names.consumer
+        version=__version__,
+        instance_id=config.instance_id,
+        stream=names.stream,
+        group=names.group,
+        consumer=names.consumer,
+        drain_budget_s=config.drain_budget_ms / 1_000,
     )
 
 
@@ -101,6 +106,7 @@ def service_options(config: Config) -> ServiceOptions:
             devices_max=config.device_state_lru_cap,
             backoff=backoff,
         ),
+        stall_ms=config.stall_ms,
         drain_budget_ms=config.drain_budget_ms,
     )
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import trio
 
-from processor.journal.exposition import metrics_text
 from processor.journal.journal import Journal
 from processor.service.crash_sections import sample_devices, sample_in_flight
 from processor.service.edges import Edges
 from processor.service.ending import Ending
+from processor.service.endpoints import Endpoints
 from processor.service.pipeline import Pipeline, PipelineOptions
 from processor.service.starting import Start, StartOptions
 from processor.watching.keep_alive import keep_connections_alive
@@ -28,8 +28,9 @@ from telemetry._codec import __version__
 from telemetry.chassis import clocks
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.http import Sources, address_of, open_listeners, serve
+from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
+from telemetry.chassis.progress import ProgressTable
 from telemetry.chassis.rings import run_rings
 from telemetry.chassis.stopping import StopRequest
 
@@ -42,6 +43,8 @@ class ServiceOptions:
     metrics_port: int
     start: StartOptions
     pipeline: PipelineOptions
+    stall_ms: int
+    """A task that has work and takes no step for so long makes `/healthz` fail."""
     drain_budget_ms: int
     """From the stop request to the last acknowledgement."""
 
@@ -94,7 +97,9 @@ class Processor:
         self._listeners = listeners
         self._journal = journal
         self._lifecycle = Lifecycle()
-        self._pipeline = Pipeline(options.pipeline, edges, journal=journal)
+        self._tasks = ProgressTable()
+        self._pipeline = Pipeline(options.pipeline, edges, journal=journal, tasks=self._tasks)
+        self._endpoints = Endpoints(journal, self._tasks, stall_ms=options.stall_ms)
         self._ending = Ending(
             edges.stream,
             self._pipeline.in_flight,
@@ -125,14 +130,11 @@ class Processor:
     async def start(self, services: trio.Nursery) -> bool:
         """Serve HTTP, connect and check; the probes run once both servers are there."""
         services.start_soon(self._stop.listen, self._signals)
-        journal = self._journal
-        sources = Sources(lambda: metrics_text(journal.snapshot()), journal.health)
-        await services.start(serve, self._listeners, sources)
-        code = await Start(self._options.start, self._edges, journal).run(self._stop)
+        await services.start(serve, self._listeners, self._endpoints.sources)
+        self._endpoints.start_soon(services)
+        code = await Start(self._options.start, self._edges, self._journal).run(self._stop)
         if code is None:
-            services.start_soon(probe_lag, self._edges.stream, journal)
-            services.start_soon(keep_connections_alive, self._edges.stream)
-            services.start_soon(self._edges.probe.run, journal)
+            self._start_probes(services)
             return True
         if code is ExitCode.CLEAN:
             self._ending.begin()
@@ -140,6 +142,12 @@ class Processor:
         self._enter(Phase.STOPPED)
         self.code = code
         return False
+
+    def _start_probes(self, services: trio.Nursery) -> None:
+        stream, journal, start_soon = self._edges.stream, self._journal, self._tasks.start_soon
+        start_soon(services, "lag_probe", probe_lag, stream, journal)
+        start_soon(services, "keep_alive", keep_connections_alive, stream)
+        start_soon(services, "postgres_probe", self._edges.probe.run, journal)
 
     def enter(self, phase: Phase) -> None:
         """Reading begins, or the drain."""

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, EnsuredGroup, Redelivered, SweepResult
+from processor.edges.ports import (
+    STREAM_START,
+    Claim,
+    EnsuredGroup,
+    Redelivered,
+    StreamEnd,
+    SweepResult,
+)
 from processor.edges.redis.acks import Acks
 from processor.edges.redis.attempts_log import AttemptsLog
 from processor.edges.redis.connections import Connections, ask
@@ -16,7 +23,7 @@ from telemetry._codec import Batch, Delivery, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.resp import as_list, as_mapping, as_text, encode
+from telemetry.chassis.redis.resp import as_integer, as_list, as_mapping, as_text, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
@@ -138,6 +145,27 @@ class RedisPositionStream:
             return None
         _, oldest, *_ = as_list(summary)
         return None if oldest is None else as_text(oldest)
+
+    async def end(self) -> StreamEnd:
+        control = self._connections.control
+        facts = as_mapping(await ask(control, "XINFO", "STREAM", self._names.stream))
+        last_id = as_text(facts[b"last-generated-id"])
+        seconds, microseconds = map(int, map(as_text, as_list(await ask(control, "TIME"))))
+        return StreamEnd(
+            None if last_id == STREAM_START else last_id,
+            seconds * 1_000 + microseconds // 1_000,
+            length=as_integer(facts[b"length"]),
+            dead_letters=await self._dead_letters(),
+        )
+
+    async def _dead_letters(self) -> int | None:
+        try:
+            return as_integer(
+                await ask(self._connections.control, "XLEN", self._names.dead_letters)
+            )
+        except RedisRefused:
+            # The key is no stream, or the user may not ask: nothing else that is asked for depends on it.
+            return None
 
     async def _group(self) -> dict[bytes, Reply] | None:
         """Our row of XINFO GROUPS; None if the stream has no group of this name."""

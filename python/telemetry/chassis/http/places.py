@@ -48,7 +48,7 @@ class Places:
 
     @contextmanager
     def taken(self, *, within_s: float) -> Iterator[Place]:
-        """A place for the block, which is left silently when `within_s` is over, or when another one needs the place."""
+        """A place for the block, which is left silently after `within_s`, or when another one needs the place."""
         if len(self._taken) >= self._count_max:
             self._make_room()
         place = Place()

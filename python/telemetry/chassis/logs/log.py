@@ -157,6 +157,12 @@ def configure(
     return Log(service)
 
 
+def level_of(service: str) -> str:
+    """The level that the service's lines are written from; one of LEVELS."""
+    number = logging.getLogger(service).getEffectiveLevel()
+    return next((name for name, each in LEVELS.items() if each >= number), "error")
+
+
 def recent_lines() -> list[object]:
     """The last lines of this process's log, oldest first; JSON objects if that is the log's form."""
     handlers = [each for each in logging.getLogger().handlers if isinstance(each, OutputHandler)]
