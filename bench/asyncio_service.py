@@ -180,7 +180,7 @@ async def main() -> None:
     """Connect, say so, and work until the process is ended."""
     connection: Connection = await asyncpg.connect(os.environ["POSTGRES_URL"])
     # A connection each for the blocking read and the acks come from the pool.
-    redis = Redis.from_url(os.environ["REDIS_URL"], protocol=2)
+    redis = Redis.from_url(os.environ["REDIS_URL"], protocol=2, driver_info=None)
     await ensure_group(redis)
     queue: asyncio.Queue[Batch] = asyncio.Queue(maxsize=WRITE_BATCH_SIZE // BATCH_SIZE)
     log("processor ready")

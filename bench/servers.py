@@ -79,7 +79,7 @@ class BenchServers:
         """Append the entries to the stream as tcp-ingestion would."""
         # MAXLEN ~ this: nothing is trimmed.
         target = Target(stream=STREAM, entries_max=2 * len(entries))
-        with StreamPublisher(self.redis_server.url, target) as publisher:
+        with StreamPublisher(self.redis_server.operator_url, target) as publisher:
             for first in range(0, len(entries), PUBLISH_BATCH):
                 publisher.publish(entries[first : first + PUBLISH_BATCH])
 
@@ -126,7 +126,7 @@ def launch_servers(choice: Choice) -> Iterator[BenchServers]:
     ):
         database = create_database(postgres_server, DATABASE)
         with (
-            contextlib.closing(redis.Redis.from_url(redis_server.url, protocol=2)) as client,
+            contextlib.closing(redis.Redis.from_url(redis_server.admin_url, protocol=2)) as client,
             psycopg.connect(database.admin_url, autocommit=True) as connection,
         ):
             yield BenchServers(redis_server, postgres_server, database, client, connection)

@@ -238,7 +238,7 @@ def _environment(
     return {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": str(CHECKOUT),
-        "REDIS_URL": servers.redis_server.url,
+        "REDIS_URL": servers.redis_server.processor_url,
         "REDIS_TELEMETRY_STREAM": STREAM,
         "POSTGRES_URL": servers.database.processor_url,
         "INSTANCE_ID": "bench",

@@ -26,7 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     ):
         database = create_database(postgres, "positions")
         urls = {
-            "REDIS_URL": redis.url,
+            "REDIS_URL": redis.processor_url,
+            "REDIS_ADMIN_URL": redis.drill_url,
             "POSTGRES_URL": database.processor_url,
             "POSTGRES_ADMIN_URL": database.admin_url,
         }

@@ -191,7 +191,7 @@ def postgres_server(postgres_binaries: PostgresBinaries) -> Iterator[PostgresSer
 @pytest.fixture
 def redis_client(redis_server: RedisServer) -> Iterator[Redis]:
     """A synchronous client for what a test sets up and looks at; replies are bytes."""
-    with Redis.from_url(redis_server.url) as client:
+    with Redis.from_url(redis_server.admin_url) as client:
         yield client
 
 

@@ -36,7 +36,7 @@ def replay(capture: Path, system: System, console: Console) -> Summary:
     Raises ServerError if publishing fails, the processor ends, or does not finish in time.
     """
     frames = publish(capture, system)
-    with Redis.from_url(system.redis.url) as client:
+    with Redis.from_url(system.redis.admin_url) as client:
         wait_until_settled(client, system, console)
         seconds = seconds_since_first_entry(client)
         figures = collect(
@@ -50,7 +50,7 @@ def publish(capture: Path, system: System) -> int:
     with ended_at_exit(
         subprocess.Popen(
             [PROCESSOR, "publish", "--json", "--stream", STREAM, capture],
-            env={**os.environ, "REDIS_URL": system.redis.url},
+            env={**os.environ, "REDIS_URL": system.redis.operator_url},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

@@ -66,7 +66,7 @@ def start_system(output: Path, say: Callable[[str], None]) -> Iterator[System]:
         log = output / "processor.log"
         port = free_port()
         processor = stack.enter_context(
-            _run_processor(redis.url, database.processor_url, port, log)
+            _run_processor(redis.processor_url, database.processor_url, port, log)
         )
         yield System(redis, postgres, database, processor, f"http://{HOST}:{port}", log)
 

@@ -48,7 +48,7 @@ def directions(system: System, passwords: Path) -> str:
     postgres = system.postgres
     psql = find_postgres(Choice.EMBEDDED).bin_dir / "psql"
     return f"""
-Redis       {system.redis.url}, stream {STREAM}
+Redis       127.0.0.1:{system.redis.port}, stream {STREAM}
 PostgreSQL  {postgres.host}:{postgres.port}, database {system.database.name}
 rows        PGPASSFILE={passwords} {psql} -h {postgres.host} -p {postgres.port} -U directus \
 {system.database.name} -c '{LATEST}'

@@ -1,7 +1,7 @@
 """Launches private servers on 127.0.0.1, for tests, the demo and the benchmark.
 
     with launch_redis(find_redis()) as redis, launch_postgres(find_postgres()) as postgres:
-        print(redis.url, postgres.admin_url)
+        print(redis.processor_url, postgres.admin_url)
 
 Deployments put more around them: there are also a standby, a pooler and a slow link.
 A server has its own session (Ctrl-C only reaches the command) and writes into one private

@@ -40,7 +40,10 @@ class ServerProcess:
     answers: Callable[[], bool] = field(repr=False)
     account: Account = SELF
     env: Mapping[str, str] | None = field(default=None, repr=False)
+    before_end: Callable[[], None] | None = field(default=None, repr=False)
+    """Called before the server is stopped or killed, unless it is frozen: what it forgets can be asked then."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _frozen: bool = field(default=False, init=False, repr=False)
 
     @property
     def pid(self) -> int:
@@ -56,6 +59,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start and wait until the server answers. Raises ServerError with the log's tail if it does not."""
+        self._frozen = False
         self._process = self.directory.spawn(
             self.argv, log=self.log, account=self.account, env=self.env
         )
@@ -72,6 +76,7 @@ class ServerProcess:
         if self._process is None:
             return
         self.thaw()
+        self._prepare_end()
         self._process.send_signal(self.stop_signal)
         try:
             self._process.wait(STOP_BOUND_S)
@@ -88,6 +93,7 @@ class ServerProcess:
         """End the server and its children with SIGKILL; none is left when this returns."""
         if self._process is None:
             return
+        self._prepare_end()
         self.freeze()
         for member in self._family():
             with contextlib.suppress(ProcessLookupError):
@@ -99,6 +105,7 @@ class ServerProcess:
         """Stop the server's clock (SIGSTOP): connections stay open, nothing answers. Idempotent."""
         if self._process is None:
             return
+        self._frozen = True
         # First the process itself: from then on it has no new children.
         self._process.send_signal(signal.SIGSTOP)
         for member in self._family():
@@ -107,6 +114,7 @@ class ServerProcess:
 
     def thaw(self) -> None:
         """Let a frozen server go on. Idempotent."""
+        self._frozen = False
         for member in self._family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.resume()
@@ -122,6 +130,10 @@ class ServerProcess:
             self._process = None
             self.start()
         self.thaw()
+
+    def _prepare_end(self) -> None:
+        if self.before_end is not None and self.running and not self._frozen:
+            self.before_end()
 
     def _family(self) -> list[psutil.Process]:
         """The process and its descendants; none when it is not there."""

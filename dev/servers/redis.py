@@ -11,10 +11,22 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from dev.servers.errors import ServerError
 from dev.servers.guarded import guarded_directory
 from dev.servers.polling import poll
 from dev.servers.ports import HOST, free_port
 from dev.servers.process import ServerProcess
+from dev.servers.redis_users import (
+    ADMIN,
+    DRILL,
+    OPERATOR,
+    PASSWORD,
+    PROCESSOR,
+    Denials,
+    login,
+    redis_url,
+    write_users,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +41,6 @@ PROBE_TIMEOUT_S = 1.0
 class RedisServer:
     """A running server; `process` stops, kills, freezes and restarts it."""
 
-    url: str
     host: str
     port: int
     unix_socket: Path
@@ -38,11 +49,39 @@ class RedisServer:
     kind: Kind
     data_dir: Path
     process: ServerProcess
+    denials: Denials
+
+    @property
+    def admin_url(self) -> str:
+        """For whoever sets up and looks at the server: a test itself."""
+        return redis_url(ADMIN, self.port)
+
+    @property
+    def processor_url(self) -> str:
+        """For the service."""
+        return redis_url(PROCESSOR, self.port)
+
+    @property
+    def operator_url(self) -> str:
+        """For the operators' commands."""
+        return redis_url(OPERATOR, self.port)
 
     @property
     def unix_url(self) -> str:
-        """The URL of the same server by its Unix socket."""
-        return f"unix://{self.unix_socket}"
+        """For the service, by the server's Unix socket."""
+        return f"unix://{login(PROCESSOR)}@{self.unix_socket}"
+
+    @contextlib.contextmanager
+    def denials_intended(self) -> Iterator[None]:
+        """Have what is refused until the end of the block count as what a test wants."""
+        self.denials.note()
+        yield
+        self.denials.forget()
+
+    @property
+    def drill_url(self) -> str:
+        """For what a drill itself makes, looks at and removes."""
+        return redis_url(DRILL, self.port)
 
     def follow(self, primary: RedisServer) -> None:
         """Become a replica of `primary`; returns when it has all that `primary` had by then."""
@@ -69,22 +108,30 @@ def _is_rewriting(server: redis.Redis) -> bool:
 
 @contextlib.contextmanager
 def launch_redis(
-    binary: RedisBinary, *, durable: bool = False, extra_args: Sequence[str] = ()
+    binary: RedisBinary,
+    *,
+    durable: bool = False,
+    users: bool = True,
+    extra_args: Sequence[str] = (),
 ) -> Iterator[RedisServer]:
-    """Run `binary` on a free port until the block ends.
+    """Run `binary` on a free port until the block ends, with the users that the project deploys.
 
     The append-only file is always written, so that a killed server comes back with what it had answered;
-    `durable` also has it synced every second. `extra_args` go to the server's command line.
-    Raises ServerError if the server does not answer.
+    `durable` also has it synced every second. `extra_args` go to the server's command line. Without `users` it is open
+    to everybody. Raises ServerError if the server does not answer, and at the end of the block if it has refused a
+    deployed user what no test wants to be refused.
     """
     with guarded_directory("redis", last_signal=signal.SIGKILL) as directory:
         data_dir = directory.path / "data"
         data_dir.mkdir(mode=0o700)
         port, unix_socket = free_port(), directory.path / "redis.sock"
+        settings = write_users(directory.path) if users else None
+        denials = Denials(lambda: _client(unix_socket))
         process = ServerProcess(
             name=binary.product,
             argv=[
                 binary.path,
+                *([settings] if settings else []),
                 *_arguments(port, unix_socket, data_dir, durable=durable),
                 *extra_args,
             ],
@@ -92,11 +139,11 @@ def launch_redis(
             log=directory.path / "redis.log",
             stop_signal=signal.SIGTERM,
             answers=lambda: _answers(unix_socket),
+            before_end=denials.note if users else None,
         )
         try:
             process.start()
             yield RedisServer(
-                url=f"redis://{HOST}:{port}/0",
                 host=HOST,
                 port=port,
                 unix_socket=unix_socket,
@@ -105,7 +152,10 @@ def launch_redis(
                 kind=binary.kind,
                 data_dir=data_dir,
                 process=process,
+                denials=denials,
             )
+            if refused := denials.take():
+                raise ServerError(f"{binary.product} had to refuse: {'; '.join(refused)}")
         finally:
             process.stop()
 
@@ -130,6 +180,8 @@ def _arguments(port: int, unix_socket: Path, data_dir: Path, *, durable: bool) -
 def _client(unix_socket: Path) -> redis.Redis:
     return redis.Redis(
         unix_socket_path=str(unix_socket),
+        username=ADMIN,
+        password=PASSWORD,
         socket_timeout=PROBE_TIMEOUT_S,
         protocol=2,  # a test may have taken HELLO from its server
         retry=Retry(NoBackoff(), 0),
@@ -142,7 +194,7 @@ def _answers(unix_socket: Path) -> bool:
         try:
             client.ping()
         except redis.AuthenticationError:
-            return True
+            return True  # it answers, with other users than ours
         except (redis.ConnectionError, redis.TimeoutError):
             return False
     return True

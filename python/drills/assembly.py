@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from drills.launch import Launcher, ServiceSettings
     from drills.result import Result
 
-ADMIN_URL = "POSTGRES_ADMIN_URL"
+POSTGRES_ADMIN_URL = "POSTGRES_ADMIN_URL"
+REDIS_ADMIN_URL = "REDIS_ADMIN_URL"
 # Records are of the last hour: neither in the future of a server whose clock is behind, nor in a chunk of old.
 _AGE = timedelta(hours=1)
 
@@ -52,10 +53,10 @@ async def hold_drill(
         service_environment(environ, identity, number) for number in range(options.instances)
     ]
     settings = service_settings(environments[0])
-    urls = TableUrls(environ["POSTGRES_URL"], environ.get(ADMIN_URL) or None)
+    urls = TableUrls(environ["POSTGRES_URL"], environ.get(POSTGRES_ADMIN_URL) or None)
     with (
         trio.open_signal_receiver(*SIGNALS) as signals,
-        DrillStream(environ["REDIS_URL"], identity) as stream,
+        DrillStream(environ.get(REDIS_ADMIN_URL) or environ["REDIS_URL"], identity) as stream,
         drill_table(urls, identity) as table,
     ):
         async with _relay(options.fault, settings, environ) as (relay, detours):

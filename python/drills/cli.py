@@ -46,8 +46,9 @@ Examples:
   processor drill sigterm --seed 7 --json | jq .drain_ms_p99
   POSTGRES_ADMIN_URL=postgres://owner@staging/telemetry processor drill sigterm    where processor may not delete
 
-Environment: REDIS_URL and POSTGRES_URL; POSTGRES_ADMIN_URL, a role that may delete the drill's rows. The service gets
-the other settings as they are, except names, port and log; CLAIM_THRESHOLD_MS is 3000 unless it is set.
+Environment: REDIS_URL and POSTGRES_URL, as the service has them; POSTGRES_ADMIN_URL, a role that may delete the drill's
+rows; REDIS_ADMIN_URL, a user that may make and delete its streams (deploy/redis/drill.acl). The service gets the other
+settings as they are, except names, port and log; CLAIM_THRESHOLD_MS is 3000 unless it is set.
 
 Exit codes: 0 no violation, 1 at least one, 2 wrong arguments or a stream in use or a right is missing, 3 the service
 does not start, 4 a server is unreachable or refuses, 78 bad configuration, 130 interrupted"""

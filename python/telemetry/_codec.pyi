@@ -86,6 +86,9 @@ class Batch:
         """(rest, taken): removes the row's first record; its next repeat, if any, becomes the row."""
     def partition(self, parts: int) -> list[Batch]:
         """`parts` batches, which may be empty; all records of a device are in the same one."""
+    @staticmethod
+    def part_of(device_id: str, parts: int) -> int:
+        """The number, from 0, of the part that `partition` puts this device into."""
     def copy_chunks(self, chunk_bytes: int) -> CopyChunks:
         """The rows as PostgreSQL binary COPY, header and trailer included, in pieces of about `chunk_bytes`."""
     def ack_command(self, stream: str, group: str) -> bytes:
@@ -227,6 +230,9 @@ class DeviceStates:
         """Update the states by the batch. An older position never replaces a newer one, but counts as a record."""
     def get(self, device_id: str) -> DeviceState | None:
         """The state of a device. None also if it was restored without a row and has sent nothing since."""
+    def forget(self, device_id: str) -> bool:
+        """Forget a device, as if it had never sent anything; its next batch finds it cold. False if it was not in
+        memory."""
     def recent(self, count: int) -> list[str]:
         """The devices that sent records last, the last one first."""
     @property

@@ -30,7 +30,7 @@ def own_redis(redis_binary: RedisBinary) -> Iterator[RedisServer]:
 @pytest.fixture
 def own_servers(own_redis: RedisServer, stream_name: str, database: Database) -> Iterator[Servers]:
     """A stream in `own_redis`, and a table of the run's PostgreSQL."""
-    with Redis.from_url(own_redis.url) as client:
+    with Redis.from_url(own_redis.admin_url) as client:
         yield Servers(client, stream_name, database)
 
 

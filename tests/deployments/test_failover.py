@@ -10,6 +10,7 @@ from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
 from dev.servers.ports import free_port
+from dev.servers.redis_users import PROCESSOR, redis_url
 from tests.support.live_entries import live
 from tests.support.processes import QUICK_CLAIMS, until
 from tests.support.servers import GROUP, Servers
@@ -38,7 +39,7 @@ class Twins:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.link.port}/0"
+        return redis_url(PROCESSOR, self.link.port)
 
     def fail_over(self) -> None:
         """A planned failover: the replica leads, the old master follows it, the name points to the new one."""
@@ -54,8 +55,8 @@ def twins(redis_binary: RedisBinary, stream_name: str, database: Database) -> It
         launch_redis(redis_binary) as master,
         launch_redis(redis_binary) as replica,
         launch_relay(master.port) as link,
-        Redis.from_url(master.url) as old,
-        Redis.from_url(replica.url) as new,
+        Redis.from_url(master.admin_url) as old,
+        Redis.from_url(replica.admin_url) as new,
     ):
         replica.follow(master)
         before, after = (Servers(client, stream_name, database) for client in (old, new))
@@ -157,13 +158,15 @@ def test_a_cluster_that_is_down_for_a_while_is_waited_for(
     cluster = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "yes", *bus]
     with (
         launch_redis(redis_binary, extra_args=cluster) as server,
-        Redis.from_url(server.url) as client,
+        Redis.from_url(server.admin_url) as client,
     ):
         # All keys of the service in one slot.
         servers = Servers(client, "telemetry:{own}", database)
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         until(lambda: state_of(client) == "ok", "the cluster is up")
-        service = run(REDIS_URL=server.url, REDIS_TELEMETRY_STREAM=servers.stream, **QUICK).ready()
+        service = run(
+            REDIS_URL=server.processor_url, REDIS_TELEMETRY_STREAM=servers.stream, **QUICK
+        ).ready()
         servers.publish_at_once(live(200))
         service.until_metrics(acks_total=200)
         client.execute_command("CLUSTER", "DELSLOTS", "0")
@@ -248,7 +251,7 @@ def test_a_redis_whose_memory_is_used_up_is_started_on_read_and_connected_to_aga
     own_servers.create_group()
     own_servers.publish_at_once(live(100))
     fill(own_servers.redis)
-    service = run(REDIS_URL=own_redis.url, **QUICK).ready()
+    service = run(REDIS_URL=own_redis.processor_url, **QUICK).ready()
     service.until_metrics(acks_total=100)
     own_servers.redis.config_set("maxmemory", "0")
     own_servers.publish_at_once(live(100, first_second=1_000))
@@ -267,7 +270,7 @@ def test_a_group_that_is_missing_while_memory_is_used_up_is_waited_for(
     run: Run, own_redis: RedisServer, own_servers: Servers
 ) -> None:
     own_servers.create_group()
-    service = run(REDIS_URL=own_redis.url, **QUICK).ready()
+    service = run(REDIS_URL=own_redis.processor_url, **QUICK).ready()
     own_servers.publish_at_once(live(100))
     service.until_metrics(acks_total=100)
     fill(own_servers.redis)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dev.servers.redis_users import PROCESSOR, redis_url
 from tests.support.live_entries import live, live_entry
 from tests.support.processes import QUICK_CLAIMS, until
 
@@ -20,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 def through(link: Relay) -> str:
-    return f"redis://{HOST}:{link.port}/0"
+    return redis_url(PROCESSOR, link.port)
 
 
 def test_acknowledgements_pass_a_slow_link_and_no_lease_is_lost_meanwhile(
@@ -130,7 +131,7 @@ def test_a_read_whose_reply_exceeds_redis_output_buffer_is_repeated_with_fewer_e
     fat = {"attributes": {"1": "x" * 5_000}}
     entries = 2_000
     own_servers.publish([live_entry(n % 10, n // 10, **fat) for n in range(entries)])
-    service = run(REDIS_URL=own_redis.url, CONNECT_BACKOFF_MAX_MS="200").ready()
+    service = run(REDIS_URL=own_redis.processor_url, CONNECT_BACKOFF_MAX_MS="200").ready()
     until(lambda: own_servers.rows() == entries, "all is written", within_s=20)
     own_servers.until_settled()
     own_servers.assert_promise_kept(rows=entries)
@@ -153,7 +154,7 @@ def test_pending_entries_too_fat_for_one_reply_are_claimed_in_smaller_numbers(
     own_servers.abandon("dead", own_servers.pending_ids())
     own_servers.redis.config_set("client-output-buffer-limit", "normal 2mb 0 0")
     service = run(
-        REDIS_URL=own_redis.url, CONNECT_BACKOFF_MAX_MS="200", CLAIM_INTERVAL_MS="200"
+        REDIS_URL=own_redis.processor_url, CONNECT_BACKOFF_MAX_MS="200", CLAIM_INTERVAL_MS="200"
     ).ready()
     until(lambda: own_servers.rows() == entries, "all is written", within_s=30)
     own_servers.until_settled()
@@ -166,7 +167,7 @@ def test_an_entry_too_fat_for_any_reply_holds_nobody_up(
     run: Run, own_redis: RedisServer, own_servers: Servers
 ) -> None:
     own_servers.redis.config_set("client-output-buffer-limit", "normal 1mb 0 0")
-    service = run(REDIS_URL=own_redis.url, **QUICK_CLAIMS).ready()
+    service = run(REDIS_URL=own_redis.processor_url, **QUICK_CLAIMS).ready()
     own_servers.publish(live(10))
     [fat] = own_servers.publish([live_entry(5, 500, attributes={"1": "x" * 3_000_000})])
     own_servers.publish(live(100, first_second=1_000))

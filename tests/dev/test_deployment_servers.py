@@ -32,6 +32,7 @@ from dev.servers import (
     require_standby,
 )
 from dev.servers.ports import free_port
+from dev.servers.redis_users import ADMIN, redis_url
 from tests.support.processes import until
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def relay(redis_server: RedisServer) -> Iterator[Relay]:
 def behind(relay: Relay) -> Redis:
     """A client that reaches its Redis through the relay, and never retries."""
     retry = Retry(NoBackoff(), 0)
-    return Redis(port=relay.port, socket_timeout=20, retry=retry, decode_responses=True)
+    return Redis.from_url(
+        redis_url(ADMIN, relay.port), socket_timeout=20, retry=retry, decode_responses=True
+    )
 
 
 @pytest.fixture
@@ -206,7 +209,7 @@ def test_a_redis_that_follows_another_has_its_data_and_takes_no_writes_until_it_
     redis_server: RedisServer, redis_client: Redis, stream_name: str, redis_binary: RedisBinary
 ) -> None:
     redis_client.set(stream_name, "kept")
-    with launch_redis(redis_binary) as replica, Redis(port=replica.port) as reader:
+    with launch_redis(redis_binary) as replica, Redis.from_url(replica.admin_url) as reader:
         replica.follow(redis_server)
         assert reader.get(stream_name) == b"kept"
         with pytest.raises(redis.ReadOnlyError):

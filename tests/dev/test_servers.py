@@ -51,11 +51,11 @@ with launch_redis(find_redis()) as r, launch_postgres(find_postgres()) as p:
 
 def impatient(server: RedisServer) -> redis.Redis:
     """A client that gives up at once instead of trying again."""
-    return redis.Redis(port=server.port, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
+    return redis.Redis.from_url(server.admin_url, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
 
 
 def test_a_redis_server_answers_at_both_its_urls(redis_server: RedisServer) -> None:
-    for url in (redis_server.url, redis_server.unix_url):
+    for url in (redis_server.processor_url, redis_server.unix_url):
         with redis.Redis.from_url(url) as client:
             assert client.ping()
 

@@ -112,7 +112,8 @@ def drills(
         **base_environment(tmp_path),
         # The package that the tests themselves import, and the stand-ins.
         "PYTHONPATH": os.pathsep.join([str(PACKAGE), str(ROOT)]),
-        "REDIS_URL": redis_server.url,
+        "REDIS_URL": redis_server.processor_url,
+        "REDIS_ADMIN_URL": redis_server.drill_url,
         "POSTGRES_URL": database.processor_url,
         "POSTGRES_ADMIN_URL": database.admin_url,
         "CLAIM_THRESHOLD_MS": "1000",

@@ -31,7 +31,9 @@ class StandIn:
 
     def __init__(self, fault: str) -> None:
         self.fault = fault
-        self.redis = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+        self.redis = redis.Redis.from_url(
+            os.environ["REDIS_URL"], decode_responses=True, driver_info=None
+        )
         self.postgres = psycopg.connect(os.environ["POSTGRES_URL"], autocommit=True)
         self.stream = os.environ["REDIS_TELEMETRY_STREAM"]
         self.group = os.environ["REDIS_CONSUMER_GROUP"]

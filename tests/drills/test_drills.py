@@ -167,7 +167,12 @@ def test_an_interrupted_drill_leaves_neither_rows_nor_keys_nor_processes(
     [
         ({"REDIS_URL": ""}, 78, "REDIS_URL is not set"),
         ({"POSTGRES_URL": "mysql://u:hush@h/d"}, 78, "POSTGRES_URL"),
-        ({"REDIS_URL": "redis://:hush@127.0.0.1:{port}"}, 4, "127.0.0.1:{port}"),
+        (
+            {"REDIS_URL": "redis://:hush@127.0.0.1:{port}", "REDIS_ADMIN_URL": ""},
+            4,
+            "127.0.0.1:{port}",
+        ),
+        ({"REDIS_ADMIN_URL": "redis://:hush@127.0.0.1:{port}"}, 4, "127.0.0.1:{port}"),
         ({"POSTGRES_URL": "postgres://u:hush@127.0.0.1:{port}/d"}, 4, "127.0.0.1:{port}"),
         ({"DRAIN_BUDGET_MS": "never"}, 78, "DRAIN_BUDGET_MS"),
     ],

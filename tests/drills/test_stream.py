@@ -29,7 +29,7 @@ def identity(stream_name: str) -> Identity:
 @pytest.fixture
 def stream(redis_server: RedisServer, identity: Identity) -> Iterator[DrillStream]:
     """With ten entries, of which consumer `a` was given the first six."""
-    with DrillStream(redis_server.url, identity) as stream:
+    with DrillStream(redis_server.drill_url, identity) as stream:
         assert stream.in_use() is None
         stream.create_group()
         stream.publish(DRIVE.entries(0, 10))
@@ -130,7 +130,7 @@ def test_a_stream_of_others_is_never_trimmed_or_removed(
     identity: Identity,
 ) -> None:
     redis_client.xack(identity.stream, identity.group, *given)
-    with DrillStream(redis_server.url, identity) as later:
+    with DrillStream(redis_server.drill_url, identity) as later:
         assert later.in_use() == f"it has 10 entries and the groups {identity.group}"
         later.trim_settled()
         later.remove()

@@ -42,7 +42,7 @@ def run(
         number = next(numbers)
         settings = {
             **base_environment(tmp_path),
-            "REDIS_URL": redis_server.url,
+            "REDIS_URL": redis_server.processor_url,
             "POSTGRES_URL": servers.database.processor_url,
             "REDIS_TELEMETRY_STREAM": servers.stream,
             **env,

@@ -40,7 +40,7 @@ def crashing(
     settings = {
         **base_environment(tmp_path),
         "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
-        "REDIS_URL": redis_server.url,
+        "REDIS_URL": redis_server.processor_url,
         "POSTGRES_URL": servers.database.processor_url,
         "REDIS_TELEMETRY_STREAM": servers.stream,
     }

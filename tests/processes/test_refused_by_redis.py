@@ -61,7 +61,7 @@ def test_a_missing_password_is_logged_in_the_words_of_redis(
     run: Run, pytestconfig: pytest.Config
 ) -> None:
     locked = ["--requirepass", SECRET]
-    with launch_redis(pytestconfig.stash[redis_key], extra_args=locked) as server:
+    with launch_redis(pytestconfig.stash[redis_key], users=False, extra_args=locked) as server:
         assert_reported(run, server, "", "NOAUTH Authentication required")
 
 

@@ -110,14 +110,14 @@ def test_what_was_refused_by_the_wrong_clock_of_redis_is_written_once_that_is_se
 ) -> None:
     with (
         redis_with_a_clock(pytestconfig.stash[redis_key], tmp_path) as (server, clock_file),
-        Redis.from_url(server.url) as client,
+        Redis.from_url(server.admin_url) as client,
     ):
         servers = Servers(client, "telemetry:clock", database)
         servers.publish(published_now())
         service = run(
             **QUICK_CLAIMS,
             DLQ_MAX_ATTEMPTS="1000000",
-            REDIS_URL=server.url,
+            REDIS_URL=server.processor_url,
             REDIS_TELEMETRY_STREAM=servers.stream,
         ).ready()
         service.wait_for("record refused", count=RECORDS)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from dev.servers.ports import HOST
+from dev.servers.redis_users import PROCESSOR, login
 
 if TYPE_CHECKING:
     import ssl
@@ -40,9 +41,9 @@ class Relay:
         return passed
 
 
-def tls_url(relay: Relay, authority_file: Path) -> str:
+def tls_url(relay: Relay, authority_file: Path, user: str = PROCESSOR) -> str:
     """The URL of the relay, if it speaks TLS."""
-    return f"rediss://localhost:{relay.port}/0?ssl_ca_certs={authority_file}"
+    return f"rediss://{login(user)}@localhost:{relay.port}/0?ssl_ca_certs={authority_file}"
 
 
 @asynccontextmanager

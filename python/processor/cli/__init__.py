@@ -24,6 +24,19 @@ COMMANDS = {
         "processor.cli.publish:publish",
         "Publish captured Teltonika frames as tcp-ingestion would.",
     ),
+    "instances": (
+        "processor.cli.instances:instances",
+        "Show which instances are running, and what they are doing.",
+    ),
+    "device": (
+        "processor.cli.device:device",
+        "Look at one device, or have running instances restore it.",
+    ),
+    "log-level": ("processor.cli.log_level:log_level", "Change what running instances log."),
+    "dump": (
+        "processor.cli.dump:dump",
+        "Have each running instance write a dump as after a crash, and go on.",
+    ),
     "panic": ("processor.cli.panic:panic", "Show what a crash of the service left behind."),
     "healthcheck": (
         "processor.cli.healthcheck:healthcheck",

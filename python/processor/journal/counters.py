@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER
 from processor.core.ledger import Ledger
+from processor.core.requests import REQUESTS
 from processor.journal import SERVICE
 from processor.journal.statistics import (
     CONNECTION,
@@ -23,6 +24,7 @@ from processor.journal.statistics import (
 )
 from telemetry._codec import DECODE_CODES
 from telemetry.chassis import clocks
+from telemetry.chassis.control.messages import UNKNOWN, Dropped
 from telemetry.chassis.journal import ServiceJournal
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class Counters:
         self.device_state_size = 0
         self.device_state_evictions = 0
         self.rehydrations = dict.fromkeys(REHYDRATION_RESULTS, 0)
+        self.requests = dict.fromkeys((*REQUESTS, UNKNOWN), 0)
+        self.control_messages_dropped = dict.fromkeys(map(str, Dropped), 0)
 
     def frozen(self, build: Build, health: Health) -> Statistics:
         """The statistics of this moment; later counts do not change them."""
@@ -97,6 +101,8 @@ class Counters:
             device_state_size=self.device_state_size,
             device_state_evictions=self.device_state_evictions,
             rehydrations=MappingProxyType(dict(self.rehydrations)),
+            requests=MappingProxyType(dict(self.requests)),
+            control_messages_dropped=MappingProxyType(dict(self.control_messages_dropped)),
         )
 
     def _drain(self) -> DrainResult:

@@ -175,6 +175,18 @@ def _state_metrics(now: Statistics) -> Iterator[Metric]:
         "result",
         now.rehydrations,
     )
+    yield _counters(
+        "processor_requests_total",
+        "Operators' requests that this instance has taken.",
+        "request",
+        now.requests,
+    )
+    yield _counters(
+        "processor_control_messages_dropped_total",
+        "Messages on the control channel that were no requests.",
+        "reason",
+        now.control_messages_dropped,
+    )
     yield _states(
         "processor_dependency_ready",
         "1 while the server can be used.",

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from processor.journal.reading import ReadingJournal
+from processor.journal.requests import RequestsJournal
 from processor.journal.settling import SettlingJournal
 from processor.journal.statistics import SCHEMA, Build, DrainResult
 from processor.journal.writing import WritingJournal
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from telemetry.chassis.logs import Log
 
 
-class Journal(ReadingJournal, WritingJournal, SettlingJournal):
+class Journal(ReadingJournal, WritingJournal, SettlingJournal, RequestsJournal):
     """The processor's journal: the facts of its rooms, and here those of its whole life.
 
     Owns the log and the counters. `snapshot` freezes them.

@@ -139,6 +139,10 @@ class Statistics:
     """Devices dropped from memory to make room."""
     rehydrations: Mapping[str, int]
     """Cold devices by the result of looking them up in the table, all of REHYDRATION_RESULTS."""
+    requests: Mapping[str, int]
+    """Operators' requests by name: all of REQUESTS, and UNKNOWN for any other."""
+    control_messages_dropped: Mapping[str, int]
+    """Messages on the control channel that were no requests, by reason, all of Dropped."""
 
     @property
     def unready(self) -> Mapping[str, str]:

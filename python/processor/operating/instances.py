@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from processor.core.requests import CLAIM_NOW, LOOK
 from telemetry.chassis.control.asking import ask
 from telemetry.chassis.control.messages import AnswerKind
 
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
     from processor.operating.access import StreamAccess
     from telemetry.chassis.control.messages import Answer
-
-LOOK: Final = "look"
-CLAIM_NOW: Final = "claim_now"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,6 +15,23 @@ from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.errors import RedisError
 
 
+class Nudge:
+    """Ends a pause early."""
+
+    def __init__(self) -> None:
+        self._given = trio.Event()
+
+    def give(self) -> None:
+        """End the pause that is going on, or else the next one."""
+        self._given.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for so long, or until a nudge is given."""
+        with trio.move_on_after(seconds):
+            await self._given.wait()
+        self._given = trio.Event()
+
+
 class Reclaimer:
     """The one task that claims.
 
@@ -30,11 +47,14 @@ class Reclaimer:
         pending_pass: PendingPass,
         *,
         interval_ms: int,
+        nudge: Nudge,
         journal: Journal,
         backoff: Backoff,
     ) -> None:
+        """`nudge`: given when somebody knows that there is something to claim."""
         self._redis = redis
         self._pending_pass = pending_pass
+        self._nudge = nudge
         self._interval_ms = interval_ms
         self._journal = journal
         # A proxy may have closed an idle connection: the first loss costs no pause. No pause is longer than the
@@ -56,7 +76,7 @@ class Reclaimer:
             with progress.working():
                 is_done = await self._claim()
             if is_done:
-                await trio.sleep(self._interval_ms / 1000)
+                await self._nudge.pause(self._interval_ms / 1000)
 
     async def _claim(self) -> bool:
         """One pass; False if it has to begin again."""

@@ -25,8 +25,10 @@ from processor.watching.postgres_probe import PostgresProbe
 from telemetry._codec import ReplyParser, __version__
 from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
 from telemetry.chassis.config.secrets import secrets_of
+from telemetry.chassis.control.messages import MESSAGE_BYTES_MAX
 from telemetry.chassis.crash.document import DumpOptions
 from telemetry.chassis.redis.limits import RedisLimits
+from telemetry.chassis.redis.subscription import SubscriptionOptions
 
 if TYPE_CHECKING:
     from processor.config import Config
@@ -62,7 +64,14 @@ def real_edges(config: Config) -> Edges:
 
     stores = [new_store() for _ in range(config.writers)]
     trials = new_store()
-    return Edges(stream=stream, stores=stores, probe=probe, trials=trials)
+    requests = SubscriptionOptions(
+        target=config.redis_url,
+        channel=config.redis_control_channel,
+        name=f"{config.redis_url.client_name or f'processor/{instance_id}'}:requests",
+        message_bytes_max=MESSAGE_BYTES_MAX,
+        limits=REDIS_LIMITS,
+    )
+    return Edges(stream=stream, stores=stores, probe=probe, trials=trials, requests=requests)
 
 
 def build_of(config: Config) -> Build:
@@ -108,6 +117,8 @@ def service_options(config: Config) -> ServiceOptions:
         ),
         stall_ms=config.stall_ms,
         drain_budget_ms=config.drain_budget_ms,
+        instance_id=config.instance_id,
+        dumps=dump_options(config),
     )
 
 

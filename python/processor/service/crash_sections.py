@@ -14,6 +14,7 @@ from telemetry.chassis.crash.showing import (
     WHERE_THE_TASKS_STOOD,
     DumpPart,
     remedy_for,
+    was_requested,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def _counts(sections: Sections) -> Iterator[str]:
 
 
 def _what_to_do(sections: Sections) -> Iterator[str]:
+    if was_requested(sections):
+        yield "Nothing: an operator asked for this dump, and the service went on."
+        return
     variables = sections["configuration"]
     text = ADVICE.format(
         stream=variables["REDIS_TELEMETRY_STREAM"],

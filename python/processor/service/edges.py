@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from processor.edges.ports import PositionStore, PositionStream
 from processor.watching.postgres_probe import PostgresProbe
+from telemetry.chassis.redis.subscription import SubscriptionOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Edges:
     """A session that asks whether PostgreSQL answers, and what the others wait for."""
     trials: PositionStore
     """The session of suspect trials; connected while there are suspects."""
+    requests: SubscriptionOptions | None = None
+    """The channel of operators' requests, over a connection of its own; None: nobody can ask."""
 
     async def aclose(self) -> None:
         """Close every connection; never raises."""

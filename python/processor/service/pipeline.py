@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import trio
 
+from processor.answering.devices import DeviceAnswers, WriterDevices
 from processor.core.batching import Batching
 from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStore
@@ -15,7 +16,7 @@ from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
-from processor.reading.reclaimer import Reclaimer
+from processor.reading.reclaimer import Nudge, Reclaimer
 from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.service.edges import Edges
 from processor.settling.acker import Acker
@@ -87,8 +88,10 @@ class Pipeline:
         self._inlets = [
             trio.open_memory_channel[Batch](self._reads_ahead_max) for _ in edges.stores
         ]
-        # A suspect may be tried on a writer's session between two of its batches.
-        self._turns = [trio.Lock() for _ in edges.stores]
+        # Between two batches of a writer, a suspect may be tried on its session, and a device restored.
+        self._writers = [WriterDevices(self._devices(store), trio.Lock()) for store in edges.stores]
+        self.devices = DeviceAnswers(self.states, self._writers)
+        self.reclaim = Nudge()
         self._intake = Intake(
             [inlet for inlet, _ in self._inlets],
             self._failures,
@@ -114,8 +117,8 @@ class Pipeline:
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
         options, in_flight = self._options, self.in_flight
-        ends = zip(self._edges.stores, self._inlets, self._turns, strict=True)
-        for number, (store, (_, outlet), turn) in enumerate(ends, 1):
+        ends = zip(self._edges.stores, self._inlets, self._writers, strict=True)
+        for number, (store, (_, outlet), its) in enumerate(ends, 1):
             writer = Writer(
                 store,
                 outlet,
@@ -124,8 +127,8 @@ class Pipeline:
                 batching=Batching[Batch](
                     rows_max=options.write.rows_max, linger_s=options.write.linger_ms / 1000
                 ),
-                devices=self._devices(store),
-                turn=turn,
+                devices=its.known,
+                turn=its.turn,
                 journal=self._journal,
                 backoff=options.backoff,
             )
@@ -157,6 +160,7 @@ class Pipeline:
             self._redis,
             pending_pass,
             interval_ms=options.claim_interval_ms,
+            nudge=self.reclaim,
             journal=self._journal,
             backoff=options.backoff,
         )
@@ -168,7 +172,7 @@ class Pipeline:
         trials = SuspectTrials(
             self._redis,
             TrialSession(edges.trials, self._devices(edges.trials)),
-            TrialSession(edges.stores[0], self._devices(edges.stores[0]), self._turns[0]),
+            TrialSession(edges.stores[0], self._writers[0].known, self._writers[0].turn),
             self._intake,
             self._receipts,
             attempts_max=self._options.attempts_max,

@@ -1,6 +1,6 @@
 """The service from its first log line to its last one: the processor's tasks in the chassis' rings.
 
-    services   HTTP endpoints, probes, signals        live longest, cancelled last
+    services   HTTP, requests, probes, signals        live longest, cancelled last
     └ guards   leases of what is in flight            renewed until the stages have ended
       └ stages   writers, acker, failure recorder     run dry when the intake has ended
         └ intake   consumer, reclaimer                cancelled at the stop request
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import trio
 
+from processor.answering.answers import Answers, Parts
+from processor.journal import SERVICE
 from processor.journal.journal import Journal
 from processor.service.crash_sections import sample_devices, sample_in_flight
 from processor.service.edges import Edges
@@ -26,11 +28,15 @@ from processor.watching.keep_alive import keep_connections_alive
 from processor.watching.lag_probe import probe_lag
 from telemetry._codec import __version__
 from telemetry.chassis import clocks
+from telemetry.chassis.control.responder import Responder
+from telemetry.chassis.crash.document import DumpOptions
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
+from telemetry.chassis.logs.switch import LevelSwitch
 from telemetry.chassis.progress import ProgressTable
+from telemetry.chassis.redis.subscription import SubscriptionOptions
 from telemetry.chassis.rings import run_rings
 from telemetry.chassis.stopping import StopRequest
 
@@ -47,6 +53,9 @@ class ServiceOptions:
     """A task that has work and takes no step for so long makes `/healthz` fail."""
     drain_budget_ms: int
     """From the stop request to the last acknowledgement."""
+    instance_id: str
+    dumps: DumpOptions
+    """Of dumps that an operator asks for; the process itself writes those of crashes."""
 
 
 async def supervise(  # noqa: PLR0913  # everything around the service, handed in by the process
@@ -67,8 +76,8 @@ async def supervise(  # noqa: PLR0913  # everything around the service, handed i
     journal.service_starting(version=__version__)
     listeners = await open_listeners(options.metrics_host, options.metrics_port)
     stop = StopRequest(on_request=arm_backstop)
-    processor = Processor(options, edges, stop, signals, listeners, journal)
-    processor.describe(black_box)
+    processor = Processor(options, edges, stop, signals, listeners, journal, black_box)
+    processor.describe()
     try:
         await run_rings(processor, stop, drain_budget_ms=options.drain_budget_ms)
     finally:
@@ -87,6 +96,7 @@ class Processor:
         signals: AsyncIterator[int],
         listeners: Sequence[trio.SocketListener],
         journal: Journal,
+        black_box: BlackBox,
     ) -> None:
         self.code = ExitCode.UNCAUGHT
         """How it ended, once it has."""
@@ -96,10 +106,12 @@ class Processor:
         self._signals = signals
         self._listeners = listeners
         self._journal = journal
+        self._black_box = black_box
         self._lifecycle = Lifecycle()
         self._tasks = ProgressTable()
         self._pipeline = Pipeline(options.pipeline, edges, journal=journal, tasks=self._tasks)
         self._endpoints = Endpoints(journal, self._tasks, stall_ms=options.stall_ms)
+        self._levels = LevelSwitch(SERVICE, journal)
         self._ending = Ending(
             edges.stream,
             self._pipeline.in_flight,
@@ -117,10 +129,10 @@ class Processor:
         self.release = self._ending.release
         self.release_cut = self._ending.release_cut
 
-    def describe(self, box: BlackBox) -> None:
+    def describe(self) -> None:
         """Register the sections of a crash dump."""
         pipeline = self._pipeline
-        box.register(
+        self._black_box.register(
             statistics=self._journal.snapshot,
             in_flight=lambda: sample_in_flight(pipeline.in_flight.ids, clocks.monotonic_ms()),
             device_states=lambda: sample_devices(pipeline.states),
@@ -132,6 +144,11 @@ class Processor:
         services.start_soon(self._stop.listen, self._signals)
         await services.start(serve, self._listeners, self._endpoints.sources)
         self._endpoints.start_soon(services)
+        services.start_soon(self._levels.run)
+        if self._edges.requests is not None:
+            # Before the servers are there: who waits for them should be found.
+            responder = self._responder(self._edges.requests)
+            self._tasks.start_soon(services, "control", responder.run)
         code = await Start(self._options.start, self._edges, self._journal).run(self._stop)
         if code is None:
             self._start_probes(services)
@@ -148,6 +165,24 @@ class Processor:
         start_soon(services, "lag_probe", probe_lag, stream, journal)
         start_soon(services, "keep_alive", keep_connections_alive, stream)
         start_soon(services, "postgres_probe", self._edges.probe.run, journal)
+
+    def _responder(self, requests: SubscriptionOptions) -> Responder:
+        pipeline = self._pipeline
+        parts = Parts(
+            journal=self._journal,
+            devices=pipeline.devices,
+            reclaim=pipeline.reclaim,
+            levels=self._levels,
+            black_box=self._black_box,
+            dumps=self._options.dumps,
+        )
+        return Responder(
+            requests,
+            Answers(parts).carriers,
+            instance_id=self._options.instance_id,
+            journal=self._journal,
+            backoff=self._options.pipeline.backoff,
+        )
 
     def enter(self, phase: Phase) -> None:
         """Reading begins, or the drain."""

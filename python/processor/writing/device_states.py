@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Final, Protocol, cast
 
 from processor.edges.ports import PositionStore
@@ -71,6 +72,9 @@ class Accumulator(Protocol):
     def update(self, batch: Batch, now_ms: int) -> None:
         """Count in a batch that is about to be written; `now_ms` is Unix time."""
 
+    def forget(self, device_id: str) -> None:
+        """Drop a device's state: it is cold."""
+
 
 class NewestPositions:
     """The accumulator that proves rows new: a row newer than its device's newest position is not in the table."""
@@ -97,6 +101,10 @@ class NewestPositions:
     def update(self, batch: Batch, now_ms: int) -> None:
         """Count the batch in."""
         self._states.update(batch, now_ms)
+
+    def forget(self, device_id: str) -> None:
+        """Forget the device."""
+        self._states.forget(device_id)
 
     @property
     def size(self) -> int:
@@ -140,12 +148,32 @@ class KnownDevices:
         self.update(batch)
         return unproven
 
+    async def rehydrate(self, device_id: str) -> Rehydrated:
+        """Forget a device, and restore it from the table; to be called between two batches of the writer.
+
+        In a batch that is being written, its rows are counted in and not in the table yet: the state would be older
+        than they are, and a repeat would be taken for new.
+        """
+        results = [await each.again(device_id) for each in self._rehydrations]
+        self._journal.devices_seen(size=self._positions.size, evictions=self._positions.evictions)
+        return max(results)
+
     def update(self, batch: Batch) -> None:
         """Count a batch in without asking the database."""
         now_ms = clocks.unix_ms()
         for accumulator in self._accumulators:
             accumulator.update(batch, now_ms)
         self._journal.devices_seen(size=self._positions.size, evictions=self._positions.evictions)
+
+
+class Rehydrated(IntEnum):
+    """What came of restoring a device; of several accumulators the highest counts."""
+
+    EMPTY = 0
+    """The table has nothing of it."""
+    RESTORED = 1
+    FAILED = 2
+    """The table could not be read; the device's next batch tries it again."""
 
 
 class Rehydration:
@@ -177,6 +205,19 @@ class Rehydration:
         else:
             self._accumulator.restore(unknown, ())
             self._journal.devices_rehydrated("empty", len(unknown))
+
+    async def again(self, device_id: str) -> Rehydrated:
+        """Forget a device, and restore it at once, also while it rests after a failure."""
+        self._accumulator.forget(device_id)
+        try:
+            silent = await self._restore_found([device_id], _now() - RECENT)
+            unknown = await self._restore_found(silent, None)
+        except PostgresError as error:
+            self._rest(1, error)
+            return Rehydrated.FAILED
+        self._accumulator.restore(unknown, ())
+        self._journal.devices_rehydrated("empty", len(unknown))
+        return Rehydrated.EMPTY if unknown else Rehydrated.RESTORED
 
     async def _restore_found(self, device_ids: list[str], since: datetime | None) -> list[str]:
         """Restore the devices that have a row since then. Returns those that have none."""

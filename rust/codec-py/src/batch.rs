@@ -74,6 +74,11 @@ impl Batch {
         Ok(parts.into_iter().map(Self).collect())
     }
 
+    #[staticmethod]
+    fn part_of(device_id: &str, parts: usize) -> PyResult<usize> {
+        codec::batch::Batch::part_of(device_id.as_bytes(), parts).map_err(misuse)
+    }
+
     fn copy_chunks(&self, chunk_bytes: usize) -> CopyChunks {
         CopyChunks { state: Mutex::new(ChunkState { chunks: self.0.copy_chunks(), buffer: Vec::new() }), chunk_bytes }
     }

@@ -72,6 +72,10 @@ impl DeviceStates {
         })
     }
 
+    fn forget(&self, py: Python<'_>, device_id: &str) -> bool {
+        py.detach(|| self.lock().forget(device_id))
+    }
+
     fn recent(&self, py: Python<'_>, count: usize) -> Vec<String> {
         py.detach(|| self.lock().recent(count).map(str::to_owned).collect())
     }

@@ -112,6 +112,12 @@ impl DeviceStates {
         }
     }
 
+    /// Forgets a device, as if it had never been heard of: its rows may be in the table, until it is restored. False if
+    /// it was not in memory. It is no eviction.
+    pub fn forget(&mut self, device_id: &str) -> bool {
+        self.states.remove(device_id).is_some()
+    }
+
     /// The keys of the rows that may be in the table: of a device that is not restored, or not newer than its newest
     /// position. To be asked before [`DeviceStates::update`] takes the batch in.
     #[must_use]

@@ -57,7 +57,18 @@ def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     "command",
-    [["run"], ["publish"], ["panic", "show"], ["healthcheck"], ["drill", "sigterm"]],
+    [
+        ["run"],
+        ["publish"],
+        ["instances"],
+        ["device", "show"],
+        ["device", "rehydrate"],
+        ["log-level"],
+        ["dump"],
+        ["panic", "show"],
+        ["healthcheck"],
+        ["drill", "sigterm"],
+    ],
     ids=" ".join,
 )
 def test_each_command_explains_itself_with_examples(
@@ -95,6 +106,13 @@ def test_version_names_the_program(capsys: pytest.CaptureFixture[str]) -> None:
         ("run", "now"),
         ("--colour",),
         ("panic",),
+        ("device",),
+        ("device", "show"),
+        ("device", "rehydrate", "7" * 65),
+        ("log-level",),
+        ("log-level", "loud"),
+        ("log-level", "debug", "--for", "0s"),
+        ("dump", "everything"),
         ("drill",),
         ("drill", "sigkill"),
         ("drill", "sigterm", "--rounds", "0"),

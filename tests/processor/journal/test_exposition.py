@@ -11,6 +11,7 @@ from processor.journal import SERVICE
 from processor.journal.exposition import metrics_text
 from processor.journal.journal import Journal
 from processor.journal.statistics import Build
+from telemetry.chassis.control.messages import Dropped
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.logs import Log
 
@@ -50,6 +51,8 @@ TYPES = {
     "processor_ledger_entries": "gauge",
     "processor_dependency_ready": "gauge",
     "processor_build_info": "gauge",
+    "processor_requests": "counter",
+    "processor_control_messages_dropped": "counter",
 }
 """By family; a counter's samples end in `_total`."""
 
@@ -87,6 +90,9 @@ def busy_journal() -> Journal:
     journal.devices_rehydrated("failed", 2)
     journal.dependency_ready("redis")
     journal.phase_entered(Phase.RUNNING)
+    journal.request_taken("look")
+    journal.request_taken("look")
+    journal.control_message_dropped(Dropped.OVERSIZE)
     return journal
 
 
@@ -137,6 +143,11 @@ def test_every_metric_has_a_help_text() -> None:
         ("processor_write_retries_total", {"cause": "connection"}, 1),
         ("processor_acks_total", {}, 42),
         ("processor_in_flight_records", {}, 7),
+        ("processor_requests_total", {"request": "look"}, 2),
+        ("processor_requests_total", {"request": "dump"}, 0),
+        ("processor_requests_total", {"request": "unknown"}, 0),
+        ("processor_control_messages_dropped_total", {"reason": "oversize"}, 1),
+        ("processor_control_messages_dropped_total", {"reason": "garbage"}, 0),
         ("processor_device_state_size", {}, 3),
         ("processor_device_state_evictions_total", {}, 1),
         ("processor_drain_budget_seconds", {}, 8),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def redis_url(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> str:
     """The server's URL, in the environment too."""
     monkeypatch.delenv("REDIS_TELEMETRY_STREAM", raising=False)
-    monkeypatch.setenv("REDIS_URL", redis_server.url)
-    return redis_server.url
+    monkeypatch.setenv("REDIS_URL", redis_server.operator_url)
+    return redis_server.operator_url
 
 
 def entries_in(client: Redis, stream: str) -> list[dict[bytes, bytes]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dev.servers.redis_users import ADMIN, PASSWORD
 from telemetry._codec import INCOMPLETE, Delivery, ReplyError
 from tests.support.wire import any_time_parser, batch, bulk, expect, position
 
@@ -69,7 +70,7 @@ def line(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[
     with socket.create_connection((redis_server.host, redis_server.port), timeout=10) as connection:
         line = Line(connection, receive_bytes)
         answered_as: type[object] = {2: list, 3: dict}[protocol]
-        expect(answered_as, line.ask("HELLO", protocol))
+        expect(answered_as, line.ask("HELLO", protocol, "AUTH", ADMIN, PASSWORD))
         yield line
 
 

@@ -25,7 +25,7 @@ _COMMITS_ENOUGH: Final = ("on", "remote_apply")
 _IDENTIFY = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit')"
 # Settings that this server does not know are left out: transaction_timeout before 17, TimescaleDB's without it.
 _SET = """
-SELECT pg_catalog.set_config(ours.name, ours.value, false)
+SELECT pg_catalog.set_config(ours.name, ours.value, %s)
 FROM unnest(%s::text[], %s::text[]) AS ours (name, value)
 JOIN pg_catalog.pg_settings theirs ON lower(theirs.name) = lower(ours.name)
 """
@@ -84,10 +84,15 @@ async def apply_settings(
     """
     enough = commits if commits in _COMMITS_ENOUGH else "on"
     wanted = {**ours, "synchronous_commit": enough}
-    await connection.execute(_SET, (list(wanted), list(wanted.values())))
+    await connection.execute(_SET, (False, list(wanted), list(wanted.values())))
     for name, value in await (await connection.execute(_READ_BACK, (list(wanted),))).fetchall():
         if value != wanted[name]:
             raise UnfitSession(
                 f"the session's {name} is {value!r} although it was set to {wanted[name]!r}:"
                 " a pooler that shares sessions, or a hook of the server, changes it"
             )
+
+
+async def apply_in_transaction(connection: TrioConnection, ours: Mapping[str, str]) -> None:
+    """Set everything until the end of the transaction. Raises psycopg.Error."""
+    await connection.execute(_SET, (True, list(ours), list(ours.values())))

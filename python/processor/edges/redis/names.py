@@ -33,5 +33,7 @@ RIGHTS: Final = (
     "xpending", "xclaim", "xautoclaim", "xgroup|delconsumer", "eval",
     # The attempts hash and dead letters.
     "xrange", "xadd", "hget", "hmget", "hset", "hdel", "hscan",
+    # Operators' requests and the answers, on the control channel and its reply channels.
+    "subscribe", "publish",
 )  # fmt: skip
 """The commands that an ACL user needs, on the stream, the dead-letter stream and the attempts hash."""

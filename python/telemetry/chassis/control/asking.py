@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from telemetry.chassis.control.messages import (
     Answer,
@@ -16,12 +17,11 @@ from telemetry.chassis.control.messages import (
     reply_channel,
 )
 from telemetry.chassis.control.tally import RESULT_S, Tally
-from telemetry.chassis.errors import RedisUnavailable
-from telemetry.chassis.redis.client import place_of
+from telemetry.chassis.errors import RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.client import errors_translated, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from telemetry.chassis.redis.client import Client
 
@@ -45,7 +45,8 @@ def ask(
     """
     request = Request(new_id(), name, arguments or {}, instance_id)
     message = encode_request(request)
-    with client.pubsub() as replies:
+    replies: Any = client.pubsub()  # type: ignore[no-untyped-call]
+    with replies:
         replies.subscribe(reply_channel(channel, request.id))
         if replies.get_message(timeout=SUBSCRIBED_S) is None:
             raise RedisUnavailable("no answer in time", where=place_of(client))
@@ -70,8 +71,10 @@ def _take_next(replies: Any, tally: Tally, request_id: str, wait_s: float) -> No
 
 
 def _is_cluster(client: Client) -> bool:
-    # HELLO needs no further right, as INFO would.
-    reply: Any = client.execute_command("HELLO")
+    # HELLO needs no further right, as INFO would. A user that may not use it is taken to be on a single server.
+    reply: Any = []
+    with suppress(RedisRefused), errors_translated(client):
+        reply = client.execute_command("HELLO")  # type: ignore[no-untyped-call]
     fields = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=False))
     return fields.get(b"mode") == b"cluster"
 

@@ -19,6 +19,8 @@ import orjson
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 """Longer messages are dropped."""
 ID: Final = re.compile(r"[0-9a-f]{32}")
+UNKNOWN: Final = "unknown"
+"""Stands for the name of a request that the service does not know."""
 NAME: Final = re.compile(r"[a-z][a-z_]{0,63}")
 
 Values: TypeAlias = Mapping[str, object]

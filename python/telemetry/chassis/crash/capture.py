@@ -51,7 +51,7 @@ class Scene:
 
     taken_at: datetime
     failed_task: str | None
-    """The task that the error left; None if all tasks had ended when it was seen."""
+    """The task that the error left; None if all tasks had ended when it was seen, or if there was no error."""
     tasks: tuple[TaskState, ...]
     sections: Mapping[str, object]
     """The service's own sections, by name."""
@@ -77,10 +77,11 @@ class Witness(trio.abc.Instrument):
             leaves = [each for each in leaves_of(error) if not isinstance(each, trio.Cancelled)]
             if leaves and not any(_SCENE in each.__dict__ for each in leaves):
                 left = task if error is pending[-1] or nursery is None else nursery.parent_task
-                _attach(self._take(left.name), leaves)
+                attach(self._take(left.name), leaves)
 
 
-def _attach(scene: Scene, leaves: list[BaseException]) -> None:
+def attach(scene: Scene, leaves: list[BaseException]) -> None:
+    """Have these errors carry the scene."""
     for each in leaves:
         # Past __setattr__, which an exception may have forbidden.
         each.__dict__[_SCENE] = scene

@@ -70,10 +70,10 @@ def leave_dump(error: BaseException, box: BlackBox, options: DumpOptions) -> Dum
     return DumpOutcome(second.value, "; ".join(failures))
 
 
-def file_prefix(service: str, instance_id: str) -> str:
-    """`<service>-panic-<instance>-`, without characters that have a meaning in paths, and short enough for a name."""
+def file_prefix(service: str, instance_id: str, kind: str = "panic") -> str:
+    """`<service>-<kind>-<instance>-`, without characters that have a meaning in paths, and short enough for a name."""
     instance = re.sub(r"[^A-Za-z0-9._-]", "_", instance_id)[:100]
-    return f"{service}-panic-{instance}-"
+    return f"{service}-{kind}-{instance}-"
 
 
 def file_name(prefix: str, now: datetime) -> str:

@@ -33,7 +33,7 @@ class BlackBox:
         """Name the provider of each section. If one raises, its section says so and the others stand."""
         self._providers.update(providers)
 
-    def scene(self, failed_task: str) -> Scene:
+    def scene(self, failed_task: str | None) -> Scene:
         """The present state, inside of the run."""
         return Scene(datetime.now(UTC), failed_task, task_tree(), self._sections())
 

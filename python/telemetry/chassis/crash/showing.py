@@ -79,7 +79,8 @@ def read_dump(path: Path, service: str) -> Dump:
 
 def as_text(sections: Sections, parts: tuple[DumpPart, ...]) -> str:
     """The whole text; a section that is not as it should be is shown raw."""
-    shown = [f"{sections.get('instance_id')} crashed at {sections.get('time')}\n"]
+    what = "was asked for this dump" if was_requested(sections) else "crashed"
+    shown = [f"{sections.get('instance_id')} {what} at {sections.get('time')}\n"]
     for part in parts:
         try:
             lines = list(part.lines(sections))
@@ -87,6 +88,12 @@ def as_text(sections: Sections, parts: tuple[DumpPart, ...]) -> str:
             lines = [json.dumps(sections.get(part.section), indent=2)]
         shown.append("\n".join([part.title, *(_indented(line) for line in lines), ""]))
     return _visible("\n".join(shown))
+
+
+def was_requested(sections: Sections) -> bool:
+    """Whether an operator asked for the dump, and nothing crashed."""
+    exceptions = sections.get("exceptions")
+    return isinstance(exceptions, dict) and str(exceptions.get("type")).endswith(".DumpRequested")
 
 
 def remedy_for(sections: Sections, remedies: Mapping[str, str]) -> str:

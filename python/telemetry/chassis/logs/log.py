@@ -86,8 +86,8 @@ class RecentLines:
         self._lines.append(line)
 
     def values(self) -> list[object]:
-        """The lines, oldest first: JSON objects where they are complete, else text."""
-        return [_value(line.decode("utf-8", "replace").rstrip("\n")) for line in self._lines]
+        """The lines, oldest first: JSON objects where they are complete, else text. Any thread may ask."""
+        return [_value(line.decode("utf-8", "replace").rstrip("\n")) for line in list(self._lines)]
 
 
 def _value(line: str) -> object:
@@ -152,9 +152,14 @@ def configure(
     root.addHandler(OutputHandler(service, renderer, sink))
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    set_level(service, level)
+    return Log(service)
+
+
+def set_level(service: str, level: str) -> None:
+    """Change the level of the service's and the chassis' lines, from the next line on; one of LEVELS."""
     for name in (service, CHASSIS):
         logging.getLogger(name).setLevel(LEVELS[level])
-    return Log(service)
 
 
 def level_of(service: str) -> str:

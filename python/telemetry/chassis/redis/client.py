@@ -34,6 +34,8 @@ def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
             socket_connect_timeout=limits.connect_timeout_ms / 1000,
             socket_timeout=limits.answer_timeout_ms / 1000,
             retry=Retry(NoBackoff(), 0),
+            # Else it sends CLIENT SETINFO, which Redis 7.0 does not know and no user of ours needs.
+            driver_info=None,
         )
     except ValueError:
         # The parser's own text may quote the URL, password included.

@@ -160,6 +160,21 @@ class RedisConnection:
             self.when_moved()
         return error
 
+    async def send(self, wire: bytes) -> None:
+        """Send without waiting for a reply: all that a subscriber gets is `received`. Raises RedisUnavailable."""
+        async with progress.holding(self._in_use):
+            with self._in_step():
+                await self._send(wire)
+
+    async def received(self, *, within_ms: int) -> bytes:
+        """The next bytes of a subscriber, some at least. Raises RedisUnavailable if none come in time."""
+        with self._in_step():
+            with self._within(within_ms):
+                piece = bytes(await self._stream.receive_some(RECEIVE_BYTES))
+            if not piece:
+                raise RedisUnavailable("the server closed the connection", where=self.where)
+        return piece
+
     async def _send(self, wire: bytes) -> None:
         for start in range(0, len(wire), SEND_BYTES):
             with self._within(self.limits.silence_ms):

@@ -216,18 +216,27 @@ impl Batch {
     ///
     /// `parts` is zero.
     pub fn partition(&self, parts: usize) -> Result<Vec<Self>, Misuse> {
-        let count = u64::try_from(parts).unwrap_or(u64::MAX);
         let mut records = vec![Vec::new(); parts];
         for device in self.devices() {
-            let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(device.device_id);
-            let Some(part) = hash.checked_rem(count) else {
-                return Err(Misuse("a batch cannot be partitioned into no parts"));
-            };
-            if let Some(part) = usize::try_from(part).ok().and_then(|part| records.get_mut(part)) {
+            let part = Self::part_of(device.device_id, parts)?;
+            if let Some(part) = records.get_mut(part) {
                 part.extend_from_slice(device.records);
             }
         }
         Ok(records.into_iter().map(|records| self.part(records)).collect())
+    }
+
+    /// The number, from 0, of the part that [`Batch::partition`] puts this device into.
+    ///
+    /// # Errors
+    ///
+    /// `parts` is zero.
+    pub fn part_of(device_id: &[u8], parts: usize) -> Result<usize, Misuse> {
+        let count = u64::try_from(parts).unwrap_or(u64::MAX);
+        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(device_id);
+        hash.checked_rem(count)
+            .and_then(|part| usize::try_from(part).ok())
+            .ok_or(Misuse("a batch cannot be partitioned into no parts"))
     }
 
     /// (these, the others): parts the records, whose times are microseconds of the Unix time; a row's repeats go with it.

@@ -194,6 +194,7 @@ proptest! {
                 assert_holds(part, &held);
                 for record in held {
                     assert_eq!(*home.entry(record.device).or_insert(number), number);
+                    assert_eq!(Batch::part_of(record.device.as_bytes(), parts).unwrap(), number);
                 }
             }
             assert_holds(&Batch::merge(&partition.iter().collect::<Vec<_>>()), &records);

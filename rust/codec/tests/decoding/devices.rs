@@ -170,6 +170,8 @@ enum Step {
     Restore(Vec<u8>),
     /// Another writer's rows, of devices that are not known here.
     WriteElsewhere(Vec<Report>),
+    /// An operator has a device forgotten.
+    Forget(u8),
 }
 
 fn reports() -> impl Strategy<Value = Vec<Report>> {
@@ -182,6 +184,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => reports().prop_map(Step::Write),
         3 => vec(0..DEVICES, 0..6).prop_map(Step::Restore),
         1 => reports().prop_map(Step::WriteElsewhere),
+        1 => (0..DEVICES).prop_map(Step::Forget),
     ]
 }
 
@@ -232,6 +235,10 @@ fn apply(states: &mut DeviceStates, model: &mut Model, step: &Step, seen_ms: i64
             let mut reports = reports.clone();
             reports.retain(|report| model.is_cold(report.device));
             model.write(&reports);
+        }
+        Step::Forget(device) => {
+            assert_eq!(states.forget(&device_id(*device)), model.held(*device).is_some());
+            model.held.retain(|(held, _)| held != device);
         }
     }
 }

@@ -38,7 +38,7 @@ async def harness_of(request: pytest.FixtureRequest) -> AsyncIterator[StreamHarn
     client: Redis = request.getfixturevalue("redis_client")
     name: str = request.getfixturevalue("stream_name")
     if request.param == "real":
-        yield RealStreamHarness(server.url, client, name)
+        yield RealStreamHarness(server.processor_url, client, name)
         return
     tls = request.getfixturevalue("server_tls")
     async with relay_to(server.port, tls=tls) as relay:
@@ -52,7 +52,7 @@ async def real(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> AsyncIterator[RealStreamHarness]:
     """A stream on a real server, connected, with its group."""
-    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
+    harness = RealStreamHarness(redis_server.processor_url, redis_client, stream_name)
     await harness.stream.connect()
     await harness.stream.ensure_group()
     yield harness

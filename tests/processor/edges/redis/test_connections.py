@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from dev.servers.ports import HOST
+from dev.servers.redis_users import PROCESSOR, redis_url
 from processor.edges.ports import STREAM_START
 from processor.edges.redis.stream import RedisPositionStream
 from telemetry._codec import ReplyParser
@@ -82,7 +82,7 @@ def sockets_of(client: Redis, stream_name: str) -> list[str]:
 async def test_after_a_cancelled_request_the_stream_connects_what_is_missing_and_no_more(
     thawed: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    async with connected(thawed.url, stream_name) as stream:
+    async with connected(thawed.processor_url, stream_name) as stream:
         before = sockets_of(redis_client, stream_name)
         thawed.process.freeze()
         with trio.move_on_after(0.02) as scope:
@@ -98,7 +98,9 @@ async def test_after_a_cancelled_request_the_stream_connects_what_is_missing_and
 
 
 async def test_a_frozen_server_is_given_up_in_time(thawed: RedisServer, stream_name: str) -> None:
-    async with connected(thawed.url, stream_name, limits=RedisLimits(silence_ms=100)) as stream:
+    async with connected(
+        thawed.processor_url, stream_name, limits=RedisLimits(silence_ms=100)
+    ) as stream:
         thawed.process.freeze()
         with trio.fail_after(BOUND_S):
             with pytest.raises(RedisUnavailable, match="no answer in time"):
@@ -116,7 +118,7 @@ async def test_a_frozen_server_is_given_up_in_time(thawed: RedisServer, stream_n
 async def test_a_read_that_is_cancelled_while_the_server_is_frozen_ends_in_time(
     thawed: RedisServer, stream_name: str
 ) -> None:
-    async with connected(thawed.url, stream_name) as stream:
+    async with connected(thawed.processor_url, stream_name) as stream:
         thawed.process.freeze()
         with trio.fail_after(BOUND_S), trio.CancelScope() as scope:
             scope.deadline = trio.current_time() + 0.02
@@ -137,7 +139,7 @@ async def test_a_connection_that_ends_in_the_middle_of_a_delivery_is_lost_and_no
 ) -> None:
     add(redis_client, stream_name, 100)
     async with relay_to(redis_server.port, tls=server_tls if way == "tls" else None) as relay:
-        url = tls_url(relay, authority_file) if way == "tls" else f"redis://{HOST}:{relay.port}"
+        url = tls_url(relay, authority_file) if way == "tls" else redis_url(PROCESSOR, relay.port)
         async with connected(url, stream_name) as stream:
             relay.cut_after_bytes = cut_after_bytes
             with trio.fail_after(BOUND_S), pytest.raises(RedisUnavailable):
@@ -158,7 +160,7 @@ async def test_a_large_delivery_in_many_small_pieces_comes_whole(
 ) -> None:
     add(redis_client, stream_name, 2_000)
     async with relay_to(redis_server.port, tls=server_tls if way == "tls" else None) as relay:
-        url = tls_url(relay, authority_file) if way == "tls" else f"redis://{HOST}:{relay.port}"
+        url = tls_url(relay, authority_file) if way == "tls" else redis_url(PROCESSOR, relay.port)
         async with connected(url, stream_name) as stream:
             relay.piece_bytes = 1_021
             delivery = await stream.read_new(2_000, LONG_BLOCK_MS)
@@ -195,7 +197,7 @@ async def test_a_user_who_may_not_do_what_is_rarely_needed_is_refused_when_conne
 async def test_a_killed_connection_is_noticed_and_made_again_alone(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    async with connected(redis_server.url, stream_name) as stream:
+    async with connected(redis_server.processor_url, stream_name) as stream:
         clients: Any = redis_client.client_list()
         [control] = [c["id"] for c in clients if c["name"].endswith(f"{stream_name}:control")]
         redis_client.client_kill_filter(_id=control)

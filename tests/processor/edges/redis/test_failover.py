@@ -10,7 +10,7 @@ import trio
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
-from dev.servers.ports import HOST
+from dev.servers.redis_users import PROCESSOR, redis_url
 from processor.core.attempts import Failure, FailureStage
 from processor.edges.ports import STREAM_START
 from telemetry.chassis.errors import RedisMoved, RedisUnavailable
@@ -38,7 +38,7 @@ class Pair:
 
     @property
     def url(self) -> str:
-        return f"redis://{HOST}:{self.relay.port}/0"
+        return redis_url(PROCESSOR, self.relay.port)
 
     @property
     def in_step(self) -> bool:
@@ -67,7 +67,7 @@ def two_servers(config: pytest.Config) -> Iterator[list[RedisServer]]:
 @asynccontextmanager
 async def replicated(config: pytest.Config) -> AsyncIterator[Pair]:
     with two_servers(config) as servers:
-        old, new = [Redis.from_url(server.url) for server in servers]
+        old, new = [Redis.from_url(server.admin_url) for server in servers]
         with old, new:
             old.xgroup_create(NAME, "processor", "0", mkstream=True)
             new.replicaof(servers[0].host, str(servers[0].port))

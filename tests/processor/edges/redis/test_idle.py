@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from dev.servers import launch_relay
-from dev.servers.ports import HOST
+from dev.servers.redis_users import PROCESSOR, redis_url
 from processor.edges.ports import STREAM_START
 from processor.watching import keep_alive as keep_alive_module
 from processor.watching.keep_alive import keep_connections_alive
@@ -49,7 +49,7 @@ async def behind_a_proxy(server: RedisServer, name: str) -> AsyncIterator[RedisP
     """A stream that is connected through a proxy which closes what is idle."""
     with launch_relay(server.port) as proxy:
         proxy.idle_close_s = IDLE_S_MAX
-        stream = RealStreamService(f"redis://{HOST}:{proxy.port}", name, limits=LIMITS).real
+        stream = RealStreamService(redis_url(PROCESSOR, proxy.port), name, limits=LIMITS).real
         await stream.connect()
         yield stream
         await stream.aclose()
@@ -95,7 +95,7 @@ async def test_without_anything_said_such_a_proxy_costs_the_next_call_its_connec
 async def test_a_connection_that_waits_for_an_answer_is_left_alone(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
-    stream = RealStreamService(redis_server.url, stream_name, limits=LIMITS).real
+    stream = RealStreamService(redis_server.processor_url, stream_name, limits=LIMITS).real
     await stream.connect()
     await stream.ensure_group()
     async with trio.open_nursery() as nursery:
@@ -142,7 +142,7 @@ async def test_claims_come_through_a_proxy_that_closes_what_is_idle_for_less_tha
     redis_client.xgroup_create(stream_name, GROUP, "0", mkstream=True)
     with launch_relay(redis_server.port) as relay:
         relay.idle_close_s = 0.2
-        service = RealStreamService(f"redis://{HOST}:{relay.port}", stream_name)
+        service = RealStreamService(redis_url(PROCESSOR, relay.port), stream_name)
         async with living(service, CLAIM_INTERVAL_MS="600", CLAIM_THRESHOLD_MS="300"):
             await until(lambda: "claim failed" in caplog.text, "an idle connection was closed")
             publish(redis_client, stream_name, 3)
@@ -158,7 +158,7 @@ async def test_claims_come_through_a_proxy_that_closes_what_is_idle_for_less_tha
 
 async def test_a_peer_that_vanished_is_noticed_by_the_system(redis_server: RedisServer) -> None:
     options = trio.socket
-    async with opened(redis_server.url) as connection:
+    async with opened(redis_server.processor_url) as connection:
         socket = connection._socket
         assert socket.getsockopt(options.SOL_SOCKET, options.SO_KEEPALIVE) == 1
         assert [

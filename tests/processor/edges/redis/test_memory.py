@@ -37,7 +37,7 @@ def server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def client(server: RedisServer) -> Iterator[Redis]:
-    with Redis.from_url(server.url) as client:
+    with Redis.from_url(server.admin_url) as client:
         yield client
 
 
@@ -54,7 +54,7 @@ async def test_a_full_memory_stops_neither_start_nor_reading_nor_acknowledging_w
 ) -> None:
     client.xgroup_create(NAME, GROUP, "0", mkstream=True)
     publish(client, NAME, 1_000)
-    service = RealStreamService(server.url, NAME)
+    service = RealStreamService(server.processor_url, NAME)
     with full(client):
         async with living(service):
             await until(lambda: service.rows == 1_000, "everything is written")
@@ -71,7 +71,7 @@ async def test_a_full_memory_stops_neither_start_nor_reading_nor_acknowledging_w
 async def test_a_full_memory_where_the_group_is_missing_is_reported_in_redis_own_words(
     server: RedisServer, client: Redis
 ) -> None:
-    stream = RealStreamService(server.url, NAME).real
+    stream = RealStreamService(server.processor_url, NAME).real
     await stream.connect()
     with full(client), pytest.raises(RedisRefused, match="OOM") as caught:
         await stream.ensure_group()
@@ -83,7 +83,7 @@ async def test_a_full_memory_where_the_group_is_missing_is_reported_in_redis_own
 async def test_what_has_recorded_failures_is_acknowledged_though_memory_is_full(
     server: RedisServer, client: Redis
 ) -> None:
-    stream = RealStreamService(server.url, NAME).real
+    stream = RealStreamService(server.processor_url, NAME).real
     await stream.connect()
     await stream.ensure_group()
     publish(client, NAME, 2)
@@ -106,7 +106,7 @@ async def test_reads_whose_replies_are_too_large_are_repeated_in_halves_and_grow
     client.config_set("client-output-buffer-limit", f"normal {OUTPUT_BYTES_MAX} 0 0")
     client.xgroup_create(NAME, GROUP, "0", mkstream=True)
     publish(client, NAME, 500, **FAT)
-    service = RealStreamService(server.url, NAME)
+    service = RealStreamService(server.processor_url, NAME)
     began_s = trio.current_time()
     async with living(service, BATCH_SIZE="5000", CLAIM_THRESHOLD_MS="60000"):
         await until(lambda: service.rows == 500, "everything is written")
@@ -129,7 +129,7 @@ async def test_claims_whose_replies_are_too_large_are_repeated_in_halves(
     publish(client, NAME, 300, **FAT)
     for _ in range(30):
         client.xreadgroup(GROUP, "dead", {NAME: ">"}, count=10)
-    service = RealStreamService(server.url, NAME)
+    service = RealStreamService(server.processor_url, NAME)
     async with living(service):
         await until(
             lambda: service.rows == 300, "the entries of the dead consumer are claimed and written"

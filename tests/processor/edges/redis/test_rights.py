@@ -97,7 +97,7 @@ async def test_the_documented_rights_suffice_for_everything(
 ) -> None:
     if protocol == "resp2":
         account.deny("hello")
-    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
+    harness = RealStreamHarness(redis_server.processor_url, redis_client, stream_name)
     async with connected_as(account.name, redis_server, stream_name) as stream:
         assert (await stream.ensure_group()).stream_was_missing
         good, tried, bad = harness.add(1), harness.add(2), harness.add_malformed()
@@ -128,7 +128,7 @@ async def test_the_documented_rights_suffice_for_everything(
 async def test_a_missing_right_is_refused_by_name_and_changes_nothing(
     redis_server: RedisServer, redis_client: Redis, stream_name: str, account: Account
 ) -> None:
-    harness = RealStreamHarness(redis_server.url, redis_client, stream_name)
+    harness = RealStreamHarness(redis_server.processor_url, redis_client, stream_name)
     async with connected_as(account.name, redis_server, stream_name) as stream:
         await stream.ensure_group()
         entry_id = harness.add_malformed()

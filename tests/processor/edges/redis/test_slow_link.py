@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from dev.servers import launch_relay
-from dev.servers.ports import HOST
+from dev.servers.redis_users import PROCESSOR, redis_url
 from processor.edges.redis import acks as acks_module
 from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.real_lives import RealStreamService, pending, publish
@@ -39,7 +39,7 @@ async def connected(
     port: int, name: str, limits: RedisLimits
 ) -> AsyncIterator[RedisPositionStream]:
     """A stream with its group, to what listens on `port`."""
-    stream = RealStreamService(f"redis://{HOST}:{port}", name, limits=limits).real
+    stream = RealStreamService(redis_url(PROCESSOR, port), name, limits=limits).real
     try:
         await stream.connect()
         await stream.ensure_group()

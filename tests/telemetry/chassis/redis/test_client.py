@@ -68,7 +68,7 @@ def test_a_server_that_is_silent_is_given_up_in_time(silent_port: int) -> None:
 
 
 def test_a_refusal_has_its_code(redis_server: RedisServer, stream_name: str) -> None:
-    with open_client(redis_server.url) as client:
+    with open_client(redis_server.admin_url) as client:
         client.set(stream_name, "text")
         with pytest.raises(RedisRefused) as caught, errors_translated(client):
             client.xlen(stream_name)
@@ -79,7 +79,7 @@ def test_a_refusal_has_its_code(redis_server: RedisServer, stream_name: str) -> 
 def test_refusals_among_packed_commands_are_returned_and_the_others_carried_out(
     redis_server: RedisServer, stream_name: str
 ) -> None:
-    with open_client(redis_server.url) as client:
+    with open_client(redis_server.admin_url) as client:
         wires = [
             encode("SET", stream_name, "text"),
             encode("XLEN", stream_name),
@@ -94,7 +94,7 @@ def test_a_connection_that_breaks_while_replies_are_read_is_not_used_again(
     redis_server: RedisServer,
 ) -> None:
     limits = RedisLimits(answer_timeout_ms=100)
-    with open_client(redis_server.url, limits) as client:
+    with open_client(redis_server.admin_url, limits) as client:
         # One reply more than there are commands: it never comes.
         with pytest.raises(RedisUnavailable):
             send_packed(client, encode("PING"), replies=2)

@@ -24,7 +24,7 @@ async def test_requests_of_several_tasks_each_get_their_own_reply(
     redis_server: RedisServer,
 ) -> None:
     replies: dict[int, object] = {}
-    async with opened(redis_server.url) as connection, trio.open_nursery() as nursery:
+    async with opened(redis_server.admin_url) as connection, trio.open_nursery() as nursery:
 
         async def ask(number: int) -> None:
             replies[number] = await asked(connection, "ECHO", number)
@@ -35,7 +35,7 @@ async def test_requests_of_several_tasks_each_get_their_own_reply(
 
 
 async def test_a_refusal_leaves_the_connection_in_use(redis_server: RedisServer) -> None:
-    async with opened(redis_server.url) as connection:
+    async with opened(redis_server.admin_url) as connection:
         with pytest.raises(RedisRefused, match="no such key") as caught:
             await asked(connection, "XINFO", "GROUPS", "no-stream-of-this-name")
         assert caught.value.code == "ERR"
@@ -43,7 +43,7 @@ async def test_a_refusal_leaves_the_connection_in_use(redis_server: RedisServer)
 
 
 async def test_a_cancelled_request_closes_the_connection(redis_server: RedisServer) -> None:
-    async with opened(redis_server.url) as connection:
+    async with opened(redis_server.admin_url) as connection:
         with trio.move_on_after(0.02) as scope:
             await asked(connection, "BLPOP", "no-list-of-this-name", 0)
         assert scope.cancelled_caught
@@ -55,7 +55,7 @@ async def test_a_cancelled_request_closes_the_connection(redis_server: RedisServ
 async def test_a_task_that_waits_behind_a_cancelled_request_gets_an_error_and_not_its_reply(
     redis_server: RedisServer,
 ) -> None:
-    async with opened(redis_server.url) as connection:
+    async with opened(redis_server.admin_url) as connection:
         async with trio.open_nursery() as nursery:
             waiting = trio.CancelScope()
 
@@ -79,7 +79,7 @@ async def test_a_task_that_is_cancelled_in_the_queue_leaves_the_connection_in_us
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
     replies: list[object] = []
-    async with opened(redis_server.url) as connection:
+    async with opened(redis_server.admin_url) as connection:
         async with trio.open_nursery() as nursery:
 
             async def wait() -> None:
@@ -128,7 +128,7 @@ async def test_what_a_pipeline_was_answered_is_known_though_the_connection_is_lo
 async def test_a_connection_that_another_task_closes_between_command_and_answer_is_lost(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with opened(redis_server.url) as connection:
+    async with opened(redis_server.admin_url) as connection:
         send = connection._send
 
         async def send_and_close(wire: bytes) -> None:

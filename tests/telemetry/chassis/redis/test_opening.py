@@ -11,6 +11,7 @@ import trustme
 
 from dev.servers import launch_redis
 from dev.servers.ports import HOST, free_port
+from dev.servers.redis_users import ADMIN, login
 from telemetry.chassis.errors import RedisError, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.limits import RedisLimits
 from tests.conftest import redis_key
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from telemetry.chassis.redis.connection import RedisConnection
 
 PASSWORD = "s3cret/ä 'quoted'"
+# Tests of a connection ask what the service never asks.
+ADMINISTRATOR = f"{login(ADMIN)}@"
 BOUND_S = 10.0
 
 
@@ -65,9 +68,8 @@ def user(redis_client: Redis, stream_name: str) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def locked_server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
     """A server with a password for everyone."""
-    with launch_redis(
-        pytestconfig.stash[redis_key], extra_args=["--requirepass", PASSWORD]
-    ) as server:
+    arguments = ["--requirepass", PASSWORD]
+    with launch_redis(pytestconfig.stash[redis_key], users=False, extra_args=arguments) as server:
         yield server
 
 
@@ -75,12 +77,12 @@ def locked_server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
 def old_server(pytestconfig: pytest.Config) -> Iterator[RedisServer]:
     """A server with a password that does not know HELLO."""
     arguments = ["--requirepass", PASSWORD, "--rename-command", "HELLO", ""]
-    with launch_redis(pytestconfig.stash[redis_key], extra_args=arguments) as server:
+    with launch_redis(pytestconfig.stash[redis_key], users=False, extra_args=arguments) as server:
         yield server
 
 
-def at(server: RedisServer, login: str = "", *, db: int = 0) -> str:
-    return f"redis://{login}{server.host}:{server.port}/{db}"
+def at(server: RedisServer, user: str = ADMINISTRATOR, *, db: int = 0) -> str:
+    return f"redis://{user}{server.host}:{server.port}/{db}"
 
 
 async def test_a_tcp_connection_has_a_name_a_database_resp3_and_its_own_id(
@@ -93,7 +95,7 @@ async def test_a_tcp_connection_has_a_name_a_database_resp3_and_its_own_id(
 
 
 async def test_a_unix_socket_is_a_way_in(redis_server: RedisServer) -> None:
-    async with opened(f"{redis_server.unix_url}?db=2") as connection:
+    async with opened(f"unix://{ADMINISTRATOR}{redis_server.unix_socket}?db=2") as connection:
         entry = await own_entry(connection)
         assert (entry["db"], entry["resp"]) == ("2", "3")
         assert connection.where == str(redis_server.unix_socket)
@@ -144,7 +146,7 @@ async def test_a_wrong_password_is_refused_and_shown_nowhere(
 
 
 async def test_no_password_where_one_is_needed_is_refused(locked_server: RedisServer) -> None:
-    error = await refusal(at(locked_server))
+    error = await refusal(at(locked_server, ""))
     assert isinstance(error, RedisRefused)
     assert error.code == "NOAUTH"
 
@@ -259,7 +261,7 @@ async def test_tls_trusts_the_authority_of_the_url(
 ) -> None:
     async with (
         relay_to(redis_server.port, tls=server_tls) as relay,
-        opened(tls_url(relay, authority_file)) as connection,
+        opened(tls_url(relay, authority_file, ADMIN)) as connection,
     ):
         assert (await own_entry(connection))["resp"] == "3"
 
@@ -273,7 +275,8 @@ async def test_tls_refuses_a_certificate_that_nobody_vouches_for(
         error = await refusal(tls_url(relay, stranger))
         assert isinstance(error, RedisUnavailable)
         assert "no TLS session: the server's certificate is not accepted: " in str(error)
-        async with opened(f"rediss://localhost:{relay.port}/0?ssl_cert_reqs=none") as connection:
+        unchecked = f"rediss://{ADMINISTRATOR}localhost:{relay.port}/0?ssl_cert_reqs=none"
+        async with opened(unchecked) as connection:
             assert await asked(connection, "PING") == b"PONG"
 
 
