@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
+    from redis.typing import EncodableT, FieldT
 
 PROCESSOR = Path(sys.executable).with_name("processor")
 STREAM = "telemetry:teltonika"
@@ -42,6 +43,8 @@ DEVICES = 400
 # Long enough that the sparklines have a course.
 WARM_UP_S = 50
 OUTAGE_S = 14
+# Until records that are no Positions have failed often enough to be dead letters.
+DEAD_LETTERS_S = 15
 COLOURS = 64
 SETTLED = "#verdict:not(.unknown)"
 ENVIRONMENT = {
@@ -61,13 +64,15 @@ def take_page(directory: Path) -> None:
         launch_redis(find_redis(Choice.AUTO)) as redis,
         launch_postgres(find_postgres(Choice.AUTO)) as postgres,
         launch_browser() as browser,
-        Redis.from_url(redis.url) as client,
-        _traffic(client),
-        _service(redis.url, create_database(postgres, "positions")) as (process, url),
+        Redis.from_url(redis.admin_url) as client,
+        _traffic(client) as bad_ones,
+        _service(redis.processor_url, create_database(postgres, "positions")) as (process, url),
     ):
         time.sleep(WARM_UP_S)
         _take_light_and_dark(browser, url, directory, "well")
         _take(browser, url, directory / "page-well-telephone.png", size=TELEPHONE)
+        bad_ones.set()
+        time.sleep(DEAD_LETTERS_S)
         _take_trouble(browser, url, directory, postgres, process)
 
 
@@ -129,9 +134,9 @@ def _service(redis_url: str, database: Database) -> Iterator[tuple[subprocess.Po
 
 
 @contextmanager
-def _traffic(client: Redis) -> Iterator[None]:
-    """Positions that come and go like a fleet's, a few of them twice, and now and then one that is none."""
-    stop = threading.Event()
+def _traffic(client: Redis) -> Iterator[threading.Event]:
+    """Positions that come and go like a fleet's, a few of them twice; once the event is set, now and then a bad one."""
+    stop, bad_ones = threading.Event(), threading.Event()
 
     def publish() -> None:
         number = 0
@@ -139,19 +144,20 @@ def _traffic(client: Redis) -> Iterator[None]:
             with client.pipeline(transaction=False) as pipeline:
                 for _ in range(int(140 + 90 * math.sin(time.monotonic() / 5))):
                     number += 1
-                    pipeline.xadd(STREAM, _entry(number))
+                    is_bad = bad_ones.is_set() and number % 1_000 == 0
+                    pipeline.xadd(STREAM, _entry(number, longitude=190 if is_bad else 19.8187))
                 pipeline.execute()
 
     thread = threading.Thread(target=publish)
     thread.start()
     try:
-        yield
+        yield bad_ones
     finally:
         stop.set()
         thread.join()
 
 
-def _entry(number: int) -> dict[str | bytes, str | bytes | int | float]:
+def _entry(number: int, *, longitude: float) -> dict[FieldT, EncodableT]:
     serial = number - 7 if number % 97 == 0 else number
     at = datetime.now(UTC) - timedelta(hours=1) + timedelta(microseconds=serial)
     device_id = f"{356307042440000 + serial % DEVICES}"
@@ -159,7 +165,7 @@ def _entry(number: int) -> dict[str | bytes, str | bytes | int | float]:
         "device_id": device_id,
         "timestamp": at.isoformat().replace("+00:00", "Z"),
         "latitude": 41.3275,
-        "longitude": 19.8187 if number % 5_000 else 190,
+        "longitude": longitude,
         "altitude": 110,
         "angle": number % 360,
         "speed": number % 90,

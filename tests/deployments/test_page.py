@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from signal import SIGTERM
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -183,12 +183,11 @@ def test_the_policy_refuses_whatever_is_put_into_the_page(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_readable_on_a_telephone_by_day_and_by_night(
-    run: Run, servers: Servers, browser: Browser, scheme: str
+    run: Run, servers: Servers, browser: Browser, scheme: Literal["light", "dark"]
 ) -> None:
     service = run(**QUICK_CLAIMS, DLQ_MAX_ATTEMPTS="1").ready()
     servers.publish_at_once([*drive(50), entry(1, 9_000, latitude=91.0)])
-    day_or_night = "dark" if scheme == "dark" else "light"
-    with open_page(browser, url_of(service), size=TELEPHONE, scheme=day_or_night) as page:
+    with open_page(browser, url_of(service), size=TELEPHONE, scheme=scheme) as page:
         shows(page, "#failures", "out_of_range")
         shows(page, "#problem-list", "dead-letter stream")
         width, height = page.evaluate("[document.documentElement.scrollWidth, innerHeight]")

@@ -13,6 +13,7 @@ from processor.journal.statistics import CONSUMER, POSTGRES, SCHEMA
 from processor.page.flow import INTERVAL_S, Sample
 from processor.page.problems import problems_of
 from telemetry.chassis import clocks
+from telemetry.chassis.times import iso_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,9 +68,8 @@ def status_of(  # noqa: PLR0913  # everything that there is to show
 
 
 def iso(unix_ms: int) -> str:
-    """ISO-8601, UTC, in milliseconds."""
-    at = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """ISO-8601, UTC."""
+    return iso_utc(datetime.fromtimestamp(unix_ms / 1000, UTC))
 
 
 def _queue(now: Statistics) -> dict[str, object]:
