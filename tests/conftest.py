@@ -40,7 +40,11 @@ from dev.servers.programs import PACKAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-pytest_plugins = ["tests.support.logging_fixtures", "tests.support.certificates"]
+pytest_plugins = [
+    "tests.support.logging_fixtures",
+    "tests.support.certificates",
+    "tests.support.dead_letters",
+]
 
 SERVERS_VARIABLE = "PROCESSOR_TEST_SERVERS"
 
@@ -201,8 +205,12 @@ def stream_name(redis_server: RedisServer, redis_client: Redis) -> Iterator[str]
     name = f"telemetry:test-{next(_numbers)}"
     yield name
     redis_server.process.restore()
+    refused = redis_server.denials.take()
     if keys := list(redis_client.scan_iter(match=f"{name}*", count=1000)):
         redis_client.delete(*keys)
+    assert not refused, (
+        "a right is missing in deploy/redis/users.acl, or a test intends it: see denials_intended"
+    )
 
 
 @pytest.fixture

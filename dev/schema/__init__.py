@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from dev.servers.postgres import Database
 
 SCHEMA_DIR = Path(__file__).parent
+GRANTS = SCHEMA_DIR.parents[1] / "deploy" / "postgres" / "grants.sql"
 
 
 def apply_schema(admin_url: str, *, processor_password: str) -> None:
-    """Apply the files in order, in one transaction, as the owner; idempotent."""
+    """Apply the files in order and the grants, in one transaction, as the owner; idempotent."""
     with psycopg.connect(admin_url) as connection:
-        for file in sorted(SCHEMA_DIR.glob("[0-9][0-9][0-9]_*.sql")):
+        for file in (*sorted(SCHEMA_DIR.glob("[0-9][0-9][0-9]_*.sql")), GRANTS):
             connection.execute(file.read_bytes())
         connection.execute(sql.SQL("ALTER ROLE processor PASSWORD {}").format(processor_password))
 

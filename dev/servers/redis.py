@@ -75,8 +75,10 @@ class RedisServer:
     def denials_intended(self) -> Iterator[None]:
         """Have what is refused until the end of the block count as what a test wants."""
         self.denials.note()
-        yield
-        self.denials.forget()
+        try:
+            yield
+        finally:
+            self.denials.forget()
 
     @property
     def drill_url(self) -> str:
@@ -154,7 +156,7 @@ def launch_redis(
                 process=process,
                 denials=denials,
             )
-            if refused := denials.take():
+            if users and (refused := denials.take()):
                 raise ServerError(f"{binary.product} had to refuse: {'; '.join(refused)}")
         finally:
             process.stop()

@@ -14,7 +14,7 @@ import trio
 
 from drills.lives import until
 from drills.plan import Rows
-from telemetry.chassis.errors import EdgeError, TelemetryError
+from telemetry.chassis.errors import EdgeError, RedisRefused, TelemetryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -55,7 +55,15 @@ class Traces:
 
 async def check(traces: Traces, *, force: bool) -> None:
     """Make sure that the drill touches and leaves only what the operator allows. Raises DrillRefused, EdgeError."""
-    use = await trio.to_thread.run_sync(traces.stream.in_use)
+    try:
+        use = await trio.to_thread.run_sync(traces.stream.in_use)
+    except RedisRefused as error:
+        if error.code != "NOPERM":
+            raise
+        raise DrillRefused(
+            f"{error}. The drill makes and deletes a stream of its own, which the service's user may not: set"
+            " REDIS_ADMIN_URL to a user that may, as in deploy/redis/drill.acl"
+        ) from None
     if use and not force:
         raise DrillRefused(
             f"the stream {traces.identity.stream} is in use: {use}. Leave out --stream for one of the drill's"

@@ -9,6 +9,7 @@ import pytest
 from tests.drills.conftest import LIGHT
 
 if TYPE_CHECKING:
+    from dev.servers import RedisServer
     from tests.drills.conftest import Drills
 
 QUICK = ("--rounds", "1", "--seed", "1", *LIGHT)
@@ -56,6 +57,17 @@ def test_a_role_that_may_not_delete_is_reported_before_anything_is_made(drills: 
     assert drilled.code == 2
     assert "the role processor may not delete" in drilled.errors
     assert "POSTGRES_ADMIN_URL" in drilled.errors
+    assert drills.leave_nothing()
+
+
+def test_a_user_that_may_not_make_streams_is_reported_before_anything_is_made(
+    drills: Drills, redis_server: RedisServer
+) -> None:
+    with redis_server.denials_intended():
+        drilled = drills.run(*QUICK, stand_in="honest", REDIS_ADMIN_URL="")
+    assert drilled.code == 2
+    assert "NOPERM" in drilled.errors
+    assert "set REDIS_ADMIN_URL" in drilled.errors
     assert drills.leave_nothing()
 
 

@@ -22,11 +22,34 @@ _STAND_IN: Final = """
            false AS compression_enabled;
     GRANT SELECT ON timescaledb_information.hypertables TO PUBLIC;
 """
+# The views that say what is set for a hypertable, with those of their columns that are read.
+_STAND_IN_SETTINGS: Final = """
+    ALTER TABLE timescaledb_information.hypertables ADD tablespaces name[];
+    CREATE TABLE timescaledb_information.dimensions AS
+    SELECT 'public'::name AS hypertable_schema, 'positions'::name AS hypertable_name, 1::bigint AS dimension_number,
+           'ts'::name AS column_name, '1 day'::interval AS time_interval, NULL::bigint AS integer_interval,
+           NULL::name AS integer_now_func, NULL::smallint AS num_partitions;
+    CREATE TABLE timescaledb_information.compression_settings (
+        hypertable_schema name, hypertable_name name, attname name, segmentby_column_index smallint,
+        orderby_column_index smallint, orderby_asc boolean, orderby_nullsfirst boolean);
+    CREATE TABLE timescaledb_information.jobs (
+        job_id int, schedule_interval interval, proc_name name, scheduled boolean, config jsonb,
+        hypertable_schema name, hypertable_name name);
+    GRANT SELECT ON ALL TABLES IN SCHEMA timescaledb_information TO PUBLIC;
+"""
 _STAND_IN_COMPRESSION: Final = (
     "UPDATE timescaledb_information.hypertables SET compression_enabled = %s"
 )
 # Otherwise a session loads the library of the version that the catalog names.
 WITHOUT_LIBRARY: Final = "-c timescaledb.disable_load=on"
+
+
+def pretend_hypertable(server: PostgresServer, database: Database) -> None:
+    """Make the catalog show the table as a hypertable with chunks of a day, unless it is one."""
+    if server.binaries.timescaledb is None:
+        with psycopg.connect(database.admin_url) as owner:
+            owner.execute(_STAND_IN)
+            owner.execute(_STAND_IN_SETTINGS)
 
 
 def pretend_timescaledb(

@@ -31,7 +31,7 @@ class Look:
         self._started_at = datetime.fromtimestamp(clocks.unix_ms() / 1_000, UTC)
 
     async def describe(self, _arguments: Values) -> Values:
-        """The fields of `processor instances`, but for the instance's id, which every answer has."""
+        """The fields of `processor instances`, but for the instance's id, which every answer has; and some counters."""
         await trio.lowlevel.checkpoint()
         now = self._snapshot()
         return {
@@ -44,4 +44,11 @@ class Look:
             "in_flight": now.in_flight_records,
             "ledger": asdict(now.ledger),
             "log_level": self._levels.level,
+            # For who watches: what happened between two looks is the difference.
+            "counters": {
+                "records_read": now.records_read,
+                "position_writes": dict(now.position_writes),
+                "write_durations": asdict(now.write_durations),
+                "acks": now.acks,
+            },
         }

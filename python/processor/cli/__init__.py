@@ -24,6 +24,27 @@ COMMANDS = {
         "processor.cli.publish:publish",
         "Publish captured Teltonika frames as tcp-ingestion would.",
     ),
+    "status": (
+        "processor.cli.status:status",
+        "Show everything on one screen, what is wrong, and what to type next.",
+    ),
+    "top": ("processor.cli.top:top", "Watch the service live, in a terminal."),
+    "lag": (
+        "processor.cli.lag:lag",
+        "Show how many entries wait to be delivered, and to be settled.",
+    ),
+    "pending": (
+        "processor.cli.pending:pending",
+        "List entries that were delivered and are not settled, the oldest first.",
+    ),
+    "consumers": (
+        "processor.cli.consumers:consumers",
+        "Show the names in the group, and who answers for them.",
+    ),
+    "claim": (
+        "processor.cli.claim:claim",
+        "Free the pending entries of a dead consumer, and ask the living instances to claim them at once.",
+    ),
     "instances": (
         "processor.cli.instances:instances",
         "Show which instances are running, and what they are doing.",
@@ -37,7 +58,16 @@ COMMANDS = {
         "processor.cli.dump:dump",
         "Have each running instance write a dump as after a crash, and go on.",
     ),
+    "dlq": (
+        "processor.cli.dlq:dlq",
+        "Look at dead letters, and replay, drop or export them.",
+    ),
     "panic": ("processor.cli.panic:panic", "Show what a crash of the service left behind."),
+    "schema": (
+        "processor.cli.schema:schema",
+        "Compare the table with the contract, or with another database's.",
+    ),
+    "config": ("processor.cli.config:config", "Show the settings that are in effect."),
     "healthcheck": (
         "processor.cli.healthcheck:healthcheck",
         "Ask the service on this machine whether it is alive.",

@@ -42,12 +42,13 @@ def instances(*, as_json: bool) -> None:
         if as_json:
             print_json({"instances": [asdict(each) for each in found]})
         elif found:
-            _print(found)
+            print_instances(found)
         if not found:
             say_nobody_answered(access)
 
 
-def _print(found: list[Instance]) -> None:
+def print_instances(found: list[Instance]) -> None:
+    """As a table."""
     # Imported late, as rich is.
     from telemetry.chassis.cli.tables import Column, print_table, right  # noqa: PLC0415
     from telemetry.chassis.cli.words import age, count  # noqa: PLC0415

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from processor.cli.rate import rate_option
+from processor.operating.pace import Pace
 from processor.operating.publish.report import Summary, json_lines, refusal_text, with_progress
-from processor.operating.publish.sending import Pace, send
+from processor.operating.publish.sending import send
 from telemetry.chassis.cli import (
     INTERRUPTED,
     MISUSE,
@@ -64,21 +65,6 @@ class _Imei(click.ParamType[str]):
         return str(value)
 
 
-class _Rate(click.FloatRange):
-    """A number above 0; click's range alone would take `nan`."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
-
-    def convert(
-        self, value: float, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        rate = float(super().convert(value, param, ctx))
-        if not math.isfinite(rate):
-            self.fail(f"{value!r} is not a number of records", param, ctx)
-        return rate
-
-
 @dataclass(frozen=True, slots=True)
 class _Destination:
     """Where the records go, and how."""
@@ -114,12 +100,7 @@ class _Destination:
     metavar="ENTRIES",
     help="Trim the stream to about this length (MAXLEN ~); 0 never trims.",
 )
-@click.option(
-    "--rate",
-    type=_Rate(),
-    metavar="PER_SECOND",
-    help="Records a second. Default: as fast as Redis takes them.",
-)
+@rate_option("records")
 @click.option(
     "--repeat",
     "rounds",

@@ -4,6 +4,20 @@ The whole environment is read once, at the start, and every fault in it is named
 variables of the service. Only `service.assembly` knows all settings; a task gets the options that it needs.
 """
 
-from processor.config.settings import Config, PostgresSettings, RedisSettings, load_config
+from processor.config.settings import (
+    RETIRED,
+    Config,
+    PostgresSettings,
+    RedisSettings,
+    effective_config,
+    load_config,
+)
 
-__all__ = ["Config", "PostgresSettings", "RedisSettings", "load_config"]
+__all__ = [
+    "RETIRED",
+    "Config",
+    "PostgresSettings",
+    "RedisSettings",
+    "effective_config",
+    "load_config",
+]

@@ -13,6 +13,14 @@ POSTGRES_PORT = 5432
 POSTGRES_ACCEPTED = (
     "accepted: postgres:// or postgresql://[user:password@]host[:port]/database[?option=value]"
 )
+# Options of libpq 18 that are secrets; the names of files are not.
+_LOGIN_SECRETS = (
+    "password",
+    "sslpassword",
+    "oauth_client_secret",
+    "scram_client_key",
+    "scram_server_key",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,14 @@ def postgres_target(raw: str) -> PostgresTarget:
         database=str(options.get("dbname") or user or ""),
         user=None if user is None else str(user),
     )
+
+
+def holds_password(target: PostgresTarget) -> bool:
+    """Whether the URL itself holds a secret for the login, in whichever of the places that libpq knows."""
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    options = conninfo_to_dict(target.conninfo)
+    return any(options.get(name) for name in _LOGIN_SECRETS)
 
 
 def _is_port(text: str) -> bool:

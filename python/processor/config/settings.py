@@ -12,7 +12,7 @@ from processor.config.postgres_target import PostgresTarget, postgres_target
 from telemetry.chassis.config.parsers import Unacceptable, choice, count, milliseconds, port, text
 from telemetry.chassis.config.redis_target import RedisTarget, redis_target
 from telemetry.chassis.config.sources import Known
-from telemetry.chassis.config.variables import Relation, load, variable
+from telemetry.chassis.config.variables import Effective, Relation, effective, load, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,6 +143,21 @@ RELATIONS = (
         ),
     ),
 )
+
+RETIRED = {"CONTROL_SOCKET": "REDIS_CONTROL_CHANNEL"}
+"""Variables that are ignored now, and what does their work."""
+
+
+def effective_config(environ: Mapping[str, str]) -> list[Effective]:
+    """Every variable as it is in effect, secrets hidden; a required one may be missing.
+
+    Raises ConfigError as `load_config` does, if another fault is found.
+    """
+    found, faults = effective(Config, environ, RELATIONS)
+    if faults:
+        # With the same message, which also names what is required and missing.
+        load_config(environ)
+    return found
 
 
 def load_config(environ: Mapping[str, str]) -> Config:

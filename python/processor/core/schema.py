@@ -54,6 +54,8 @@ DEFAULTED_COLUMNS: Final = (
 EXPECTED_COLUMNS: Final = WRITTEN_COLUMNS + DEFAULTED_COLUMNS
 KEY_COLUMNS: Final = ("device_id", "ts")
 TABLE_PRIVILEGES: Final = ("SELECT", "INSERT", "UPDATE")
+# Beside those on the table: USAGE on its schema, TEMPORARY on the database.
+NEEDED_PRIVILEGES: Final = (*TABLE_PRIVILEGES, "USAGE", "TEMPORARY")
 
 # ON CONFLICT DO NOTHING into a compressed chunk, which these versions are the first to take, ends at
 # the first conflict without an error: the new rows behind it are dropped (timescaledb#7672).

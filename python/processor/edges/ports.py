@@ -251,8 +251,12 @@ class PositionStream(Protocol):
     async def leave_group(self) -> bool:
         """Delete our name from the group if nothing is pending under it. True if it is deleted."""
 
-    async def lag(self) -> tuple[int | None, int]:
-        """(entries not yet delivered to the group, or None if Redis does not know; pending entries)."""
+    async def lag(self) -> tuple[int, int]:
+        """(entries not yet delivered to the group; pending entries).
+
+        Redis' own number is not taken where it may be wrong: see `core.lag`. Beyond a million, which is not counted,
+        it is what Redis gives, or a million and one.
+        """
 
     async def oldest_pending(self) -> str | None:
         """Id of the group's oldest pending entry, of any consumer; None without one."""

@@ -104,7 +104,7 @@ class Statistics:
     write_retries: Mapping[str, int]
     """Batches that failed or were held through no fault of a record, by SQLSTATE, or CONNECTION without one."""
     lag: int | None
-    """Entries not yet delivered to the group; None before Redis was asked, and if it does not know."""
+    """Entries not yet delivered to the group; None before Redis was asked, and while it does not answer."""
     pending_entries: int | None
     """Entries delivered to the group and not acknowledged; None before Redis was asked."""
     oldest_pending_age_s: float | None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from processor.edges.redis.scripts import Script
     from telemetry.chassis.redis.client import Client
+    from telemetry.chassis.redis.limits import RedisLimits
     from telemetry.chassis.redis.resp import Argument
 
 
@@ -40,14 +41,16 @@ class StreamAccess:
 
 
 @contextmanager
-def open_stream(environ: Mapping[str, str]) -> Iterator[StreamAccess]:
+def open_stream(
+    environ: Mapping[str, str], limits: RedisLimits | None = None
+) -> Iterator[StreamAccess]:
     """Read the environment and open a client for the block; nothing is sent yet.
 
     Raises ConfigError for bad variables. In the block, the client's errors become RedisUnavailable and
     RedisRefused.
     """
     settings = load(RedisSettings, environ)
-    client = open_target(settings.redis_url, name="processor/operator")
+    client = open_target(settings.redis_url, name="processor/operator", limits=limits)
     try:
         with errors_translated(client):
             yield StreamAccess(

@@ -39,7 +39,7 @@ class Instance:
 def running_instances(access: StreamAccess) -> list[Instance]:
     """The instances that answer, sorted by their ids; a frozen one does not, which takes two seconds to notice."""
     answers = ask(access.client, access.control_channel, LOOK)
-    return [found for each in answers if (found := _instance(each)) is not None]
+    return [found for each in answers if (found := as_instance(each)) is not None]
 
 
 def claim_now(access: StreamAccess) -> list[str]:
@@ -48,7 +48,7 @@ def claim_now(access: StreamAccess) -> list[str]:
     return [each.instance_id for each in answers if each.kind is AnswerKind.DONE]
 
 
-def _instance(answer: Answer) -> Instance | None:
+def as_instance(answer: Answer) -> Instance | None:
     """None for an answer of another form: an instance of another version, which cannot be described."""
     match answer.result:
         case {

@@ -19,6 +19,7 @@ from telemetry.chassis.lifecycle import Phase
 from tests.processor.journal.facts.fact import Line
 from tests.processor.journal.facts.life import LIFE, NOW_MS
 from tests.processor.journal.facts.reading import READING
+from tests.processor.journal.facts.requests import REQUESTS
 from tests.processor.journal.facts.settling import REFUSED, SETTLING
 from tests.processor.journal.facts.writing import WRITING
 from tests.support.journals import new_journal
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tests.processor.journal.facts.fact import Fact
     from tests.support.log_pipe import Pipe
 
-FACTS = [*LIFE, *READING, *WRITING, *SETTLING]
+FACTS = [*LIFE, *READING, *WRITING, *SETTLING, *REQUESTS]
 CONTRACT_CODES = """
 missing_payload missing_codec unknown_codec bad_json missing_field bad_type out_of_range bad_timestamp
 ts_out_of_window bad_sentinel unstorable_text too_large too_deep
@@ -330,3 +331,13 @@ def test_ages_are_those_of_the_moment_of_the_look(monkeypatch: pytest.MonkeyPatc
     assert (known.oldest_pending_age_s, known.last_record_age_s) == (9.5, 2.5)
     journal.queue_seen(lag=0, pending_entries=0)
     assert journal.snapshot().oldest_pending_age_s is None
+
+
+async def test_requests_that_arrive_again_are_said_once_and_only_after_a_loss(pipe: Pipe) -> None:
+    journal = new_journal(pipe.log())
+    journal.control_ready()
+    for _ in range(3):
+        journal.control_lost(error="r:6379: the connection was lost")
+    journal.control_ready()
+    journal.control_ready()
+    assert [line["level"] for line in pipe.lines()] == ["warn", "info"]

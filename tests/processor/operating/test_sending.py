@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.operating.publish.sending import Pace, send
+from processor.operating.pace import Pace
+from processor.operating.publish.sending import send
 from telemetry.stream.capture import Capture, RefusedFrame
 from telemetry.stream.replay import Replayed
 from tests.support.vectors import COMMAND, DRIVE, EMPTY

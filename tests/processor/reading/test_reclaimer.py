@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from processor.reading.reclaimer import Reclaimer
+from processor.reading.reclaimer import Nudge, Reclaimer
 from processor.watching.keep_alive import keep_connections_alive
 from tests.support.fakes.redis import parse_id
 from tests.support.redis_harness import IDLE_MS, RedisHarness
@@ -31,12 +31,18 @@ async def left_by_a_peer(
 
 
 @pytest.fixture
-def reclaimer(harness: RedisHarness, backoff: Backoff) -> Reclaimer:
+def nudge() -> Nudge:
+    return Nudge()
+
+
+@pytest.fixture
+def reclaimer(harness: RedisHarness, backoff: Backoff, nudge: Nudge) -> Reclaimer:
     harness.pending_pass.own_taken.set()
     return Reclaimer(
         harness.redis,
         harness.pending_pass,
         interval_ms=INTERVAL_MS,
+        nudge=nudge,
         journal=harness.journal,
         backoff=backoff,
     )
@@ -271,3 +277,37 @@ async def test_it_ends_by_itself_when_the_writers_are_gone(
     harness.outlets[0].close()
     with trio.fail_after(10):
         await reclaimer.run()
+
+
+async def test_a_nudge_has_it_look_at_once_and_then_after_every_interval_as_before(
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    reclaimer: Reclaimer,
+    nudge: Nudge,
+) -> None:
+    ids = await left_by_a_peer(harness, 2)
+    # Before the entries are idle enough, the first pass finds nothing.
+    await trio.sleep(IDLE_S - 1)
+    nursery.start_soon(reclaimer.run)
+    await trio.sleep(1)
+    began = trio.current_time()
+    nudge.give()
+    assert await harness.receive() == ids
+    assert trio.current_time() == began
+    later = await left_by_a_peer(harness, 1, first_second=100)
+    assert await harness.receive() == later
+    assert trio.current_time() - began == pytest.approx(IDLE_S, abs=INTERVAL_S)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_nudge_during_a_pass_has_it_look_once_more_behind_it(
+    clock: MockClock, nudge: Nudge
+) -> None:
+    nudge.give()
+    nudge.give()
+    began = trio.current_time()
+    await nudge.pause(INTERVAL_S)
+    assert trio.current_time() == began
+    await nudge.pause(INTERVAL_S)
+    assert trio.current_time() - began == INTERVAL_S

@@ -8,7 +8,13 @@ import pytest
 import trio
 
 from processor.writing import device_states
-from processor.writing.device_states import NEWEST_POSITIONS, PAUSE_S, KnownDevices, NewestPositions
+from processor.writing.device_states import (
+    NEWEST_POSITIONS,
+    PAUSE_S,
+    KnownDevices,
+    NewestPositions,
+    Rehydrated,
+)
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
 from tests.support.batches import NOON, batch_of, position, rows
@@ -85,6 +91,9 @@ class Doors:
 
     def update(self, batch: Batch, now_ms: int) -> None:
         self.updated.append((batch.rows, now_ms))
+
+    def forget(self, device_id: str) -> None:
+        self.is_open.pop(device_id, None)
 
 
 NOON_MS = round(NOON.timestamp() * 1000)
@@ -250,3 +259,58 @@ async def test_an_accumulator_that_cannot_be_restored_holds_up_no_other(journal:
     assert len(doors.is_open) == 10
     assert NEWEST_POSITIONS in [query for query, *_ in known_devices.store.asked]
     assert counts(journal) == (0, 10, 10)
+
+
+async def test_a_device_is_forgotten_and_restored_without_its_faulty_row(
+    known_devices: DevicesHarness, journal: Journal
+) -> None:
+    await known_devices.store.copy_direct(batch_of([position(0, 5), position(0, 9)]))
+    await known_devices.prepare(batch_of([position(0, 9), position(1, 0)]))
+    device_id = position(0, 0)["device_id"]
+    newest = known_devices.states.get(device_id)
+    table = known_devices.store.table
+    table.faulty.add(max(table.rows))
+    assert await known_devices.devices.rehydrate(device_id) is Rehydrated.RESTORED
+    restored = known_devices.states.get(device_id)
+    assert newest is not None
+    assert restored is not None
+    assert restored.newest_ts_us == newest.newest_ts_us - 4_000_000
+    assert (restored.last_seen_ms, restored.session_records) == (0, 0)
+    assert known_devices.states.get(position(1, 0)["device_id"]) is not None
+    assert counts(journal) == (2, 1, 0)
+
+
+async def test_a_device_without_a_row_is_restored_as_empty(
+    known_devices: DevicesHarness, journal: Journal
+) -> None:
+    device_id = position(0, 0)["device_id"]
+    await known_devices.prepare(batch_of([position(0, 0)]))
+    assert await known_devices.devices.rehydrate(device_id) is Rehydrated.EMPTY
+    assert known_devices.states.get(device_id) is None
+    assert known_devices.states.cold(batch_of([position(0, 1)])) == []
+    assert counts(journal) == (0, 2, 0)
+
+
+async def test_a_table_that_cannot_be_read_leaves_the_device_forgotten_and_cold(
+    clock: MockClock, known_devices: DevicesHarness, journal: Journal
+) -> None:
+    device_id = position(0, 0)["device_id"]
+    await known_devices.prepare(batch_of([position(0, 0)]))
+    known_devices.fail_next()
+    assert await known_devices.devices.rehydrate(device_id) is Rehydrated.FAILED
+    assert known_devices.states.cold(batch_of([position(0, 1)])) == [device_id]
+    # Who asks again need not wait until the pause after a failure is over.
+    assert await known_devices.devices.rehydrate(device_id) is Rehydrated.EMPTY
+    assert counts(journal) == (0, 2, 1)
+
+
+async def test_of_several_accumulators_the_one_that_failed_counts(journal: Journal) -> None:
+    doors = Doors()
+    known_devices = DevicesHarness(journal, doors)
+    device_id = position(0, 0)["device_id"]
+    await known_devices.store.copy_direct(batch_of([position(0, 0)]))
+    known_devices.store.table.found_by[Doors.query] = {}
+    assert await known_devices.devices.rehydrate(device_id) is Rehydrated.RESTORED
+    assert doors.is_open == {device_id: None}
+    known_devices.fail_next()
+    assert await known_devices.devices.rehydrate(device_id) is Rehydrated.FAILED

@@ -16,7 +16,6 @@ class Replica:
     entries: Mapping[EntryId, Fields]
     stream_exists: bool
     group: FakeGroup | None
-    newest_deleted: EntryId
     attempts: Mapping[str, str]
     dead_letters: Sequence[dict[str, str | bytes]]
 
@@ -27,7 +26,6 @@ def replicate(redis: FakeRedis) -> Replica:
         entries=dict(redis.entries),
         stream_exists=redis.stream_exists,
         group=deepcopy(redis.group),
-        newest_deleted=redis.newest_deleted,
         attempts=dict(redis.attempts),
         dead_letters=deepcopy(redis.dead_letters),
     )
@@ -38,7 +36,6 @@ def promote(redis: FakeRedis, replica: Replica) -> None:
     redis.entries = dict(replica.entries)
     redis.stream_exists = replica.stream_exists
     redis.group = deepcopy(replica.group)
-    redis.newest_deleted = replica.newest_deleted
     redis.attempts = dict(replica.attempts)
     redis.dead_letters = deepcopy([*replica.dead_letters])
     redis.change_masters()

@@ -74,7 +74,6 @@ class FakeRedis:
     entries: dict[EntryId, Fields] = field(default_factory=dict)
     stream_exists: bool = False
     group: FakeGroup | None = None
-    newest_deleted: EntryId = ZERO_ID
     # The attempts hash: entry id to JSON.
     attempts: dict[str, str] = field(default_factory=dict)
     dead_letters: list[dict[str, str | bytes]] = field(default_factory=list)
@@ -124,7 +123,6 @@ class FakeRedis:
     def delete(self, entry_id: str) -> None:
         """XDEL: a pending entry stays pending."""
         self.entries.pop(parse_id(entry_id), None)
-        self.newest_deleted = max(self.newest_deleted, parse_id(entry_id))
 
     def trim(self, entries_max: int) -> None:
         """XTRIM to the newest entries: pending ones stay pending."""
@@ -152,7 +150,7 @@ class FakeRedis:
     def delete_stream(self) -> None:
         """DEL, which also deletes the group."""
         self.entries.clear()
-        self.newest_deleted = self._last_id = ZERO_ID
+        self._last_id = ZERO_ID
         self.stream_exists = False
         self.destroy_group()
 
@@ -183,12 +181,6 @@ class FakeRedis:
     def undelivered(self, group: FakeGroup) -> list[EntryId]:
         """The entries that XREADGROUP with `>` would deliver next, in order."""
         return sorted(entry_id for entry_id in self.entries if entry_id > group.last_delivered)
-
-    def lag(self, group: FakeGroup) -> int | None:
-        """Entries not yet delivered; None, as in Redis, once one of them was deleted."""
-        if self.entries and self.newest_deleted > group.last_delivered:
-            return None
-        return len(self.undelivered(group))
 
     def acknowledge(self, entry_ids: Iterable[EntryId]) -> int:
         """XACK, by any consumer; returns how many were pending, 0 without a group."""

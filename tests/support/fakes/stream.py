@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 GROUP_GONE: Final = ("NOGROUP", "the consumer group this client was blocked on no longer exists")
 STREAM_GONE: Final = ("UNBLOCKED", "the stream key no longer exists")
 NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
-NO_STREAM: Final = ("ERR", "no such key")
 
 IS_REPLICA: Final = ("READONLY", "You can't write against a read only replica.")
 ROLE_CHANGED: Final = (
@@ -184,12 +183,10 @@ class FakeStream:
         async with self._call("leave_group", "control"):
             return not pending.owned(self.redis, self._consumer)
 
-    async def lag(self) -> tuple[int | None, int]:
+    async def lag(self) -> tuple[int, int]:
         async with self._call("lag", "control"):
-            if not self.redis.stream_exists:
-                raise self.refused(*NO_STREAM)
             group = self._group()
-            return self.redis.lag(group), len(group.pending)
+            return len(self.redis.undelivered(group)), len(group.pending)
 
     async def oldest_pending(self) -> str | None:
         async with self._call("oldest_pending", "control"):

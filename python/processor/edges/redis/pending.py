@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import Attempts, PendingEntry
+from processor.core.idle_times import RELEASED_IDLE_MS
 from processor.edges.ports import Claim, Redelivered
 from processor.edges.redis.connections import Connections
 from processor.edges.redis.names import StreamNames
@@ -25,9 +26,6 @@ from telemetry.chassis.redis.resp import as_integer, as_list, as_text, as_texts,
 if TYPE_CHECKING:
     from telemetry._codec import Reply
     from telemetry.chassis.redis.connection import RedisConnection
-
-# Longer than any claim threshold. Redis ignores an idle time that reaches back before 1970.
-RELEASED_IDLE_MS = 86_400_000
 
 
 class PendingEntries:

@@ -17,8 +17,11 @@ from processor.edges.ports import (
 from processor.edges.redis.acks import Acks
 from processor.edges.redis.attempts_log import AttemptsLog
 from processor.edges.redis.connections import Connections, ask
+from processor.edges.redis.lags import Lags
+from processor.edges.redis.looks import as_look
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
+from processor.edges.redis.scripts import LOOK_AT_GROUP
 from telemetry._codec import Batch, Delivery, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
@@ -49,6 +52,7 @@ class RedisPositionStream:
         )
         self._acks = Acks(self._connections, names)
         self._pending = PendingEntries(self._connections, names, new_parser=new_parser)
+        self._lags = Lags(names)
         self._attempts = AttemptsLog(self._connections, names, instance_id=instance_id)
 
     @property
@@ -120,20 +124,15 @@ class RedisPositionStream:
     async def leave_group(self) -> bool:
         return await self._pending.leave_group()
 
-    async def lag(self) -> tuple[int | None, int]:
-        group = await self._group()
-        if group is None:
+    async def lag(self) -> tuple[int, int]:
+        names, control = self._names, self._connections.control
+        wire = LOOK_AT_GROUP.call((names.stream,), names.group)
+        look = as_look(await control.request(wire))
+        if look.group is None:
             raise RedisRefused(
                 "the consumer group does not exist", where=self.where, code="NOGROUP"
             )
-        lag, pending = group.get(b"lag"), group.get(b"pending")
-        if lag and not await self._has_entry_behind(group.get(b"last-delivered-id")):
-            # Redis also counts entries as undelivered that were trimmed before they could be delivered.
-            lag = 0
-        return (
-            lag if isinstance(lag, int) else None,
-            pending if isinstance(pending, int) else 0,
-        )
+        return await self._lags.lag(control, look.group.position), look.group.pending
 
     async def oldest_pending(self) -> str | None:
         names = self._names
@@ -175,12 +174,6 @@ class RedisPositionStream:
             if group.get(b"name") == name:
                 return group
         return None
-
-    async def _has_entry_behind(self, entry_id: Reply) -> bool:
-        """Whether the stream has an entry behind that id."""
-        first = b"(" + entry_id if isinstance(entry_id, bytes) else "-"
-        control = self._connections.control
-        return bool(await ask(control, "XRANGE", self._names.stream, first, "+", "COUNT", 1))
 
     async def aclose(self) -> None:
         self._connections.close()

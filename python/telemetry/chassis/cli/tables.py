@@ -41,7 +41,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Non
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     headings = tuple(column.heading for column in columns)
-    shown = [headings, *(tuple(map(_printable, row)) for row in rows)]
+    shown = [headings, *(tuple(map(printable, row)) for row in rows)]
     # Rich itself aligns nothing in a column that is never cut.
     widths = [
         max(map(len, cells)) if column.align == "right" else 0
@@ -94,6 +94,6 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda done: shown.update(task, completed=done)
 
 
-def _printable(text: str) -> str:
-    """The text without what would steer a terminal."""
+def printable(text: str) -> str:
+    """The text without what would steer a terminal: names in Redis may have any characters."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -47,7 +47,7 @@ def find(each: Field[Any], known: Known, environ: Mapping[str, str]) -> Found:
     if given and path:
         raise Unacceptable(_both_set(name + FILE_SUFFIX))
     if path:
-        return Found(_content(path, name + FILE_SUFFIX), FILE, name + FILE_SUFFIX)
+        return Found(file_content(path, name + FILE_SUFFIX), FILE, name + FILE_SUFFIX)
     if given:
         return Found(given, ENVIRONMENT, name)
     return Found(default_of(each, known, environ), DEFAULT, name)
@@ -65,7 +65,7 @@ def files_read(environ: Mapping[str, str], *names: str) -> dict[str, str]:
             if read.get(name):
                 raise ConfigError(f"{name}: {_both_set(file_name)}")
             try:
-                read[name] = _content(path, file_name)
+                read[name] = file_content(path, file_name)
             except Unacceptable as fault:
                 raise ConfigError(f"{name}: {fault}") from None
     return read
@@ -81,8 +81,11 @@ def _both_set(file_name: str) -> str:
     return f"is set, and {file_name} is set as well; accepted: one of both"
 
 
-def _content(path: str, name: str) -> str:
-    """The file's text without the line feed that editors put behind it."""
+def file_content(path: str, name: str) -> str:
+    """The file's text without the line feed that editors put behind it; `name` is the variable that named it.
+
+    Raises Unacceptable.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)

@@ -86,7 +86,9 @@ class Effective:
 
 
 def effective(
-    settings: type[DataclassInstance], environ: Mapping[str, str]
+    settings: type[DataclassInstance],
+    environ: Mapping[str, str],
+    relations: tuple[Relation, ...] = (),
 ) -> tuple[list[Effective], list[str]]:
     """Every variable of `settings` in order, and the faults of those that are bad, which are left out.
 
@@ -97,7 +99,7 @@ def effective(
         row = reading.read(each)
         if row is not None:
             found.append(row)
-    return found, reading.faults
+    return found, [*reading.faults, *_broken(relations, reading.known)]
 
 
 class _Reading:

@@ -74,6 +74,7 @@ def open_target(
         socket_connect_timeout=limits.connect_timeout_ms / 1000,
         socket_timeout=limits.answer_timeout_ms / 1000,
         retry=Retry(NoBackoff(), 0),
+        driver_info=None,
     )
 
 
@@ -124,4 +125,7 @@ def _refusal(connection: AbstractConnection) -> redis.ResponseError | None:
 
 
 def _refused(error: redis.ResponseError, client: redis.Redis) -> RedisRefused:
-    return RedisRefused(str(error), where=place_of(client), code=str(error).partition(" ")[0])
+    text = str(error)
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        text = f"NOPERM {text}"  # the package takes the code away where it has a class for it
+    return RedisRefused(text, where=place_of(client), code=text.partition(" ")[0])

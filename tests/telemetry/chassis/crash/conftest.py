@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from processor.config import load_config
 from processor.service.assembly import dump_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from telemetry.chassis.crash.document import DumpOptions
@@ -34,3 +36,11 @@ def options(dump_dir: Path) -> DumpOptions:
             }
         )
     )
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """What a hanging disk waits for: the end of the test."""
+    event = threading.Event()
+    yield event
+    event.set()

@@ -26,8 +26,6 @@ from telemetry.chassis.crash.files import (
 from telemetry.chassis.crash.sections import BlackBox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from telemetry.chassis.crash.document import DumpOptions
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 42, UTC)
@@ -113,14 +111,6 @@ def fallback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
     return directory
-
-
-@pytest.fixture
-def released() -> Iterator[threading.Event]:
-    """What a hanging disk waits for: the end of the test."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def test_a_dump_goes_to_its_directory(options: DumpOptions, dump_dir: Path, fallback: Path) -> None:

@@ -76,6 +76,19 @@ def test_a_refusal_has_its_code(redis_server: RedisServer, stream_name: str) -> 
     assert caught.value.code == "WRONGTYPE"
 
 
+def test_a_missing_right_keeps_its_code_that_the_package_takes_away(
+    redis_server: RedisServer,
+) -> None:
+    with (
+        redis_server.denials_intended(),
+        open_client(redis_server.operator_url) as client,
+        pytest.raises(RedisRefused, match="NOPERM") as caught,
+        errors_translated(client),
+    ):
+        client.flushall()
+    assert caught.value.code == "NOPERM"
+
+
 def test_refusals_among_packed_commands_are_returned_and_the_others_carried_out(
     redis_server: RedisServer, stream_name: str
 ) -> None:

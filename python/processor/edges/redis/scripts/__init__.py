@@ -16,6 +16,7 @@ from telemetry.chassis.redis.resp import Argument, encode
 IDS_MAX: Final = 500
 # For each, Redis copies the whole entry: this number takes 1 to 4 ms, with payloads of 60,000 bytes 8 to 23 ms.
 FAILURES_MAX: Final = 25
+REPLAYS_MAX: Final = 25
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,13 @@ BEGIN_TRIAL: Final = Script("begin_trial", shared=("pending", "lease", "attempts
 END_TRIAL: Final = Script("end_trial", shared=("attempts",))
 REMOVE_STALE_ATTEMPTS: Final = Script("remove_stale_attempts", shared=("pending",))
 FIND_DELETED: Final = Script("find_deleted")
+REPLAY: Final = Script("replay")
+DROP: Final = Script("drop")
+LOOK_AT_GROUP: Final = Script("look_at_group", shared=("by_name",))
+COUNT_ENTRIES: Final = Script("count_entries")
+LOOK_AT_PENDING: Final = Script("look_at_pending", shared=("pending",))
+COUNT_PENDING: Final = Script("count_pending", shared=("pending",))
+LOOK_AT_CONSUMERS: Final = Script("look_at_consumers", shared=("pending", "by_name", "consumers"))
+PRUNE_CONSUMERS: Final = Script("prune_consumers", shared=("pending", "by_name", "consumers"))
+RELEASE_FROM: Final = Script("release_from", shared=("pending", "lease"))
+COUNT_CODES: Final = Script("count_codes")

@@ -1,0 +1,37 @@
+"""The option `--rate` of commands that send many things."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Rate(click.FloatRange):
+    """A number above 0; click's range alone would take `nan`."""
+
+    def __init__(self, things: str) -> None:
+        super().__init__(min=0, min_open=True)
+        self._things = things
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        rate = float(super().convert(value, param, ctx))
+        if not math.isfinite(rate):
+            self.fail(f"{value!r} is not a number of {self._things}", param, ctx)
+        return rate
+
+
+def rate_option(things: str) -> Callable[[Any], Any]:
+    """`--rate PER_SECOND`; the command gets `rate`, or None for as fast as Redis takes them."""
+    return click.option(
+        "--rate",
+        type=_Rate(things),
+        metavar="PER_SECOND",
+        help=f"{things.capitalize()} a second. Default: as fast as Redis takes them.",
+    )

@@ -1,0 +1,1 @@
+"""Looks at the dead-letter queue, and replays, drops and exports what is in it."""

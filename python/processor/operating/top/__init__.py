@@ -1,0 +1,1 @@
+"""What `processor top` shows: `sampling` asks once a second, `rates` compares two answers, `history` keeps them."""
