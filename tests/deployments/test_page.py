@@ -125,7 +125,7 @@ def test_the_page_follows_traffic_an_outage_a_drain_and_the_end(
         postgres_server.process.stop()
         servers.publish(drive(100, first_second=1_000))
         says(page, "Nothing is written: PostgreSQL cannot be used")
-        shows(page, "#problem-list .remedy", "processor schema check")
+        shows(page, "#problem-list .remedy >> nth=0", "processor config")
         shows(page, "#verdict-more", "100 entries are in hand")
         assert "bad" in str(page.locator("#verdict").get_attribute("class"))
         assert page.title().startswith("✕")

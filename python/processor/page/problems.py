@@ -52,8 +52,8 @@ def _of_tasks(stalled: Sequence[StalledTask]) -> Iterator[Problem]:
 
 def _of_servers(now: Statistics) -> Iterator[Problem]:
     for name, title, code, remedy in (
-        (REDIS, "Redis", "redis_unreachable", "processor status"),
-        (POSTGRES, "PostgreSQL", "postgres_unreachable", "processor schema check"),
+        (REDIS, "Redis", "redis_unreachable", "processor config"),
+        (POSTGRES, "PostgreSQL", "postgres_unreachable", "processor config"),
     ):
         server = now.dependencies[name]
         is_connecting = now.phase is Phase.STARTING and server.reason == "starting"
@@ -80,7 +80,7 @@ def _of_stream(now: Statistics) -> Iterator[Problem]:
             "silent",
             f"Nobody has published to {stream} for {now.last_entry_age_s / 60:.0f} min. See that tcp-ingestion runs,"
             " and publishes to this stream.",
-            "processor status",
+            "processor lag",
         )
     if now.lag is not None and now.lag > LAG_MAX:
         yield Problem(

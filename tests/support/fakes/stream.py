@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # As in Redis 7.0; later ones, and Valkey, answer NOGROUP also if the stream is deleted.
 GROUP_GONE: Final = ("NOGROUP", "the consumer group this client was blocked on no longer exists")
 STREAM_GONE: Final = ("UNBLOCKED", "the stream key no longer exists")
+NO_STREAM: Final = ("ERR", "no such key")
 NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
 
 IS_REPLICA: Final = ("READONLY", "You can't write against a read only replica.")
