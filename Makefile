@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons sim drill demo bench lint format lock clean
+.PHONY: help setup test test-all test-pythons sim drill demo pictures bench lint format lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -38,7 +38,7 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime and stress
+test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime, stress and chromium
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
@@ -54,6 +54,9 @@ drill: $(BUILT) ## Stop and kill the service under load, on servers started for 
 
 demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)
+
+pictures: $(BUILT) ## Take the pictures in docs/pictures again; needs chromium; ARGS=page for some
+	@exec $(PYTHON_BIN) -m dev.pictures $(ARGS)
 
 bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
 	@exec $(PYTHON_BIN) -m bench $(ARGS)
