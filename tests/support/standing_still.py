@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NoReturn
+from unittest.mock import patch
 
 import trio
 
@@ -21,5 +22,5 @@ class StoreThatNeverReturns(PostgresStore):
 
 
 if __name__ == "__main__":
-    assembly.PostgresStore = StoreThatNeverReturns  # type: ignore[misc]
-    enter()
+    with patch.object(assembly, "PostgresStore", StoreThatNeverReturns):
+        enter()
