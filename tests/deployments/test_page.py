@@ -145,14 +145,18 @@ def test_the_page_follows_traffic_an_outage_a_drain_and_the_end(
 def test_a_record_and_a_password_are_never_on_the_page(
     run: Run, servers: Servers, postgres_server: PostgresServer, browser: Browser
 ) -> None:
-    service = run(**QUICK_CLAIMS).ready()
     markup = "<img src=x onerror=document.title='taken'>"
-    servers.publish_at_once([entry(1, 0, speed=markup), *drive(5, first_second=10)])
+    # What an operator names is shown as it is written.
+    service = run(**QUICK_CLAIMS, INSTANCE_ID=markup).ready()
+    servers.publish_at_once([entry(1, 0, speed="a bad speed"), *drive(5, first_second=10)])
     with open_page(browser, url_of(service)) as page, watched(page) as seen:
         shows(page, "#failures", "bad_type")
+        shows(page, "#instance", markup)
+        shows(page, "#about tr:has-text('consumer')", markup)
         text = str(page.content()) + service.get("/status.json")[1]
+        assert page.locator("img").count() == 0
         assert seen.complaints == []
-    for secret in (postgres_server.processor_password, "onerror=document", "3563070424410"):
+    for secret in (postgres_server.processor_password, "bad speed", "3563070424410"):
         assert secret not in text
 
 

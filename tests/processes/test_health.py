@@ -102,6 +102,23 @@ def test_servers_that_stand_still_do_not_make_the_service_unhealthy(
     assert service.stop() == 0
 
 
+def test_a_write_that_the_server_holds_up_does_not_make_the_service_unhealthy(
+    run: Run, servers: Servers
+) -> None:
+    passes_in_a_stall = 4
+    service = run(
+        STALL_MS=str(STALL_MS), CLAIM_INTERVAL_MS=str(STALL_MS // passes_in_a_stall)
+    ).ready()
+    with servers.inserts_held():
+        servers.publish_at_once(drive(10))
+        servers.until_writers_wait()
+        for _ in range(3 * passes_in_a_stall):
+            servers.until_claim_passes(1)
+            assert healthz(service)[0] == 200
+    service.until_metrics(acks_total=10)
+    assert service.stop() == 0
+
+
 def test_a_stream_that_cannot_be_read_is_the_consumers_trouble_until_it_can(
     run: Run, servers: Servers
 ) -> None:
