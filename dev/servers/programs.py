@@ -11,8 +11,11 @@ from dev.servers.errors import ServerError
 # Debian's package for each.
 PACKAGES = {
     "chromium": "chromium",
+    "docker-compose": "docker-compose",
     "faketime": "faketime",
     "pgbouncer": "pgbouncer",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "stress": "stress",
 }
 # Debian keeps servers where ordinary users do not look.

@@ -11,6 +11,8 @@ from redis import Redis
 from dev.servers import launch_redis, launch_relay
 from dev.servers.ports import free_port
 from dev.servers.redis_users import PROCESSOR, redis_url
+from processor.core.requests import LOOK
+from telemetry.chassis.control.asking import ask
 from tests.support.live_entries import live
 from tests.support.processes import QUICK_CLAIMS, until
 from tests.support.servers import GROUP, Servers
@@ -87,6 +89,16 @@ def test_a_planned_failover_is_followed_to_where_the_name_points(
     service.until_metrics(acks_total=200)
     twins.fail_over()
     assert_goes_on(service, twins.after, rows=200)
+
+
+def test_operators_reach_the_service_at_the_new_master(run: Run, twins: Twins) -> None:
+    service = run(REDIS_URL=twins.url, **QUICK).ready()
+    channel = f"{twins.after.stream}:{GROUP}:control"
+    assert len(ask(twins.before.redis, channel, LOOK)) == 1
+    twins.fail_over()
+    # The old master passes on what is published at the new one, but no answer comes back that way.
+    until(lambda: ask(twins.after.redis, channel, LOOK), "it answers at the new master")
+    assert_goes_on(service, twins.after, rows=0)
 
 
 def test_a_planned_failover_with_entries_in_flight_settles_them_at_the_new_master(

@@ -26,7 +26,7 @@ from telemetry.chassis.control.messages import (
 from telemetry.chassis.control.tally import RESULT_S
 from telemetry.chassis.errors import RedisError, RedisRefused, TelemetryError
 from telemetry.chassis.redis.pushes import TooLong
-from telemetry.chassis.redis.subscription import SubscriptionOptions, open_subscription
+from telemetry.chassis.redis.subscription import SubscriptionOptions, Unheard, open_subscription
 
 if TYPE_CHECKING:
     from telemetry.chassis.redis.subscription import Subscription
@@ -112,12 +112,18 @@ class Responder:
                 progress.step()
                 began_s = clocks.monotonic_s()
                 error = await self._connected(carrying)
-                if clocks.monotonic_s() - began_s > LASTED_S:
+                # Who had asked may have gone: each answer that is unheard costs a new connection, and no pause.
+                is_unheard = isinstance(error, Unheard)
+                if is_unheard or clocks.monotonic_s() - began_s > LASTED_S:
                     self._retries.reset()
-                # Before it was connected once, whoever starts the service reports that the server is away.
-                if self._was_ready or (isinstance(error, RedisRefused) and error.code in LACKING):
-                    self._journal.control_lost(error=str(error))
+                if not is_unheard:
+                    self._report(error)
                 await self._retries.pause(lambda _: None)
+
+    def _report(self, error: RedisError) -> None:
+        # Before it was connected once, whoever starts the service reports that the server is away.
+        if self._was_ready or (isinstance(error, RedisRefused) and error.code in LACKING):
+            self._journal.control_lost(error=str(error))
 
     async def _connected(self, carrying: trio.Nursery) -> RedisError:
         """Serve over one connection; what ended it."""

@@ -25,6 +25,10 @@ PING = encode("PING")
 NO_RESP3 = Refusal("NOPROTO requests need RESP3: a server of today, and the right to HELLO")
 
 
+class Unheard(RedisUnavailable):
+    """A message was published, and the server passed it to nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionOptions:
     """The channel, and the server that it is on."""
@@ -54,7 +58,10 @@ class Subscription:
         self._connection.close()
 
     async def publish(self, channel: str, message: bytes) -> None:
-        """Publish without waiting for the answer: a refusal closes the connection when it arrives."""
+        """Publish for somebody who listens.
+
+        The server's answer is not waited for. If it is a refusal, or says that nobody listens, `messages` raises.
+        """
         await self._connection.send(encode("PUBLISH", channel, message))
 
     async def ping(self) -> NoReturn:
@@ -103,6 +110,11 @@ class Subscription:
                 return message
             case Refusal():
                 self._refuse(value)
+            case 0:
+                # The number of those who got what we published. A replica passes its master's messages on to us, but
+                # nobody asks there: the name may lead to another server by now.
+                self.close()
+                raise Unheard("nobody listens here", where=self._options.target.where)
         return None
 
     def _refuse(self, refusal: Refusal) -> NoReturn:

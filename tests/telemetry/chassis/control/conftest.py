@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +18,7 @@ from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.subscription import SubscriptionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from dev.servers import RedisServer
     from telemetry.chassis.control.messages import Answer, Dropped, Request
@@ -139,6 +139,14 @@ class Control:
         replies.subscribe(reply_channel(self.channel, request.id))
         assert replies.get_message(timeout=WAIT_S_MAX)["type"] == "subscribe"
         return replies
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Have somebody listen to every answer until the block ends."""
+        with self.client.pubsub() as replies:  # type: ignore[no-untyped-call]
+            replies.psubscribe(f"{self.channel}:reply:*")
+            assert replies.get_message(timeout=WAIT_S_MAX)["type"] == "psubscribe"
+            yield
 
     def kill_connections(self) -> int:
         """Cut what the services have open; how many connections there were."""

@@ -107,10 +107,11 @@ async def test_what_it_remembers_of_requests_is_bounded(
     monkeypatch.setattr(responder, "REMEMBERED_MAX", 2)
     async with control.answering("a") as [journal]:
         await journal.until("ready")
-        old = request(n=0)
-        for each in (old, request(n=1), request(n=2), old):
-            await control.publish(encode_request(each))
-        await journal.until("taken", 4)
+        with control.heard():
+            old = request(n=0)
+            for each in (old, request(n=1), request(n=2), old):
+                await control.publish(encode_request(each))
+            await journal.until("taken", 4)
 
 
 @pytest.mark.parametrize(
@@ -200,15 +201,16 @@ async def test_so_many_at_once_are_carried_out_and_the_next_one_is_refused(
 ) -> None:
     async with control.answering("a") as [journal]:
         await journal.until("ready")
-        for _ in range(AT_ONCE_MAX):
-            await control.publish(encode_request(request("wait")))
-        await journal.until("taken wait", AT_ONCE_MAX)
-        [answer] = await control.ask("echo")
-        assert answer.kind is AnswerKind.FAILED
-        assert f"{AT_ONCE_MAX} other requests" in str(answer.error)
-        control.goes_on.set()
-        answer = (await control.ask("echo"))[0]
-        assert answer.kind is AnswerKind.DONE
+        with control.heard():
+            for _ in range(AT_ONCE_MAX):
+                await control.publish(encode_request(request("wait")))
+            await journal.until("taken wait", AT_ONCE_MAX)
+            [answer] = await control.ask("echo")
+            assert answer.kind is AnswerKind.FAILED
+            assert f"{AT_ONCE_MAX} other requests" in str(answer.error)
+            control.goes_on.set()
+            [answer] = await control.ask("echo")
+            assert answer.kind is AnswerKind.DONE
 
 
 async def test_a_connection_that_was_killed_comes_back_and_brings_the_result(
@@ -232,6 +234,19 @@ async def test_a_connection_that_was_killed_comes_back_and_brings_the_result(
                 await trio.sleep(0.01)
         assert answers[0].kind is AnswerKind.DONE
         assert len(control.carried) == 1
+
+
+async def test_an_answer_that_nobody_hears_costs_a_new_connection_and_is_no_loss(
+    control: Control,
+) -> None:
+    async with control.answering("a") as [journal]:
+        await journal.until("ready")
+        for times in (2, 3, 4):
+            await control.publish(encode_request(request()))
+            await journal.until("ready", times)
+        [answer] = await control.ask("echo")
+        assert answer.kind is AnswerKind.DONE
+        assert journal.count("lost") == 0
 
 
 async def test_it_is_never_silent_for_long_and_a_server_that_is_frozen_is_noticed(
