@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dev.pictures.page import take_page
+from dev.pictures.top import take_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 DIRECTORY = Path(__file__).parents[2] / "docs" / "pictures"
 SETS: dict[str, Callable[[Path], None]] = {
     "page": take_page,
+    "top": take_top,
 }
-"""Each takes the pictures of one thing, and writes them into the directory as PNG."""
+"""Each takes the pictures of one thing, and writes them into the directory."""
 
 
 def main(names: Sequence[str]) -> int:
