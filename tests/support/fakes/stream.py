@@ -29,8 +29,6 @@ STREAM_GONE: Final = ("UNBLOCKED", "the stream key no longer exists")
 NO_STREAM: Final = ("ERR", "no such key")
 NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
 
-NO_STREAM: Final = ("ERR", "no such key")
-
 IS_REPLICA: Final = ("READONLY", "You can't write against a read only replica.")
 ROLE_CHANGED: Final = (
     "UNBLOCKED",
