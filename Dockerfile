@@ -1,6 +1,8 @@
-# The service as an image: built in the first two stages, of which the last one takes only the result.
-ARG RUST_IMAGE=rust:1-bookworm
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# The services as images: built in the first stages, of which the last ones take only the result. One wheel holds
+# every program, and each program has a final stage of its own: `docker build --target processor`.
+# The bases are pinned by tag here, and by digest too in deploy/images.env, which `make image` hands over.
+ARG RUST_IMAGE=rust:1.98.0-bookworm
+ARG PYTHON_IMAGE=python:3.11.16-slim-bookworm
 
 # The wheel. Debian bookworm's Python is 3.11, as in the stages below: the codec is built for this one.
 FROM ${RUST_IMAGE} AS wheel
@@ -20,26 +22,32 @@ RUN /tools/bin/maturin build --release --locked --interpreter python3.11 --out /
 
 FROM ${PYTHON_IMAGE} AS install
 # Without pip, which nothing needs at run time: the base image's installs into it.
-RUN python -m venv --without-pip /opt/processor
+RUN python -m venv --without-pip /opt/telemetry
 COPY requirements.txt ./
-RUN python -m pip --python /opt/processor/bin/python install \
+RUN python -m pip --python /opt/telemetry/bin/python install \
         --no-cache-dir --no-deps --require-hashes -r requirements.txt
 COPY --from=wheel /wheels /wheels
-RUN python -m pip --python /opt/processor/bin/python install \
+RUN python -m pip --python /opt/telemetry/bin/python install \
         --no-cache-dir --no-deps /wheels/*.whl
 
-FROM ${PYTHON_IMAGE}
+# What every service runs in: no compiler, no root, nothing that is written to.
+FROM ${PYTHON_IMAGE} AS service
 # The kernel drops what a container's first process does not handle yet: without an init a stop request in the
 # interpreter's first second would be lost, and the grace period end in a kill.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends tini \
     && rm -rf /var/lib/apt/lists/*
+COPY --from=install /opt/telemetry /opt/telemetry
+# `docker exec CONTAINER processor status` finds the command, too.
+ENV PATH=/opt/telemetry/bin:$PATH
+STOPSIGNAL SIGTERM
+
+FROM service AS processor
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin processor \
-    && install -d -o processor -m 0750 /var/lib/processor
-COPY --from=install /opt/processor /opt/processor
+    && install -d -o processor -g processor -m 0750 /var/lib/processor
 # The base image has no bytecode of the standard library, and the user below may write none: without this each
 # start and each health check would compile what it imports. The last three are imported only when they are used.
-RUN /opt/processor/bin/python -c "import processor.cli.run, processor.service.process, processor.cli.healthcheck, \
+RUN python -c "import processor.cli.run, processor.service.process, processor.cli.healthcheck, \
         concurrent.futures.thread, encodings.idna, importlib.readers"
 # By number, which is how an orchestrator can tell that it is not root.
 USER 10001:10001
@@ -47,8 +55,17 @@ USER 10001:10001
 VOLUME /var/lib/processor
 WORKDIR /var/lib/processor
 EXPOSE 9090
-STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
-    CMD ["/opt/processor/bin/processor", "healthcheck"]
-ENTRYPOINT ["tini", "--", "/opt/processor/bin/processor"]
+    CMD ["/opt/telemetry/bin/processor", "healthcheck"]
+ENTRYPOINT ["tini", "--", "/opt/telemetry/bin/processor"]
 CMD ["run"]
+# Last, since they differ from build to build.
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="processor" \
+    org.opencontainers.image.description="Writes Teltonika positions from a Redis Stream into a TimescaleDB hypertable" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.source="${SOURCE}"

@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons sim drill demo bench lint format lock clean
+.PHONY: help setup test test-all test-pythons test-images sim fuzz drill alerts container-drill demo bench lint audit format \
+	image image-push lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -24,7 +25,7 @@ BUILT := .venv/.built
 RUST_SOURCES := $(shell find rust/codec/src rust/codec-py/src rust/codec/Cargo.toml rust/codec-py/Cargo.toml)
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'ARGS="..." is passed to the command: make test ARGS="-k drain", make demo ARGS=--help.'
 	@echo 'PYTHONS="$(PYTHONS)" are the versions of make test-pythons; it names those that are not installed.'
@@ -38,7 +39,7 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime and stress
+test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime, Prometheus and stress
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
@@ -49,8 +50,17 @@ test-pythons: $(BUILT) ## Run the tests of the codec and of the shared parts und
 sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poison" for one scenario
 	@exec $(PYTHON_BIN) -m tests.simulation $(ARGS)
 
+fuzz: ## Run the libFuzzer targets; ARGS="--seconds 1800 avl"
+	@sh dev/fuzz $(ARGS)
+
 drill: $(BUILT) ## Stop and kill the service under load, on servers started for it; ARGS="--rounds 100"
 	@exec $(PYTHON_BIN) -m dev.drill $(ARGS)
+
+container-drill: $(BUILT) ## Build the image and run it as compose.yaml says, under load; needs root and docker.io
+	@exec $(PYTHON_BIN) -m dev.container $(ARGS)
+
+alerts: $(BUILT) ## Make each alert fire by its fault, and print the seconds; needs Prometheus
+	$(PYTHON_BIN) -m pytest -q tests/deployments/test_alerts.py $(ARGS)
 
 demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)
@@ -58,7 +68,7 @@ demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or
 bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
 	@exec $(PYTHON_BIN) -m bench $(ARGS)
 
-lint: $(BUILT) ## Check style, types, layers and the codec's stub; changes nothing
+lint: $(BUILT) ## Check style, types, layers, the codec's stub, workflows and licences; changes nothing
 	$(PYTHON_BIN) -m ruff check
 	$(PYTHON_BIN) -m ruff format --check
 	.venv/bin/lint-imports --no-logo
@@ -66,16 +76,30 @@ lint: $(BUILT) ## Check style, types, layers and the codec's stub; changes nothi
 	$(PYTHON_BIN) -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist dev/stubtest.allow telemetry._codec
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .gitea/workflows/*.yml
+	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(PYTHON_BIN) -m dev.licences
+
+audit: $(INSTALLED) ## Ask for known advisories against what the lock files name; needs the network
+	@sh dev/audit
 
 format: $(INSTALLED) ## Format Python and Rust
 	$(PYTHON_BIN) -m ruff check --fix
 	$(PYTHON_BIN) -m ruff format
 	cargo fmt --all
 
+image: ## Build the image, labelled and tagged by branch and commit
+	@sh dev/image
+
+image-push: ## Build it and push both tags; IMAGE names registry and image
+	@sh dev/image push
+
 lock: $(INSTALLED) ## Resolve the dependencies of pyproject.toml again, into the lock files
 	@$(PYTHON_BIN) -m venv .venv/uv && .venv/uv/bin/python -m pip install --quiet uv >&2
-	$(LOCK) --output-file requirements.txt
-	$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --group dev --group bench
+	$(LOCK) --output-file requirements.txt pyproject.toml
+	$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --group dev --group bench pyproject.toml
+	$(LOCK) --output-file requirements-audit.txt --group audit
+	$(LOCK) --output-file requirements-images.txt --constraint requirements-dev.txt --group images
 	cargo update --workspace
 
 clean: ## Remove everything that the commands have made
@@ -84,7 +108,7 @@ clean: ## Remove everything that the commands have made
 	find python dev tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Names, versions and hashes alone: where packages come from is each machine's own setting.
-LOCK = .venv/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+LOCK = .venv/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url
 
 # venv and pip, when Ctrl-C ends them, do not always remove their temporary files.

@@ -139,7 +139,10 @@ def _probe_all(store: PostgresStore) -> Way:
 
 
 def _probe_suspects(store: PostgresStore) -> Way:
-    journal = Journal(Log(SERVICE), Build(version="", stream="", group="", consumer=""))
+    journal = Journal(
+        Log(SERVICE),
+        Build(version="", instance_id="", stream="", group="", consumer="", drain_budget_s=0),
+    )
     devices = KnownDevices(
         store,
         NewestPositions(DeviceStates(100_000)),

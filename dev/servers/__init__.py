@@ -3,7 +3,7 @@
     with launch_redis(find_redis()) as redis, launch_postgres(find_postgres()) as postgres:
         print(redis.processor_url, postgres.admin_url)
 
-Deployments put more around them: there are also a standby, a pooler and a slow link.
+Deployments put more around them: there are also a standby, a pooler, a slow link and a Prometheus.
 A server has its own session (Ctrl-C only reaches the command) and writes into one private
 directory only. Both are gone when the block ends, even if its launcher is killed.
 """
@@ -21,6 +21,7 @@ from dev.servers.errors import ServerError
 from dev.servers.pgbouncer import Pooler, launch_pgbouncer
 from dev.servers.postgres import Database, PostgresServer, launch_postgres
 from dev.servers.programs import find_program
+from dev.servers.prometheus import Prometheus, launch_prometheus
 from dev.servers.redis import RedisServer, launch_redis
 from dev.servers.relay import Relay, launch_relay
 from dev.servers.standby import dispense_with_standby, launch_standby, promote, require_standby
@@ -32,6 +33,7 @@ __all__ = [
     "Pooler",
     "PostgresBinaries",
     "PostgresServer",
+    "Prometheus",
     "RedisBinary",
     "RedisServer",
     "Relay",
@@ -43,6 +45,7 @@ __all__ = [
     "find_redis",
     "launch_pgbouncer",
     "launch_postgres",
+    "launch_prometheus",
     "launch_redis",
     "launch_relay",
     "launch_standby",

@@ -14,10 +14,16 @@ POLL_BOUND_S = 30.0
 POLL_S = 0.01
 
 
-def poll(holds: Callable[[], object], what: str) -> None:
-    """Return as soon as `holds()` is true. Raises ServerError with `what` after `POLL_BOUND_S`."""
-    deadline = time.monotonic() + POLL_BOUND_S
+def poll(
+    holds: Callable[[], object],
+    what: str,
+    *,
+    within_s: float = POLL_BOUND_S,
+    every_s: float = POLL_S,
+) -> None:
+    """Return as soon as `holds()` is true. Raises ServerError with `what` after `within_s`."""
+    deadline = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > deadline:
-            raise ServerError(f"did not come true within {POLL_BOUND_S:.0f} s: {what}")
-        time.sleep(POLL_S)
+            raise ServerError(f"did not come true within {within_s:.0f} s: {what}")
+        time.sleep(every_s)

@@ -9,7 +9,14 @@ from pathlib import Path
 from dev.servers.errors import ServerError
 
 # Debian's package for each.
-PACKAGES = {"faketime": "faketime", "pgbouncer": "pgbouncer", "stress": "stress"}
+PACKAGES = {
+    "docker-compose": "docker-compose",
+    "faketime": "faketime",
+    "pgbouncer": "pgbouncer",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "stress": "stress",
+}
 # Debian keeps servers where ordinary users do not look.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 

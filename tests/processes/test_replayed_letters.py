@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def queue(servers: Servers, redis_server: RedisServer) -> Queue:
-    environ = {"REDIS_URL": redis_server.url, "REDIS_TELEMETRY_STREAM": servers.stream}
+    environ = {"REDIS_URL": redis_server.operator_url, "REDIS_TELEMETRY_STREAM": servers.stream}
     return Queue(servers.redis, servers.stream, environ)
 
 

@@ -98,16 +98,25 @@ class Queue:
         """So many, which differ in their device."""
         with self.redis.pipeline(transaction=False) as pipeline:
             for n in range(number):
-                pipeline.xadd(self.dead, {**ORIGINAL, "device_id": f"{n}", **SAID})
+                fields: dict[Any, Any] = {**ORIGINAL, "device_id": f"{n}", **SAID}
+                pipeline.xadd(self.dead, fields)
             return [each.decode() for each in pipeline.execute()]
 
     def letters(self) -> list[str]:
         """The ids of the dead letters."""
-        return [letter_id.decode() for letter_id, _ in self.redis.xrange(self.dead)]
+        return [*self._fields_by_id(self.dead)]
+
+    def dead_fields(self) -> list[dict[bytes, bytes]]:
+        """The fields of each dead letter."""
+        return [*self._fields_by_id(self.dead).values()]
 
     def entries(self) -> dict[str, dict[bytes, bytes]]:
         """What is in the stream, by id."""
-        return {entry_id.decode(): fields for entry_id, fields in self.redis.xrange(self.stream)}
+        return self._fields_by_id(self.stream)
+
+    def _fields_by_id(self, stream: str) -> dict[str, dict[bytes, bytes]]:
+        found: Any = self.redis.xrange(stream)
+        return {entry_id.decode(): fields for entry_id, fields in found}
 
     def entry_flat(self, entry_id: str) -> list[tuple[bytes, bytes]]:
         """The fields of one entry, in order and with repeats."""
@@ -152,7 +161,7 @@ def queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Queue:
     """Two empty streams, which this process' environment names."""
-    environ = {"REDIS_URL": redis_server.url, "REDIS_TELEMETRY_STREAM": stream_name}
+    environ = {"REDIS_URL": redis_server.operator_url, "REDIS_TELEMETRY_STREAM": stream_name}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("REDIS_DLQ_STREAM", raising=False)

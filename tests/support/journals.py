@@ -7,7 +7,9 @@ from processor.journal.journal import Journal
 from processor.journal.statistics import Build
 from telemetry.chassis.logs import Log
 
-BUILD = Build(version="1.0", stream="s", group="g", consumer="c")
+BUILD = Build(
+    version="1.0", instance_id="i", stream="s", group="g", consumer="c", drain_budget_s=8.0
+)
 
 
 def new_journal(log: Log | None = None) -> Journal:

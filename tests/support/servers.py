@@ -244,10 +244,17 @@ class Servers:
             self.own(f"SELECT pg_terminate_backend({pid})")
         until(lambda: not self.sessions_of_the_processor(), "the sessions have ended")
 
-    def until_writers_wait(self, count: int = 1) -> None:
-        """Wait until `count` sessions of the processor wait for a lock."""
+    def end_writer(self) -> None:
+        """End the processor's sessions that wait for a lock, as a failover does."""
+        self.own(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'processor'"
+            " AND datname = current_database() AND wait_event_type = 'Lock'"
+        )
+
+    def until_writers_wait(self, count: int = 1, *, by: str = "processor") -> None:
+        """Wait until `count` sessions of a role wait for a lock."""
         with self.owner() as owner:
-            until(lambda: _waiting(owner) >= count, f"{count} sessions wait for a lock")
+            until(lambda: _waiting(owner, by) >= count, f"{count} sessions wait for a lock")
 
     def undelivered(self) -> int | None:
         """Entries that the group has not been given yet."""
@@ -306,10 +313,11 @@ class Servers:
         }
 
 
-def _waiting(connection: psycopg.Connection) -> int:
+def _waiting(connection: psycopg.Connection, role: str) -> int:
     [count] = connection.execute(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'processor'"
-        " AND datname = current_database() AND wait_event_type = 'Lock'"
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
+        " AND datname = current_database() AND wait_event_type = 'Lock'",
+        [role],
     ).fetchone() or (0,)
     return int(count)
 

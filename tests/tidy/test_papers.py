@@ -20,7 +20,6 @@ ARCHITECTURE = Path("ARCHITECTURE.md")
 PAPERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-RUN = re.compile(r"^ +- run: (.+)$", re.MULTILINE)
 TARGET = re.compile(r"^([a-z-]+):.*## ", re.MULTILINE)
 
 
@@ -90,13 +89,3 @@ def test_hooks_before_a_commit_call_commands_of_the_makefile() -> None:
     )
     assert entries
     assert {*entries} <= {f"make {target}" for target in targets}
-
-
-def test_workflows_call_commands_of_the_makefile_and_scripts_that_exist() -> None:
-    targets = TARGET.findall((ROOT / "Makefile").read_text())
-    workflows = [path.read_text() for path in (ROOT / ".gitea/workflows").glob("*.yml")]
-    steps = [step.split() for text in workflows for step in RUN.findall(text)]
-    assert len(steps) >= len(workflows) > 1
-    for program, argument, *_ in steps:
-        assert program in {"bash", "make"}
-        assert argument in targets if program == "make" else (ROOT / argument).is_file()

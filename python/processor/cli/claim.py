@@ -16,6 +16,7 @@ from telemetry.chassis.cli import MISUSE, Failed, json_option, print_json, say
 if TYPE_CHECKING:
     from processor.operating.access import StreamAccess
     from processor.operating.claiming import Released
+    from processor.operating.instances import Instance
 
 _EXIT_NOTHING_RELEASED: Final = 1
 
@@ -51,9 +52,12 @@ def claim(*, consumer: str, min_idle_ms: int, dry_run: bool, force: bool, as_jso
     frozen instance does not answer, and finds its entries taken over when it thaws.
     """
     with open_stream(os.environ) as access:
-        _refuse_if_live(access, consumer, force=force)
+        instances = running_instances(access)
+        _refuse_if_live(instances, consumer, force=force)
         released = _release(access, consumer, min_idle_ms=min_idle_ms, dry_run=dry_run)
-        looking = claim_now(access) if released.entries and not dry_run else []
+        # Whoever starts meanwhile looks by itself.
+        asks = instances and released.entries and not dry_run
+        looking = claim_now(access) if asks else []
     if as_json:
         print_json(
             {
@@ -69,8 +73,8 @@ def claim(*, consumer: str, min_idle_ms: int, dry_run: bool, force: bool, as_jso
     return 0 if released.entries else _EXIT_NOTHING_RELEASED
 
 
-def _refuse_if_live(access: StreamAccess, consumer: str, *, force: bool) -> None:
-    alive = [each for each in running_instances(access) if each.consumer == consumer]
+def _refuse_if_live(instances: list[Instance], consumer: str, *, force: bool) -> None:
+    alive = [each for each in instances if each.consumer == consumer]
     if alive and not force:
         where = ", ".join(f"{each.host} pid {each.pid}" for each in alive)
         raise Failed(

@@ -148,13 +148,23 @@ class SweepResult:
     """Pending entries with recorded attempts."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """The newest entry that the stream has ever had, and the server's time: both are of Redis' clock."""
+
+    last_id: str | None
+    """The last generated id, whether that entry is still there or not; None before the first."""
+    server_ms: int
+    """Unix time on the server."""
+
+
 class PositionStream(Protocol):
     """The consumer group's view of the stream, for one consumer name.
 
     One task calls `read_new`; any task may call the rest. All raise RedisUnavailable, RedisRefused and its
     subclass RedisMoved; after an error with `wants_new_connection`, `connect` makes whatever connection is
     missing, to where the name points by then. Lists of ids are ascending. Without the group or the stream
-    nothing is pending; only `read_new` and `lag` raise for it.
+    nothing is pending; only `read_new`, `lag` and `end` raise for it.
     """
 
     @property
@@ -246,6 +256,9 @@ class PositionStream(Protocol):
 
     async def oldest_pending(self) -> str | None:
         """Id of the group's oldest pending entry, of any consumer; None without one."""
+
+    async def end(self) -> StreamEnd:
+        """The stream's last generated id, and the server's time."""
 
     async def aclose(self) -> None:
         """Close the connections at once; never raises."""

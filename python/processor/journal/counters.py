@@ -45,7 +45,11 @@ class Counters:
         self.pending_entries: int | None = None
         self.oldest_pending_ms: int | None = None
         self.last_record_ms: int | None = None
+        self.last_entry_ms: int | None = None
+        # How much Redis' clock, of which the ids are, is ahead of ours.
+        self.redis_ahead_ms = 0
         self.drain = DrainResult()
+        self.drain_began_s: float | None = None
         self.decode_errors = dict.fromkeys(DECODE_CODES, 0)
         self.position_writes = dict.fromkeys(WRITE_STATUSES, 0)
         self.write_durations = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)
@@ -61,6 +65,7 @@ class Counters:
 
     def frozen(self, build: Build, health: Health) -> Statistics:
         """The statistics of this moment; later counts do not change them."""
+        now_ms = clocks.unix_ms()
         return Statistics(
             build=build,
             phase=health.phase,
@@ -73,9 +78,10 @@ class Counters:
             write_retries=MappingProxyType(dict(self.write_retries)),
             lag=self.lag,
             pending_entries=self.pending_entries,
-            oldest_pending_age_s=_age_s(self.oldest_pending_ms),
-            last_record_age_s=_age_s(self.last_record_ms),
-            drain=self.drain,
+            oldest_pending_age_s=_age_s(self.oldest_pending_ms, now_ms + self.redis_ahead_ms),
+            last_record_age_s=_age_s(self.last_record_ms, now_ms),
+            last_entry_age_s=_age_s(self.last_entry_ms, now_ms + self.redis_ahead_ms),
+            drain=self._drain(),
             decode_errors=MappingProxyType(dict(self.decode_errors)),
             position_writes=MappingProxyType(dict(self.position_writes)),
             write_durations=Durations(tuple(self.write_durations), self.write_durations_sum_s),
@@ -89,6 +95,12 @@ class Counters:
             control_messages_dropped=MappingProxyType(dict(self.control_messages_dropped)),
         )
 
+    def _drain(self) -> DrainResult:
+        """The drain's result, or how long it has taken so far."""
+        if self.drain.outcome is not None or self.drain_began_s is None:
+            return self.drain
+        return DrainResult(duration_s=clocks.monotonic_s() - self.drain_began_s)
+
 
 class CountingJournal(ServiceJournal):
     """A journal with the processor's counters: what the parts of `Journal` have in common."""
@@ -98,5 +110,5 @@ class CountingJournal(ServiceJournal):
         self._counters = Counters()
 
 
-def _age_s(since_ms: int | None) -> float | None:
-    return None if since_ms is None else max(0.0, (clocks.unix_ms() - since_ms) / 1000)
+def _age_s(since_ms: int | None, now_ms: int) -> float | None:
+    return None if since_ms is None else max(0.0, (now_ms - since_ms) / 1000)

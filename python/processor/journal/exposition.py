@@ -15,13 +15,14 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from processor.journal.statistics import DRAIN_OUTCOMES, WRITE_DURATION_BOUNDS_S
+from telemetry.chassis.lifecycle import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from prometheus_client import Metric
 
-    from processor.journal.statistics import Durations, Statistics
+    from processor.journal.statistics import Build, Durations, Statistics
 
 
 def metrics_text(statistics: Statistics) -> bytes:
@@ -70,6 +71,12 @@ def _stream_metrics(now: Statistics) -> Iterator[Metric]:
         "processor_last_record_age_seconds",
         "Time since entries were last delivered; absent before the first.",
         now.last_record_age_s,
+    )
+    yield _gauge(
+        "processor_last_entry_age_seconds",
+        "Time since the last entry was published to the stream, by Redis' clock and whoever reads it;"
+        " absent before the first.",
+        now.last_entry_age_s,
     )
 
 
@@ -136,15 +143,26 @@ def _write_metrics(now: Statistics) -> Iterator[Metric]:
 def _state_metrics(now: Statistics) -> Iterator[Metric]:
     yield _gauge(
         "processor_drain_duration_seconds",
-        "Time from the stop request to the end; absent before the end.",
+        "Time since the stop request; absent before it.",
         now.drain.duration_s,
     )
-    outcome = GaugeMetricFamily(
-        "processor_drain_outcome", "1 for the outcome of the drain.", labels=["outcome"]
+    yield _gauge(
+        "processor_drain_budget_seconds",
+        "Time from the stop request to the last acknowledgement, at most.",
+        now.build.drain_budget_s,
     )
-    for name in DRAIN_OUTCOMES:
-        outcome.add_metric([name], int(name == now.drain.outcome))
-    yield outcome
+    yield _states(
+        "processor_drain_outcome",
+        "1 for the outcome of the drain, once it has ended.",
+        "outcome",
+        {name: name == now.drain.outcome for name in DRAIN_OUTCOMES},
+    )
+    yield _states(
+        "processor_phase",
+        "1 for the phase of its life that the process is in.",
+        "phase",
+        {phase.value: phase is now.phase for phase in Phase},
+    )
     yield _gauge("processor_device_state_size", "Devices in memory.", now.device_state_size)
     yield CounterMetricFamily(
         "processor_device_state_evictions_total",
@@ -169,26 +187,39 @@ def _state_metrics(now: Statistics) -> Iterator[Metric]:
         "reason",
         now.control_messages_dropped,
     )
-    ready = GaugeMetricFamily(
-        "processor_dependency_ready", "1 while the server can be used.", labels=["dependency"]
+    yield _states(
+        "processor_dependency_ready",
+        "1 while the server can be used.",
+        "dependency",
+        {name: readiness.ready for name, readiness in now.dependencies.items()},
     )
-    for name, readiness in now.dependencies.items():
-        ready.add_metric([name], int(readiness.ready))
-    yield ready
-    build = now.build
+    yield _build_info(now.build)
+
+
+def _build_info(build: Build) -> Metric:
+    # Not `instance`: Prometheus has that label for the address it scrapes, and would rename ours.
+    labels = ("version", "instance_id", "stream", "group", "consumer")
     info = GaugeMetricFamily(
         "processor_build_info",
-        "Always 1: the labels say which version runs, and on which stream, group and consumer.",
-        labels=["version", "stream", "group", "consumer"],
+        "Always 1: the labels say which version runs, as which instance, and on which stream, group and consumer.",
+        labels=labels,
     )
-    info.add_metric([build.version, build.stream, build.group, build.consumer], 1)
-    yield info
+    info.add_metric([getattr(build, label) for label in labels], 1)
+    return info
 
 
 def _counters(name: str, documentation: str, label: str, values: Mapping[str, int]) -> Metric:
     family = CounterMetricFamily(name, documentation, labels=[label])
     for each, value in values.items():
         family.add_metric([each], value)
+    return family
+
+
+def _states(name: str, documentation: str, label: str, states: Mapping[str, bool]) -> Metric:
+    """A gauge of 1 for each state that is so, and of 0 for the others."""
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for state, is_so in states.items():
+        family.add_metric([state], int(is_so))
     return family
 
 

@@ -10,6 +10,7 @@ from processor.journal.requests import RequestsJournal
 from processor.journal.settling import SettlingJournal
 from processor.journal.statistics import Build, DrainResult
 from processor.journal.writing import WritingJournal
+from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,20 +76,36 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal, RequestsJournal):
         )
 
     def queue_seen(
-        self, *, lag: int | None, pending_entries: int | None, oldest_id: str | None = None
+        self,
+        *,
+        lag: int | None,
+        pending_entries: int | None,
+        oldest_id: str | None = None,
+        last_id: str | None = None,
+        server_ms: int | None = None,
     ) -> None:
-        """What Redis says of the group; None where it does not know."""
-        # An entry's id begins with the time at which it was published.
-        oldest_ms = None if oldest_id is None else int(oldest_id.partition("-")[0])
-        self._counters.oldest_pending_ms = oldest_ms
-        self._counters.lag = lag
-        self._counters.pending_entries = pending_entries
+        """What Redis says of the stream and the group; None where it does not know.
+
+        `oldest_id` is pending, `last_id` the last one that was generated, `server_ms` the Unix time on the server.
+        """
+        counters = self._counters
+        counters.oldest_pending_ms = _published_ms(oldest_id)
+        counters.last_entry_ms = _published_ms(last_id)
+        if server_ms is not None:
+            counters.redis_ahead_ms = server_ms - clocks.unix_ms()
+        counters.lag = lag
+        counters.pending_entries = pending_entries
 
     def not_released(self, *, error: str) -> None:
         """Redis did not answer at the end: undecided entries can be claimed only once they have been idle."""
         self._log.warning(
             f"not handed over, others have to wait until it is idle: {error}", error=error
         )
+
+    def shutdown_starting(self, *, signal: str | None) -> None:
+        """A stop was asked for: how long the drain takes is seen from now on."""
+        self._counters.drain_began_s = clocks.monotonic_s()
+        super().shutdown_starting(signal=signal)
 
     def shutdown_clean_exit(
         self, *, signal: str | None, ledger: Ledger, steps_ms: Mapping[str, float]
@@ -110,6 +127,11 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal, RequestsJournal):
             ledger=asdict(ledger),
             steps_ms=dict(steps_ms),
         )
+
+
+def _published_ms(entry_id: str | None) -> int | None:
+    """The Unix time at which an entry was published: its id begins with it."""
+    return None if entry_id is None else int(entry_id.partition("-")[0])
 
 
 def _seconds(steps_ms: Mapping[str, float]) -> float:

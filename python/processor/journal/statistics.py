@@ -31,12 +31,15 @@ WRITE_DURATION_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Which version runs, and on which stream, group and consumer."""
+    """Which version runs, as which instance, on which stream, group and consumer, and how long its drain may take."""
 
     version: str
+    instance_id: str
     stream: str
     group: str
     consumer: str
+    drain_budget_s: float
+    """From the stop request to the last acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class DrainResult:
     outcome: str | None = None
     """One of DRAIN_OUTCOMES; None before the end."""
     duration_s: float | None = None
+    """Up to this moment while it lasts; None before the stop request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,10 @@ class Statistics:
     """Time since the oldest pending entry was published; None while nothing is pending, and before Redis was asked."""
     last_record_age_s: float | None
     """Time since entries were last delivered; None before the first."""
+    last_entry_age_s: float | None
+    """Time since the stream's last id was generated, whoever reads it; None before the first, or unknown."""
     drain: DrainResult
-    """Outcome and duration of the end."""
+    """Outcome and duration of the drain."""
     decode_errors: Mapping[str, int]
     """Entries that are not Positions, by code: all of DECODE_CODES, and any further code of the codec."""
     position_writes: Mapping[str, int]

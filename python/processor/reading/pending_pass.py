@@ -98,7 +98,9 @@ class PendingPass:
                 claim = await self._stream.claim(
                     cursor or STREAM_START, self._options.count, idle_ms=self._options.idle_ms
                 )
-                self._journal.entries_claimed(len(claim.entries))
+                # Our own, too, if a renewal came late: those were not left by anybody.
+                claimed = [entry.entry_id for entry in claim.entries]
+                self._journal.entries_claimed(len(self._in_flight.absent(claimed)))
                 self._intake.write_off(claim.lost_ids)
                 self._claimed.update((entry.entry_id, entry) for entry in claim.entries)
                 await self._take_claimed()

@@ -78,7 +78,12 @@ def build_of(config: Config) -> Build:
     """What runs, and on what, for the metrics."""
     names = _names(config)
     return Build(
-        version=__version__, stream=names.stream, group=names.group, consumer=names.consumer
+        version=__version__,
+        instance_id=config.instance_id,
+        stream=names.stream,
+        group=names.group,
+        consumer=names.consumer,
+        drain_budget_s=config.drain_budget_ms / 1_000,
     )
 
 

@@ -1,4 +1,4 @@
-"""Asks Redis how far the group is behind, for the metrics."""
+"""Asks Redis how far the group is behind, and when it was last fed, for the metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INTERVAL_S = 1.0
 
 
 async def probe_lag(stream: PositionStream, journal: Journal) -> NoReturn:
-    """Ask once a second. Without an answer, lag and pending entries are reported as unknown.
+    """Ask once a second. Without an answer, all that it asks for is reported as unknown.
 
     Owns nothing. Stops only when cancelled. Cancelled, it loses nothing. Raises nothing: the consumer and the
     acker notice a lost Redis.
@@ -24,8 +24,15 @@ async def probe_lag(stream: PositionStream, journal: Journal) -> NoReturn:
         try:
             lag, pending = await stream.lag()
             oldest_id = await stream.oldest_pending()
+            end = await stream.end()
         except RedisError:
             journal.queue_seen(lag=None, pending_entries=None)
         else:
-            journal.queue_seen(lag=lag, pending_entries=pending, oldest_id=oldest_id)
+            journal.queue_seen(
+                lag=lag,
+                pending_entries=pending,
+                oldest_id=oldest_id,
+                last_id=end.last_id,
+                server_ms=end.server_ms,
+            )
         await trio.sleep(INTERVAL_S)

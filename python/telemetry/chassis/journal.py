@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from telemetry.chassis import clocks
 from telemetry.chassis.health import Health, Readiness
 from telemetry.chassis.lifecycle import Phase
+from telemetry.chassis.tls_advice import tls_advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,7 +109,7 @@ class ServiceJournal:
 
     def start_failed(self, *, where: str, error: str, is_refusal: bool) -> None:
         """The last try to reach a server at start-up failed; the process ends."""
-        advice = (
+        advice = tls_advice(error) or (
             "the server answers: change what it objects to"
             if is_refusal
             else "check that the server runs there"

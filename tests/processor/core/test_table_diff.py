@@ -40,7 +40,7 @@ def test_a_form_equals_itself() -> None:
 
 
 def test_the_order_of_columns_makes_no_difference() -> None:
-    assert differences(FORM, replace(FORM, parts=dict(reversed(FORM.parts.items())))) == []
+    assert differences(FORM, replace(FORM, parts=dict(reversed([*FORM.parts.items()])))) == []
 
 
 def test_what_one_side_lacks_is_null_there() -> None:

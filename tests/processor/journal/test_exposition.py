@@ -12,9 +12,17 @@ from processor.journal.exposition import metrics_text
 from processor.journal.journal import Journal
 from processor.journal.statistics import Build
 from telemetry.chassis.control.messages import Dropped
+from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.logs import Log
 
-BUILD = Build(version="1.0", stream='telemetry:"x"', group="g", consumer="c")
+BUILD = Build(
+    version="1.0",
+    instance_id="i",
+    stream='telemetry:"x"',
+    group="g",
+    consumer="c",
+    drain_budget_s=8.0,
+)
 
 TYPES = {
     "processor_consumer_reads": "counter",
@@ -30,7 +38,10 @@ TYPES = {
     "processor_pending_entries": "gauge",
     "processor_oldest_pending_age_seconds": "gauge",
     "processor_last_record_age_seconds": "gauge",
+    "processor_last_entry_age_seconds": "gauge",
     "processor_drain_duration_seconds": "gauge",
+    "processor_drain_budget_seconds": "gauge",
+    "processor_phase": "gauge",
     "processor_drain_outcome": "gauge",
     "processor_claims": "counter",
     "processor_lost_entries": "counter",
@@ -78,6 +89,7 @@ def busy_journal() -> Journal:
     journal.devices_rehydrated("restored", 5)
     journal.devices_rehydrated("failed", 2)
     journal.dependency_ready("redis")
+    journal.phase_entered(Phase.RUNNING)
     journal.request_taken("look")
     journal.request_taken("look")
     journal.control_message_dropped(Dropped.OVERSIZE)
@@ -138,11 +150,21 @@ def test_every_metric_has_a_help_text() -> None:
         ("processor_control_messages_dropped_total", {"reason": "garbage"}, 0),
         ("processor_device_state_size", {}, 3),
         ("processor_device_state_evictions_total", {}, 1),
+        ("processor_drain_budget_seconds", {}, 8),
+        ("processor_drain_outcome", {"outcome": "clean"}, 0),
+        ("processor_phase", {"phase": "running"}, 1),
+        ("processor_phase", {"phase": "draining"}, 0),
         ("processor_dependency_ready", {"dependency": "redis"}, 1),
         ("processor_dependency_ready", {"dependency": "postgres"}, 0),
         (
             "processor_build_info",
-            {"version": "1.0", "stream": 'telemetry:"x"', "group": "g", "consumer": "c"},
+            {
+                "version": "1.0",
+                "instance_id": "i",
+                "stream": 'telemetry:"x"',
+                "group": "g",
+                "consumer": "c",
+            },
             1,
         ),
     ],

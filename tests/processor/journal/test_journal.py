@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from processor.journal.journal import Journal
 from processor.journal.reading import IDS_SHOWN_MAX
-from processor.journal.statistics import WRITE_DURATION_BOUNDS_S
+from processor.journal.statistics import WRITE_DURATION_BOUNDS_S, DrainResult
 from processor.journal.writing import AWAITED
 from telemetry.chassis import clocks
 from telemetry.chassis.lifecycle import Phase
@@ -60,7 +60,10 @@ def it_is_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.line.msg if fact.line else fact.name)
-async def test_a_fact_is_logged_as_the_contract_has_it_and_counted(pipe: Pipe, fact: Fact) -> None:
+async def test_a_fact_is_logged_as_the_contract_has_it_and_counted(
+    clock: MockClock, pipe: Pipe, fact: Fact
+) -> None:
+    del clock
     journal = new_journal(pipe.log())
     before = journal.snapshot()
     fact.report(journal)
@@ -290,6 +293,29 @@ def test_a_dependency_that_does_not_exist_is_a_mistake() -> None:
         journal.dependency_ready("mysql")
     with pytest.raises(KeyError, match="mysql is no dependency"):
         journal.dependency_lost("mysql", "gone")
+
+
+def test_how_long_a_drain_takes_is_seen_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(clocks, "monotonic_s", lambda: now_s)
+    journal = new_journal()
+    assert journal.snapshot().drain.duration_s is None
+    journal.shutdown_starting(signal="SIGTERM")
+    now_s += 2.5
+    assert journal.snapshot().drain == DrainResult(duration_s=2.5)
+
+
+def test_ages_of_entries_are_by_redis_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = new_journal()
+    # This machine's clock is an hour ahead of Redis'.
+    server_ms = NOW_MS - 3_600_000
+    entry_id = f"{server_ms - 5_000}-0"
+    journal.queue_seen(
+        lag=0, pending_entries=1, oldest_id=entry_id, last_id=entry_id, server_ms=server_ms
+    )
+    monkeypatch.setattr(clocks, "unix_ms", lambda: NOW_MS + 1_000)
+    now = journal.snapshot()
+    assert (now.oldest_pending_age_s, now.last_entry_age_s) == (6.0, 6.0)
 
 
 def test_ages_are_those_of_the_moment_of_the_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,8 @@ async def test_what_is_in_flight_is_never_taken_again(
     assert harness.admitted() == []
     assert [harness.pending_entry(entry_id).deliveries for entry_id in held] == [1, 1, 1]
     assert harness.in_flight.ledger.read == 5
+    # Nobody had left it.
+    assert journal.snapshot().entries_claimed == 0
 
 
 async def test_a_young_failure_is_left_at_the_start_and_taken_when_it_is_claimed(

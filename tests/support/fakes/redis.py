@@ -104,6 +104,11 @@ class FakeRedis:
     def __post_init__(self) -> None:
         self.answers.set()
 
+    @property
+    def last_id(self) -> str | None:
+        """The last generated id; None before the first."""
+        return None if self._last_id == ZERO_ID else format_id(self._last_id)
+
     def add(self, fields: Fields, entry_id: EntryId | None = None) -> str:
         """XADD, with `*` unless the id is given: the time, or the id after the last one if that is later."""
         if entry_id is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import trio
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, EnsuredGroup, Redelivered, SweepResult
+from processor.edges.ports import Claim, EnsuredGroup, Redelivered, StreamEnd, SweepResult
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.errors import points_elsewhere
 from tests.support.fakes import pending
@@ -28,6 +28,8 @@ GROUP_GONE: Final = ("NOGROUP", "the consumer group this client was blocked on n
 STREAM_GONE: Final = ("UNBLOCKED", "the stream key no longer exists")
 NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
 
+NO_STREAM: Final = ("ERR", "no such key")
+
 IS_REPLICA: Final = ("READONLY", "You can't write against a read only replica.")
 ROLE_CHANGED: Final = (
     "UNBLOCKED",
@@ -35,7 +37,7 @@ ROLE_CHANGED: Final = (
 )
 IS_FULL: Final = ("OOM", "command not allowed when used memory > 'maxmemory'.")
 # Calls that a replica answers, too.
-LOOKS: Final = frozenset({"ensure_group", "list_pending", "lag", "oldest_pending"})
+LOOKS: Final = frozenset({"ensure_group", "list_pending", "lag", "oldest_pending", "end"})
 
 Role: TypeAlias = Literal["reader", "control", "claims"]
 ROLES: Final[tuple[Role, ...]] = ("reader", "control", "claims")
@@ -191,6 +193,12 @@ class FakeStream:
     async def oldest_pending(self) -> str | None:
         async with self._call("oldest_pending", "control"):
             return format_id(min(self.redis.pending)) if self.redis.pending else None
+
+    async def end(self) -> StreamEnd:
+        async with self._call("end", "control"):
+            if not self.redis.stream_exists:
+                raise self.refused(*NO_STREAM)
+            return StreamEnd(self.redis.last_id, self.redis.clock_ms())
 
     async def aclose(self) -> None:
         self._connections.clear()

@@ -25,9 +25,9 @@ class StreamNames:
 RIGHTS: Final = (
     # To connect, and to stay connected; CLIENT UNBLOCK wakes the blocked read at a stop.
     "auth", "hello", "select", "client|setname", "client|id", "client|unblock", "ping",
-    # The group, its entries and its lag.
+    # The group, its entries and its lag; the stream's last generated id.
     "exists", "xgroup|create", "xinfo|groups", "xinfo|stream", "xreadgroup", "xack",
-    # To judge positions that are outside of the window around their entry's id.
+    # To judge positions that are outside of the window around their entry's id, and for ages on Redis' clock.
     "time",
     # Pending entries, of this consumer and of others.
     "xpending", "xclaim", "xautoclaim", "xgroup|delconsumer", "eval",

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, EnsuredGroup, Redelivered, SweepResult
+from processor.edges.ports import (
+    STREAM_START,
+    Claim,
+    EnsuredGroup,
+    Redelivered,
+    StreamEnd,
+    SweepResult,
+)
 from processor.edges.redis.acks import Acks
 from processor.edges.redis.attempts_log import AttemptsLog
 from processor.edges.redis.connections import Connections, ask
@@ -137,6 +144,15 @@ class RedisPositionStream:
             return None
         _, oldest, *_ = as_list(summary)
         return None if oldest is None else as_text(oldest)
+
+    async def end(self) -> StreamEnd:
+        control = self._connections.control
+        facts = as_mapping(await ask(control, "XINFO", "STREAM", self._names.stream))
+        last_id = as_text(facts[b"last-generated-id"])
+        seconds, microseconds = map(int, map(as_text, as_list(await ask(control, "TIME"))))
+        return StreamEnd(
+            None if last_id == STREAM_START else last_id, seconds * 1_000 + microseconds // 1_000
+        )
 
     async def _group(self) -> dict[bytes, Reply] | None:
         """Our row of XINFO GROUPS; None if the stream has no group of this name."""

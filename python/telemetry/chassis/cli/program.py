@@ -14,6 +14,7 @@ import click
 from telemetry.chassis.cli.output import say
 from telemetry.chassis.errors import ConfigError, EdgeError
 from telemetry.chassis.exit_codes import ExitCode
+from telemetry.chassis.tls_advice import tls_advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,7 +119,9 @@ def run_program(program: Program, arguments: Sequence[str]) -> int:
     except ConfigError as error:
         return _failed(program, arguments, str(error), ExitCode.BAD_CONFIGURATION)
     except EdgeError as error:
-        return _failed(program, arguments, str(error), ExitCode.UNREACHABLE)
+        advice = tls_advice(str(error))
+        message = str(error) if not advice or advice in str(error) else f"{error}; {advice}"
+        return _failed(program, arguments, message, ExitCode.UNREACHABLE)
 
 
 def _failed(program: Program, arguments: Sequence[str], message: str, code: int) -> int:

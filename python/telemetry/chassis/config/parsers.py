@@ -62,4 +62,7 @@ def text(raw: str) -> str:
         raise Unacceptable(
             f"is not a name; accepted: 1 to {TEXT_CHARACTERS_MAX} printable characters"
         )
+    # Names are shown, in each log line some of them: a URL in the wrong variable would be, password included.
+    if "://" in raw:
+        raise Unacceptable("is a URL; accepted: a name or a path")
     return raw

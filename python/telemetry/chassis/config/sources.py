@@ -86,6 +86,10 @@ def file_content(path: str, name: str) -> str:
 
     Raises Unacceptable.
     """
+    if "://" in path:  # not shown: it has the password
+        raise Unacceptable(
+            f"cannot be read: {name} is a URL; accepted: the path of a file that holds it"
+        )
     try:
         with Path(path).open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +12,7 @@ from redis.retry import Retry
 
 from telemetry.chassis.errors import ConfigError, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.limits import RedisLimits
+from telemetry.chassis.tls_advice import ENDED_BY_TLS_SERVER, tls_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from telemetry.chassis.config.redis_target import RedisTarget
 
 Client: TypeAlias = redis.Redis
+
+_ENDED_BY_SERVER = re.compile(
+    "reset by peer|broken pipe|closed by server|in violation of protocol", re.IGNORECASE
+)
 
 
 def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
@@ -94,7 +100,14 @@ def errors_translated(client: redis.Redis) -> Iterator[None]:
     except redis.ResponseError as error:
         raise _refused(error, client) from error
     except redis.RedisError as error:
-        raise RedisUnavailable(str(error), where=place_of(client)) from error
+        raise RedisUnavailable(_text_of(error, client), where=place_of(client)) from error
+
+
+def _text_of(error: redis.RedisError, client: redis.Redis) -> str:
+    text = str(error)
+    is_tls = issubclass(client.connection_pool.connection_class, redis.SSLConnection)
+    advice = ENDED_BY_TLS_SERVER if is_tls and _ENDED_BY_SERVER.search(text) else tls_advice(text)
+    return text if advice is None else f"{text}; {advice}"
 
 
 def send_packed(client: redis.Redis, commands: bytes, *, replies: int) -> list[RedisRefused]:

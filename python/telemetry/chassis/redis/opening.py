@@ -16,6 +16,7 @@ from telemetry.chassis.redis.connection import RedisConnection
 from telemetry.chassis.redis.errors import plain_reason
 from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.resp import Argument, encode
+from telemetry.chassis.tls_advice import ENDED_BY_TLS_SERVER
 
 # A peer that vanished silently is noticed after 15 + 3 x 5 s when the connection is idle, and after
 # 30 s when it owes an acknowledgement; as on the connections to PostgreSQL.
@@ -30,6 +31,8 @@ HALF_OPEN_OPTIONS = (
 # login first. With the code ERR only an unknown command counts: a server that is full says ERR too.
 HELLO_REFUSALS = ("NOPROTO", "NOPERM", "NOAUTH")
 UNKNOWN_COMMAND = "unknown command"
+# Of an error that means the peer has closed the connection.
+LOST = "connection was lost"
 # Redis takes printable ASCII without blanks in a client's name, and refuses any other.
 NOT_IN_NAMES = re.compile(r"[^!-~]")
 
@@ -46,6 +49,13 @@ async def open_connection(
     connection = RedisConnection(stream, socket, parser, where=target.where, limits=limits)
     try:
         await _introduce(connection, target, name)
+    except RedisUnavailable as error:
+        connection.close()
+        if target.tls is None or LOST not in str(error):
+            raise
+        # With TLS 1.3 the server judges our certificate when our handshake is over; what it says may be overtaken.
+        reason = str(error).removeprefix(f"{target.where}: ")
+        raise RedisUnavailable(f"{reason}; {ENDED_BY_TLS_SERVER}", where=target.where) from error
     except BaseException:
         connection.close()
         raise

@@ -86,7 +86,7 @@ def test_without_a_letter_nothing_is_exported(dlq: Typed) -> None:
 
 
 def test_an_export_that_redis_breaks_off_says_that_it_is_a_part(queue: Queue) -> None:
-    queue.add_many(20_000)
+    queue.add_many(4_000)
     process = queue.start("export")
     assert process.stdout is not None
     process.stdout.readline()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def test_one_letter_is_shown_whole_and_its_payload_alone(queue: Queue, dlq: Type
 def test_a_payload_is_printed_byte_for_byte(queue: Queue) -> None:
     letter_id = queue.add(payload=b"\xff\x00\n\r\n")
     process = queue.start("show", "--payload", letter_id)
-    assert process.stdout is not None
+    assert isinstance(process.stdout, io.TextIOWrapper)
     assert process.stdout.buffer.read() == b"\xff\x00\n\r\n"
     assert ended(process).code == 0
 

@@ -121,6 +121,7 @@ async def test_the_documented_rights_suffice_for_everything(
         assert (await stream.sweep_attempts()).removed == 1
         await stream.keep_alive()
         assert await stream.lag() == (0, 0)
+        assert (await stream.end()).last_id == bad
     assert len(harness.dead_letters()) == 1
 
 

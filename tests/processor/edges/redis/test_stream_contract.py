@@ -193,6 +193,23 @@ async def test_the_oldest_pending_entry_of_any_consumer_is_found(
         assert await grouped.stream.oldest_pending() is None
 
 
+async def test_the_end_of_the_stream_is_its_last_generated_id_and_the_servers_time(
+    grouped: StreamHarness,
+) -> None:
+    empty = await grouped.stream.end()
+    assert empty.last_id is None
+    last_id = grouped.add(1)
+    # The entry may be gone: that it was published stays true.
+    grouped.delete(last_id)
+    end = await grouped.stream.end()
+    assert end.last_id == last_id
+    published_ms = int(last_id.partition("-")[0])
+    assert empty.server_ms <= published_ms <= end.server_ms < published_ms + 60_000
+    grouped.delete_stream()
+    with pytest.raises(RedisRefused):
+        await grouped.stream.end()
+
+
 async def test_the_lag_is_counted_once_an_entry_ahead_of_the_group_was_deleted(
     grouped: StreamHarness,
 ) -> None:

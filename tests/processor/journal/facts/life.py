@@ -165,18 +165,29 @@ LIFE = [
     Fact(lambda journal: journal.phase_entered(Phase.RUNNING), changes={"phase": Phase.RUNNING}),
     Fact(
         lambda journal: journal.queue_seen(
-            lag=3, pending_entries=1, oldest_id=f"{NOW_MS - 7_000}-3"
+            lag=3,
+            pending_entries=1,
+            oldest_id=f"{NOW_MS - 7_000}-3",
+            last_id=f"{NOW_MS - 5_000}-0",
+            server_ms=NOW_MS + 60_000,
         ),
-        changes={"lag": 3, "pending_entries": 1, "oldest_pending_age_s": 7.0},
+        changes={
+            "lag": 3,
+            "pending_entries": 1,
+            "oldest_pending_age_s": 67.0,
+            "last_entry_age_s": 65.0,
+        },
     ),
     Fact(lambda journal: journal.queue_seen(lag=None, pending_entries=None)),
     Fact(
         lambda journal: journal.shutdown_starting(signal="SIGTERM"),
         Line("info", "shutdown: starting signal=SIGTERM", {"signal": "SIGTERM"}),
+        {"drain": DrainResult(duration_s=0.0)},
     ),
     Fact(
         lambda journal: journal.shutdown_starting(signal=None),
         Line("info", "shutdown: starting", {"signal": None}),
+        {"drain": DrainResult(duration_s=0.0)},
     ),
     Fact(
         lambda journal: journal.not_released(error="r:6379: no answer"),

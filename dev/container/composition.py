@@ -1,0 +1,73 @@
+"""What compose.yaml says, as `docker-compose config` resolves it, and the same for processors on this machine. Pure.
+
+A resolved file is a dictionary with `services`, `volumes` and `secrets`, as in the Compose specification.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Resolved: TypeAlias = "Mapping[str, Any]"
+
+PROCESSORS = ("processor-1", "processor-2")
+# What has no meaning on the machine's own network, and whose images are not there.
+_LEFT_OUT = ("ports", "depends_on")
+
+
+def on_this_machine(
+    config: Resolved, *, image: str, secrets: Path, variables: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """The processors of `config` as they stand, but with `image`, on the machine's network.
+
+    Their secrets come from the directory `secrets`, and `variables` are added to each one's environment.
+    """
+    services = {name: dict(config["services"][name]) for name in PROCESSORS}
+    for name, service in services.items():
+        for left_out in _LEFT_OUT:
+            service.pop(left_out, None)
+        service["image"] = image
+        service["network_mode"] = "host"
+        service["environment"] = {**service["environment"], **variables[name]}
+    volumes = {source for service in services.values() for source, _ in mounts(service)}
+    used = {name for service in services.values() for name in secret_names(service)}
+    return {
+        "services": services,
+        "volumes": {name: {} for name in config["volumes"] if name in volumes},
+        "secrets": {name: {"file": str(secrets / name)} for name in sorted(used)},
+    }
+
+
+def secret_names(service: Resolved) -> list[str]:
+    """The secrets that a service mounts."""
+    return [
+        each if isinstance(each, str) else each["source"] for each in service.get("secrets", ())
+    ]
+
+
+def mounts(service: Resolved) -> list[tuple[str, str]]:
+    """What a service mounts and where: paths of this machine, or names of volumes."""
+    pairs = (each.split(":") for each in service.get("volumes", ()))
+    return [(source, target) for source, target, *_ in pairs]
+
+
+def commands(service: Resolved) -> list[str]:
+    """The service's command line, with the paths that its mounted files have on this machine."""
+    words: list[str] = [*service["entrypoint"], *service["command"]]
+    return [_outside(word, service) for word in words]
+
+
+def _outside(word: str, service: Resolved) -> str:
+    for source, target in mounts(service):
+        if source.startswith("/") and word.startswith(f"{target}/"):
+            return source + word.removeprefix(target)
+    return word
+
+
+def seconds(duration: str) -> float:
+    """A duration as Compose writes it, of at most one unit: `15s`, `1m`."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    return float(duration[:-1]) * units[duration[-1]]

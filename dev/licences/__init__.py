@@ -1,0 +1,1 @@
+"""`python -m dev.licences`: may everything that the lock files name be used in this project?"""

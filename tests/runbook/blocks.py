@@ -1,0 +1,95 @@
+"""Reads the runbook: its recipes, the commands in them, and those that stand in its tables."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from tests.tidy.markdown import code_spans, sections
+from tests.tidy.source import ROOT
+
+OPERATIONS: Final = ROOT / "OPERATIONS.md"
+PROGRAM: Final = "processor"
+
+_HEADING = re.compile(r"^(##+) (.+)$")
+_FENCE = re.compile(r"^```(.*)$")
+_PLACEHOLDER = re.compile(r"(?<=\s)([A-Z]+)(?!\S)")
+# Log lines that begin with the program's name.
+_LINES = ("processor starting", "processor ready")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands of the runbook, as they stand there."""
+
+    recipe: str
+    """The nearest heading above it."""
+    words: tuple[str, ...]
+    """What stands behind the fence: `sh`, and how the block is run."""
+    text: str
+    line: int
+    """The number of its first line."""
+
+    @cached_property
+    def exit_codes(self) -> set[int]:
+        """What it may end with: `sh exit=1` says so where that is not 0."""
+        codes = [word.removeprefix("exit=") for word in self.words if word.startswith("exit=")]
+        return {int(code) for code in codes[0].split("|")} if codes else {0}
+
+    @property
+    def is_interrupted(self) -> bool:
+        """`sh interrupt`: it runs on a terminal until Ctrl-C."""
+        return "interrupt" in self.words
+
+    @property
+    def needs_an_engine(self) -> bool:
+        """`sh container`: the drill of the container runs it."""
+        return "container" in self.words
+
+
+def blocks() -> list[Block]:
+    """Every block of commands, in order. Raises ValueError for a fence that says neither `sh` nor what it shows."""
+    found, recipe, inside = list[Block](), "", list[str]()
+    words: tuple[str, ...] | None = None
+    for number, line in enumerate(OPERATIONS.read_text().splitlines(), 1):
+        fence, heading = _FENCE.match(line), _HEADING.match(line)
+        if fence and words is None:
+            words, inside = tuple(fence[1].split()), []
+        elif fence and words is not None:
+            if words[:1] == ("sh",):
+                text = "\n".join(inside)
+                found.append(Block(recipe, words, text, number - len(inside)))
+            words = None
+        elif words is not None:
+            inside.append(line)
+        elif heading:
+            recipe = heading[2]
+    return found
+
+
+def recipes() -> dict[str, list[Block]]:
+    """The blocks that this machine runs, by recipe."""
+    by_recipe: dict[str, list[Block]] = {}
+    for block in blocks():
+        if not block.needs_an_engine:
+            by_recipe.setdefault(block.recipe, []).append(block)
+    return by_recipe
+
+
+def commands_in_tables() -> list[str]:
+    """The program's commands that stand in tables of the runbook, without repeats.
+
+    A word in capitals, such as NAME, stands for the shell's variable of that name.
+    """
+    spans = [
+        span
+        for each in sections(OPERATIONS)
+        for table in each.tables
+        for row in table.rows
+        for cell in row
+        for span in code_spans(cell)
+    ]
+    commands = dict.fromkeys(span for span in spans if span.startswith(f"{PROGRAM} "))
+    return [_PLACEHOLDER.sub(r'"$\1"', command) for command in commands if command not in _LINES]
