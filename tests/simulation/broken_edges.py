@@ -105,7 +105,7 @@ class MistakenStream(FakeStream):
 class ImpatientStream(FakeStream):
     """Raises what no task expects of an edge."""
 
-    async def lag(self) -> tuple[int | None, int]:
+    async def lag(self) -> tuple[int, int]:
         raise TimeoutError
 
 

@@ -54,9 +54,10 @@ def screen(view: View, access: StreamAccess, *, width: int, height: int) -> Rend
         _pending(view),
         _dead_letters(view),
         Text(),
-        *([_instances(view, instances), Text()] if view.sample.working else []),
-        _consumers(view, consumers),
     ]
+    if view.sample.working:
+        lines += [_instances(view, instances), Text()]
+    lines.append(_consumers(view, consumers))
     return Group(*lines)
 
 

@@ -26,7 +26,7 @@ from telemetry._codec import Batch, Delivery, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.resp import as_list, as_mapping, as_text, encode
+from telemetry.chassis.redis.resp import as_integer, as_list, as_mapping, as_text, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
@@ -151,8 +151,20 @@ class RedisPositionStream:
         last_id = as_text(facts[b"last-generated-id"])
         seconds, microseconds = map(int, map(as_text, as_list(await ask(control, "TIME"))))
         return StreamEnd(
-            None if last_id == STREAM_START else last_id, seconds * 1_000 + microseconds // 1_000
+            None if last_id == STREAM_START else last_id,
+            seconds * 1_000 + microseconds // 1_000,
+            length=as_integer(facts[b"length"]),
+            dead_letters=await self._dead_letters(),
         )
+
+    async def _dead_letters(self) -> int | None:
+        try:
+            return as_integer(
+                await ask(self._connections.control, "XLEN", self._names.dead_letters)
+            )
+        except RedisRefused:
+            # The key is no stream, or the user may not ask: nothing else that is asked for depends on it.
+            return None
 
     async def _group(self) -> dict[bytes, Reply] | None:
         """Our row of XINFO GROUPS; None if the stream has no group of this name."""

@@ -64,6 +64,9 @@ class GeofenceMembership:
                 (self.entered if is_within else self.left).append(device_id)
             self._is_within[device_id] = is_within
 
+    def forget(self, device_id: str) -> None:
+        self._is_within.pop(device_id, None)
+
 
 @pytest.fixture
 async def store(database: Database) -> AsyncIterator[PostgresStore]:
