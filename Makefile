@@ -47,6 +47,9 @@ test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, fak
 test-pythons: $(BUILT) ## Run the tests of the codec and of the shared parts under PYTHONS that are installed
 	@sh dev/pythons $(PYTHONS)
 
+test-images: $(BUILT) ## Run the contract tests on images of the servers; needs a container engine and a registry
+	@sh dev/test-images $(ARGS)
+
 sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poison" for one scenario
 	@exec $(PYTHON_BIN) -m tests.simulation $(ARGS)
 
