@@ -168,7 +168,7 @@ class Traffic:
         """Requests of operators, and messages that are none."""
         channel = f"{self.servers.stream}:{GROUP}:control"
         look = Request(new_id(), "look", {}, None)
-        with self.servers.redis.pubsub() as listener:
+        with self.servers.redis.pubsub() as listener:  # type: ignore[no-untyped-call]
             # An answer that nobody hears costs the instance a new connection, and what comes meanwhile.
             listener.subscribe(reply_channel(channel, look.id))
             assert listener.get_message(timeout=WAIT_S_MAX)
