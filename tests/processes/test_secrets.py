@@ -64,7 +64,7 @@ def urls(
         f"{redis_server.host}:{redis_server.port}",
         f"{postgres_server.host}:{postgres_server.port}/{servers.database.name}",
     )
-    client.config_set("slowlog-log-slower-than", slow["slowlog-log-slower-than"])
+    client.config_set("slowlog-log-slower-than", str(slow["slowlog-log-slower-than"]))
     client.slowlog_reset()
     client.execute_command("ACL", "DELUSER", USER)  # type: ignore[no-untyped-call]
     with psycopg.connect(postgres_server.admin_url, autocommit=True) as owner:
