@@ -2,8 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons test-images sim fuzz drill alerts container-drill demo bench lint audit format \
-	image image-push lock clean
+.PHONY: help setup test test-all test-pythons test-images sim fuzz drill alerts container-drill demo pictures bench lint audit \
+	format image image-push lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -39,13 +39,16 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime, Prometheus and stress
+test-all: $(BUILT) ## Run every test, and test-pythons; some need PgBouncer, faketime, Prometheus, stress and chromium
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
 
 test-pythons: $(BUILT) ## Run the tests of the codec and of the shared parts under PYTHONS that are installed
 	@sh dev/pythons $(PYTHONS)
+
+test-images: $(BUILT) ## Run the contract tests on images of the servers; needs a container engine and a registry
+	@sh dev/test-images $(ARGS)
 
 sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poison" for one scenario
 	@exec $(PYTHON_BIN) -m tests.simulation $(ARGS)
@@ -64,6 +67,9 @@ alerts: $(BUILT) ## Make each alert fire by its fault, and print the seconds; ne
 
 demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)
+
+pictures: $(BUILT) ## Take the pictures in docs/pictures again; needs chromium; ARGS=page for some
+	@exec $(PYTHON_BIN) -m dev.pictures $(ARGS)
 
 bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
 	@exec $(PYTHON_BIN) -m bench $(ARGS)

@@ -36,6 +36,7 @@ from dev.servers import (
     launch_redis,
 )
 from dev.servers.programs import PACKAGES
+from tests.support.images import postgres_of, redis_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,9 @@ pytest_plugins = [
 ]
 
 SERVERS_VARIABLE = "PROCESSOR_TEST_SERVERS"
+# Set by `make test-images` alone.
+REDIS_IMAGE_VARIABLE = "PROCESSOR_TEST_REDIS_IMAGE"
+POSTGRES_IMAGE_VARIABLE = "PROCESSOR_TEST_POSTGRES_IMAGE"
 
 redis_key = pytest.StashKey[RedisBinary]()
 postgres_key = pytest.StashKey[PostgresBinaries]()
@@ -175,7 +179,8 @@ def redis_binary(pytestconfig: pytest.Config) -> RedisBinary:
 @pytest.fixture(scope="session")
 def redis_server(redis_binary: RedisBinary) -> Iterator[RedisServer]:
     """The run's Redis. A test with a `stream_name` may kill or freeze it: it is restored afterwards."""
-    with launch_redis(redis_binary) as server:
+    image = os.environ.get(REDIS_IMAGE_VARIABLE)
+    with redis_of(image) if image else launch_redis(redis_binary) as server:
         yield server
 
 
@@ -188,7 +193,8 @@ def postgres_binaries(pytestconfig: pytest.Config) -> PostgresBinaries:
 @pytest.fixture(scope="session")
 def postgres_server(postgres_binaries: PostgresBinaries) -> Iterator[PostgresServer]:
     """The run's PostgreSQL. A test with a `database` may kill or freeze it: it is restored afterwards."""
-    with launch_postgres(postgres_binaries) as server:
+    image = os.environ.get(POSTGRES_IMAGE_VARIABLE)
+    with postgres_of(image) if image else launch_postgres(postgres_binaries) as server:
         yield server
 
 

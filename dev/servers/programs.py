@@ -10,6 +10,7 @@ from dev.servers.errors import ServerError
 
 # Debian's package for each.
 PACKAGES = {
+    "chromium": "chromium",
     "docker-compose": "docker-compose",
     "faketime": "faketime",
     "pgbouncer": "pgbouncer",

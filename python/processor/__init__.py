@@ -22,6 +22,7 @@ The rooms, from the top; each imports only from those below it:
     settling    what becomes of each entry: acknowledged, failed, or released
     watching    probes of both servers
     edges       Redis and PostgreSQL, behind the ports that tasks know
+    page        what people see who open the service's port
     journal     reports each fact: counters and log lines
     config      the environment variables
     core        pure decisions

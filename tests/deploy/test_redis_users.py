@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,12 @@ import pytest
 import redis
 
 from dev.servers import ServerError, launch_redis
-from dev.servers.redis_users import ACL_FILES, redis_url
+from dev.servers.redis_users import (
+    DEFAULT_BESIDE_AN_APPEND_ONLY_FILE,
+    redis_url,
+)
+from tests.support.acl_files import deployed, users_of
+from tests.tidy.markdown import code_spans, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,24 +28,6 @@ KEYS = "~telemetry:*"
 CHANNELS = ("&telemetry:*:control", "&telemetry:*:control:*")
 # What a client library sends to log in: no code of ours names it.
 TO_CONNECT = frozenset({"auth", "hello", "select", "client|setname"})
-
-
-@dataclass(frozen=True)
-class User:
-    """One line of an ACL file."""
-
-    name: str
-    words: tuple[str, ...]
-
-    @property
-    def rights(self) -> tuple[str, ...]:
-        return tuple(word[1:] for word in self.words if word.startswith("+"))
-
-
-def users_of(path: Path) -> dict[str, User]:
-    lines = [line.split() for line in path.read_text().splitlines()]
-    assert all(words[0] == "user" for words in lines)
-    return {words[1]: User(words[1], tuple(words[2:])) for words in lines}
 
 
 def test_the_file_has_the_users_of_the_contract_and_no_password() -> None:
@@ -76,7 +62,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_user_has_no_right_that_its_code_does_not_use(name: str) -> None:
-    [user] = [each[name] for path in ACL_FILES if name in (each := users_of(path))]
+    user = deployed(name)
     source = "\n".join(
         path.read_text()
         for place in SOURCES[name]
@@ -99,6 +85,34 @@ def is_used(right: str, source: str) -> bool:
 def is_implied(right: str, source: str) -> bool:
     """Whether a pipeline sends it: a transaction is begun and executed by the client library."""
     return right in {"multi", "exec"} and "transaction=True" in source
+
+
+def test_the_papers_table_of_rights_is_the_files() -> None:
+    _, rights, *_ = section(Path("SECURITY.md"), "Users of Redis").tables
+    told: dict[str, list[str]] = {}
+    for user, commands, _ in rights.rows:
+        told.setdefault(code_spans(user)[0], []).extend(
+            command.replace("\\", "") for command in code_spans(commands)
+        )
+    assert {name: sorted(commands) for name, commands in told.items()} == {
+        name: sorted(user.rights) for name, user in users_of(USERS).items() if name != "default"
+    }
+
+
+def test_beside_an_append_only_file_nothing_is_lost_with_the_other_default_user(
+    redis_binary: RedisBinary,
+) -> None:
+    assert f"\n{DEFAULT_BESIDE_AN_APPEND_ONLY_FILE}\n" in (ROOT / "SECURITY.md").read_text()
+    with (
+        launch_redis(redis_binary) as server,
+        redis.Redis.from_url(server.admin_url) as admin,
+    ):
+        with admin.pipeline(transaction=True) as transaction:
+            transaction.xadd("telemetry:x", {"a": "1"}).xadd("telemetry:x", {"a": "2"}).execute()
+        server.process.restart()
+        assert admin.xlen("telemetry:x") == 2
+        with redis.Redis(port=server.port) as nobody, pytest.raises(redis.AuthenticationError):
+            nobody.ping()
 
 
 @pytest.fixture

@@ -135,8 +135,9 @@ def written_before(run: Run, servers: Servers) -> Service:
 
 
 def reason_of(service: Service) -> str:
-    """The reason by PostgreSQL why it is not ready."""
-    return str(service.readyz()[1]["reasons"].get("postgres", ""))
+    """Why it is not ready: what PostgreSQL refuses, or how the table differs."""
+    reasons = service.readyz()[1]["reasons"]
+    return str(reasons.get("postgres", "") + reasons.get("schema", ""))
 
 
 def assert_held(service: Service, servers: Servers, reason: str) -> None:

@@ -266,7 +266,8 @@ def test_a_life_that_follows_to_the_promoted_standby_brings_there_what_was_uncon
 def test_behind_its_deadline_a_write_is_left_waiting_for_the_standby_and_the_service_says_so(
     pair: Pair, start: Callable[..., Service]
 ) -> None:
-    service = with_unconfirmed_rows(pair, start)
+    # Waiting is no standstill, however often it is asked whether it is worth it.
+    service = with_unconfirmed_rows(pair, start, STALL_MS="500")
     until(
         lambda: "standby" in str(service.readyz()[1]["reasons"]),
         "it says what it waits for",

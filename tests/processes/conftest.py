@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.support.processes import Service, base_environment
+from tests.support.processes import RUN, Service, base_environment
 from tests.support.servers import Servers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from redis import Redis
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class Run(Protocol):
-    """Starts a processor on the test's servers; keywords are environment variables."""
+    """Starts a processor on the test's servers, or a `program` around it; other keywords are environment variables."""
 
-    def __call__(self, **env: str) -> Service: ...
+    def __call__(self, *, program: Sequence[str | Path] = RUN, **env: str) -> Service: ...
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def run(
     services: list[Service] = []
     numbers = itertools.count(1)
 
-    def start(**env: str) -> Service:
+    def start(*, program: Sequence[str | Path] = RUN, **env: str) -> Service:
         number = next(numbers)
         settings = {
             **base_environment(tmp_path),
@@ -47,7 +47,7 @@ def run(
             "REDIS_TELEMETRY_STREAM": servers.stream,
             **env,
         }
-        service = Service(settings, tmp_path / f"stderr-{number}")
+        service = Service(settings, tmp_path / f"stderr-{number}", program)
         services.append(service)
         return service
 

@@ -70,7 +70,7 @@ def test_a_table_that_is_missing_at_run_time_is_named_until_it_is_there_again(
     servers.own("DROP TABLE positions")
     ids = servers.publish_at_once([*drive(100, first_second=1_000), entry(1, -1, speed="fast")])
     service.wait_for("batch failed and is written again")
-    assert "table public.positions is missing" in service.until_not_ready("postgres")
+    assert "table public.positions is missing" in service.until_not_ready("schema")
     servers.until_claim_passes(20)
     assert servers.pending_entries()[ids[0]].deliveries == 1
 

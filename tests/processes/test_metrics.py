@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from telemetry._codec import DECODE_CODES
-from telemetry.chassis.control.messages import Request, encode_request, new_id
+from telemetry.chassis.control.messages import Request, encode_request, new_id, reply_channel
 from tests.processes.test_refused_entries import MALFORMED, PAYLOAD_BYTES_MAX
 from tests.support.batches import position
-from tests.support.processes import until
+from tests.support.processes import WAIT_S_MAX, until
 from tests.support.servers import ABANDONED_MS, GROUP, drive, entry
 from tests.support.truth import (
     COUNT_WRITES,
@@ -167,13 +167,14 @@ class Traffic:
     def requests(self) -> None:
         """Requests of operators, and messages that are none."""
         channel = f"{self.servers.stream}:{GROUP}:control"
-        messages = [
-            encode_request(Request(new_id(), "look", {}, None)),
-            b"garbage",
-            b" " * 70_000,
-        ]
-        for message in messages:
-            self.servers.redis.publish(channel, message)
+        look = Request(new_id(), "look", {}, None)
+        with self.servers.redis.pubsub() as listener:  # type: ignore[no-untyped-call]
+            # An answer that nobody hears costs the instance a new connection, and what comes meanwhile.
+            listener.subscribe(reply_channel(channel, look.id))
+            assert listener.get_message(timeout=WAIT_S_MAX)
+            for message in (encode_request(look), b"garbage", b" " * 70_000):
+                self.servers.redis.publish(channel, message)
+            until(lambda: listener.get_message(timeout=WAIT_S_MAX), "an answer")
         self.tally.requests["look"] += 1
         self.tally.dropped.update(garbage=1, oversize=1)
 

@@ -150,7 +150,8 @@ def test_killed_redis_connections_are_replaced_and_what_they_swallowed_is_read_a
     service = under_load(run, servers)
     for _ in range(3):
         until(
-            lambda: servers.connections().keys() == {"claims", "control", "reader"}, "connections"
+            lambda: servers.connections().keys() == {"claims", "control", "reader", "requests"},
+            "connections",
         )
         for client_id in servers.connections().values():
             servers.redis.client_kill_filter(_id=client_id)

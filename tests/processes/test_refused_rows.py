@@ -178,7 +178,7 @@ def test_an_owners_mistake_costs_no_record_and_work_goes_on_when_it_is_undone(
     # A column NOT NULL can be added to an empty table only.
     servers.own("TRUNCATE positions", wrong)
     ids = servers.publish_at_once(drive(100, first_second=1_000))
-    assert reason in service.until_not_ready("postgres")
+    assert reason in service.until_not_ready("schema")
     service.wait_for("batch failed and is written again", count=2)
     seen = service.metrics()
     assert seen['position_writes_total{status="failed"}'] == 0

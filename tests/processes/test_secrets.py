@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 USER = "keeper"
 IMEI = "356307042441013"
 # The longest way: every line that there is.
-LOUD = {"LOG_LEVEL": "trace", "CONNECT_ATTEMPTS": "2", "CONNECT_BACKOFF_MAX_MS": "20"}
+LOUD = {"LOG_LEVEL": "trace", "CONNECT_ATTEMPTS": "1", "CONNECT_BACKOFF_MAX_MS": "20"}
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def urls(
         f"{redis_server.host}:{redis_server.port}",
         f"{postgres_server.host}:{postgres_server.port}/{servers.database.name}",
     )
-    client.config_set("slowlog-log-slower-than", slow["slowlog-log-slower-than"])
+    client.config_set("slowlog-log-slower-than", str(slow["slowlog-log-slower-than"]))
     client.slowlog_reset()
     client.execute_command("ACL", "DELUSER", USER)  # type: ignore[no-untyped-call]
     with psycopg.connect(postgres_server.admin_url, autocommit=True) as owner:
@@ -212,7 +212,6 @@ FAILURES: dict[str, tuple[int, Callable[[SecretUrls, int], dict[str, str]]]] = {
         4,
         lambda urls, port: {"POSTGRES_URL": urls.postgres(place=f"{HOST}:{port}/d")},
     ),
-    "no TLS, Redis": (4, lambda urls, _: {"REDIS_URL": urls.redis(scheme="rediss")}),
     "no TLS, PostgreSQL": (
         4,
         lambda urls, _: {"POSTGRES_URL": urls.postgres(options="&sslmode=require")},
@@ -251,6 +250,4 @@ def test_a_start_that_fails_shows_no_secret(
     finally:
         service.kill()
     assert_kept(said_by(service, tmp_path / "dumps"))
-    assert_kept(command(wrong, "device", "show", IMEI))
-    if code == 78:
-        assert_kept(command(wrong, "config"))
+    assert_kept(command(wrong, *(("device", "show", IMEI) if code == 4 else ("config",))))

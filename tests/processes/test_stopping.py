@@ -206,7 +206,7 @@ def test_a_draining_service_is_alive_and_not_ready(
     servers.publish_at_once(drive(1))
     service.until_metrics(in_flight_records=1)
     service.send(SIGTERM)
-    assert service.until_not_ready("lifecycle") == "draining"
+    assert service.until_not_ready("phase") == "draining"
     assert service.get("/healthz")[0] == 200
     assert service.stop() == 3
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 PROCESSOR = Path(sys.executable).with_name("processor")
+RUN = (PROCESSOR, "run")
 # Far beyond what any of it takes: a test that waits this long has failed.
 WAIT_S_MAX = 30.0
 # Metrics and servers tell nobody when they change: ask them this often.
@@ -49,11 +50,13 @@ def until(holds: Callable[[], object], what: str, *, within_s: float = WAIT_S_MA
 class Service:
     """A running processor. Its log lines are taken as they come; whoever waits for one is woken by it."""
 
-    def __init__(self, env: Mapping[str, str], stderr: Path) -> None:
+    def __init__(
+        self, env: Mapping[str, str], stderr: Path, program: Sequence[str | Path] = RUN
+    ) -> None:
         self._stderr = stderr
         with stderr.open("wb") as errors:
             self.process = subprocess.Popen(
-                [PROCESSOR, "run"],
+                program,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -116,11 +119,16 @@ class Service:
         self.wait_for("processor ready")
         return self
 
+    @property
+    def address(self) -> str:
+        """Host and port of its HTTP endpoints."""
+        return str(self.logged("processor ready")[0]["metrics"])
+
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of one of its HTTP endpoints."""
-        address = self.logged("processor ready")[0]["metrics"]
+        url = f"http://{self.address}{path}"
         try:
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=WAIT_S_MAX) as answer:
+            with urllib.request.urlopen(url, timeout=WAIT_S_MAX) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             with refused:

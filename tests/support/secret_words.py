@@ -31,9 +31,9 @@ class SecretUrls:
     redis_place: str
     postgres_place: str
 
-    def redis(self, *, scheme: str = "redis", place: str = "", wrong: str = "") -> str:
+    def redis(self, *, place: str = "", wrong: str = "") -> str:
         password = quote(REDIS_PASSWORD + wrong, safe="")
-        return f"{scheme}://{self.user}:{password}@{place or self.redis_place}"
+        return f"redis://{self.user}:{password}@{place or self.redis_place}"
 
     def postgres(self, *, place: str = "", wrong: str = "", options: str = "") -> str:
         password, passphrase = (

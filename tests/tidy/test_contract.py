@@ -19,6 +19,7 @@ from processor.journal.exposition import metrics_text
 from processor.operating.dead_letters.letters import SAID
 from telemetry._codec import COLUMNS, DECODE_CODES
 from telemetry.chassis.exit_codes import ExitCode
+from telemetry.chassis.http.page import Page
 from telemetry.chassis.http.routes import Sources, respond
 from tests.support.journals import new_journal
 from tests.tidy.citations import RULES_SECTION, Citation, citations
@@ -304,7 +305,13 @@ def test_a_command_is_in_the_papers(command: str) -> None:
 
 
 def test_paths_are_there_that_have_no_dagger() -> None:
-    sources = Sources(lambda: b"", new_journal().health)
+    sources = Sources(
+        metrics=lambda: b"",
+        health=new_journal().health,
+        stalled=lambda: (),
+        status=dict,
+        page=Page(b"", ()),
+    )
     [paths] = SECTIONS[11].tables
     listed = {
         name.text: name.built

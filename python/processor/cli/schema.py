@@ -95,8 +95,8 @@ def diff(databases: tuple[str, ...], *, as_json: bool) -> int:
     columns with types, defaults and nullability, indexes, constraints, triggers, policies, and what TimescaleDB has set
     for the table. Nothing is written, and any role that may log in can compare.
 
-    No difference: the order of columns, names that PostgreSQL makes up, and a primary key beside the unique index. That
-    key, another owner, and privileges that the role `processor` lacks are warnings.
+    No difference: the order of columns, and names that PostgreSQL makes up. Another owner, and privileges that the role
+    `processor` lacks, are warnings.
     """
     if len(databases) != _SIDES:
         # Not click's own check, which quotes what it does not expect: that may be a URL with a password.

@@ -1,8 +1,8 @@
 """Two tables against each other: what one has and the other has not, or has differently.
 
 Not a difference: the order of the columns, since Directus adds them as they come and every statement names them; the
-names that PostgreSQL makes up for indexes and constraints; a primary key beside the unique index, which the contract
-allows (section 3); owner and grants, which are of a database and not of the table's form.
+names that PostgreSQL makes up for indexes and constraints; owner and grants, which are of a database and not of the
+table's form.
 """
 
 from __future__ import annotations
@@ -13,15 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from processor.core.schema import DEFAULTED_COLUMNS, KEY_COLUMNS, NEEDED_PRIVILEGES, TABLE_NAME
+from processor.core.schema import DEFAULTED_COLUMNS, NEEDED_PRIVILEGES, TABLE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-_ORDERS: Final = [", ".join(order) for order in (KEY_COLUMNS, KEY_COLUMNS[::-1])]
-_PRIMARY_KEY: Final = "PRIMARY KEY "
-_PRIMARY_KEYS: Final = frozenset(f"{_PRIMARY_KEY}({order})" for order in _ORDERS)
-_UNIQUE_KEYS: Final = frozenset(f"UNIQUE btree ({order})" for order in _ORDERS)
 
 SERVICE_ROLE: Final = "processor"
 """The role that the service connects as, in a database that was set up as the contract says."""
@@ -87,12 +82,10 @@ def differences(a: TableForm, b: TableForm) -> list[Difference]:
     if not a.parts or not b.parts:
         first = [[*form.parts.items()][:1] for form in (a, b)]
         a, b = (TableForm(dict(each)) for each in first)
-    spare = _spare_key(a, b) or _spare_key(b, a)
-    constraints = [tuple(each for each in form.constraints if each is not spare) for form in (a, b)]
     return [
         *_of_parts(a.parts, b.parts),
         *_of_named("index", a.indexes, b.indexes),
-        *_of_named("constraint", *constraints),
+        *_of_named("constraint", a.constraints, b.constraints),
     ]
 
 
@@ -117,17 +110,6 @@ def is_made_up(name: str, columns: tuple[str, ...]) -> bool:
     return len(name.encode()) >= _CUT_NAME_BYTES_MIN and whole.startswith(found[1])
 
 
-def form_remarks(a: TableForm, b: TableForm) -> list[str]:
-    """What differs in a way that the contract allows."""
-    found = {"A": _spare_key(a, b), "B": _spare_key(b, a)}
-    return [
-        f"only {side} has a primary key on ({', '.join(KEY_COLUMNS)}) beside the unique index,"
-        " which makes no difference to the service"
-        for side, key in found.items()
-        if key is not None
-    ]
-
-
 def remarks(a: Standing, b: Standing) -> list[str]:
     """What is no difference of the tables, but has to be put right, or known, before one replaces the other."""
     found = list[str]()
@@ -145,17 +127,6 @@ def remarks(a: Standing, b: Standing) -> list[str]:
         versions = [each.timescaledb_version or "none" for each in (a, b)]
         found.append(f"TimescaleDB: {versions[0]} in A, {versions[1]} in B")
     return found
-
-
-def _spare_key(one: TableForm, other: TableForm) -> Named | None:
-    """The primary key of `one` if it stands beside the unique index that both have, and `other` has none."""
-    if any(each.definition.startswith(_PRIMARY_KEY) for each in other.constraints):
-        return None
-    for form in (one, other):
-        if not any(each.definition in _UNIQUE_KEYS for each in form.indexes):
-            return None
-    found = (each for each in one.constraints if each.definition in _PRIMARY_KEYS)
-    return next(found, None)
 
 
 def _of_parts(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[Difference]:

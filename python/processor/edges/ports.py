@@ -150,12 +150,16 @@ class SweepResult:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """The newest entry that the stream has ever had, and the server's time: both are of Redis' clock."""
+    """The newest entry that the stream has ever had, and how much there is; id and time are of Redis' clock."""
 
     last_id: str | None
     """The last generated id, whether that entry is still there or not; None before the first."""
     server_ms: int
     """Unix time on the server."""
+    length: int
+    """Entries in the stream."""
+    dead_letters: int | None
+    """Entries in the dead-letter stream; None if Redis refuses to count them."""
 
 
 class PositionStream(Protocol):
@@ -258,7 +262,7 @@ class PositionStream(Protocol):
         """Id of the group's oldest pending entry, of any consumer; None without one."""
 
     async def end(self) -> StreamEnd:
-        """The stream's last generated id, and the server's time."""
+        """How long the stream is, its last generated id and the server's time; how many dead letters there are."""
 
     async def aclose(self) -> None:
         """Close the connections at once; never raises."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from processor.edges.ports import PositionStream
 from processor.journal.journal import Journal
 from processor.journal.statistics import REDIS
+from telemetry.chassis import progress
 from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.errors import RedisError
@@ -44,6 +45,7 @@ class RetryingStream:
         """
         retries = Retries(self._backoff)
         while True:
+            progress.step()
             try:
                 return await ask()
             except RedisError as error:

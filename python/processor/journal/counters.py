@@ -19,6 +19,7 @@ from processor.journal.statistics import (
     Build,
     DrainResult,
     Durations,
+    Refusals,
     Statistics,
 )
 from telemetry._codec import DECODE_CODES
@@ -46,6 +47,10 @@ class Counters:
         self.oldest_pending_ms: int | None = None
         self.last_record_ms: int | None = None
         self.last_entry_ms: int | None = None
+        self.last_id: str | None = None
+        self.stream_length: int | None = None
+        self.dead_letters_kept: int | None = None
+        self.refusals: dict[str, Refusals] = {}
         # How much Redis' clock, of which the ids are, is ahead of ours.
         self.redis_ahead_ms = 0
         self.drain = DrainResult()
@@ -70,10 +75,12 @@ class Counters:
             build=build,
             phase=health.phase,
             dependencies=health.dependencies,
+            obstacles=health.obstacles,
             reads=MappingProxyType(dict(self.reads)),
             records_read=self.records_read,
             entries_claimed=self.entries_claimed,
             entries_lost=self.entries_lost,
+            refusals=MappingProxyType(dict(self.refusals)),
             dead_letters=MappingProxyType(dict(self.dead_letters)),
             write_retries=MappingProxyType(dict(self.write_retries)),
             lag=self.lag,
@@ -81,6 +88,9 @@ class Counters:
             oldest_pending_age_s=_age_s(self.oldest_pending_ms, now_ms + self.redis_ahead_ms),
             last_record_age_s=_age_s(self.last_record_ms, now_ms),
             last_entry_age_s=_age_s(self.last_entry_ms, now_ms + self.redis_ahead_ms),
+            last_id=self.last_id,
+            stream_length=self.stream_length,
+            dead_letters_kept=self.dead_letters_kept,
             drain=self._drain(),
             decode_errors=MappingProxyType(dict(self.decode_errors)),
             position_writes=MappingProxyType(dict(self.position_writes)),

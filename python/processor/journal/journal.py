@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from processor.journal.reading import ReadingJournal
 from processor.journal.requests import RequestsJournal
 from processor.journal.settling import SettlingJournal
-from processor.journal.statistics import Build, DrainResult
+from processor.journal.statistics import SCHEMA, Build, DrainResult
 from processor.journal.writing import WritingJournal
 from telemetry.chassis import clocks
 
@@ -47,6 +47,7 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal, RequestsJournal):
 
     def schema_mismatch(self, *, differences: tuple[str, ...]) -> None:
         """The table is not what the contract says; the process ends."""
+        self.hindered(SCHEMA, "; ".join(differences))
         self._log.fatal(
             "cannot start: the schema is not what it should be: "
             + "; ".join(differences)
@@ -75,7 +76,7 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal, RequestsJournal):
             consumer=consumer,
         )
 
-    def queue_seen(
+    def queue_seen(  # noqa: PLR0913  # as the other methods: an argument is a fact
         self,
         *,
         lag: int | None,
@@ -83,14 +84,19 @@ class Journal(ReadingJournal, WritingJournal, SettlingJournal, RequestsJournal):
         oldest_id: str | None = None,
         last_id: str | None = None,
         server_ms: int | None = None,
+        length: int | None = None,
+        dead_letters: int | None = None,
     ) -> None:
         """What Redis says of the stream and the group; None where it does not know.
 
-        `oldest_id` is pending, `last_id` the last one that was generated, `server_ms` the Unix time on the server.
+        `oldest_id` is pending, `last_id` the last one that was generated, `server_ms` the Unix time on the server,
+        `length` the number of entries in the stream, `dead_letters` of those in the stream of dead letters.
         """
         counters = self._counters
         counters.oldest_pending_ms = _published_ms(oldest_id)
         counters.last_entry_ms = _published_ms(last_id)
+        counters.last_id, counters.stream_length = last_id, length
+        counters.dead_letters_kept = dead_letters
         if server_ms is not None:
             counters.redis_ahead_ms = server_ms - clocks.unix_ms()
         counters.lag = lag

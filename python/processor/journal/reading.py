@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.journal.counters import CountingJournal
-from processor.journal.statistics import REDIS
+from processor.journal.statistics import CONSUMER, REDIS
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
@@ -22,22 +22,31 @@ class ReadingJournal(CountingJournal):
 
     def read_answered(self, *, entries: int) -> None:
         """One XREADGROUP was answered; without an entry its result is `empty`, and nothing is undelivered then."""
-        self.dependency_ready(REDIS, by=READING)
+        self._reading()
         self._counters.reads["ok" if entries else "empty"] += 1
         if not entries:
             self._counters.lag = 0
 
-    def read_failed(self, *, error: str, count: int, retry_ms: int) -> None:
+    def read_failed(
+        self, *, error: str, count: int, retry_ms: int, is_group_gone: bool = False
+    ) -> None:
         """Redis did not answer a read, or refused it; a read of `count` entries follows, on a new connection if needed.
 
         The new connection alone does not make Redis ready: a server that has become a replica accepts it, and
-        refuses to deliver.
+        refuses to deliver. `is_group_gone`: Redis is well, and has no stream or no group of the name.
         """
         self._counters.reads["error"] += 1
-        self.dependency_lost(REDIS, error, by=READING)
+        if is_group_gone:
+            self.hindered(CONSUMER, error)
+        else:
+            self.dependency_lost(REDIS, error, by=READING)
         self._log.warning(
             f"read failed and is repeated: {error}", error=error, count=count, retry_ms=retry_ms
         )
+
+    def _reading(self) -> None:
+        self.dependency_ready(REDIS, by=READING)
+        self.unhindered(CONSUMER)
 
     def group_gone(self, *, error: str) -> None:
         """The consumer group was destroyed, or the stream deleted, while it was being read."""
@@ -60,7 +69,7 @@ class ReadingJournal(CountingJournal):
 
         `refused` has the code of each entry that is not a Position.
         """
-        self.dependency_ready(REDIS, by=READING)
+        self._reading()
         self._counters.last_record_ms = clocks.unix_ms()
         self._counters.records_read += n
         for code in refused:

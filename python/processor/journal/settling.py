@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.journal.counters import CountingJournal
+from processor.journal.statistics import Refusals
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
@@ -37,6 +38,13 @@ class SettlingJournal(CountingJournal):
 
     def record_refused(self, failure: Failure) -> None:
         """The first failure of a record: not a Position, or a row that the server refuses. It stays pending."""
+        known = self._counters.refusals.get(failure.code)
+        self._counters.refusals[failure.code] = Refusals(
+            1 if known is None else known.records + 1,
+            failure.entry_id,
+            failure.failed_at_ms,
+            failure.sqlstate,
+        )
         where = "" if failure.field is None else f" field={failure.field}"
         self._log.warning(
             f"record refused entry_id={failure.entry_id} code={failure.code}{where}",

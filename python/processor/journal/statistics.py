@@ -20,6 +20,8 @@ REHYDRATION_RESULTS = ("restored", "empty", "failed")
 REDIS, POSTGRES = "redis", "postgres"
 DEPENDENCIES = {REDIS: "Redis", POSTGRES: "Postgres"}
 """The servers that the service cannot do without: names as in metrics to names as in log lines."""
+SCHEMA, CONSUMER = "schema", "consumer"
+"""What else may keep the service from its work: the table is not what it should be; reading does not go on."""
 DRAIN_OUTCOMES = ("clean", "timed_out")
 
 CONNECTION = "connection"
@@ -63,6 +65,20 @@ class DrainResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """Records that failed by their own fault, with one code: how many, and the newest."""
+
+    records: int
+    """Each counts once, with its first failure."""
+    newest_id: str
+    """The entry's id."""
+    newest_at_ms: int
+    """Unix time of the failure."""
+    sqlstate: str | None
+    """Of the newest one; None if no server refused it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """One moment of the service. Counters count from the start of the process."""
 
@@ -71,6 +87,8 @@ class Statistics:
     """Where the process is in its life."""
     dependencies: Mapping[str, Readiness]
     """All of DEPENDENCIES, by name."""
+    obstacles: Mapping[str, str]
+    """Why it cannot work although both servers can be used, by SCHEMA and CONSUMER."""
     reads: Mapping[str, int]
     """XREADGROUP calls by result, all of READ_RESULTS."""
     records_read: int
@@ -79,6 +97,8 @@ class Statistics:
     """Pending entries taken from consumers that left them idle."""
     entries_lost: int
     """Pending entries that were no longer in the stream."""
+    refusals: Mapping[str, Refusals]
+    """Records that failed by their own fault, by code; those that are dead letters by now among them."""
     dead_letters: Mapping[str, int]
     """Entries moved to the dead-letter stream, by the code of their last failure."""
     write_retries: Mapping[str, int]
@@ -93,6 +113,12 @@ class Statistics:
     """Time since entries were last delivered; None before the first."""
     last_entry_age_s: float | None
     """Time since the stream's last id was generated, whoever reads it; None before the first, or unknown."""
+    last_id: str | None
+    """The stream's last generated id; None where `last_entry_age_s` is."""
+    stream_length: int | None
+    """Entries in the stream; None before Redis was asked."""
+    dead_letters_kept: int | None
+    """Entries in the dead-letter stream, whoever put them there; None before Redis was asked."""
     drain: DrainResult
     """Outcome and duration of the drain."""
     decode_errors: Mapping[str, int]
@@ -120,5 +146,5 @@ class Statistics:
 
     @property
     def unready(self) -> Mapping[str, str]:
-        """Why the service is not ready, by `lifecycle` and the names of dependencies; empty if it is."""
-        return Health(self.phase, self.dependencies).unready
+        """Why the service is not ready, by dependency, by obstacle, and by `phase`; empty if it is."""
+        return Health(self.phase, self.dependencies, self.obstacles).unready

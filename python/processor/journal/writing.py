@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from processor.journal.counters import CountingJournal
-from processor.journal.statistics import CONNECTION, POSTGRES, WRITE_DURATION_BOUNDS_S
+from processor.journal.statistics import CONNECTION, POSTGRES, SCHEMA, WRITE_DURATION_BOUNDS_S
+from telemetry.chassis.journal import IN_USE
 
 STANDBY = "standby"
 """The reporter who sees commits wait for a standby."""
@@ -33,6 +34,11 @@ class WritingJournal(CountingJournal):
         self._counters.write_durations[bisect_left(WRITE_DURATION_BOUNDS_S, duration_s)] += 1
         self._counters.write_durations_sum_s += duration_s
 
+    def table_takes_rows(self, *, by: str = IN_USE) -> None:
+        """Something was committed, or each row was decided: PostgreSQL can be used, and so can the table."""
+        self.dependency_ready(POSTGRES, by=by)
+        self.unhindered(SCHEMA)
+
     def batch_written(
         self, *, inserted: int, duplicates: int, discarded: int, failed: int, duration_ms: float
     ) -> None:
@@ -40,7 +46,7 @@ class WritingJournal(CountingJournal):
 
         PostgreSQL is ready then, whatever it decided. The committed records were counted with each commit.
         """
-        self.dependency_ready(POSTGRES)
+        self.table_takes_rows()
         self.records_failed(failed)
         if self._log.writes_debug:
             self._log.debug(
@@ -66,6 +72,15 @@ class WritingJournal(CountingJournal):
             sqlstate=sqlstate,
             error=error,
         )
+
+    def batch_held(self, reason: str, *, is_schema: bool, by: str = IN_USE) -> None:
+        """Nothing is written for the table's sake. `is_schema`: PostgreSQL has said that the table is another one."""
+        if is_schema:
+            self.dependency_ready(POSTGRES, by=by)
+            self.hindered(SCHEMA, reason)
+        else:
+            self.dependency_lost(POSTGRES, reason, by=by)
+            self.unhindered(SCHEMA)
 
     def rows_discarded(self, *, n: int) -> None:
         """A trigger returned no row for some: the owner's decision. Logged once a minute at most."""

@@ -13,8 +13,12 @@ from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import PendingPass
 from telemetry._codec import Delivery
+from telemetry.chassis import progress
 from telemetry.chassis.backoff import Backoff, Retries
-from telemetry.chassis.errors import RedisError, RedisUnavailable
+from telemetry.chassis.errors import RedisError, RedisRefused, RedisUnavailable
+
+# Without the group, or the stream; to a blocked read whose stream is deleted (Redis 7.0); for a key that is no stream.
+GONE_CODES = frozenset({"NOGROUP", "UNBLOCKED", "WRONGTYPE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Consumer:
     async def run(self) -> None:
         """Read until cancelled, or until the stages have ended."""
         try:
-            await self._read_for_ever()
+            with progress.working():
+                await self._read_for_ever()
         except trio.BrokenResourceError:
             # The stages ended first: by the drain's deadline, or by a crash that is reported elsewhere.
             self._journal.reader_stopped(task="consumer")
@@ -72,6 +77,7 @@ class Consumer:
 
     async def _read_new(self) -> NoReturn:
         while True:
+            progress.step()
             delivery = await self._read_some()
             self._retries.reset()
             self._journal.read_answered(entries=delivery.entries)
@@ -96,7 +102,16 @@ class Consumer:
                 self._journal.group_gone(error=str(error))
 
         def report(retry_ms: int) -> None:
-            self._journal.read_failed(error=str(error), count=self._portion.size, retry_ms=retry_ms)
+            self._journal.read_failed(
+                error=str(error),
+                count=self._portion.size,
+                retry_ms=retry_ms,
+                is_group_gone=_says_that_the_group_is_gone(error),
+            )
 
         await self._retries.pause(report)
         await self._redis.connect(and_then=ensure_group)
+
+
+def _says_that_the_group_is_gone(error: RedisError) -> bool:
+    return isinstance(error, RedisRefused) and error.code in GONE_CODES

@@ -12,7 +12,7 @@ from processor.core.in_flight import InFlight
 from processor.journal.journal import Journal
 from processor.settling.failure_recorder import FailureReport
 from telemetry._codec import Batch, Delivery, Rejection
-from telemetry.chassis import clocks
+from telemetry.chassis import clocks, progress
 
 
 class Intake:
@@ -92,7 +92,8 @@ class Intake:
 
     async def record(self, report: FailureReport) -> None:
         """Have failures recorded, or a trial taken back."""
-        await self._failures.send(report)
+        with progress.resting():
+            await self._failures.send(report)
 
     def write_off(self, entry_ids: Sequence[str]) -> None:
         """Count pending entries as lost: they were trimmed or deleted, and Redis has taken them off the list."""
@@ -106,7 +107,8 @@ class Intake:
         parts = [batch] if len(self._inlets) == 1 else batch.partition(len(self._inlets))
         for inlet, part in zip(self._inlets, parts, strict=True):
             if part.records:
-                await inlet.send(part)
+                with progress.resting():
+                    await inlet.send(part)
 
 
 def decode_failure_of(rejection: Rejection, *, on_trial: bool = False) -> Failure:

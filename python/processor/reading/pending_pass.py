@@ -16,7 +16,7 @@ from processor.edges.ports import STREAM_START, PositionStream, Redelivered
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.suspects import SuspectTrials
-from telemetry.chassis import clocks
+from telemetry.chassis import clocks, progress
 from telemetry.chassis.errors import RedisUnavailable
 
 # Entries in one command at most, which has 22 kB then.
@@ -78,7 +78,7 @@ class PendingPass:
         Suspects are left to the next pass of `claim`, so that new entries do not wait for their trials. An
         entry whose reply was lost too often is left until it is claimed.
         """
-        async with self._passing:
+        async with progress.holding(self._passing):
             after_id = STREAM_START
             while entries := await self._stream.list_pending(after_id, self._options.count):
                 taken = [each for each in entries if not self._is_postponed(each.entry_id)]
@@ -91,7 +91,7 @@ class PendingPass:
 
         Tries the suspects at its end, our own among them.
         """
-        async with self._passing:
+        async with progress.holding(self._passing):
             await self._take_claimed()
             cursor: str | None = None
             while cursor != STREAM_START:
@@ -139,6 +139,7 @@ class PendingPass:
         self._suspects |= dict.fromkeys(triaged.suspects)
         take = [*triaged.take]
         while take:
+            progress.step()
             page = take[: self._page.size]
             redelivered = await self._redeliver(page)
             self._intake.write_off(redelivered.lost_ids)

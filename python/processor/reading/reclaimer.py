@@ -10,6 +10,7 @@ import trio
 from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.reading.pending_pass import PendingPass
+from telemetry.chassis import progress
 from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.errors import RedisError
 
@@ -72,14 +73,21 @@ class Reclaimer:
         # Our own pending entries come first. Suspects among them are tried in the first pass.
         await self._pending_pass.own_taken.wait()
         while True:
-            try:
-                await self._pending_pass.claim()
-                await self._pending_pass.sweep()
-            except RedisError as error:
-                await self._recover(error)
-            else:
-                self._retries.reset()
+            with progress.working():
+                is_done = await self._claim()
+            if is_done:
                 await self._nudge.pause(self._interval_ms / 1000)
+
+    async def _claim(self) -> bool:
+        """One pass; False if it has to begin again."""
+        try:
+            await self._pending_pass.claim()
+            await self._pending_pass.sweep()
+        except RedisError as error:
+            await self._recover(error)
+            return False
+        self._retries.reset()
+        return True
 
     async def _recover(self, error: RedisError) -> None:
         def report(retry_ms: int) -> None:

@@ -29,7 +29,7 @@ from processor.writing.device_states import KnownDevices
 from processor.writing.diagnosis import Diagnosis
 from processor.writing.pausing import Pauses
 from telemetry._codec import Batch
-from telemetry.chassis import clocks
+from telemetry.chassis import clocks, progress
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import RedisError
 
@@ -86,6 +86,7 @@ class SuspectTrials:
         """Try each while PostgreSQL answers, and leave the rest to a later pass. Raises RedisError."""
         try:
             for entry_id in suspects:
+                progress.step()
                 if not await self._try_on_a_session(entry_id):
                     return
         finally:
@@ -101,7 +102,7 @@ class SuspectTrials:
         return True
 
     async def _try_on_the_writers(self, entry_id: str, refusal: PostgresError) -> bool:
-        with trio.move_on_after(TURN_S_MAX) as waiting:
+        with progress.resting(), trio.move_on_after(TURN_S_MAX) as waiting:
             await self._writers.turn.acquire()
         if waiting.cancelled_caught:
             self._journal.trials_lack_a_session(error=str(refusal), waits=True)

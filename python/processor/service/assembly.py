@@ -115,6 +115,7 @@ def service_options(config: Config) -> ServiceOptions:
             devices_max=config.device_state_lru_cap,
             backoff=backoff,
         ),
+        stall_ms=config.stall_ms,
         drain_budget_ms=config.drain_budget_ms,
         instance_id=config.instance_id,
         dumps=dump_options(config),

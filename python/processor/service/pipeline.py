@@ -28,6 +28,7 @@ from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.progress import ProgressTable
 
 # Commits that wait for their acknowledgement; beyond them writers wait for Redis.
 RECEIPTS_MAX = 8
@@ -67,8 +68,10 @@ class Pipeline:
         edges: Edges,
         *,
         journal: Journal,
+        tasks: ProgressTable,
     ) -> None:
         self._options = options
+        self._tasks = tasks
         self._edges = edges
         self._journal = journal
         self._redis = RetryingStream(edges.stream, journal, options.backoff)
@@ -108,13 +111,14 @@ class Pipeline:
     def start_guards(self, guards: trio.Nursery) -> None:
         """The renewal of the leases of what is in flight, which goes on while the stages run dry."""
         threshold_ms = self._options.claim.idle_ms
-        guards.start_soon(renew_leases, self._redis, self.in_flight, threshold_ms, self._journal)
+        leases = (self._redis, self.in_flight, threshold_ms, self._journal)
+        self._tasks.start_soon(guards, "leases", renew_leases, *leases)
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The writers, the acker and the recorder of failures."""
         options, in_flight = self._options, self.in_flight
-        stores = self._edges.stores
-        for store, (_, outlet), its in zip(stores, self._inlets, self._writers, strict=True):
+        ends = zip(self._edges.stores, self._inlets, self._writers, strict=True)
+        for number, (store, (_, outlet), its) in enumerate(ends, 1):
             writer = Writer(
                 store,
                 outlet,
@@ -128,8 +132,9 @@ class Pipeline:
                 journal=self._journal,
                 backoff=options.backoff,
             )
-            stages.start_soon(writer.run)
-        stages.start_soon(Acker(self._redis, self._receipts_out, in_flight=in_flight).run)
+            self._tasks.start_soon(stages, f"writer-{number}", writer.run)
+        acker = Acker(self._redis, self._receipts_out, in_flight=in_flight)
+        self._tasks.start_soon(stages, "acker", acker.run)
         failure_recorder = FailureRecorder(
             self._redis,
             self._failures_out,
@@ -137,7 +142,7 @@ class Pipeline:
             in_flight=in_flight,
             journal=self._journal,
         )
-        stages.start_soon(failure_recorder.run)
+        self._tasks.start_soon(stages, "failure_recorder", failure_recorder.run)
 
     def start_intake(self, intake: trio.Nursery) -> None:
         """The consumer and the reclaimer."""
@@ -159,8 +164,8 @@ class Pipeline:
             journal=self._journal,
             backoff=options.backoff,
         )
-        intake.start_soon(consumer.run)
-        intake.start_soon(reclaimer.run)
+        self._tasks.start_soon(intake, "consumer", consumer.run)
+        self._tasks.start_soon(intake, "reclaimer", reclaimer.run)
 
     def _pending_pass(self) -> PendingPass:
         edges = self._edges

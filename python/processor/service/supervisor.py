@@ -17,11 +17,11 @@ import trio
 
 from processor.answering.answers import Answers, Parts
 from processor.journal import SERVICE
-from processor.journal.exposition import metrics_text
 from processor.journal.journal import Journal
 from processor.service.crash_sections import sample_devices, sample_in_flight
 from processor.service.edges import Edges
 from processor.service.ending import Ending
+from processor.service.endpoints import Endpoints
 from processor.service.pipeline import Pipeline, PipelineOptions
 from processor.service.starting import Start, StartOptions
 from processor.watching.keep_alive import keep_connections_alive
@@ -32,9 +32,10 @@ from telemetry.chassis.control.responder import Responder
 from telemetry.chassis.crash.document import DumpOptions
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.http import Sources, address_of, open_listeners, serve
+from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
 from telemetry.chassis.logs.switch import LevelSwitch
+from telemetry.chassis.progress import ProgressTable
 from telemetry.chassis.redis.subscription import SubscriptionOptions
 from telemetry.chassis.rings import run_rings
 from telemetry.chassis.stopping import StopRequest
@@ -48,6 +49,8 @@ class ServiceOptions:
     metrics_port: int
     start: StartOptions
     pipeline: PipelineOptions
+    stall_ms: int
+    """A task that has work and takes no step for so long makes `/healthz` fail."""
     drain_budget_ms: int
     """From the stop request to the last acknowledgement."""
     instance_id: str
@@ -105,7 +108,9 @@ class Processor:
         self._journal = journal
         self._black_box = black_box
         self._lifecycle = Lifecycle()
-        self._pipeline = Pipeline(options.pipeline, edges, journal=journal)
+        self._tasks = ProgressTable()
+        self._pipeline = Pipeline(options.pipeline, edges, journal=journal, tasks=self._tasks)
+        self._endpoints = Endpoints(journal, self._tasks, stall_ms=options.stall_ms)
         self._levels = LevelSwitch(SERVICE, journal)
         self._ending = Ending(
             edges.stream,
@@ -137,18 +142,16 @@ class Processor:
     async def start(self, services: trio.Nursery) -> bool:
         """Serve HTTP, connect and check; the probes run once both servers are there."""
         services.start_soon(self._stop.listen, self._signals)
-        journal = self._journal
-        sources = Sources(lambda: metrics_text(journal.snapshot()), journal.health)
-        await services.start(serve, self._listeners, sources)
+        await services.start(serve, self._listeners, self._endpoints.sources)
+        self._endpoints.start_soon(services)
         services.start_soon(self._levels.run)
         if self._edges.requests is not None:
             # Before the servers are there: who waits for them should be found.
-            services.start_soon(self._responder(self._edges.requests).run)
-        code = await Start(self._options.start, self._edges, journal).run(self._stop)
+            responder = self._responder(self._edges.requests)
+            self._tasks.start_soon(services, "control", responder.run)
+        code = await Start(self._options.start, self._edges, self._journal).run(self._stop)
         if code is None:
-            services.start_soon(probe_lag, self._edges.stream, journal)
-            services.start_soon(keep_connections_alive, self._edges.stream)
-            services.start_soon(self._edges.probe.run, journal)
+            self._start_probes(services)
             return True
         if code is ExitCode.CLEAN:
             self._ending.begin()
@@ -156,6 +159,12 @@ class Processor:
         self._enter(Phase.STOPPED)
         self.code = code
         return False
+
+    def _start_probes(self, services: trio.Nursery) -> None:
+        stream, journal, start_soon = self._edges.stream, self._journal, self._tasks.start_soon
+        start_soon(services, "lag_probe", probe_lag, stream, journal)
+        start_soon(services, "keep_alive", keep_connections_alive, stream)
+        start_soon(services, "postgres_probe", self._edges.probe.run, journal)
 
     def _responder(self, requests: SubscriptionOptions) -> Responder:
         pipeline = self._pipeline

@@ -11,6 +11,7 @@ from processor.edges.ports import PositionStream
 from processor.edges.retrying_stream import RetryingStream
 from processor.settling.receipts import Receipt
 from telemetry._codec import Batch
+from telemetry.chassis import progress
 
 
 class Acker:
@@ -36,11 +37,13 @@ class Acker:
         """Acknowledge until the receipts end."""
         with self._receipts:
             async for receipt in self._receipts:
-                await self._acknowledge(receipt)
+                with progress.working():
+                    await self._acknowledge(receipt)
 
     async def _acknowledge(self, receipt: Receipt) -> None:
         rest: Batch | None = receipt.batch
         while rest is not None:
+            progress.step()
             some = partial(acknowledge_first, self._redis.stream, rest, self._in_flight)
             rest = await self._redis.until_answered(some, what="acknowledgement")
 

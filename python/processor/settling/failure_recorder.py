@@ -11,6 +11,7 @@ from processor.core.attempts import Failure, Fate, Recorded
 from processor.core.in_flight import InFlight
 from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
+from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisRefused
 
 # As the log names the commands that are repeated.
@@ -55,10 +56,11 @@ class FailureRecorder:
         """Record until the reports end."""
         with self._reports:
             async for report in self._reports:
-                if isinstance(report, TrialWithdrawn):
-                    await self._withdraw(report.entry_id)
-                else:
-                    await self._record(report)
+                with progress.working():
+                    if isinstance(report, TrialWithdrawn):
+                        await self._withdraw(report.entry_id)
+                    else:
+                        await self._record(report)
 
     async def _record(self, failures: list[Failure]) -> None:
         async def record() -> list[Recorded]:

@@ -9,6 +9,7 @@ import trio
 from processor.core.in_flight import InFlight
 from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
+from telemetry.chassis import progress
 
 RENEWALS_PER_THRESHOLD = 3
 
@@ -35,4 +36,5 @@ async def renew_leases(
 
     while True:
         await trio.sleep(interval_s)
-        await redis.until_answered(renew, what="renewal of leases")
+        with progress.working():
+            await redis.until_answered(renew, what="renewal of leases")

@@ -11,6 +11,7 @@ import trio
 from processor.core.in_flight import InFlight
 from processor.edges.ports import Commit
 from telemetry._codec import Batch
+from telemetry.chassis import progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Receipts:
     async def send(self, receipt: Receipt) -> None:
         """Have a batch acknowledged. If cancelled, it is still known as committed: the release at the end finds it."""
         self._in_flight.committed(receipt.batch)
-        await self._channel.send(receipt)
+        with progress.resting():
+            await self._channel.send(receipt)
 
     def leave(self, batch: Batch) -> None:
         """The records get no receipt: they stay pending without an attempt, and are tried again when claimed."""

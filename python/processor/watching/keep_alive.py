@@ -8,6 +8,7 @@ from typing import NoReturn
 import trio
 
 from processor.edges.ports import PositionStream
+from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisError
 
 # Proxies that close a connection after ten idle seconds are common. Claims come every 15 s, and the reader waits while
@@ -23,5 +24,5 @@ async def keep_connections_alive(stream: PositionStream) -> NoReturn:
     """
     while True:
         await trio.sleep(INTERVAL_S)
-        with suppress(RedisError):
+        with progress.working(), suppress(RedisError):
             await stream.keep_alive()

@@ -8,6 +8,7 @@ import trio
 
 from processor.edges.ports import PositionStream
 from processor.journal.journal import Journal
+from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisError
 
 # As often as metrics are scraped at most; the commands cost Redis microseconds.
@@ -21,18 +22,25 @@ async def probe_lag(stream: PositionStream, journal: Journal) -> NoReturn:
     acker notice a lost Redis.
     """
     while True:
-        try:
-            lag, pending = await stream.lag()
-            oldest_id = await stream.oldest_pending()
-            end = await stream.end()
-        except RedisError:
-            journal.queue_seen(lag=None, pending_entries=None)
-        else:
-            journal.queue_seen(
-                lag=lag,
-                pending_entries=pending,
-                oldest_id=oldest_id,
-                last_id=end.last_id,
-                server_ms=end.server_ms,
-            )
+        with progress.working():
+            await _look(stream, journal)
         await trio.sleep(INTERVAL_S)
+
+
+async def _look(stream: PositionStream, journal: Journal) -> None:
+    try:
+        lag, pending = await stream.lag()
+        oldest_id = await stream.oldest_pending()
+        end = await stream.end()
+    except RedisError:
+        journal.queue_seen(lag=None, pending_entries=None)
+    else:
+        journal.queue_seen(
+            lag=lag,
+            pending_entries=pending,
+            oldest_id=oldest_id,
+            last_id=end.last_id,
+            server_ms=end.server_ms,
+            length=end.length,
+            dead_letters=end.dead_letters,
+        )

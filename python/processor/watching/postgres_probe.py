@@ -10,7 +10,7 @@ from processor.edges.ports import PositionStore
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.journal.statistics import POSTGRES
-from telemetry.chassis import clocks
+from telemetry.chassis import clocks, progress
 
 INTERVAL_S = 2.0
 REPORTER = "probe"
@@ -37,14 +37,15 @@ class PostgresProbe:
         """
         waits_since: float | None = None
         while True:
-            await self._ping(journal)
+            with progress.working():
+                await self._ping(journal)
             waits_since = self._report_standby(journal, waits_since)
             with trio.move_on_after(INTERVAL_S):
                 await self._changed.wait()
 
     async def awaits_standby(self, pid: int) -> bool:
         """Whether the server process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
-        async with self._turn:
+        async with progress.holding(self._turn):
             waits = await self._store.awaits_standby(pid)
         if waits and pid not in self._waiting:
             self._waiting.add(pid)
@@ -63,7 +64,7 @@ class PostgresProbe:
 
     async def _ping(self, journal: Journal) -> None:
         try:
-            async with self._turn:
+            async with progress.holding(self._turn):
                 await self._store.ping()
         except PostgresError as error:
             journal.dependency_lost(POSTGRES, str(error), by=REPORTER)

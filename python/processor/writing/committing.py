@@ -15,10 +15,10 @@ from processor.edges.ports import Commit, PositionStore
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.settling.receipts import Receipt, SeenRows, written
-from processor.writing.diagnosis import Decision, Diagnosis, charge_of
+from processor.writing.diagnosis import SCHEMA_DIFFERS, Decision, Diagnosis, charge_of
 from processor.writing.pausing import Pauses
 from telemetry._codec import Batch, Keys
-from telemetry.chassis import clocks
+from telemetry.chassis import clocks, progress
 from telemetry.chassis.backoff import Backoff
 
 BatchBisection: TypeAlias = "Bisection[Batch, Decision]"
@@ -122,6 +122,7 @@ class Committing:
 
     async def _bisect(self, bisection: BatchBisection) -> None:
         while True:
+            progress.step()
             bisection.cut(self._size.rows)
             if part := bisection.part:
                 await self._write(bisection, part)
@@ -255,7 +256,8 @@ class Committing:
         if self._seen is not None:
             await self._prove_seen(bisection)
         rest = Batch.merge(bisection.rest)
-        await self._pauses.held(error, why, rows=rest.rows)
+        is_schema = why == SCHEMA_DIFFERS
+        await self._pauses.held(error, why, rows=rest.rows, is_schema=is_schema)
         waiting = self._callbacks.take_waiting(rest.rows)
         whole = Batch.merge([rest, waiting]) if waiting else rest
         self._diagnosis.begin()

@@ -26,6 +26,7 @@ from processor.writing.pausing import Pauses
 from telemetry._codec import Batch
 
 DAY_US = 86_400_000_000
+SCHEMA_DIFFERS = "the schema is not what it should be"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ def _after_question(case: Case, decision: Decision, canary: Commit | None) -> tu
 
 def _why(case: Case) -> str:
     if case.schema_stands is False:
-        return "the schema is not what it should be"
+        return SCHEMA_DIFFERS
     if case.is_epidemic:
         return "most rows are refused alike"
     return "the row passes when it is tried alone: what refused it is gone, or lies in COMMIT"

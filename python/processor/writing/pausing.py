@@ -29,7 +29,7 @@ class Pauses:
     def answered(self) -> None:
         """Something was committed: the next failure is a new one. Holds of the batch still count."""
         self._retries.reset(self._holds)
-        self._journal.dependency_ready(POSTGRES, by=self._by)
+        self._journal.table_takes_rows(by=self._by)
 
     async def after(self, error: PostgresError, *, rows: int) -> None:
         """Pause after a try that the infrastructure failed."""
@@ -38,10 +38,12 @@ class Pauses:
             self._journal.dependency_lost(POSTGRES, str(error), by=self._by)
         await self._pause(error, str(error), rows)
 
-    async def held(self, error: PostgresError, why: str, *, rows: int) -> None:
-        """Pause before everything that is not committed is written again."""
+    async def held(
+        self, error: PostgresError, why: str, *, rows: int, is_schema: bool = False
+    ) -> None:
+        """Pause before everything that is not committed is written again; `is_schema`: the table is another one."""
         reason = f"{why}: {error}"
-        self._journal.dependency_lost(POSTGRES, reason, by=self._by)
+        self._journal.batch_held(reason, is_schema=is_schema, by=self._by)
         self._holds += 1
         await self._pause(error, reason, rows)
 

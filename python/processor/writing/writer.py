@@ -15,7 +15,7 @@ from processor.settling.receipts import Receipts
 from processor.writing.committing import Callbacks, Committing
 from processor.writing.device_states import KnownDevices
 from telemetry._codec import Batch
-from telemetry.chassis import clocks
+from telemetry.chassis import clocks, progress
 from telemetry.chassis.backoff import Backoff
 
 # A held batch takes in others up to twice its size, and at least up to this size: it is written in parts.
@@ -63,11 +63,16 @@ class Writer:
         """Write until the inlet ends."""
         with self._inlet, self._receipts, self._failures:
             while (batch := await self._next_batch()) is not None:
-                async with self._turn:
-                    unproven = await self._devices.prepare(batch)
-                    refused = await self._committing.run(batch, unproven)
-                if refused:
-                    await self._failures.send(refused)
+                with progress.working():
+                    await self._decide(batch)
+
+    async def _decide(self, batch: Batch) -> None:
+        async with progress.holding(self._turn):
+            unproven = await self._devices.prepare(batch)
+            refused = await self._committing.run(batch, unproven)
+        if refused:
+            with progress.resting():
+                await self._failures.send(refused)
 
     async def _next_batch(self) -> Batch | None:
         """All that came in, as large as the load makes it; None when the inlet has ended and nothing is left."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import random
 from typing import TYPE_CHECKING
 
-import trio
+from telemetry.chassis import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ class Retries:
         if pause_ms is None:
             return False
         report(round(pause_ms))
-        await trio.sleep(pause_ms / 1000)
+        await progress.pause(pause_ms / 1000)
         return True
 
     def _pause_ms(self) -> float | None:

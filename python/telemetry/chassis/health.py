@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from telemetry.chassis.lifecycle import READY_PHASES, Phase
@@ -27,11 +27,14 @@ class Health:
     """Where the process is in its life."""
     dependencies: Mapping[str, Readiness]
     """The servers that the service cannot do without, by name."""
+    obstacles: Mapping[str, str] = field(default_factory=dict)
+    """Why it cannot work although its servers can be used, by what is to blame."""
 
     @property
     def unready(self) -> Mapping[str, str]:
-        """Why the service is not ready, by `lifecycle` and the names of dependencies; empty if it is."""
+        """Why the service is not ready, by dependency, by obstacle, and by `phase`; empty if it is."""
         reasons = {name: it.reason for name, it in self.dependencies.items() if not it.ready}
+        reasons |= self.obstacles
         if self.phase not in READY_PHASES:
-            reasons["lifecycle"] = self.phase.value
+            reasons["phase"] = self.phase.value
         return reasons

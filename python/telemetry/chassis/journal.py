@@ -56,12 +56,14 @@ class ServiceJournal:
         self._troubles: dict[str, dict[str, str]] = {
             name: {IN_USE: "starting"} for name in dependencies
         }
+        self._obstacles: dict[str, str] = {}
         self._limit = RateLimit()
 
     def health(self) -> Health:
-        """Phase and dependencies at this moment."""
+        """Phase, dependencies and obstacles at this moment."""
         dependencies = {name: _readiness(troubles) for name, troubles in self._troubles.items()}
-        return Health(self._phase, MappingProxyType(dependencies))
+        obstacles = MappingProxyType(dict(self._obstacles))
+        return Health(self._phase, MappingProxyType(dependencies), obstacles)
 
     def phase_entered(self, phase: Phase) -> None:
         """The lifecycle moved."""
@@ -77,6 +79,14 @@ class ServiceJournal:
         It is ready again when each reporter that lost it has found it again.
         """
         self._troubles_of(name)[by] = reason
+
+    def hindered(self, obstacle: str, reason: str) -> None:
+        """The servers can be used, and something else keeps the service from its work; no credentials."""
+        self._obstacles[obstacle] = reason
+
+    def unhindered(self, obstacle: str) -> None:
+        """That obstacle is gone, if it was there."""
+        self._obstacles.pop(obstacle, None)
 
     def connect_failed(
         self,

@@ -13,7 +13,6 @@ from processor.core.table_diff import (
     TableForm,
     column_text,
     differences,
-    form_remarks,
     is_made_up,
     remarks,
 )
@@ -36,7 +35,6 @@ def with_index(*indexes: Named) -> TableForm:
 
 def test_a_form_equals_itself() -> None:
     assert differences(FORM, FORM) == []
-    assert form_remarks(FORM, FORM) == []
 
 
 def test_the_order_of_columns_makes_no_difference() -> None:
@@ -81,29 +79,11 @@ def test_the_same_name_with_another_definition_is_one_difference() -> None:
     ]
 
 
-@pytest.mark.parametrize("order", ["device_id, ts", "ts, device_id"])
-def test_a_primary_key_may_stand_beside_the_unique_index(order: str) -> None:
-    beside = replace(FORM, constraints=(replace(PRIMARY, definition=f"PRIMARY KEY ({order})"),))
-    assert differences(FORM, beside) == []
-    assert differences(beside, FORM) == []
-    [remark] = form_remarks(FORM, beside)
-    assert remark.startswith("only B has a primary key on (device_id, ts)")
-    [remark] = form_remarks(beside, FORM)
-    assert remark.startswith("only A has")
-
-
-@pytest.mark.parametrize(
-    "beside",
-    [
-        replace(FORM, constraints=(Named("positions_pkey", "PRIMARY KEY (device_id)"),)),
-        replace(FORM, constraints=(PRIMARY,), indexes=()),
-    ],
-    ids=["of other columns", "instead of the index"],
-)
-def test_any_other_primary_key_is_a_difference(beside: TableForm) -> None:
-    found = [each.object for each in differences(FORM, beside)]
-    assert found[-1] == "constraint positions_pkey"
-    assert form_remarks(FORM, beside) == []
+def test_a_primary_key_beside_the_unique_index_is_a_difference() -> None:
+    beside = replace(FORM, constraints=(PRIMARY,))
+    assert differences(FORM, beside) == [
+        Difference("constraint positions_pkey", None, PRIMARY.definition)
+    ]
 
 
 def test_two_different_primary_keys_are_a_difference() -> None:

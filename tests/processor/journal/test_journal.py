@@ -277,14 +277,14 @@ def test_the_service_is_ready_while_it_runs_and_both_servers_can_be_used() -> No
     journal = new_journal()
     journal.dependency_ready("redis")
     journal.dependency_ready("postgres")
-    assert dict(journal.snapshot().unready) == {"lifecycle": "starting"}
+    assert dict(journal.snapshot().unready) == {"phase": "starting"}
     journal.phase_entered(Phase.RUNNING)
     assert not journal.snapshot().unready
     journal.dependency_lost("postgres", "db:5432: connection refused")
     assert dict(journal.snapshot().unready) == {"postgres": "db:5432: connection refused"}
     journal.dependency_ready("postgres")
     journal.phase_entered(Phase.DRAINING)
-    assert dict(journal.snapshot().unready) == {"lifecycle": "draining"}
+    assert dict(journal.snapshot().unready) == {"phase": "draining"}
 
 
 def test_a_dependency_that_does_not_exist_is_a_mistake() -> None:

@@ -256,7 +256,7 @@ async def test_an_error_that_speaks_of_another_table_holds_the_batch_and_names_t
     def mend() -> None:
         commits.store.table.refuses_all = None
         commits.store.table.differences = ()
-        assert difference in journal.snapshot().unready["postgres"]
+        assert difference in journal.snapshot().unready["schema"]
 
     commits.store.before_write = once(lambda: len(logged.lines("batch failed")) == 5, mend)
     assert await commits.commit(rows(20)) == []

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 # As in Redis 7.0; later ones, and Valkey, answer NOGROUP also if the stream is deleted.
 GROUP_GONE: Final = ("NOGROUP", "the consumer group this client was blocked on no longer exists")
 STREAM_GONE: Final = ("UNBLOCKED", "the stream key no longer exists")
-NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
-
 NO_STREAM: Final = ("ERR", "no such key")
+NO_GROUP: Final = ("NOGROUP", "No such key 'telemetry:fake' or consumer group 'processor'")
 
 IS_REPLICA: Final = ("READONLY", "You can't write against a read only replica.")
 ROLE_CHANGED: Final = (
@@ -198,7 +197,12 @@ class FakeStream:
         async with self._call("end", "control"):
             if not self.redis.stream_exists:
                 raise self.refused(*NO_STREAM)
-            return StreamEnd(self.redis.last_id, self.redis.clock_ms())
+            return StreamEnd(
+                self.redis.last_id,
+                self.redis.clock_ms(),
+                length=len(self.redis.entries),
+                dead_letters=len(self.redis.dead_letters),
+            )
 
     async def aclose(self) -> None:
         self._connections.clear()

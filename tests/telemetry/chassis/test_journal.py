@@ -28,7 +28,7 @@ def test_lines_begin_with_the_name_of_the_service(journal: ServiceJournal, pipe:
 def test_a_service_is_ready_while_it_runs_and_its_dependencies_can_be_used(
     journal: ServiceJournal,
 ) -> None:
-    assert dict(journal.health().unready) == {"redis": "starting", "lifecycle": "starting"}
+    assert dict(journal.health().unready) == {"redis": "starting", "phase": "starting"}
     journal.dependency_ready("redis")
     journal.phase_entered(Phase.RUNNING)
     assert journal.health() == Health(Phase.RUNNING, {"redis": Readiness(ready=True, reason="")})
@@ -37,14 +37,14 @@ def test_a_service_is_ready_while_it_runs_and_its_dependencies_can_be_used(
     assert dict(journal.health().unready) == {"redis": "r:6379: connection refused"}
     journal.dependency_ready("redis")
     journal.phase_entered(Phase.DRAINING)
-    assert dict(journal.health().unready) == {"lifecycle": "draining"}
+    assert dict(journal.health().unready) == {"phase": "draining"}
 
 
 def test_a_health_stays_as_it_was(journal: ServiceJournal) -> None:
     before = journal.health()
     journal.dependency_ready("redis")
     journal.phase_entered(Phase.RUNNING)
-    assert dict(before.unready) == {"redis": "starting", "lifecycle": "starting"}
+    assert dict(before.unready) == {"redis": "starting", "phase": "starting"}
 
 
 def test_a_dependency_that_the_service_does_not_have_is_a_mistake(

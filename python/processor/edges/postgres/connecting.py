@@ -13,6 +13,7 @@ from psycopg.errors import ConnectionTimeout
 
 from processor.edges.postgres.errors import one_line
 from processor.edges.postgres.waiting import drive_connecting
+from telemetry.chassis import progress
 from telemetry.chassis.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ async def _connect(host: ConnDict, begin: Callable[[str], PQGenConn[C]], timeout
 
 @contextmanager
 def _limited(limit_ms: int, what: str) -> Iterator[None]:
-    with trio.move_on_after(limit_ms / 1000) as scope:
+    ends_at = trio.current_time() + limit_ms / 1000
+    with trio.move_on_at(ends_at) as scope, progress.waiting(ends_at):
         yield
     if scope.cancelled_caught:
         raise ConnectionTimeout(f"{what} within {limit_ms} ms")

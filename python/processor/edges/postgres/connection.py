@@ -23,6 +23,7 @@ from processor.edges.postgres.probing import probe_keys
 from processor.edges.postgres.standby import CommitWait
 from processor.edges.postgres.statements import leave_command, query_binary, run
 from processor.edges.postgres.waiting import drive, drive_connecting, drive_until_answered
+from telemetry.chassis import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -106,7 +107,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
     @contextmanager
     def time_limit(self, deadline: float, limit_ms: float) -> Iterator[None]:
         """Stop the block's command at the deadline, which ends `limit_ms`. Raises psycopg.OperationalError."""
-        with trio.move_on_at(deadline) as scope:
+        with trio.move_on_at(deadline) as scope, progress.waiting(deadline):
             yield
         if scope.cancelled_caught:
             # A server that took the cancel request is there: the statement took too long.
@@ -194,7 +195,8 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
 
     async def _stop_command(self) -> None:
         is_stopped = False
-        with trio.move_on_after(self.cancel_grace_ms / 1000, shield=True):
+        ends_at = trio.current_time() + self.cancel_grace_ms / 1000
+        with progress.waiting(ends_at), trio.CancelScope(deadline=ends_at, shield=True):
             try:
                 if not self.is_pooled:
                     await self.cancel_safe(timeout=self.cancel_grace_ms / 1000)

@@ -15,6 +15,7 @@ import psycopg
 import trio
 
 from processor.errors import PostgresError
+from telemetry.chassis import progress
 
 if TYPE_CHECKING:
     from psycopg.errors import Diagnostic
@@ -57,7 +58,8 @@ class CommitWait:
         if self._observer is None or self._was_given_up:
             return False
         self._was_overdue = True
-        with trio.move_on_after(ASKING_S_MAX), suppress(PostgresError):
+        ends_at = trio.current_time() + ASKING_S_MAX
+        with trio.move_on_at(ends_at), progress.waiting(ends_at), suppress(PostgresError):
             self.awaits_standby = await self._observer.awaits_standby(self._pid)
             return self.awaits_standby
         return False

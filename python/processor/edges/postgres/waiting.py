@@ -9,6 +9,8 @@ import psycopg
 import trio
 from psycopg.waiting import Ready, Wait
 
+from telemetry.chassis import progress
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -46,7 +48,7 @@ async def drive_until_answered(
     try:
         wanted = next(gen)
         while True:
-            with trio.move_on_at(deadline) as patience:
+            with trio.move_on_at(deadline) as patience, progress.waiting(deadline):
                 ready = await _ready(fileno, wanted)
             if patience.cancelled_caught:
                 deadline = trio.current_time() + await extend()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from telemetry._codec import ReplyParser
+from telemetry.chassis import progress
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisError, RedisUnavailable
 from telemetry.chassis.redis.connection import RedisConnection
@@ -64,7 +65,7 @@ class Connections:
 
     async def connect(self) -> None:
         """Make the connections that are missing. Raises what `open_connection` raises."""
-        async with self._connecting:
+        async with progress.holding(self._connecting):
             if self._control is None or self._control.closed:
                 self._control = await self._open("control")
             if self._reader is None or self._reader.closed:

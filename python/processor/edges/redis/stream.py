@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
 from processor.edges.ports import (
-    STREAM_START,
     Claim,
     EnsuredGroup,
     Redelivered,
@@ -18,7 +17,7 @@ from processor.edges.redis.acks import Acks
 from processor.edges.redis.attempts_log import AttemptsLog
 from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.lags import Lags
-from processor.edges.redis.looks import as_look
+from processor.edges.redis.looks import StreamLook, as_look
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
 from processor.edges.redis.scripts import LOOK_AT_GROUP
@@ -26,7 +25,7 @@ from telemetry._codec import Batch, Delivery, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.resp import as_list, as_mapping, as_text, encode
+from telemetry.chassis.redis.resp import as_integer, as_list, as_mapping, as_text, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
@@ -125,13 +124,12 @@ class RedisPositionStream:
         return await self._pending.leave_group()
 
     async def lag(self) -> tuple[int, int]:
-        names, control = self._names, self._connections.control
-        wire = LOOK_AT_GROUP.call((names.stream,), names.group)
-        look = as_look(await control.request(wire))
+        look = await self._look()
         if look.group is None:
             raise RedisRefused(
                 "the consumer group does not exist", where=self.where, code="NOGROUP"
             )
+        control = self._connections.control
         return await self._lags.lag(control, look.group.position), look.group.pending
 
     async def oldest_pending(self) -> str | None:
@@ -146,13 +144,29 @@ class RedisPositionStream:
         return None if oldest is None else as_text(oldest)
 
     async def end(self) -> StreamEnd:
-        control = self._connections.control
-        facts = as_mapping(await ask(control, "XINFO", "STREAM", self._names.stream))
-        last_id = as_text(facts[b"last-generated-id"])
-        seconds, microseconds = map(int, map(as_text, as_list(await ask(control, "TIME"))))
+        look = await self._look()
+        if look.length is None:
+            raise RedisRefused("the stream does not exist", where=self.where, code="ERR")
         return StreamEnd(
-            None if last_id == STREAM_START else last_id, seconds * 1_000 + microseconds // 1_000
+            look.last_id,
+            look.server_ms,
+            length=look.length,
+            dead_letters=await self._dead_letters(),
         )
+
+    async def _look(self) -> StreamLook:
+        """The stream and our group, both in one moment."""
+        wire = LOOK_AT_GROUP.call((self._names.stream,), self._names.group)
+        return as_look(await self._connections.control.request(wire))
+
+    async def _dead_letters(self) -> int | None:
+        try:
+            return as_integer(
+                await ask(self._connections.control, "XLEN", self._names.dead_letters)
+            )
+        except RedisRefused:
+            # The key is no stream, or the user may not ask: nothing else that is asked for depends on it.
+            return None
 
     async def _group(self) -> dict[bytes, Reply] | None:
         """Our row of XINFO GROUPS; None if the stream has no group of this name."""

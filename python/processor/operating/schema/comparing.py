@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from processor.core.table_diff import differences, form_remarks, remarks
+from processor.core.table_diff import differences, remarks
 from processor.edges.postgres.operator_session import open_operator_session
 from processor.edges.postgres.table_form import read_standing, read_table_form
 from processor.errors import PostgresError
@@ -56,11 +56,8 @@ class Comparison:
 
     @property
     def warnings(self) -> list[str]:
-        """In what the contract leaves open, and in what stands around the table."""
-        return [
-            *form_remarks(self.a.form, self.b.form),
-            *remarks(self.a.standing, self.b.standing),
-        ]
+        """In what stands around the table."""
+        return remarks(self.a.standing, self.b.standing)
 
     def as_json(self) -> dict[str, object]:
         """The fields of contract section 10, and which databases these are."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeAlias
 
 import trio
 
-from telemetry.chassis import clocks
+from telemetry.chassis import clocks, progress
 from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.control.messages import (
     UNKNOWN,
@@ -101,9 +101,15 @@ class Responder:
 
     async def run(self) -> NoReturn:
         """Answer until cancelled."""
+        # Its waits are bounded: the server owes an answer to each PING.
+        with progress.working():
+            await self._answer_for_ever()
+
+    async def _answer_for_ever(self) -> NoReturn:
         # Around the connections: a result that one of them could not send is asked for again on the next.
         async with trio.open_nursery() as carrying:
             while True:
+                progress.step()
                 began_s = clocks.monotonic_s()
                 error = await self._connected(carrying)
                 # Who had asked may have gone: each answer that is unheard costs a new connection, and no pause.

@@ -7,23 +7,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from telemetry.chassis.health import Health
+    from telemetry.chassis.http.page import Page
+    from telemetry.chassis.progress import StalledTask
 
 METHODS = ("GET", "HEAD")
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text form."""
+# Every answer is of one moment, and is what its type says.
+HEADERS = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
     """What a service shows: each is called for a request, on the event loop's thread, and must not wait."""
 
     metrics: Callable[[], bytes]
     """All metrics in Prometheus' text form."""
     health: Callable[[], Health]
-    """Phase and dependencies."""
+    """Phase, dependencies and obstacles."""
+    stalled: Callable[[], Sequence[StalledTask]]
+    """The tasks that have work and have taken no step for too long."""
+    status: Callable[[], Mapping[str, object]]
+    """What the page shows, as JSON has it."""
+    page: Page
+    """The page for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +63,24 @@ def problem(status: int, error: str) -> Response:
     return _json(status, {"error": error})
 
 
+def _page(sources: Sources) -> Response:
+    page = sources.page
+    return Response(200, "text/html; charset=utf-8", page.html, page.headers)
+
+
+def _status(sources: Sources) -> Response:
+    return _json(200, sources.status())
+
+
 def _metrics(sources: Sources) -> Response:
     return Response(200, METRICS_TYPE, sources.metrics())
 
 
 def _healthz(sources: Sources) -> Response:
-    """Any answer shows that the event loop runs."""
+    """Any answer shows that the event loop runs; this one also, that the tasks do."""
+    if stalled := sources.stalled():
+        tasks = [{"name": each.name, "stalled_s": round(each.stalled_s, 1)} for each in stalled]
+        return _json(503, {"status": "stalled", "tasks": tasks})
     return _json(200, {"status": "alive", "phase": sources.health().phase.value})
 
 
@@ -81,6 +103,8 @@ def _json(
 
 
 _ROUTES: dict[str, Callable[[Sources], Response]] = {
+    "/": _page,
+    "/status.json": _status,
     "/metrics": _metrics,
     "/healthz": _healthz,
     "/readyz": _readyz,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, NoReturn
 import h11
 import trio
 
-from telemetry.chassis.http.routes import METHODS, Response, problem, respond
+from telemetry.chassis.http.places import Places, places_max
+from telemetry.chassis.http.routes import HEADERS, METHODS, Response, problem, respond
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from telemetry.chassis.http.places import Place
     from telemetry.chassis.http.routes import Sources
 
 # A scraper sends a few hundred bytes; proxies commonly stop at 8 KiB of headers.
@@ -21,9 +23,6 @@ REQUEST_BYTES_MAX = 8 * 1024
 RECEIVE_BYTES = 4 * 1024
 # For the whole connection: scrapers and probes on the way to a running service take milliseconds.
 CONNECTION_SECONDS_MAX = 5.0
-# Enough for scrapers and probes. Further connections are closed at once, which leaves file descriptors to Redis
-# and PostgreSQL.
-CONNECTIONS_MAX = 32
 # A refused body is read this far before closing: a reset could discard the answer on its way to the client.
 DISCARD_BYTES_MAX = 64 * 1024
 
@@ -42,21 +41,15 @@ async def serve(
     connections, and nothing else is lost. Raises only the listeners' errors, except for a lack of file
     descriptors, which Trio waits out.
     """
-    connections = 0
+    places = Places(places_max())
 
     async def handle(stream: trio.SocketStream) -> None:
-        nonlocal connections
-        if connections >= CONNECTIONS_MAX:
-            await trio.aclose_forcefully(stream)
-            return
-        connections += 1
         try:
-            with trio.move_on_after(CONNECTION_SECONDS_MAX):
-                await _answer(stream, sources)
+            with places.taken(within_s=CONNECTION_SECONDS_MAX) as place:
+                await _answer(stream, sources, place)
         except trio.BrokenResourceError:
             _logger.debug("the client closed its connection early")
         finally:
-            connections -= 1
             await trio.aclose_forcefully(stream)
 
     async with trio.open_nursery() as nursery:
@@ -65,7 +58,7 @@ async def serve(
     raise AssertionError("serve_listeners does not return")
 
 
-async def _answer(stream: trio.SocketStream, sources: Sources) -> None:
+async def _answer(stream: trio.SocketStream, sources: Sources, place: Place) -> None:
     """Read one request, answer it, and close in order."""
     http = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_BYTES_MAX)
     method = METHODS[0]
@@ -77,6 +70,7 @@ async def _answer(stream: trio.SocketStream, sources: Sources) -> None:
         response = _respond_safely(method, request.target.decode("ascii"), sources)
     except h11.RemoteProtocolError as error:
         response = problem(error.error_status_hint, str(error))
+    place.has_request = True
     await stream.send_all(_serialise(http, method, response))
     await stream.send_eof()
     await _discard(stream)
@@ -109,6 +103,7 @@ def _serialise(http: h11.Connection, method: str, response: Response) -> bytes:
             ("content-type", response.content_type),
             ("content-length", str(len(response.body))),
             ("connection", "close"),
+            *HEADERS,
             *response.headers,
         ],
     )

@@ -4,7 +4,7 @@ Logging never waits for long and never raises: a reader that is stuck costs line
 are in each service's journal.
 """
 
-from telemetry.chassis.logs.log import Log, configure, recent_lines
+from telemetry.chassis.logs.log import Log, configure, level_of, recent_lines
 from telemetry.chassis.logs.output import BoundedOutput
 
-__all__ = ["BoundedOutput", "Log", "configure", "recent_lines"]
+__all__ = ["BoundedOutput", "Log", "configure", "level_of", "recent_lines"]

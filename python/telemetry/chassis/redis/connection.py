@@ -15,6 +15,7 @@ from telemetry._codec import (
     ReplyError,
     ReplyParser,
 )
+from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.errors import plain_reason, refusal_of
 from telemetry.chassis.redis.resp import as_time_us, encode
@@ -81,7 +82,7 @@ class RedisConnection:
 
         Raises RedisRefused if Redis answers with an error, RedisUnavailable if it does not answer.
         """
-        async with self._in_use:
+        async with progress.holding(self._in_use):
             with self._in_step():
                 await self._send(wire)
                 reply = await self._whole(self._parser.next_reply)
@@ -100,7 +101,7 @@ class RedisConnection:
         RedisUnavailable if there is not even one.
         """
         replies: list[Reply] = []
-        async with self._in_use:
+        async with progress.holding(self._in_use):
             try:
                 with self._in_step():
                     await self._send(b"".join(wires))
@@ -113,7 +114,7 @@ class RedisConnection:
 
     async def delivery(self, wire: bytes) -> Delivery:
         """Send an XCLAIM and return what it delivered. Raises like `request`."""
-        async with self._in_use:
+        async with progress.holding(self._in_use):
             with self._in_step():
                 await self._send(wire)
                 delivery = await self._judged(await self._whole(self._parser.next_claim))
@@ -128,7 +129,7 @@ class RedisConnection:
         a cancellation does not interrupt the read: `unblock` wakes it, and the delivery is returned.
         The caller's next checkpoint raises Cancelled.
         """
-        async with self._in_use:
+        async with progress.holding(self._in_use):
             with self._in_step():
                 with trio.CancelScope(shield=True):
                     await self._send(wire)
@@ -161,7 +162,7 @@ class RedisConnection:
 
     async def send(self, wire: bytes) -> None:
         """Send without waiting for a reply: all that a subscriber gets is `received`. Raises RedisUnavailable."""
-        async with self._in_use:
+        async with progress.holding(self._in_use):
             with self._in_step():
                 await self._send(wire)
 
@@ -262,7 +263,8 @@ class RedisConnection:
 
     @contextmanager
     def _within(self, timeout_ms: int, *, shield: bool = False) -> Iterator[None]:
-        with trio.CancelScope(relative_deadline=timeout_ms / 1000, shield=shield) as scope:
+        ends_at = trio.current_time() + timeout_ms / 1000
+        with trio.CancelScope(deadline=ends_at, shield=shield) as scope, progress.waiting(ends_at):
             yield
         if scope.cancelled_caught:
             raise RedisUnavailable("no answer in time", where=self.where)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import trio
 
 from telemetry._codec import ReplyParser
+from telemetry.chassis import progress
 from telemetry.chassis.config.redis_target import RedisTarget, RedisTls
 from telemetry.chassis.errors import RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.connection import RedisConnection
@@ -91,7 +92,8 @@ async def _open_stream(
 def _step(failed: str, where: str, timeout_ms: int) -> Iterator[None]:
     """Bound a step of opening. If it fails, raise RedisUnavailable with the text `failed` and the reason."""
     try:
-        with trio.fail_after(timeout_ms / 1000):
+        ends_at = trio.current_time() + timeout_ms / 1000
+        with trio.fail_at(ends_at), progress.waiting(ends_at):
             yield
     except trio.TooSlowError:
         raise RedisUnavailable(f"{failed} within {timeout_ms} ms", where=where) from None

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dev.servers.redis_users import PROCESSOR
 from processor.core.attempts import Failure, FailureStage, Fate, Recorded
 from processor.edges.ports import STREAM_START
-from processor.edges.redis.names import RIGHTS
 from processor.edges.redis.stream import RedisPositionStream
 from telemetry._codec import ReplyParser
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.limits import RedisLimits
+from tests.support.acl_files import deployed
 from tests.support.stream_contract import LONG_BLOCK_MS, RealStreamHarness, ids_of, names_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Account:
 def account(redis_client: Redis, stream_name: str) -> Iterator[Account]:
     """A user with the documented rights, and no others."""
     account = Account(redis_client, stream_name)
-    account.grant(*RIGHTS)
+    account.grant(*deployed(PROCESSOR).rights)
     yield account
     account.remove()
 

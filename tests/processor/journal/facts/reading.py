@@ -20,6 +20,17 @@ READING = [
         {"reads": {"error": 1}},
     ),
     Fact(
+        lambda journal: journal.read_failed(
+            error="r:6379: NOGROUP", count=5, retry_ms=90, is_group_gone=True
+        ),
+        Line(
+            "warn",
+            "read failed and is repeated: r:6379: NOGROUP",
+            {"error": "r:6379: NOGROUP", "count": 5, "retry_ms": 90},
+        ),
+        {"reads": {"error": 1}, "obstacles": {"consumer": "r:6379: NOGROUP"}},
+    ),
+    Fact(
         lambda journal: journal.group_gone(error="NOGROUP"),
         Line(
             "error",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from processor.core.attempts import Failure, FailureStage
 from processor.core.ledger import Ledger
+from processor.journal.statistics import Refusals
 from tests.processor.journal.facts.fact import Fact, Line
 
 MALFORMED = Failure(
@@ -72,10 +73,12 @@ SETTLING = [
                 "error": "bad_type in speed at byte 7",
             },
         ),
+        {"refusals": {"bad_type": Refusals(1, "1-0", 1, None)}},
     ),
     Fact(
         lambda journal: journal.record_refused(REFUSED),
         Line("warn", "record refused entry_id=2-0 code=refused_by_server", REFUSED_FIELDS),
+        {"refusals": {"refused_by_server": Refusals(1, "2-0", 1, "23514")}},
     ),
     Fact(
         lambda journal: journal.dead_lettered(REFUSED, failures=3),

@@ -24,6 +24,17 @@ WRITING = [
     Fact(lambda journal: journal.write_timed(0.03), changes={"write_durations": durations(0.03)}),
     Fact(lambda journal: journal.write_timed(11.0), changes={"write_durations": durations(11.0)}),
     Fact(
+        lambda journal: journal.batch_held("no column speed", is_schema=True),
+        changes={"obstacles": {"schema": "no column speed"}, "dependencies": {"postgres": READY}},
+    ),
+    Fact(
+        lambda journal: journal.batch_held("every row is refused", is_schema=False),
+        changes={
+            "dependencies": {"postgres": Readiness(ready=False, reason="every row is refused")}
+        },
+    ),
+    Fact(lambda journal: journal.table_takes_rows(), changes={"dependencies": {"postgres": READY}}),
+    Fact(
         lambda journal: journal.batch_written(
             inserted=40, duplicates=2, discarded=1, failed=3, duration_ms=1.23456
         ),

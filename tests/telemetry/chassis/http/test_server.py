@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,18 @@ import pytest
 import trio
 import trio.testing
 
-from telemetry.chassis.http import Sources, open_listeners, serve, server
+from telemetry.chassis.http import Sources, open_listeners, places, serve, server
+from telemetry.chassis.http.page import build_page
 from telemetry.chassis.journal import ServiceJournal
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.logs import Log
+from telemetry.chassis.progress import StalledTask
 
 if TYPE_CHECKING:
     from tests.support.log_pipe import Pipe
 
 HOST = "127.0.0.1"
+PATHS = ["/", "/status.json", "/metrics", "/healthz", "/readyz"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,20 @@ def journal() -> ServiceJournal:
     return ServiceJournal(Log("ferry"), service="ferry", dependencies=dependencies)
 
 
+def shown(journal: ServiceJournal, **changes: Any) -> Sources:
+    sources: dict[str, Any] = {
+        "metrics": lambda: b"ferry_passengers_total 42.0\n",
+        "health": journal.health,
+        "stalled": lambda: (),
+        "status": lambda: {"passengers": 42},
+        "page": build_page(title="ferry", parts="<p>All aboard</p>", script="function show() {}"),
+    }
+    return Sources(**{**sources, **changes})
+
+
 @pytest.fixture
 def sources(journal: ServiceJournal) -> Sources:
-    return Sources(lambda: b"ferry_passengers_total 42.0\n", journal.health)
+    return shown(journal)
 
 
 async def start(nursery: trio.Nursery, sources: Sources) -> int:
@@ -116,10 +131,59 @@ async def test_a_drain_is_not_ready(
         journal.dependency_ready(name)
     journal.phase_entered(Phase.DRAINING)
     answer = await ask(port, "/readyz")
-    assert (answer.status, answer.json["reasons"]) == (503, {"lifecycle": "draining"})
+    assert (answer.status, answer.json["reasons"]) == (503, {"phase": "draining"})
 
 
-@pytest.mark.parametrize("target", ["/metrics", "/healthz", "/readyz", "/nothing"])
+async def test_tasks_that_stand_still_are_named_and_since_when(
+    nursery: trio.Nursery, journal: ServiceJournal
+) -> None:
+    stalled = (StalledTask("loader", 61.234), StalledTask("pilot", 90.0))
+    port = await start(nursery, shown(journal, stalled=lambda: stalled))
+    answer = await ask(port, "/healthz")
+    assert answer.status == 503
+    assert answer.json == {
+        "status": "stalled",
+        "tasks": [{"name": "loader", "stalled_s": 61.2}, {"name": "pilot", "stalled_s": 90.0}],
+    }
+
+
+async def test_an_obstacle_is_a_reason_although_every_dependency_is_ready(
+    nursery: trio.Nursery, journal: ServiceJournal, sources: Sources
+) -> None:
+    port = await start(nursery, sources)
+    for name in ("redis", "postgres"):
+        journal.dependency_ready(name)
+    journal.phase_entered(Phase.RUNNING)
+    journal.hindered("pier", "the pier is gone")
+    answer = await ask(port, "/readyz")
+    assert (answer.status, answer.json["reasons"]) == (503, {"pier": "the pier is gone"})
+    assert answer.json["dependencies"] == {"redis": True, "postgres": True}
+    journal.unhindered("pier")
+    assert (await ask(port, "/readyz")).json["reasons"] == {}
+
+
+async def test_the_page_and_what_it_shows_are_served(
+    nursery: trio.Nursery, sources: Sources
+) -> None:
+    port = await start(nursery, sources)
+    page = await ask(port, "/?from=a-bookmark")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"<p>All aboard</p>" in page.body
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    status = await ask(port, "/status.json")
+    assert (status.status, status.json) == (200, {"passengers": 42})
+
+
+@pytest.mark.parametrize("target", [*PATHS, "/nothing"])
+async def test_nobody_keeps_an_answer_or_takes_it_for_something_else(
+    nursery: trio.Nursery, sources: Sources, target: str
+) -> None:
+    port = await start(nursery, sources)
+    headers = (await ask(port, target)).headers
+    assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+
+
+@pytest.mark.parametrize("target", [*PATHS, "/nothing"])
 async def test_head_has_the_headers_of_get_and_no_body(
     nursery: trio.Nursery, sources: Sources, target: str
 ) -> None:
@@ -133,16 +197,17 @@ async def test_head_has_the_headers_of_get_and_no_body(
 
 async def test_other_paths_are_not_found(nursery: trio.Nursery, sources: Sources) -> None:
     port = await start(nursery, sources)
-    answer = await ask(port, "/")
-    assert (answer.status, answer.json) == (
-        404,
-        {"error": "there are /metrics, /healthz, /readyz"},
-    )
+    answer = await ask(port, "/metrics/")
+    assert (answer.status, answer.json) == (404, {"error": f"there are {', '.join(PATHS)}"})
 
 
-async def test_other_methods_are_refused(nursery: trio.Nursery, sources: Sources) -> None:
+@pytest.mark.parametrize("target", PATHS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "get"])
+async def test_other_methods_are_refused(
+    nursery: trio.Nursery, sources: Sources, target: str, method: str
+) -> None:
     port = await start(nursery, sources)
-    answer = await ask(port, "/metrics", "DELETE")
+    answer = await ask(port, target, method)
     assert (answer.status, answer.headers["allow"]) == (405, "get, head")
 
 
@@ -197,23 +262,41 @@ async def test_a_client_that_sends_nothing_more_is_cut_after_five_seconds(
         assert trio.current_time() - started_at == pytest.approx(5.0)
 
 
-async def test_connections_beyond_the_limit_are_closed_at_once_and_the_others_served(
+async def test_a_connection_beyond_the_limit_takes_the_place_of_the_one_that_is_slowest_to_ask(
     nursery: trio.Nursery, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(places, "PLACES_MAX", 2)
     port = await start(nursery, sources)
     async with (
-        await trio.open_tcp_stream(HOST, port) as first,
+        await trio.open_tcp_stream(HOST, port) as slowest,
         await trio.open_tcp_stream(HOST, port) as second,
-        await trio.open_tcp_stream(HOST, port) as third,
     ):
-        assert await receive_all(third) == b""
-        await first.send_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
-        await first.send_eof()
-        assert b"200 OK" in await receive_all(first)
+        await slowest.send_all(b"GET /met")
+        await trio.testing.wait_all_tasks_blocked()
+        assert (await ask(port, "/healthz")).status == 200
+        assert await receive_all(slowest) == b""
+        await second.send_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
         await second.send_eof()
-        assert await receive_all(second) == b""
-    assert (await ask(port, "/healthz")).status == 200
+        assert b"200 OK" in await receive_all(second)
+
+
+async def test_many_at_once_are_all_answered_while_others_never_finish_their_request(
+    nursery: trio.Nursery, sources: Sources
+) -> None:
+    port = await start(nursery, sources)
+    statuses: list[int] = []
+
+    async def one() -> None:
+        statuses.append((await ask(port, "/metrics")).status)
+
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(300):
+            stream = await stack.enter_async_context(await trio.open_tcp_stream(HOST, port))
+            await stream.send_all(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+        async with trio.open_nursery() as scrapers:
+            for _ in range(50):
+                scrapers.start_soon(one)
+    assert statuses == [200] * 50
 
 
 async def test_clients_that_reset_their_connection_disturb_nobody(
@@ -240,7 +323,7 @@ async def test_a_fault_in_reporting_is_answered_and_logged_and_the_server_goes_o
             raise RuntimeError("no statistics today")
         return b""
 
-    port = await start(nursery, Sources(metrics, journal.health))
+    port = await start(nursery, shown(journal, metrics=metrics))
     assert (await ask(port, "/metrics")).status == 500
     (line,) = pipe.lines()
     assert (line["level"], line["msg"]) == ("error", "GET /metrics could not be answered")

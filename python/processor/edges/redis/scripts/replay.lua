@@ -70,7 +70,11 @@ local function replay(id)
     end
     -- Behind the XADD nothing may be refused: the letter would be there twice.
     if not redis.acl_check_cmd('XDEL', dead_letters, id) then
-        return {id, 'refused', 'NOPERM this user may not run XDEL on the dead letters'}
+        return {id, 'refused', 'NOPERM this user may not run XDEL on ' .. dead_letters}
+    end
+    -- The server's own words for this differ, and do not name the command.
+    if not redis.acl_check_cmd('XADD', stream, '*', 'payload', '') then
+        return {id, 'refused', 'NOPERM this user may not run XADD on ' .. stream}
     end
     local added = redis.pcall(unpack(entry_of(letter[2], is_said, replays)))
     if type(added) == 'table' and added.err then

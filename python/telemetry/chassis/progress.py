@@ -1,0 +1,146 @@
+"""Which long-lived tasks have work, and when each of them took its last step: what `/healthz` shows.
+
+A task takes a step with each piece of its work. A wait that is bounded is a step until its bound, and so is a pause
+between two tries. A task that waits for something to do, or for a neighbour that is watched itself, has no work, and
+may be silent for as long as it likes.
+
+A watched task and whatever it calls report without being handed anything: the row belongs to the task, as a context
+variable. In a task that nobody watches the reports do nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from telemetry.chassis import clocks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class StalledTask:
+    """A task that has work and does not get on with it."""
+
+    name: str
+    stalled_s: float
+    """Since its last step."""
+
+
+@dataclass(slots=True)
+class TaskProgress:
+    """A row of the table: one task. Every time is in seconds, of one clock that only goes forward."""
+
+    name: str
+    has_work: bool = False
+    stepped_at_s: float = 0.0
+    waits_until_s: list[float] = field(default_factory=list)
+    """The bounds of its waits at this moment; those of its children are among them."""
+
+    def stalled_s(self, now_s: float) -> float:
+        """How long it has taken no step; 0 while it has no work, or waits within a bound."""
+        if not self.has_work:
+            return 0.0
+        return max(0.0, now_s - max((self.stepped_at_s, *self.waits_until_s)))
+
+
+class ProgressTable:
+    """The long-lived tasks of a service."""
+
+    def __init__(self) -> None:
+        self._rows: list[TaskProgress] = []
+
+    def stalled(self, now_s: float, *, after_s: float) -> tuple[StalledTask, ...]:
+        """The tasks that have work and have taken no step for `after_s`, in the order in which they were started."""
+        stalled = [StalledTask(row.name, row.stalled_s(now_s)) for row in self._rows]
+        return tuple(task for task in stalled if task.stalled_s >= after_s)
+
+    def start_soon(
+        self, nursery: trio.Nursery, name: str, run: Callable[..., Awaitable[object]], *args: object
+    ) -> None:
+        """Start a task in the nursery and watch it until it ends; `name` is what operators read."""
+        nursery.start_soon(self._watch, name, run, args, name=run)
+
+    async def _watch(
+        self, name: str, run: Callable[..., Awaitable[object]], args: tuple[object, ...]
+    ) -> None:
+        row = TaskProgress(name, stepped_at_s=clocks.monotonic_s())
+        self._rows.append(row)
+        _own.set(row)
+        try:
+            await run(*args)
+        finally:
+            self._rows.remove(row)
+
+
+_own: ContextVar[TaskProgress | None] = ContextVar("progress of this task", default=None)
+
+
+def step() -> None:
+    """The task has done a piece of its work."""
+    if (row := _own.get()) is not None:
+        row.stepped_at_s = clocks.monotonic_s()
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """The task has work in this block: from here on it is expected to take steps."""
+    with _having_work(has_work=True):
+        yield
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """The task waits in this block for something to do, or for a neighbour that is watched itself."""
+    with _having_work(has_work=False):
+        yield
+
+
+@contextmanager
+def waiting(until_s: float) -> Iterator[None]:
+    """A wait that somebody ends at `until_s` of Trio's clock: a step until then."""
+    if (row := _own.get()) is None:
+        yield
+        return
+    row.waits_until_s.append(until_s)
+    try:
+        yield
+    finally:
+        row.waits_until_s.remove(until_s)
+        row.stepped_at_s = clocks.monotonic_s()
+
+
+async def pause(seconds: float) -> None:
+    """Sleep between two tries."""
+    with waiting(clocks.monotonic_s() + seconds):
+        await trio.sleep(seconds)
+
+
+@asynccontextmanager
+async def holding(lock: trio.Lock) -> AsyncIterator[None]:
+    """Hold a lock in this block. Until the task has it, the one that holds it has the work."""
+    with resting():
+        await lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _having_work(*, has_work: bool) -> Iterator[None]:
+    if (row := _own.get()) is None:
+        yield
+        return
+    before, row.has_work = row.has_work, has_work
+    row.stepped_at_s = clocks.monotonic_s()
+    try:
+        yield
+    finally:
+        row.has_work = before
+        row.stepped_at_s = clocks.monotonic_s()

@@ -1,0 +1,26 @@
+"""A program for tests: the processor, whose writers begin a write and never come back from it."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+from unittest.mock import patch
+
+import trio
+
+from processor.cli import enter
+from processor.edges.postgres.store import PostgresStore
+from processor.service import assembly
+
+
+class StoreThatNeverReturns(PostgresStore):
+    """It has no deadline either, as a mistake in our own code would have none."""
+
+    async def copy_direct(self, _batch: object) -> NoReturn:
+        """Wait for ever."""
+        await trio.sleep_forever()
+        raise AssertionError("unreachable")
+
+
+if __name__ == "__main__":
+    with patch.object(assembly, "PostgresStore", StoreThatNeverReturns):
+        enter()
