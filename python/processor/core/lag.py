@@ -3,7 +3,8 @@
 Redis subtracts what the group has read from what was ever added. That is wrong for good once entries were trimmed or
 deleted before they were delivered, or after XSETID or ENTRIESREAD were given a wrong number; and there is no number
 after XDEL ahead of the group, or for a group that was created in the middle. Nothing that Redis keeps shows which of
-these has happened: its number is only right for sure where nothing was ever removed.
+these has happened. Its number is right where nothing was ever removed, unless somebody has set the group's counter by
+hand; a wrong counter is only noticed where Redis' number is small.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def _stream_metrics(now: Statistics) -> Iterator[Metric]:
     )
     yield _gauge(
         "processor_consumer_lag",
-        "Entries not yet delivered to the group; absent while Redis does not know it.",
+        "Entries not yet delivered to the group; absent while Redis does not answer.",
         now.lag,
     )
     yield _gauge(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import socket
 import time
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.processes import WAIT_S_MAX
 from tests.support.servers import ABANDONED_MS, GROUP, entry
 
 if TYPE_CHECKING:
@@ -154,7 +158,8 @@ def test_each_problem_is_found_and_has_a_remedy_that_runs_as_it_stands(
     assert found in shown
     assert problems[found]["remedy"] in shown
     # Whatever it finds, it is a command that runs: no misuse, no bad configuration, no server away.
-    assert well.in_shell(problems[found]["remedy"]).code in {0, 1, 5}
+    program, *arguments = shlex.split(problems[found]["remedy"])
+    assert (program, well(*arguments).code in {0, 1, 5}) == ("processor", True)
 
 
 def test_the_remedy_of_a_stuck_entry_frees_it(well: Commands, servers: Servers) -> None:
@@ -270,8 +275,25 @@ def test_both_away_is_exit_0_without_check_and_shows_no_secret(both: Commands) -
     assert ended.code == 0
     assert "s3cret" not in ended.out + ended.err
     for remedy in {each["remedy"] for each in both("status", "--json", **away).json["problems"]}:
-        assert both.in_shell(remedy).code == 0
+        assert both(*shlex.split(remedy)[1:], **away).code == 0
     assert both("status", "--check", **away).code == 1
+
+
+def test_an_interrupt_ends_it_while_servers_keep_silent(both: Commands) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        both.environment |= {
+            "REDIS_URL": f"redis://{where}",
+            "POSTGRES_URL": f"postgres://{where}/d",
+        }
+        with both.start("status") as process:
+            taken = [silent.accept()[0] for _ in range(2)]
+            process.send_signal(SIGINT)
+            assert process.wait(WAIT_S_MAX) == 130
+            out, err = process.communicate()
+            assert (out, err.strip()) == ("", "")
+        for connection in taken:
+            connection.close()
 
 
 def test_without_its_urls_it_ends_with_78_and_names_both(
