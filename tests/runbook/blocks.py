@@ -1,4 +1,4 @@
-"""Reads the runbook: its recipes, the commands in them, and those that stand in its tables."""
+"""Reads the runbook: its recipes, the commands in them, and those in its sentences and tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from tests.tidy.markdown import code_spans, sections
+from tests.tidy.markdown import code_spans
 from tests.tidy.source import ROOT
 
 OPERATIONS: Final = ROOT / "OPERATIONS.md"
@@ -15,9 +15,19 @@ PROGRAM: Final = "processor"
 
 _HEADING = re.compile(r"^(##+) (.+)$")
 _FENCE = re.compile(r"^```(.*)$")
-_PLACEHOLDER = re.compile(r"(?<=\s)([A-Z]+)(?!\S)")
-# Log lines that begin with the program's name.
-_LINES = ("processor starting", "processor ready")
+_PLACEHOLDER = re.compile(r"(?<=[\s/])([A-Z]+)(?![A-Z_=])")
+_PROGRAMS = (f"{PROGRAM} ", "curl ")
+# Log lines that begin with the program's name, what runs until it is stopped, and what recipes run with arguments.
+_NOT_RUN = {
+    "processor starting",
+    "processor ready",
+    "processor run",
+    "processor top",
+    "processor lag --watch",
+    "processor drill sigterm",
+    "processor dlq replay",
+    "processor dlq drop",
+}
 
 
 @dataclass(frozen=True)
@@ -78,18 +88,14 @@ def recipes() -> dict[str, list[Block]]:
     return by_recipe
 
 
-def commands_in_tables() -> list[str]:
-    """The program's commands that stand in tables of the runbook, without repeats.
+def commands_in_text() -> list[str]:
+    """The commands that stand in sentences and tables of the runbook, without repeats.
 
     A word in capitals, such as NAME, stands for the shell's variable of that name.
     """
-    spans = [
-        span
-        for each in sections(OPERATIONS)
-        for table in each.tables
-        for row in table.rows
-        for cell in row
-        for span in code_spans(cell)
+    spans = dict.fromkeys(code_spans(OPERATIONS.read_text()))
+    commands = [each for each in spans if each.startswith(_PROGRAMS) and each not in _NOT_RUN]
+    return [
+        _PLACEHOLDER.sub(r'"$\1"', command).replace(":9090", ':"$METRICS_PORT"')
+        for command in commands
     ]
-    commands = dict.fromkeys(span for span in spans if span.startswith(f"{PROGRAM} "))
-    return [_PLACEHOLDER.sub(r'"$\1"', command) for command in commands if command not in _LINES]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.processes.conftest import run, servers
-from tests.runbook.blocks import Block, blocks, commands_in_tables, recipes
+from tests.runbook.blocks import Block, blocks, commands_in_text, recipes
 from tests.runbook.stage import Stage
 from tests.runbook.states import STATES, daily
 
@@ -66,8 +66,8 @@ def test_a_recipe_does_what_it_says(recipe: str, stage: Stage) -> None:
         next(steps)
 
 
-def test_the_commands_in_tables_run(stage: Stage) -> None:
-    commands = commands_in_tables()
+def test_the_commands_in_sentences_and_tables_run(stage: Stage) -> None:
+    commands = commands_in_text()
     assert commands
     [variables] = daily.one_of_each(stage)
     for command in commands:

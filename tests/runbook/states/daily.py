@@ -82,7 +82,8 @@ def staging_system(stage: Stage) -> Iterator[Mapping[str, str]]:
 
 def one_of_each(stage: Stage) -> Iterator[Mapping[str, str]]:
     """A running instance, a dead letter, a pending entry of a dead consumer, a dump."""
-    stage.service(PANIC_DUMP_DIR=str(stage.directory), DLQ_MAX_ATTEMPTS="1")
+    service = stage.service(PANIC_DUMP_DIR=str(stage.directory), DLQ_MAX_ATTEMPTS="1")
+    port = service.logged("processor ready")[0]["metrics"].rpartition(":")[2]
     stage.servers.publish([*drive(5), {**entry(1, 500), "payload": "{"}])
     until(stage.servers.dead_letters, "a dead letter")
     [(letter_id, _)] = cast("Any", stage.servers.redis.xrange(f"{stage.servers.stream}:dlq"))
@@ -92,5 +93,8 @@ def one_of_each(stage: Stage) -> Iterator[Mapping[str, str]]:
         "NAME": "processor-9",
         "IMEI": str(entry(1, 0)["device_id"]),
         **dict.fromkeys("AB", "env:POSTGRES_URL"),
+        "CODE": "bad_json",
+        "HOST": "127.0.0.1",
+        "METRICS_PORT": port,
         "FILE": dumped["instances"][0]["path"],
     }
