@@ -40,7 +40,7 @@ def parts(journal: Journal, tmp_path: Path) -> Parts:
     )
     return Parts(
         journal=journal,
-        identity=Identity(host="ferry-7", pid=42, started_at_ms=0),
+        identity=Identity(host="ferry-7", pid=42, started_at_ms=1_777_636_800_000),
         devices=DeviceAnswers(DeviceStates(1), []),
         reclaim=Nudge(),
         levels=LevelSwitch("processor-of-a-test", journal),
