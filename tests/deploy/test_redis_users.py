@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from dev.servers import ServerError, launch_redis
 from dev.servers.redis_users import (
@@ -141,7 +143,13 @@ def test_a_user_cannot_log_in_before_it_has_a_password(plain_server: RedisServer
     for name in ("processor", "operator", "tcp-ingestion"):
         for password in ("", name, "x"):
             with (
-                redis.Redis(port=plain_server.port, username=name, password=password) as client,
+                redis.Redis(
+                    port=plain_server.port,
+                    username=name,
+                    password=password,
+                    # By default the client tries three times, with pauses.
+                    retry=Retry(NoBackoff(), 0),
+                ) as client,
                 pytest.raises(redis.AuthenticationError),
             ):
                 client.execute_command("ACL", "WHOAMI")

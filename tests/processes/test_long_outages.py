@@ -90,7 +90,7 @@ def test_a_privilege_that_is_revoked_at_run_time_is_named_until_it_is_granted_ag
     servers.own(f"REVOKE {privilege} ON positions FROM processor")
     # Only repeats need a SELECT: rows that are proven new do not.
     servers.publish_at_once([*drive(100), *drive(100, first_second=1_000)])
-    reason = service.until_not_ready("postgres")
+    reason = service.until_not_ready("schema")
     assert f"privilege {privilege} on table public.positions is missing" in reason
     servers.until_claim_passes(20)
     assert servers.attempts() == {}

@@ -11,6 +11,7 @@ from processor.answering.arguments import seconds_of, text_of
 from processor.answering.devices import DeviceAnswers
 from processor.answering.look import Look
 from processor.core.requests import CLAIM_NOW, DUMP, HELD_DEVICE, LOG_LEVEL, LOOK, REHYDRATE
+from processor.journal.identity import Identity
 from processor.journal.journal import Journal
 from processor.reading.reclaimer import Nudge
 from telemetry.chassis.control.messages import Values
@@ -28,6 +29,7 @@ class Parts:
     """What the answers are about."""
 
     journal: Journal
+    identity: Identity
     devices: DeviceAnswers
     reclaim: Nudge
     levels: LevelSwitch
@@ -40,7 +42,7 @@ class Answers:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._look = Look(parts.journal.snapshot, parts.levels)
+        self._look = Look(parts.journal.snapshot, parts.identity, parts.levels)
         # Each dump holds some megabytes while it is made.
         self._dumping = trio.Lock()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,19 +16,10 @@ from telemetry.chassis.times import iso_utc
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from processor.journal.identity import Identity
     from processor.journal.statistics import Statistics
     from processor.page.flow import Flow
     from telemetry.chassis.progress import StalledTask
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which process it is."""
-
-    host: str = field(default_factory=socket.gethostname)
-    pid: int = field(default_factory=os.getpid)
-    started_at_ms: int = field(default_factory=clocks.unix_ms)
-    """Unix time."""
 
 
 def status_of(  # noqa: PLR0913  # everything that there is to show

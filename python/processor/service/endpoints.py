@@ -10,7 +10,7 @@ from processor.journal.exposition import metrics_text
 from processor.journal.statistics import CONSUMER
 from processor.page import processor_page
 from processor.page.flow import Flow, watch_flow
-from processor.page.status import Identity, status_of
+from processor.page.status import status_of
 from telemetry.chassis import clocks
 from telemetry.chassis.http import Sources
 from telemetry.chassis.logs import level_of
@@ -18,6 +18,7 @@ from telemetry.chassis.logs import level_of
 if TYPE_CHECKING:
     import trio
 
+    from processor.journal.identity import Identity
     from processor.journal.journal import Journal
     from telemetry.chassis.health import Health
     from telemetry.chassis.progress import ProgressTable, StalledTask
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 class Endpoints:
     """Puts the journal and the progress of the tasks together for whoever asks."""
 
-    def __init__(self, journal: Journal, tasks: ProgressTable, *, stall_ms: int) -> None:
+    def __init__(
+        self, journal: Journal, identity: Identity, tasks: ProgressTable, *, stall_ms: int
+    ) -> None:
         """A task that has work and takes no step for `stall_ms` is stalled."""
         self._journal = journal
         self._tasks = tasks
         self._stall_s = stall_ms / 1000
         self._flow = Flow()
-        self._identity = Identity()
+        self._identity = identity
 
     def start_soon(self, services: trio.Nursery) -> None:
         """Begin to take the samples that the page draws."""

@@ -17,6 +17,7 @@ import trio
 
 from processor.answering.answers import Answers, Parts
 from processor.journal import SERVICE
+from processor.journal.identity import Identity
 from processor.journal.journal import Journal
 from processor.service.crash_sections import sample_devices, sample_in_flight
 from processor.service.edges import Edges
@@ -110,7 +111,8 @@ class Processor:
         self._lifecycle = Lifecycle()
         self._tasks = ProgressTable()
         self._pipeline = Pipeline(options.pipeline, edges, journal=journal, tasks=self._tasks)
-        self._endpoints = Endpoints(journal, self._tasks, stall_ms=options.stall_ms)
+        self._identity = Identity()
+        self._endpoints = Endpoints(journal, self._identity, self._tasks, stall_ms=options.stall_ms)
         self._levels = LevelSwitch(SERVICE, journal)
         self._ending = Ending(
             edges.stream,
@@ -170,6 +172,7 @@ class Processor:
         pipeline = self._pipeline
         parts = Parts(
             journal=self._journal,
+            identity=self._identity,
             devices=pipeline.devices,
             reclaim=pipeline.reclaim,
             levels=self._levels,

@@ -10,6 +10,7 @@ import trio
 from processor.answering.answers import Answers, Parts
 from processor.answering.devices import DeviceAnswers
 from processor.core.requests import CLAIM_NOW, LOG_LEVEL, LOOK, REQUESTS
+from processor.journal.identity import Identity
 from processor.reading.reclaimer import Nudge
 from telemetry._codec import DeviceStates
 from telemetry.chassis.control.responder import CannotDo
@@ -39,6 +40,7 @@ def parts(journal: Journal, tmp_path: Path) -> Parts:
     )
     return Parts(
         journal=journal,
+        identity=Identity(host="ferry-7", pid=42, started_at_ms=1_777_636_800_000),
         devices=DeviceAnswers(DeviceStates(1), []),
         reclaim=Nudge(),
         levels=LevelSwitch("processor-of-a-test", journal),

@@ -7,9 +7,10 @@ import pytest
 
 from processor.core.attempts import Failure, FailureStage
 from processor.core.ledger import Ledger
+from processor.journal.identity import Identity
 from processor.journal.journal import Journal
 from processor.page.flow import Flow
-from processor.page.status import Identity, status_of
+from processor.page.status import status_of
 from telemetry.chassis import clocks
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.progress import StalledTask
