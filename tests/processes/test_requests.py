@@ -182,7 +182,7 @@ def test_a_device_is_shown_and_restored_after_its_newest_row_was_marked_as_fault
     done = ask("device", "rehydrate", DEVICE, "--json")
     assert (done.code, done.json["instances"][0]["result"]) == (1, "failed")
     done = ask("device", "show", DEVICE, "--json")
-    assert (done.code, done.out) == (4, "")
+    assert (done.code, done.out) == (5, "")
 
 
 def test_a_draining_instance_answers(run: Run, servers: Servers, ask: Ask) -> None:
