@@ -33,18 +33,18 @@ _EPILOG = """\
 Faults:
   sigterm           a stop request
   kill9             SIGKILL, in the middle of whatever it does
-  freeze-postgres   PostgreSQL stops answering, then a stop request; in every second pair of rounds it comes back
-  freeze-redis      the same with Redis. A relay between service and server does it: no server is touched
+  freeze-postgres   PostgreSQL stops answering, then a stop request; every second pair it returns
+  freeze-redis      the same with Redis. A relay before the server does it: no server is touched
 
 \b
 Examples:
   export REDIS_URL=redis://staging POSTGRES_URL=postgres://processor@staging/telemetry
-  processor drill sigterm --rounds 200 --report drills      200 stop requests, and a report with plots
+  processor drill sigterm --rounds 200 --report drills  # 200 rounds, and a report with plots
   processor drill sigterm --rounds 100 --fault kill9
   DRAIN_BUDGET_MS=2000 processor drill sigterm --fault freeze-postgres
-  processor drill sigterm --container processor             the image instead of this installation
+  processor drill sigterm --container processor         # the image instead of this installation
   processor drill sigterm --seed 7 --json | jq .drain_ms_p99
-  POSTGRES_ADMIN_URL=postgres://owner@staging/telemetry processor drill sigterm    where processor may not delete
+  POSTGRES_ADMIN_URL=postgres://owner@staging/telemetry processor drill sigterm
 
 Environment: REDIS_URL and POSTGRES_URL, as the service has them; POSTGRES_ADMIN_URL, a role that may delete the drill's
 rows; REDIS_ADMIN_URL, a user that may make and delete its streams (deploy/redis/drill.acl). The service gets the other

@@ -82,7 +82,7 @@ Examples:
   REDIS_URL=redis://127.0.0.1 processor publish drive.hex
   processor publish --dry-run drive.hex
   processor panic show processor-panic-processor-1-20260501T093000000000Z.json
-  eval "$(_PROCESSOR_COMPLETE=bash_source processor)"      completion in this shell; also zsh_source
+  eval "$(_PROCESSOR_COMPLETE=bash_source processor)"  # completion here; also zsh_source
 
 Each command explains itself: processor run --help. Settings come from the environment."""
 
@@ -107,7 +107,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def enter() -> NoReturn:
     """The installed command, and `python -m processor`: run one command and end the process with its exit code."""
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        # While a command was being loaded; later the door turns it into this code.
+        sys.exit(130)
     if sys.argv[1:2] == ["run"]:
         _end_at_once(code)
     sys.exit(code)

@@ -10,6 +10,7 @@ import click
 from processor.operating.access import open_stream
 from processor.operating.claiming import release_from
 from processor.operating.instances import claim_now, running_instances
+from processor.operating.names import shown, typed
 from processor.operating.pending import Filters, count_by_consumer
 from telemetry.chassis.cli import MISUSE, Failed, json_option, print_json, say
 
@@ -51,9 +52,10 @@ def claim(*, consumer: str, min_idle_ms: int, dry_run: bool, force: bool, as_jso
     Nothing is lost, and nothing written twice: the entries stay pending until one of the others has settled them. A
     frozen instance does not answer, and finds its entries taken over when it thaws.
     """
+    name = shown(typed(consumer))
     with open_stream(os.environ) as access:
         instances = running_instances(access)
-        _refuse_if_live(instances, consumer, force=force)
+        _refuse_if_live(instances, name, force=force)
         released = _release(access, consumer, min_idle_ms=min_idle_ms, dry_run=dry_run)
         # Whoever starts meanwhile looks by itself.
         asks = instances and released.entries and not dry_run
@@ -61,7 +63,7 @@ def claim(*, consumer: str, min_idle_ms: int, dry_run: bool, force: bool, as_jso
     if as_json:
         print_json(
             {
-                "consumer": consumer,
+                "consumer": name,
                 "released": released.entries,
                 "dry_run": dry_run,
                 "first_id": released.first_id,
@@ -69,7 +71,7 @@ def claim(*, consumer: str, min_idle_ms: int, dry_run: bool, force: bool, as_jso
                 "instances": looking,
             }
         )
-    _say(consumer, released, looking, dry_run=dry_run)
+    _say(name, released, looking, dry_run=dry_run)
     return 0 if released.entries else _EXIT_NOTHING_RELEASED
 
 
@@ -88,7 +90,7 @@ def _release(access: StreamAccess, consumer: str, *, min_idle_ms: int, dry_run: 
     # Imported late, as rich is.
     from telemetry.chassis.cli.tables import progress  # noqa: PLC0415
 
-    total = count_by_consumer(access, Filters(consumer, min_idle_ms)).get(consumer, 0)
+    total = sum(count_by_consumer(access, Filters(consumer, min_idle_ms)).values())
     with progress("releasing", total) as report:
         return release_from(
             access, consumer, min_idle_ms=min_idle_ms, dry_run=dry_run, report=report

@@ -10,7 +10,8 @@ import click
 
 from processor.cli.replies import instance_option, say_who_failed
 from processor.operating.access import open_stream
-from telemetry.chassis.cli import json_option, print_at_once, print_json
+from telemetry.chassis.cli import Failed, Text, json_option, print_at_once, print_json
+from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.times import iso_utc
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ Examples:
 
 Environment: REDIS_URL, POSTGRES_URL; REDIS_CONTROL_CHANNEL, or the stream and the group that it is named after
 
-Exit codes: 0 done, also for a device without rows; 2 wrong arguments, 4 a server is unreachable or refuses, 78 bad
-configuration"""
+Exit codes: 0 done, also for a device without rows; 2 wrong arguments, 4 a server is unreachable or refuses, 5 the table
+cannot be read, 78 bad configuration"""
 _REHYDRATE_EPILOG = """\
 \b
 Examples:
-  processor device rehydrate 356307042441013                after rows of it were marked as faulty
+  processor device rehydrate 356307042441013              # after rows of it were marked as faulty
   processor device rehydrate 356307042441013 --instance processor-2
 
 Environment: REDIS_URL; REDIS_CONTROL_CHANNEL, or the stream and the group that it is named after
@@ -44,7 +45,7 @@ Exit codes: 0 done; 1 nobody answered, or one failed; 2 wrong arguments, 4 Redis
 configuration"""
 
 
-class _DeviceId(click.ParamType[str]):
+class _DeviceId(Text):
     """An IMEI, or whatever else the stream has as device id."""
 
     name = "imei"
@@ -52,8 +53,8 @@ class _DeviceId(click.ParamType[str]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        text = str(value)
-        if not 1 <= len(text.encode("utf-8", "replace")) <= _DEVICE_BYTES_MAX or "\0" in text:
+        text = super().convert(value, param, ctx)
+        if not 1 <= len(text.encode()) <= _DEVICE_BYTES_MAX or "\0" in text:
             self.fail(f"a device id has 1 to {_DEVICE_BYTES_MAX} bytes", param, ctx)
         return text
 
@@ -61,7 +62,15 @@ class _DeviceId(click.ParamType[str]):
 _device_argument = click.argument("device_id", metavar="IMEI", type=_DeviceId())
 
 
-@click.group()
+@click.group(
+    epilog="""\
+\b
+Examples:
+  processor device show 356307042441013
+  processor device rehydrate 356307042441013
+
+Each command explains itself: processor device show --help."""
+)
 def device() -> None:
     """Look at one device, or have running instances restore it."""
 
@@ -73,11 +82,17 @@ def show(*, device_id: str, as_json: bool) -> None:
     """Show a device's newest row that is not faulty, how many are, and what each instance holds of it."""
     # Imported late: help needs neither psycopg nor the settings.
     from processor.config.settings import PostgresSettings  # noqa: PLC0415
+    from processor.errors import SchemaMismatch  # noqa: PLC0415
     from processor.operating.device import held_by_instances, read_device  # noqa: PLC0415
     from telemetry.chassis.config.variables import load  # noqa: PLC0415
 
     with open_stream(os.environ) as access:
-        rows = read_device(load(PostgresSettings, os.environ).postgres_url, device_id)
+        target = load(PostgresSettings, os.environ).postgres_url
+        try:
+            rows = read_device(target, device_id)
+        except SchemaMismatch as error:
+            advice = "`processor schema check` says what is wrong"
+            raise Failed(f"{error}; {advice}", ExitCode.SCHEMA) from error
         replies = held_by_instances(access, device_id)
         if as_json:
             print_json(_as_json(device_id, rows, replies))

@@ -17,7 +17,7 @@ _EPILOG = """\
 Examples:
   processor dump
   processor dump --instance processor-1 --json
-  processor panic show FILE                                 shows one, on the host where it is
+  processor panic show FILE                                 # shows one, on the host where it is
 
 Environment: REDIS_URL; REDIS_CONTROL_CHANNEL, or the stream and the group that it is named after
 

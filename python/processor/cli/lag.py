@@ -29,7 +29,7 @@ _EPILOG = """\
 \b
 Examples:
   processor lag
-  processor lag --watch                     a line each second, until Ctrl-C
+  processor lag --watch                     # a line each second, until Ctrl-C
   processor lag --json | jq .lag
 
 Environment: REDIS_URL; REDIS_TELEMETRY_STREAM, REDIS_CONSUMER_GROUP

@@ -16,8 +16,8 @@ from telemetry.chassis.logs.log import LEVELS
 _EPILOG = """\
 \b
 Examples:
-  processor log-level debug --for 10m                       and back after ten minutes
-  processor log-level debug --instance processor-2          one instance alone
+  processor log-level debug --for 10m                       # and back after ten minutes
+  processor log-level debug --instance processor-2          # one instance alone
   processor log-level info
 
 Environment: REDIS_URL; REDIS_CONTROL_CHANNEL, or the stream and the group that it is named after

@@ -24,8 +24,8 @@ def panic() -> None:
 \b
 Examples:
   processor panic show /var/lib/processor/processor-panic-processor-1-20260501T093000000000Z.json
-  processor panic show --json FILE | jq '.in_flight.oldest | keys'      ids of the entries in flight
-  processor panic show --json FILE | jq -r '.tasks[].name'              every task that was alive
+  processor panic show --json FILE | jq '.in_flight.oldest | keys'  # ids of the entries in flight
+  processor panic show --json FILE | jq -r '.tasks[].name'          # every task that was alive
 
 \b
 Exit codes: 0 shown, 1 the file is no panic dump, or damaged, 2 wrong arguments or unreadable file"""

@@ -39,12 +39,12 @@ _EXIT_DONE, _EXIT_REFUSED = 0, 1
 _EPILOG = """\
 \b
 Examples:
-  processor publish drive.hex                               publish a capture
-  processor publish --dry-run drive.hex | head              what would be published, as JSON lines
-  processor publish --repeat 10 drive.hex                   the same records ten times: 9 in 10 are duplicates
-  processor publish --repeat 10 --new-devices drive.hex     ten devices drive the same way: every round is new
-  processor publish --rate 1000 --repeat 100 drive.hex      1,000 records a second
-  zcat drive.hex.gz | processor publish -                   from standard input
+  processor publish drive.hex                            # publish a capture
+  processor publish --dry-run drive.hex | head           # what would be published, as JSON lines
+  processor publish --repeat 10 drive.hex                # the same records ten times
+  processor publish --repeat 10 --new-devices drive.hex  # each round has other devices
+  processor publish --rate 1000 --repeat 100 drive.hex   # 1,000 records a second
+  zcat drive.hex.gz | processor publish -                # from standard input
 
 Environment: REDIS_URL or REDIS_URL_FILE (not needed by --dry-run); REDIS_TELEMETRY_STREAM, the default of --stream
 

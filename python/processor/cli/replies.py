@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from telemetry.chassis.cli import say
+from telemetry.chassis.cli import TEXT, say
 
 if TYPE_CHECKING:
     from processor.operating.access import StreamAccess
     from processor.operating.requests import Replies
 
 instance_option = click.option(
-    "--instance", "instance_id", metavar="ID", help="Ask only the instance with this INSTANCE_ID."
+    "--instance",
+    "instance_id",
+    type=TEXT,
+    metavar="ID",
+    help="Ask only the instance with this INSTANCE_ID.",
 )
 
 

@@ -25,7 +25,15 @@ nothing meanwhile and loses nothing: entries wait in Redis as long as the stream
 """
 
 
-@click.group()
+@click.group(
+    epilog="""\
+\b
+Examples:
+  processor schema check
+  processor schema diff env:OLD_POSTGRES_URL env:POSTGRES_URL
+
+Each command explains itself: processor schema diff --help."""
+)
 def schema() -> None:
     """Compare the table with the contract, or with another database's."""
 
@@ -37,8 +45,8 @@ Examples:
   processor schema check
   processor schema check --json > check.json
 
-\b
 Environment: POSTGRES_URL or POSTGRES_URL_FILE, as for `run`: the role there is the one that is checked
+
 Exit codes: 0 as it should be, 4 PostgreSQL is unreachable or refuses, 5 the table differs, is missing, or a privilege
 is missing, 78 bad configuration, 130 interrupted"""
 )
@@ -81,8 +89,8 @@ Examples:
   processor schema diff file:old_url postgres://directus@127.0.0.1/telemetry
   processor schema diff --json env:OLD_POSTGRES_URL env:POSTGRES_URL > diff.json
 
-\b
 A URL without a password gets it from ~/.pgpass or PGPASSWORD. env:NAME reads NAME, or the file of NAME_FILE.
+
 Exit codes: 0 equal, 1 they differ, 2 wrong arguments, 4 a server is unreachable or refuses, 5 neither database has the
 table, 78 a variable or file holds no URL, 130 interrupted"""
 )
@@ -121,16 +129,16 @@ def diff(databases: tuple[str, ...], *, as_json: bool) -> int:
         interrupted = True
     if interrupted:
         raise click.Abort
+    if as_json:
+        print_json(compared.as_json())
     if not compared.has_table:
         raise Failed("neither database has the table public.positions", ExitCode.SCHEMA)
-    _show(compared, as_json=as_json)
+    if not as_json:
+        _show(compared)
     return _EXIT_DIFFER if compared.differences else ExitCode.CLEAN
 
 
-def _show(compared: Comparison, *, as_json: bool) -> None:
-    if as_json:
-        print_json(compared.as_json())
-        return
+def _show(compared: Comparison) -> None:
     from telemetry.chassis.cli.tables import Column, print_table  # noqa: PLC0415
 
     for side, each in (("A", compared.a), ("B", compared.b)):

@@ -25,7 +25,7 @@ _EPILOG = """\
 \b
 Examples:
   processor status
-  processor status --check                          for a monitor: exit code 1 if anything is wrong
+  processor status --check                       # for a monitor: exit code 1 if anything is wrong
   processor status --max-lag 5000 --silent-after 2m
   processor status --json | jq -r '.problems[] | .code, .remedy'
 

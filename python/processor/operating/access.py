@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from processor.config.settings import RedisSettings
 from processor.edges.redis.names import StreamNames
 from telemetry.chassis.config.variables import load
 from telemetry.chassis.redis.client import errors_translated, open_target
+from telemetry.chassis.redis.limits import RedisLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from processor.edges.redis.scripts import Script
     from telemetry.chassis.redis.client import Client
-    from telemetry.chassis.redis.limits import RedisLimits
     from telemetry.chassis.redis.resp import Argument
+
+# A person waits. No script of ours keeps Redis for a second.
+LIMITS: Final = RedisLimits(connect_timeout_ms=3_000, answer_timeout_ms=10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,7 @@ class StreamAccess:
 
 
 @contextmanager
-def open_stream(
-    environ: Mapping[str, str], limits: RedisLimits | None = None
-) -> Iterator[StreamAccess]:
+def open_stream(environ: Mapping[str, str], limits: RedisLimits = LIMITS) -> Iterator[StreamAccess]:
     """Read the environment and open a client for the block; nothing is sent yet.
 
     Raises ConfigError for bad variables. In the block, the client's errors become RedisUnavailable and

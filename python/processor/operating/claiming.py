@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.core.idle_times import RELEASED_IDLE_MS
 from processor.edges.redis.scripts import IDS_MAX, RELEASE_FROM
+from processor.operating.names import typed
 from processor.operating.pending import BEGINNING
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def release_from(
         released, lost, last_id = access.run(
             RELEASE_FROM,
             (names.stream,),
-            *(names.group, consumer, min_idle_ms, after_id, IDS_MAX),
+            *(names.group, typed(consumer), min_idle_ms, after_id, IDS_MAX),
             *(int(dry_run), RELEASED_IDLE_MS),
         )
         total = _with(total, [each.decode() for each in released], len(lost))

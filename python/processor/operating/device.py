@@ -9,6 +9,7 @@ import trio
 
 from processor.core.requests import HELD_DEVICE, REHYDRATE
 from processor.edges.postgres.operator_session import open_operator_session
+from processor.errors import PostgresError, SchemaMismatch
 from processor.operating.requests import Replies, request
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ WHERE device_id = ANY (%s) AND faulty
 """
 FAULTY_MS_MAX: Final = 60_000
 
+# No such table, no such column, no right to read it.
+SCHEMA_STATES: Final = frozenset({"42P01", "42703", "42501"})
+
 REHYDRATED: Final = ("restored", "empty", "failed")
 
 
@@ -51,8 +55,13 @@ class DeviceRows:
 
 
 def read_device(target: PostgresTarget, device_id: str) -> DeviceRows:
-    """Look into the table. Raises PostgresError."""
-    return trio.run(_read_device, target, device_id)
+    """Look into the table. Raises PostgresError, and SchemaMismatch if it is missing or closed to us."""
+    try:
+        return trio.run(_read_device, target, device_id)
+    except PostgresError as error:
+        if error.sqlstate in SCHEMA_STATES:
+            raise SchemaMismatch((str(error),)) from error
+        raise
 
 
 async def _read_device(target: PostgresTarget, device_id: str) -> DeviceRows:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from processor.core.attempts import Attempts
 from processor.edges.redis.scripts import COUNT_PENDING, IDS_MAX, LOOK_AT_PENDING
-from processor.operating.names import shown
+from processor.operating.names import shown, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +40,12 @@ class Filters:
     """Which entries are meant."""
 
     consumer: str | None = None
-    """None: of all."""
+    """As it was typed; None: of all."""
     min_idle_ms: int = 0
 
     def arguments(self, group: str, after_id: str, most: int) -> tuple[Argument, ...]:
         """What both scripts take."""
-        of_consumer = () if self.consumer is None else (self.consumer,)
+        of_consumer = () if self.consumer is None else (typed(self.consumer),)
         return (group, self.min_idle_ms, after_id, most, *of_consumer)
 
 

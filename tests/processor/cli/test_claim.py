@@ -66,6 +66,16 @@ def test_it_releases_what_the_consumer_has_and_nothing_else(
     assert after[ids[-1]][1] < 60_000
 
 
+def test_a_name_may_have_any_bytes(
+    commands: Commands, redis_client: Redis, stream_name: str, ids: list[str]
+) -> None:
+    redis_client.xclaim(stream_name, GROUP, b"caf\xe9", 0, [*ids[:2]])
+    listed = commands("pending", "--consumer", "caf\udce9", "--json").json
+    assert listed["consumers"] == [{"name": "caf\\xe9", "pending": 2}]
+    ended = commands("claim", "--from", "caf\udce9", "--json")
+    assert (ended.code, ended.json["consumer"], ended.json["released"]) == (0, "caf\\xe9", 2)
+
+
 def test_only_entries_that_were_left_alone_for_so_long(
     commands: Commands, redis_client: Redis, stream_name: str, ids: list[str]
 ) -> None:

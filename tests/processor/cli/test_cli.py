@@ -53,6 +53,7 @@ def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert all(f"\n  {name} " in shown for name in ALL_COMMANDS)
     assert "Examples:" in shown
+    assert max(map(len, shown.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,9 @@ def test_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture[str
         ["config"],
         ["healthcheck"],
         ["drill", "sigterm"],
+        ["device"],
+        ["schema"],
+        ["dlq"],
         *(["dlq", name] for name in ("list", "show", "replay", "drop", "export")),
     ],
     ids=" ".join,
@@ -90,6 +94,7 @@ def test_each_command_explains_itself_with_examples(
     assert said.out.startswith(f"Usage: processor {' '.join(command)} ")
     assert "Example" in said.out
     assert said.err == ""
+    assert [line for line in said.out.splitlines() if len(line) > 100] == []
 
 
 @pytest.mark.parametrize("name", ALL_COMMANDS)
@@ -141,6 +146,35 @@ def test_misuse_ends_with_exit_code_2_and_usage_on_standard_error(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("Usage: processor ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("device", "show", "\udcff"),
+        ("device", "rehydrate", "\udcff"),
+        ("log-level", "info", "--instance", "\udcff"),
+        ("dump", "--instance", "\udcff"),
+    ],
+)
+def test_what_is_not_utf_8_cannot_be_asked_for(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr()
+    assert (said.out, "is not UTF-8" in said.err) == ("", True)
+
+
+def test_an_interrupt_while_a_command_is_being_loaded_is_one_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.enter()
+    assert ended.value.code == 130
 
 
 def test_a_misspelt_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:

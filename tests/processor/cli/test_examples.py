@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -24,8 +23,7 @@ def examples() -> Iterator[str]:
         for each in (command, *getattr(command, "commands", {}).values()):
             for line in (each.epilog or "").splitlines():
                 if line.startswith(f"  processor {name}"):
-                    # Two spaces begin a remark.
-                    yield re.split(r" {2,}", line.strip())[0]
+                    yield line.strip()
 
 
 def test_each_command_has_some() -> None:
@@ -57,7 +55,7 @@ def _fault(example: str, both: Commands, servers: Servers) -> str | None:
     else:
         # Nobody runs, and no name has been left for an hour.
         expected = int("--check" in example or " prune" in example)
-        ended = both(*shlex.split(example)[1:])
+        ended = both(*shlex.split(example, comments=True)[1:])
     if ended.code == expected and ended.out + ended.err and "Traceback" not in ended.err:
         return None
     return f"{example}: {ended}"

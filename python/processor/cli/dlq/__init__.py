@@ -11,12 +11,12 @@ from processor.cli.dlq.looking import list_letters, show
 _EPILOG = """\
 \b
 Examples:
-  processor dlq list                                   the newest dead letters, and why they died
+  processor dlq list                                  # the newest dead letters, and why they died
   processor dlq list --code refused_by_server --since 2h
-  processor dlq show 1777627800000-0                   one of them whole, and what to do about it
-  processor dlq replay --all --dry-run                 what would go back into the stream
+  processor dlq show 1777627800000-0                  # one of them whole, and what to do about it
+  processor dlq replay --all --dry-run                # what would go back into the stream
   processor dlq replay 1777627800000-0
-  processor dlq drop --code bad_json --dry-run         what would be deleted
+  processor dlq drop --code bad_json --dry-run        # what would be deleted
   processor dlq export letters.jsonl
 
 An id is the letter's, as `list` shows it. Each command explains itself: processor dlq replay --help."""

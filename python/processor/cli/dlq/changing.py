@@ -36,10 +36,10 @@ nothing was done, 78 bad configuration, 130 interrupted"""
     epilog=f"""\
 \b
 Examples:
-  processor dlq replay 1777627800000-0                         one letter, as it was published
-  processor dlq replay --payload mended.json 1777627800000-0   one letter, with another payload
-  processor dlq replay --code refused_by_server --dry-run      what would go back
-  processor dlq replay --since 2h --rate 100                   100 letters a second
+  processor dlq replay 1777627800000-0                         # one letter, as it was published
+  processor dlq replay --payload mended.json 1777627800000-0   # one letter, with another payload
+  processor dlq replay --code refused_by_server --dry-run      # what would go back
+  processor dlq replay --since 2h --rate 100                   # 100 letters a second
   processor dlq replay --all --json | jq .skipped
 
 {ENVIRONMENT}
@@ -103,7 +103,7 @@ def replay(  # noqa: PLR0913  # one for each option
     epilog=f"""\
 \b
 Examples:
-  processor dlq drop --code bad_json --dry-run       what would be deleted
+  processor dlq drop --code bad_json --dry-run       # what would be deleted
   processor dlq drop --code bad_json --yes
   processor dlq drop --yes 1777627800000-0
   processor dlq drop --until 30d --yes --json

@@ -55,6 +55,12 @@ arguments or a file that is there already, 4 Redis is away or refuses, 78 bad co
     metavar="[FILE]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option(
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    help="Changes nothing: it is always JSON, one object a line.",
+)
 def export(*, filters: Filters, file: str, overwrite: bool) -> int:
     """Write dead letters as JSON lines, the oldest first, each as `dlq show --json` has it.
 

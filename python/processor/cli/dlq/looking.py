@@ -48,7 +48,7 @@ _PROGRESS_EVERY = 256
     epilog=f"""\
 \b
 Examples:
-  processor dlq list                                           the newest {_LIMIT_DEFAULT}
+  processor dlq list                                           # the newest {_LIMIT_DEFAULT}
   processor dlq list --since 2h --limit 10
   processor dlq list --code bad_json --device 356307042441013
   processor dlq list --stage write --since 2026-05-01 --until 2026-05-02
@@ -160,7 +160,7 @@ def _reasons(shown: list[Letter]) -> list[tuple[str, str, str]]:
 Examples:
   processor dlq show 1777627800000-0
   processor dlq show --json 1777627800000-0 | jq .dead_letter
-  processor dlq show --payload 1777627800000-0 > payload.json      to mend it, for dlq replay --payload
+  processor dlq show --payload 1777627800000-0 > payload.json   # to mend it
 
 {ENVIRONMENT}
 
@@ -183,6 +183,8 @@ def show(*, letter_id: str, only_payload: bool, as_json: bool) -> None:
         letter = read_letter(access, letter_id)
         where = access.names.dead_letters
     if letter is None:
+        if as_json:
+            print_json({"id": letter_id, "fields": None, "dead_letter": None})
         raise Failed(f"{where} has no letter {letter_id}", _EXIT_NOT_THERE)
     if only_payload:
         _print_payload(letter)

@@ -63,7 +63,7 @@ class Comparison:
         """The fields of contract section 10, and which databases these are."""
         found = self.differences
         return {
-            "equal": not found,
+            "equal": self.has_table and not found,
             "differences": [asdict(each) for each in found],
             "warnings": self.warnings,
             "a": self.a.as_json(),

@@ -1,6 +1,6 @@
 """What the services' command lines share: one door, the types of options, tables, ages and progress."""
 
-from telemetry.chassis.cli.options import DURATION, MOMENT, json_option
+from telemetry.chassis.cli.options import DURATION, MOMENT, TEXT, Text, json_option
 from telemetry.chassis.cli.output import (
     discard_standard_output,
     print_at_once,
@@ -14,8 +14,10 @@ __all__ = [
     "INTERRUPTED",
     "MISUSE",
     "MOMENT",
+    "TEXT",
     "Failed",
     "Program",
+    "Text",
     "discard_standard_output",
     "json_option",
     "print_at_once",

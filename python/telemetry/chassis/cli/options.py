@@ -45,6 +45,23 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
+class Text(click.ParamType[str]):
+    """A text that can be sent as JSON or kept by a database: UTF-8, which an argument of a command need not be."""
+
+    name = "text"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Read it; click calls this."""
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{value!r} is not UTF-8", param, ctx)
+        return text
+
+
 class Moment(click.ParamType[int]):
     """A time, as Unix time in milliseconds: ISO-8601, in UTC unless it says otherwise, or so long ago."""
 
@@ -75,4 +92,5 @@ class Moment(click.ParamType[int]):
 
 
 DURATION: Final = Duration()
+TEXT: Final = Text()
 MOMENT: Final = Moment()

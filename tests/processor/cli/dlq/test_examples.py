@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 from typing import TYPE_CHECKING
@@ -23,8 +22,7 @@ def examples() -> Iterator[str]:
     for command in (group, *group.commands.values()):
         for line in (command.epilog or "").splitlines():
             if line.startswith("  processor dlq "):
-                # Two spaces begin a remark.
-                yield re.split(r" {2,}", line.strip())[0]
+                yield line.strip()
 
 
 def test_each_command_has_some() -> None:
@@ -54,7 +52,7 @@ def test_examples_run_as_they_stand(
 def _run(example: str, queue: Queue, dlq: Typed, directory: Path) -> int:
     """By a shell where there is a pipe; else in this process, which is faster."""
     if not {"|", ">"} & {*example}:
-        return dlq(*shlex.split(example)[2:]).code
+        return dlq(*shlex.split(example, comments=True)[2:]).code
     return subprocess.run(
         ["/bin/sh", "-c", example],
         env={"PATH": f"{PROCESSOR.parent}:/usr/bin:/bin", **queue.environ},

@@ -18,6 +18,7 @@ def test_each_line_is_what_show_prints(queue: Queue, dlq: Typed) -> None:
     ids = [queue.add(), queue.add(payload=b"\xff"), queue.add(dlq_code="bad_type")]
     lines = dlq("export").lines
     assert lines == [dlq("show", "--json", each).json for each in ids]
+    assert dlq("export", "--json").lines == lines
     assert lines[1]["fields"]["payload"] == {"base64": "/w=="}
     assert dlq("export", "-", "--code", "bad_type").lines == lines[2:]
     assert dlq("export", "--code", "bad_json").err == "2 dead letters exported\n"

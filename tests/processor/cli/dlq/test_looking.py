@@ -113,7 +113,8 @@ def test_a_payload_is_printed_byte_for_byte(queue: Queue) -> None:
 
 def test_what_is_not_there_ends_with_1(queue: Queue, dlq: Typed) -> None:
     unknown = dlq("show", "1-1", "--json")
-    assert (unknown.code, unknown.out) == (1, "")
+    assert unknown.code == 1
+    assert unknown.json == {"id": "1-1", "fields": None, "dead_letter": None}
     assert unknown.err == f"processor dlq: {queue.dead} has no letter 1-1\n"
     without = queue.add(payload=None)
     assert dlq("show", "--payload", without).code == 1
