@@ -91,12 +91,12 @@ def is_implied(right: str, source: str) -> bool:
 
 def test_the_papers_table_of_rights_is_the_files() -> None:
     _, rights, *_ = section(Path("SECURITY.md"), "Users of Redis").tables
-    told: dict[str, list[str]] = {}
+    in_paper: dict[str, list[str]] = {}
     for user, commands, _ in rights.rows:
-        told.setdefault(code_spans(user)[0], []).extend(
+        in_paper.setdefault(code_spans(user)[0], []).extend(
             command.replace("\\", "") for command in code_spans(commands)
         )
-    assert {name: sorted(commands) for name, commands in told.items()} == {
+    assert {name: sorted(commands) for name, commands in in_paper.items()} == {
         name: sorted(user.rights) for name, user in users_of(USERS).items() if name != "default"
     }
 
