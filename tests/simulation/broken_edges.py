@@ -10,7 +10,7 @@ import trio
 from processor.core.attempts import Failure, Fate, Recorded
 from processor.core.bisection import Part
 from processor.core.write_errors import Evidence, WriteRoute
-from processor.edges.ports import Commit, ProbeResult, SweepResult
+from processor.edges.ports import Commit, ProbeResult, QueueLook, SweepResult
 from processor.settling.receipts import written
 from tests.support.fakes.redis import FakePending, parse_id
 from tests.support.fakes.store import FakeStore
@@ -105,7 +105,7 @@ class MistakenStream(FakeStream):
 class ImpatientStream(FakeStream):
     """Raises what no task expects of an edge."""
 
-    async def lag(self) -> tuple[int, int]:
+    async def look(self) -> QueueLook:
         raise TimeoutError
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from processor.cli import main
+from tests.support.operators import Ended
 from tests.support.processes import PROCESSOR
 
 if TYPE_CHECKING:
@@ -42,27 +42,6 @@ SAID = {
     "dlq_dead_at": "2026-05-01T09:33:00.000Z",
     "dlq_replays": "0",
 }
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The one object on standard output."""
-        [line] = self.out.splitlines()
-        shown: dict[str, Any] = json.loads(line)
-        return shown
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Standard output as JSON lines."""
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ class Ended:
         value: dict[str, Any] = json.loads(line)
         return value
 
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
 
 class Commands:
     """Runs `processor COMMAND` with an environment of the test's own."""

@@ -237,3 +237,9 @@ class RealStreamHarness:
             client["name"] == f"{self._name}:reader" and "b" in client["flags"]
             for client in clients
         )
+
+
+async def lag_of(stream: PositionStream) -> tuple[int, int]:
+    """(lag, pending entries)."""
+    look = await stream.look()
+    return look.lag, look.pending

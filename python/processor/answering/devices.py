@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import trio
@@ -15,11 +14,10 @@ from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.control.messages import Values
 from telemetry.chassis.control.responder import CannotDo
 from telemetry.chassis.lifecycle import Phase
-from telemetry.chassis.times import iso_utc
+from telemetry.chassis.times import iso_of_unix_ms, iso_of_unix_us
 
 # How long to wait until a writer is between two batches: one that takes longer is in trouble itself.
 TURN_S_MAX: Final = 10.0
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,9 @@ class DeviceAnswers:
             return {"held": False, "newest_ts": None, "last_seen": None, "count": 0}
         return {
             "held": True,
-            "newest_ts": _iso_time(state.newest_ts_us),
+            "newest_ts": iso_of_unix_us(state.newest_ts_us),
             # 0: restored from the table, and not heard of since.
-            "last_seen": _iso_time(state.last_seen_ms * 1_000) if state.last_seen_ms else None,
+            "last_seen": iso_of_unix_ms(state.last_seen_ms) if state.last_seen_ms else None,
             "count": state.session_records,
         }
 
@@ -69,7 +67,3 @@ class DeviceAnswers:
             finally:
                 writer.turn.release()
         return {"result": result.name.lower()}
-
-
-def _iso_time(unix_us: int) -> str:
-    return iso_utc(EPOCH + timedelta(microseconds=unix_us))

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import trio
-
-from telemetry.chassis.times import iso_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,19 +27,11 @@ class Look:
         self._levels = levels
 
     async def describe(self, _arguments: Values) -> Values:
-        """The fields of `processor instances`, but for the instance's id, which every answer has; and some counters."""
+        """The fields of `processor instances`, and some counters."""
         await trio.lowlevel.checkpoint()
-        now, identity = self._snapshot(), self._identity
+        now = self._snapshot()
         return {
-            "consumer": now.build.consumer,
-            "version": now.build.version,
-            "host": identity.host,
-            "pid": identity.pid,
-            "started_at": iso_utc(datetime.fromtimestamp(identity.started_at_ms / 1_000, UTC)),
-            "phase": now.phase.value,
-            "in_flight": now.in_flight_records,
-            "ledger": asdict(now.ledger),
-            "log_level": self._levels.level,
+            **self._identity.describe(now, log_level=self._levels.level),
             # For who watches: what happened between two looks is the difference.
             "counters": {
                 "records_read": now.records_read,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -115,12 +115,6 @@ class PendingEntry:
         if self.attempts is None or self.attempts.failures == 0:
             return self.deliveries - lost_deliveries > SUSPICIOUS_DELIVERIES
         return self.attempts.code == NO_ANSWER
-
-
-def format_time(unix_ms: int) -> str:
-    """ISO-8601 in UTC with milliseconds, as in the log."""
-    moment = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _as_ms(value: object) -> float:

@@ -148,10 +148,20 @@ class SweepResult:
     """Pending entries with recorded attempts."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEnd:
-    """The newest entry that the stream has ever had, and how much there is; id and time are of Redis' clock."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueLook:
+    """The stream, the group and the dead letters in one moment; ids and time are of Redis' clock."""
 
+    lag: int
+    """Entries not yet delivered to the group.
+
+    Redis' own number is not taken where it may be wrong: see `core.lag`. Beyond a million, which is not counted, it
+    is what Redis gives, or a million and one.
+    """
+    pending: int
+    """Entries delivered and not settled."""
+    oldest_pending_id: str | None
+    """Of any consumer; None without one."""
     last_id: str | None
     """The last generated id, whether that entry is still there or not; None before the first."""
     server_ms: int
@@ -168,7 +178,7 @@ class PositionStream(Protocol):
     One task calls `read_new`; any task may call the rest. All raise RedisUnavailable, RedisRefused and its
     subclass RedisMoved; after an error with `wants_new_connection`, `connect` makes whatever connection is
     missing, to where the name points by then. Lists of ids are ascending. Without the group or the stream
-    nothing is pending; only `read_new`, `lag` and `end` raise for it.
+    nothing is pending; only `read_new` and `look` raise for it.
     """
 
     @property
@@ -251,18 +261,8 @@ class PositionStream(Protocol):
     async def leave_group(self) -> bool:
         """Delete our name from the group if nothing is pending under it. True if it is deleted."""
 
-    async def lag(self) -> tuple[int, int]:
-        """(entries not yet delivered to the group; pending entries).
-
-        Redis' own number is not taken where it may be wrong: see `core.lag`. Beyond a million, which is not counted,
-        it is what Redis gives, or a million and one.
-        """
-
-    async def oldest_pending(self) -> str | None:
-        """Id of the group's oldest pending entry, of any consumer; None without one."""
-
-    async def end(self) -> StreamEnd:
-        """How long the stream is, its last generated id and the server's time; how many dead letters there are."""
+    async def look(self) -> QueueLook:
+        """How much is in the stream, how far the group is, and when the stream was last fed; changes nothing."""
 
     async def aclose(self) -> None:
         """Close the connections at once; never raises."""

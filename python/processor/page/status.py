@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from processor.journal import SERVICE
@@ -11,7 +10,7 @@ from processor.journal.statistics import CONSUMER, POSTGRES, SCHEMA
 from processor.page.flow import INTERVAL_S, Sample
 from processor.page.problems import problems_of
 from telemetry.chassis import clocks
-from telemetry.chassis.times import iso_utc
+from telemetry.chassis.times import iso_of_unix_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,14 +33,14 @@ def status_of(  # noqa: PLR0913  # everything that there is to show
     """Everything that the page shows. What this instance does not know is None. It has no payload and no secret."""
     return {
         "service": SERVICE,
-        "at": iso(clocks.unix_ms()),
+        "at": iso_of_unix_ms(clocks.unix_ms()),
         "status": "stalled" if stalled else "not ready" if reasons else "ready",
         "phase": now.phase.value,
         "reasons": dict(reasons),
         "dependencies": {name: asdict(it) for name, it in now.dependencies.items()},
         **_queue(now),
         "consumers": [{"name": now.build.consumer, "pending": None, "idle_ms": None, "live": True}],
-        "instances": [_instance(now, identity, log_level)],
+        "instances": [identity.describe(now, log_level=log_level)],
         "dead_letters": {"count": now.dead_letters_kept, "by_code": _counted(now.dead_letters)},
         "table": {
             "reachable": now.dependencies[POSTGRES].ready,
@@ -54,11 +53,6 @@ def status_of(  # noqa: PLR0913  # everything that there is to show
         "drain": asdict(now.drain),
         "flow": _flow(flow.samples),
     }
-
-
-def iso(unix_ms: int) -> str:
-    """ISO-8601, UTC."""
-    return iso_utc(datetime.fromtimestamp(unix_ms / 1000, UTC))
 
 
 def _queue(now: Statistics) -> dict[str, object]:
@@ -79,21 +73,6 @@ def _queue(now: Statistics) -> dict[str, object]:
             "pending": now.pending_entries,
             "oldest_pending_age_s": now.oldest_pending_age_s,
         },
-    }
-
-
-def _instance(now: Statistics, identity: Identity, log_level: str) -> dict[str, object]:
-    return {
-        "instance_id": now.build.instance_id,
-        "consumer": now.build.consumer,
-        "version": now.build.version,
-        "host": identity.host,
-        "pid": identity.pid,
-        "started_at": iso(identity.started_at_ms),
-        "phase": now.phase.value,
-        "in_flight": now.in_flight_records,
-        "ledger": asdict(now.ledger),
-        "log_level": log_level,
     }
 
 
@@ -126,7 +105,7 @@ def _failures(now: Statistics) -> list[dict[str, object]]:
             "records": refusals.records,
             "dead_letters": now.dead_letters.get(code, 0),
             "newest_id": refusals.newest_id,
-            "newest_at": iso(refusals.newest_at_ms),
+            "newest_at": iso_of_unix_ms(refusals.newest_at_ms),
             "newest_age_s": max(0.0, (clocks.unix_ms() - refusals.newest_at_ms) / 1000),
             "sqlstate": refusals.sqlstate,
         }

@@ -29,18 +29,16 @@ async def probe_lag(stream: PositionStream, journal: Journal) -> NoReturn:
 
 async def _look(stream: PositionStream, journal: Journal) -> None:
     try:
-        lag, pending = await stream.lag()
-        oldest_id = await stream.oldest_pending()
-        end = await stream.end()
+        look = await stream.look()
     except RedisError:
         journal.queue_seen(lag=None, pending_entries=None)
     else:
         journal.queue_seen(
-            lag=lag,
-            pending_entries=pending,
-            oldest_id=oldest_id,
-            last_id=end.last_id,
-            server_ms=end.server_ms,
-            length=end.length,
-            dead_letters=end.dead_letters,
+            lag=look.lag,
+            pending_entries=look.pending,
+            oldest_id=look.oldest_pending_id,
+            last_id=look.last_id,
+            server_ms=look.server_ms,
+            length=look.length,
+            dead_letters=look.dead_letters,
         )

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,27 +17,12 @@ import pytest
 
 from dev.schema import create_database, drop_database
 from processor.cli import main
+from tests.support.operators import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.servers import Database, PostgresServer
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def object(self) -> dict[str, Any]:
-        """Standard output as exactly one JSON object."""
-        [line] = self.out.splitlines()
-        found: dict[str, Any] = json.loads(line)
-        return found
 
 
 class Shell:
@@ -99,7 +83,7 @@ def other(postgres_server: PostgresServer) -> Iterator[Database]:
 def test_a_table_that_is_as_it_should_be_ends_with_0(shell: Shell) -> None:
     ended = shell.run("check", "--json")
     assert ended.code == 0
-    found = ended.object
+    found = ended.json
     assert (found["ok"], found["differences"], found["warnings"]) == (True, [], [])
     assert found["role"] == "processor"
     ended = shell.run("check")
@@ -114,7 +98,7 @@ def test_what_differs_ends_with_5_and_says_what_to_do(
     owner.execute("DROP INDEX positions_ts; REVOKE INSERT ON positions FROM processor")
     ended = shell.run("check", "--json")
     assert ended.code == 5
-    found = ended.object
+    found = ended.json
     assert found["ok"] is False
     assert found["differences"] == [
         "column codec (text) is missing",
@@ -131,8 +115,8 @@ def test_what_differs_ends_with_5_and_says_what_to_do(
 def test_a_warning_alone_ends_with_0(shell: Shell, owner: psycopg.Connection[Any]) -> None:
     owner.execute("DROP INDEX positions_ts")
     ended = shell.run("check", "--json")
-    assert (ended.code, ended.object["ok"]) == (0, True)
-    assert len(ended.object["warnings"]) == 1
+    assert (ended.code, ended.json["ok"]) == (0, True)
+    assert len(ended.json["warnings"]) == 1
 
 
 def test_the_check_needs_no_redis_and_reads_a_file(
@@ -167,7 +151,7 @@ def test_equal_tables_end_with_0(shell: Shell, other: Database) -> None:
     shell.set(OTHER_URL=other.processor_url)
     ended = shell.run("diff", "--json", "env:OWNER_URL", "env:OTHER_URL")
     assert ended.code == 0
-    found = ended.object
+    found = ended.json
     assert (found["equal"], found["differences"], found["warnings"]) == (True, [], [])
     assert (found["a"]["database"], found["b"]["database"]) != ("", "test_telemetry")
     ended = shell.run("diff", "env:OWNER_URL", "env:OTHER_URL")
@@ -183,7 +167,7 @@ def test_tables_that_differ_end_with_1_and_each_object_is_shown(
     shell.set(OTHER_URL=other.processor_url)
     ended = shell.run("diff", "--json", "env:POSTGRES_URL", "env:OTHER_URL")
     assert ended.code == 1
-    found = ended.object
+    found = ended.json
     assert found["equal"] is False
     assert found["differences"] == [
         {"object": "column speed", "a": "double precision NOT NULL", "b": "real NOT NULL"},
@@ -203,9 +187,9 @@ def test_a_table_that_one_side_lacks_is_a_difference(
     shell.set(OTHER_URL=other.processor_url)
     ended = shell.run("diff", "--json", "env:OWNER_URL", "env:OTHER_URL")
     assert ended.code == 1
-    [difference] = ended.object["differences"]
+    [difference] = ended.json["differences"]
     assert (difference["object"], difference["a"]) == ("table", None)
-    assert ended.object["warnings"][0] == "the table belongs to nobody in A, to directus in B"
+    assert ended.json["warnings"][0] == "the table belongs to nobody in A, to directus in B"
 
 
 def test_two_databases_without_the_table_are_not_called_equal(
@@ -214,7 +198,7 @@ def test_two_databases_without_the_table_are_not_called_equal(
     owner.execute("DROP TABLE positions")
     ended = shell.run("diff", "--json", "env:OWNER_URL", "env:OWNER_URL")
     assert ended.code == 5
-    assert (ended.object["equal"], ended.object["differences"]) == (False, [])
+    assert (ended.json["equal"], ended.json["differences"]) == (False, [])
     assert "neither database has the table public.positions" in ended.err
 
 

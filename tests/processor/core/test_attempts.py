@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from processor.core.attempts import Attempts, PendingEntry, format_time
+from processor.core.attempts import Attempts, PendingEntry
 from processor.core.triage import triage
+from telemetry.chassis.times import iso_of_unix_ms
 
 NOON_MS = 1_777_636_800_000
 
@@ -45,7 +46,7 @@ def test_a_time_that_cannot_be_read_is_long_ago(moment: object) -> None:
 
 
 def test_times_are_written_as_in_the_log() -> None:
-    assert format_time(NOON_MS + 7) == "2026-05-01T12:00:00.007Z"
+    assert iso_of_unix_ms(NOON_MS + 7) == "2026-05-01T12:00:00.007Z"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.processor.operating.conftest import Ended
+    from tests.support.operators import Ended
 
 DEVICE = "356307042441013"
 
@@ -125,7 +125,7 @@ def test_blank_lines_count_but_print_nothing_and_frames_without_records_one_line
 
 def test_the_drive_gives_all_its_records(run: Callable[..., Ended]) -> None:
     ended = run("--dry-run", DRIVE)
-    stamps = [one["ts"] for one in ended.objects]
+    stamps = [one["ts"] for one in ended.lines]
     assert (ended.code, len(stamps), len(set(stamps))) == (0, 13_732, 12_375)
 
 
@@ -133,7 +133,7 @@ def test_lines_of_several_files_name_their_file(
     run: Callable[..., Ended], capture_of: Callable[[Iterable[str]], Path]
 ) -> None:
     file = capture_of([COMMAND])
-    first, second = run("--dry-run", file, file).objects
+    first, second = run("--dry-run", file, file).lines
     assert first == second == {"file": str(file), "line": 1, "codec": "12", "command": True}
 
 
@@ -141,8 +141,8 @@ def test_each_round_of_new_devices_has_an_imei_of_its_own(
     run: Callable[..., Ended], capture_of: Callable[[Iterable[str]], Path]
 ) -> None:
     file = capture_of([GOOD])
-    same = run("--dry-run", "--repeat", "2", file).objects
-    other = run("--dry-run", "--repeat", "2", "--new-devices", file).objects
+    same = run("--dry-run", "--repeat", "2", file).lines
+    other = run("--dry-run", "--repeat", "2", "--new-devices", file).lines
     assert [one["device_id"] for one in same] == [DEVICE, DEVICE]
     assert [one["device_id"] for one in other] == [DEVICE, "356307042441021"]
     assert [one["payload"]["device_id"] for one in other] == [DEVICE, "356307042441021"]
@@ -163,9 +163,9 @@ def test_a_login_sets_the_device_and_pings_and_padding_are_named_once(
         file.write_text("\n".join(lines))
     ended = run("--dry-run", file)
     assert ended.code == 0
-    assert [one["device_id"] for one in ended.objects] == [DEVICE, *["352093089168821"] * 2]
-    assert [one["payload"]["device_id"] for one in ended.objects] == [
-        one["device_id"] for one in ended.objects
+    assert [one["device_id"] for one in ended.lines] == [DEVICE, *["352093089168821"] * 2]
+    assert [one["payload"]["device_id"] for one in ended.lines] == [
+        one["device_id"] for one in ended.lines
     ]
     assert ended.err.count("padding") == 1
     assert "without records; 1 logins, 2 pings, 14 bytes of zero padding)" in ended.err
@@ -175,7 +175,7 @@ def test_the_device_of_the_command_line_wins_over_the_logins(
     run: Callable[..., Ended], capture_of: Callable[[Iterable[str]], Path]
 ) -> None:
     file = capture_of([GOOD, LOGIN, GOOD])
-    chosen = run("--dry-run", "--device-id", "356307041613802", file).objects
+    chosen = run("--dry-run", "--device-id", "356307041613802", file).lines
     assert [one["device_id"] for one in chosen] == ["356307041613802"] * 2
 
 
@@ -183,7 +183,7 @@ def test_each_file_begins_without_a_login_and_new_devices_follow_each_login(
     run: Callable[..., Ended], capture_of: Callable[[Iterable[str]], Path]
 ) -> None:
     file = capture_of([GOOD, LOGIN, GOOD])
-    rounds = run("--dry-run", "--repeat", "2", "--new-devices", file, file).objects
+    rounds = run("--dry-run", "--repeat", "2", "--new-devices", file, file).lines
     devices = [DEVICE, "352093089168821"], ["356307042441021", "352093089168834"]
     assert [one["device_id"] for one in rounds] == devices[0] * 2 + devices[1] * 2
 
@@ -195,7 +195,7 @@ def test_a_recording_of_both_directions_names_what_cannot_be_read_and_what_to_do
     file.write_bytes(bytes.fromhex(LOGIN + "01" + GOOD + "00000001" + GOOD))
     ended = run("--dry-run", "--json", file)
     assert ended.code == 1
-    assert [(one["line"], one.get("error"), one.get("offset")) for one in ended.objects] == [
+    assert [(one["line"], one.get("error"), one.get("offset")) for one in ended.lines] == [
         (1, "bad_preamble", 17),
         (2, None, None),
         (3, "bad_preamble", 18 + 66),
@@ -208,7 +208,7 @@ def test_a_dash_reads_standard_input(
 ) -> None:
     frames = io.BytesIO(bytes.fromhex(COMMAND + COMMAND))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=frames))
-    assert [one["line"] for one in run("--dry-run", "-").objects] == [1, 2]
+    assert [one["line"] for one in run("--dry-run", "-").lines] == [1, 2]
 
 
 @pytest.mark.parametrize(

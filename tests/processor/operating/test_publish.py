@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from dev.servers import RedisServer
-    from tests.processor.operating.conftest import Ended
+    from tests.support.operators import Ended
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_the_stream_holds_what_the_dry_run_prints_in_its_order(
         for fields in entries
     ]
     assert published == [line.split(",", 1)[1] for line in printed]
-    summary = ended.objects[-1]
+    summary = ended.lines[-1]
     seconds, per_second = summary.pop("seconds"), summary.pop("records_per_second")
     assert seconds > 0
     assert per_second > 0
@@ -86,8 +86,8 @@ def test_a_refused_frame_is_reported_and_the_others_are_published(
     assert f"{file}:2: refused: crc_fail at byte 62\n" in refused.err
     assert "2 records of 4 frames (1 refused, 1 commands, 0 without records)" in refused.err
     as_json = run("--stream", stream_name, "--json", file)
-    assert as_json.objects[0] == {"line": 2, "error": "crc_fail", "offset": 62}
-    assert as_json.objects[-1]["refused"] == 1
+    assert as_json.lines[0] == {"line": 2, "error": "crc_fail", "offset": 62}
+    assert as_json.lines[-1]["refused"] == 1
     assert redis_client.xlen(stream_name) == 4
 
 

@@ -1,6 +1,6 @@
 """A task that stands still is found by its silence, and `/healthz` names it: each one in turn, on fakes.
 
-A long silence for a good reason is none: without work, within a bound, or because a neighbour has the work.
+A task may be silent for long: it has no work, waits within a bound, or waits for a neighbour that has the work.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def never(*_: object, **__: object) -> None:
         ("reclaimer", "claim"),
         ("acker", "ack"),
         ("failure_recorder", "record_failures"),
-        ("lag_probe", "lag"),
+        ("lag_probe", "look"),
         ("keep_alive", "keep_alive"),
     ],
 )

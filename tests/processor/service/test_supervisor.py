@@ -256,7 +256,7 @@ CRASHES = {
     "reclaimer": "claim",
     "recorder of failures": "record_failures",
     "leases": "renew",
-    "probe": "lag",
+    "probe": "look",
 }
 
 
@@ -284,4 +284,4 @@ async def test_a_crash_anywhere_unwinds_everything_and_comes_out(
     assert caught.group_contains(ZeroDivisionError, match=place)
     # Every edge was closed on the way out.
     with pytest.raises(RedisUnavailable, match="not connected"):
-        await FakeStream.lag(service.stream)
+        await FakeStream.look(service.stream)

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
+from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, unanswered
 from processor.edges.ports import SweepResult
+from telemetry.chassis.times import iso_of_unix_ms
 from tests.support.fakes import pending
 from tests.support.fakes.redis import FakeRedis, Fields, format_id, parse_id
 
@@ -26,7 +27,7 @@ class FakeAttempts:
         if (early := self._unrecordable(failure.entry_id)) is not None:
             return early
         recorded, before = self._read(failure.entry_id), self._failures(failure.entry_id)
-        failed_at = format_time(failure.failed_at_ms)
+        failed_at = iso_of_unix_ms(failure.failed_at_ms)
         again = (recorded.get("last_failed_at"), recorded.get("code")) == (failed_at, failure.code)
         if again and not failure.on_trial:
             return Recorded(Fate.LEFT_PENDING, before)
@@ -77,7 +78,7 @@ class FakeAttempts:
         return None
 
     def _count(self, failure: Failure, failures: int) -> Recorded:
-        failed_at = format_time(failure.failed_at_ms)
+        failed_at = iso_of_unix_ms(failure.failed_at_ms)
         self.redis.attempts[failure.entry_id] = json.dumps(
             {
                 "n": failures,
@@ -89,7 +90,7 @@ class FakeAttempts:
         return Recorded(Fate.LEFT_PENDING, failures)
 
     def _make_dead_letter(self, failure: Failure, failures: int) -> Recorded:
-        key, now = parse_id(failure.entry_id), format_time(self.redis.clock_ms())
+        key, now = parse_id(failure.entry_id), iso_of_unix_ms(self.redis.clock_ms())
         original: Fields = self.redis.entries[key]
         self.redis.dead_letters.append(
             {
@@ -103,7 +104,7 @@ class FakeAttempts:
                 "dlq_deliveries": str(self.redis.pending[key].deliveries),
                 "dlq_instance": self.instance_id,
                 "dlq_first_failed_at": self._read(failure.entry_id).get(
-                    "first_failed_at", format_time(failure.failed_at_ms)
+                    "first_failed_at", iso_of_unix_ms(failure.failed_at_ms)
                 ),
                 "dlq_dead_at": now,
                 REPLAYS: original.get(REPLAYS, "0"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import trio
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
-from processor.edges.ports import Claim, EnsuredGroup, Redelivered, StreamEnd, SweepResult
+from processor.edges.ports import Claim, EnsuredGroup, QueueLook, Redelivered, SweepResult
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.errors import points_elsewhere
 from tests.support.fakes import pending
@@ -36,7 +36,7 @@ ROLE_CHANGED: Final = (
 )
 IS_FULL: Final = ("OOM", "command not allowed when used memory > 'maxmemory'.")
 # Calls that a replica answers, too.
-LOOKS: Final = frozenset({"ensure_group", "list_pending", "lag", "oldest_pending", "end"})
+LOOKS: Final = frozenset({"ensure_group", "list_pending", "look"})
 
 Role: TypeAlias = Literal["reader", "control", "claims"]
 ROLES: Final[tuple[Role, ...]] = ("reader", "control", "claims")
@@ -184,22 +184,17 @@ class FakeStream:
         async with self._call("leave_group", "control"):
             return not pending.owned(self.redis, self._consumer)
 
-    async def lag(self) -> tuple[int, int]:
-        async with self._call("lag", "control"):
-            group = self._group()
-            return len(self.redis.undelivered(group)), len(group.pending)
-
-    async def oldest_pending(self) -> str | None:
-        async with self._call("oldest_pending", "control"):
-            return format_id(min(self.redis.pending)) if self.redis.pending else None
-
-    async def end(self) -> StreamEnd:
-        async with self._call("end", "control"):
+    async def look(self) -> QueueLook:
+        async with self._call("look", "control"):
             if not self.redis.stream_exists:
                 raise self.refused(*NO_STREAM)
-            return StreamEnd(
-                self.redis.last_id,
-                self.redis.clock_ms(),
+            group = self._group()
+            return QueueLook(
+                lag=len(self.redis.undelivered(group)),
+                pending=len(group.pending),
+                oldest_pending_id=format_id(min(group.pending)) if group.pending else None,
+                last_id=self.redis.last_id,
+                server_ms=self.redis.clock_ms(),
                 length=len(self.redis.entries),
                 dead_letters=len(self.redis.dead_letters),
             )

@@ -28,7 +28,8 @@ from telemetry.chassis.cli import (
     print_json,
 )
 from telemetry.chassis.cli.tables import Column, print_table, progress, right
-from telemetry.chassis.cli.words import UNKNOWN, age, count, iso_time
+from telemetry.chassis.cli.words import UNKNOWN, age, count
+from telemetry.chassis.times import iso_of_unix_ms
 
 if TYPE_CHECKING:
     from processor.operating.dead_letters.choosing import Filters
@@ -137,7 +138,7 @@ def _short(text: str) -> str:
 
 def _seconds(unix_ms: int) -> str:
     """A time without its milliseconds, for which a row has no room."""
-    return f"{(iso_time(unix_ms) or '')[:19]}Z"
+    return f"{iso_of_unix_ms(unix_ms)[:19]}Z"
 
 
 def _reasons(shown: list[Letter]) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, format_time, unanswered
+from processor.core.attempts import NO_ANSWER, Failure, Fate, Recorded, unanswered
 from processor.edges.ports import SweepResult
 from processor.edges.redis.connections import Connections, ask
 from processor.edges.redis.names import StreamNames
@@ -22,6 +22,7 @@ from processor.edges.redis.scripts import (
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.errors import points_elsewhere
 from telemetry.chassis.redis.resp import Argument, as_integer, as_list, as_text, as_texts
+from telemetry.chassis.times import iso_of_unix_ms
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
@@ -91,7 +92,7 @@ class AttemptsLog:
         return (self._names.stream, self._names.attempts, self._names.dead_letters)
 
     def _circumstances(self, attempts_max: int) -> tuple[Argument, ...]:
-        now = format_time(time.time_ns() // 1_000_000)
+        now = iso_of_unix_ms(time.time_ns() // 1_000_000)
         return (self._names.group, self._instance_id, now, attempts_max)
 
     def _check(self, answers: Sequence[tuple[str, Reply]], failures: Sequence[Failure]) -> None:
@@ -115,7 +116,7 @@ class AttemptsLog:
 
 def _arguments(failure: Failure) -> tuple[Argument, ...]:
     return (
-        *(failure.entry_id, format_time(failure.failed_at_ms)),
+        *(failure.entry_id, iso_of_unix_ms(failure.failed_at_ms)),
         *(failure.stage.value, failure.code, failure.error),
         *(failure.sqlstate or "", int(failure.on_trial)),
     )

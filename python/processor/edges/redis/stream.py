@@ -9,8 +9,8 @@ from processor.core.attempts import Failure, PendingEntry, Recorded
 from processor.edges.ports import (
     Claim,
     EnsuredGroup,
+    QueueLook,
     Redelivered,
-    StreamEnd,
     SweepResult,
 )
 from processor.edges.redis.acks import Acks
@@ -25,10 +25,10 @@ from telemetry._codec import Batch, Delivery, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.resp import as_integer, as_list, as_mapping, as_text, encode
+from telemetry.chassis.redis.resp import as_integer, encode
 
 if TYPE_CHECKING:
-    from telemetry._codec import Reply
+    pass
 
 
 class RedisPositionStream:
@@ -66,17 +66,17 @@ class RedisPositionStream:
 
     async def ensure_group(self) -> EnsuredGroup:
         stream, group = self._names.stream, self._names.group
-        control = self._connections.control
-        has_stream = bool(await ask(control, "EXISTS", stream))
-        if has_stream and await self._group() is not None:
+        look = await self._look()
+        if look.group is not None:
             # XGROUP CREATE would be refused while memory is full, although there is nothing to create.
             return EnsuredGroup(stream_was_missing=False, group_was_missing=False)
+        control = self._connections.control
         try:
             await ask(control, "XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
         except RedisRefused as error:
             if error.code != "BUSYGROUP":
                 raise
-        return EnsuredGroup(stream_was_missing=not has_stream, group_was_missing=True)
+        return EnsuredGroup(stream_was_missing=look.length is None, group_was_missing=True)
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
         names, reader = self._names, self._connections.reader
@@ -123,33 +123,20 @@ class RedisPositionStream:
     async def leave_group(self) -> bool:
         return await self._pending.leave_group()
 
-    async def lag(self) -> tuple[int, int]:
+    async def look(self) -> QueueLook:
         look = await self._look()
+        if look.length is None:
+            raise RedisRefused("the stream does not exist", where=self.where, code="ERR")
         if look.group is None:
             raise RedisRefused(
                 "the consumer group does not exist", where=self.where, code="NOGROUP"
             )
-        control = self._connections.control
-        return await self._lags.lag(control, look.group.position), look.group.pending
-
-    async def oldest_pending(self) -> str | None:
-        names = self._names
-        try:
-            summary = await ask(self._connections.control, "XPENDING", names.stream, names.group)
-        except RedisRefused as error:
-            if error.code != "NOGROUP":
-                raise
-            return None
-        _, oldest, *_ = as_list(summary)
-        return None if oldest is None else as_text(oldest)
-
-    async def end(self) -> StreamEnd:
-        look = await self._look()
-        if look.length is None:
-            raise RedisRefused("the stream does not exist", where=self.where, code="ERR")
-        return StreamEnd(
-            look.last_id,
-            look.server_ms,
+        return QueueLook(
+            lag=await self._lags.lag(self._connections.control, look.group.position),
+            pending=look.group.pending,
+            oldest_pending_id=look.group.oldest_pending_id,
+            last_id=look.last_id,
+            server_ms=look.server_ms,
             length=look.length,
             dead_letters=await self._dead_letters(),
         )
@@ -167,15 +154,6 @@ class RedisPositionStream:
         except RedisRefused:
             # The key is no stream, or the user may not ask: nothing else that is asked for depends on it.
             return None
-
-    async def _group(self) -> dict[bytes, Reply] | None:
-        """Our row of XINFO GROUPS; None if the stream has no group of this name."""
-        groups = await ask(self._connections.control, "XINFO", "GROUPS", self._names.stream)
-        name = self._names.group.encode()
-        for group in map(as_mapping, groups if isinstance(groups, list) else []):
-            if group.get(b"name") == name:
-                return group
-        return None
 
     async def aclose(self) -> None:
         self._connections.close()

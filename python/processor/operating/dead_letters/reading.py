@@ -26,7 +26,7 @@ _XRANGE, _XREVRANGE = b"XRANGE", b"XREVRANGE"
 
 
 def read_letter(access: StreamAccess, letter_id: str) -> Letter | None:
-    """One dead letter; None if there is none with this id."""
+    """One dead letter; None if no letter has this id."""
     found = _read(access, _XRANGE, letter_id, letter_id, count=1)
     return found[0] if found else None
 

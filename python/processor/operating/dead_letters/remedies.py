@@ -32,7 +32,7 @@ _BY_CODE: Final = {
         (_DROP,),
     ),
     "unknown_codec": Remedy(
-        "The field codec is none of 8, 8E and 16. A replay helps if a newer version knows it; else find the producer,"
+        "The field codec is not 8, 8E or 16. A replay helps if a newer version knows it; else find the producer,"
         " and drop the letter.",
         (_REPLAY, _DROP),
     ),

@@ -23,7 +23,7 @@ class ReplayOptions:
     replays_max: int
     """A letter that was replayed so often stays."""
     payload: bytes | None = None
-    """Takes the place of each original `payload`, or is added where there is none."""
+    """Replaces each original `payload`, and is added to a letter without one."""
     dry_run: bool = False
 
 

@@ -61,7 +61,7 @@ class Sampler:
 
 
 class SamplingThread:
-    """Hands each sample, or the reason why there is none, to who draws."""
+    """Passes each sample to the screen, or why it could not be taken."""
 
     def __init__(
         self, sampler: Sampler, take: Callable[[Sample], None], fail: Callable[[str], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 UNKNOWN: Final = "-"
@@ -23,11 +22,3 @@ def age(seconds: float | None) -> str:
 def count(number: int | None) -> str:
     """`12,345`; `-` for None."""
     return UNKNOWN if number is None else f"{number:,}"
-
-
-def iso_time(unix_ms: int | None) -> str | None:
-    """ISO-8601 in UTC with milliseconds, as every time in JSON has it; None for None."""
-    if unix_ms is None:
-        return None
-    moment = datetime.fromtimestamp(unix_ms / 1_000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

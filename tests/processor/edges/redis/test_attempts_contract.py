@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.core.attempts import NO_ANSWER, Failure, FailureStage, Fate, Recorded, format_time
+from processor.core.attempts import NO_ANSWER, Failure, FailureStage, Fate, Recorded
 from processor.edges.ports import STREAM_START
+from telemetry.chassis.times import iso_of_unix_ms
 from tests.support.stream_contract import INSTANCE_ID, LONG_BLOCK_MS, delivered, fields
 
 if TYPE_CHECKING:
@@ -332,4 +333,4 @@ async def test_without_the_group_nothing_can_fail_and_everything_is_forgotten(
 
 
 def test_times_are_written_in_utc_with_milliseconds() -> None:
-    assert format_time(1_777_636_800_000) == LONG_AGO
+    assert iso_of_unix_ms(1_777_636_800_000) == LONG_AGO

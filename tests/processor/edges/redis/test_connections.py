@@ -18,7 +18,7 @@ from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.errors import RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.batches import position
-from tests.support.stream_contract import names_of
+from tests.support.stream_contract import lag_of, names_of
 from tests.support.tls_relay import relay_to, tls_url
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ async def test_after_a_cancelled_request_the_stream_connects_what_is_missing_and
         before = sockets_of(redis_client, stream_name)
         thawed.process.freeze()
         with trio.move_on_after(0.02) as scope:
-            await stream.lag()
+            await stream.look()
         assert scope.cancelled_caught
         thawed.process.thaw()
         with pytest.raises(RedisUnavailable):
-            await stream.lag()
+            await stream.look()
         await stream.connect()
-        assert await stream.lag() == (0, 0)
+        assert await lag_of(stream) == (0, 0)
         assert before == [f"processor/{stream_name}:{role}" for role in ROLES]
         assert sockets_of(redis_client, stream_name) == before
 
@@ -104,12 +104,12 @@ async def test_a_frozen_server_is_given_up_in_time(thawed: RedisServer, stream_n
         thawed.process.freeze()
         with trio.fail_after(BOUND_S):
             with pytest.raises(RedisUnavailable, match="no answer in time"):
-                await stream.lag()
+                await stream.look()
             with pytest.raises(RedisUnavailable, match="no answer in time"):
                 await stream.read_new(10, 50)
         thawed.process.thaw()
         await stream.connect()
-        assert await stream.lag() == (0, 0)
+        assert await lag_of(stream) == (0, 0)
         thawed.process.freeze()
         with trio.fail_after(BOUND_S), pytest.raises(RedisUnavailable, match="no answer in time"):
             await stream.list_pending(STREAM_START, 10)
@@ -202,7 +202,7 @@ async def test_a_killed_connection_is_noticed_and_made_again_alone(
         [control] = [c["id"] for c in clients if c["name"].endswith(f"{stream_name}:control")]
         redis_client.client_kill_filter(_id=control)
         with pytest.raises(RedisUnavailable):
-            await stream.lag()
+            await stream.look()
         await stream.connect()
-        assert await stream.lag() == (0, 0)
+        assert await lag_of(stream) == (0, 0)
         assert (await stream.read_new(1, 1)).entries == 0

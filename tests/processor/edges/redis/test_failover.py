@@ -187,7 +187,11 @@ async def test_any_call_that_reaches_a_replica_replaces_all_connections(
 
 
 async def assert_every_connection_is_closed(stream: Any) -> None:
-    asks = (stream.lag, lambda: stream.read_new(1, 1), lambda: stream.list_pending(STREAM_START, 1))
+    asks = (
+        stream.look,
+        lambda: stream.read_new(1, 1),
+        lambda: stream.list_pending(STREAM_START, 1),
+    )
     for ask in asks:
         with pytest.raises(RedisUnavailable, match="the connection is closed"):
             await ask()

@@ -17,7 +17,7 @@ from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.real_lives import RealStreamService, living, pending, publish, until
 from tests.support.redis_connections import opened
-from tests.support.stream_contract import GROUP
+from tests.support.stream_contract import GROUP, lag_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ async def test_an_idle_connection_that_turns_out_closed_is_replaced_before_it_is
         assert not before.items() & connections_of(redis_client).items()
         assert await stream.list_pending(STREAM_START, 1) == []
         assert (await stream.read_new(1, 1)).entries == 0
-        assert await stream.lag() == (0, 0)
+        assert await lag_of(stream) == (0, 0)
 
 
 async def test_without_anything_said_such_a_proxy_costs_the_next_call_its_connection(

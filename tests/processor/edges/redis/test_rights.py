@@ -17,7 +17,7 @@ from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.acl_files import deployed
-from tests.support.stream_contract import LONG_BLOCK_MS, RealStreamHarness, ids_of, names_of
+from tests.support.stream_contract import LONG_BLOCK_MS, RealStreamHarness, ids_of, lag_of, names_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -121,8 +121,8 @@ async def test_the_documented_rights_suffice_for_everything(
         harness.put_attempts(good, '{"n":1}')
         assert (await stream.sweep_attempts()).removed == 1
         await stream.keep_alive()
-        assert await stream.lag() == (0, 0)
-        assert (await stream.end()).last_id == bad
+        assert await lag_of(stream) == (0, 0)
+        assert (await stream.look()).last_id == bad
     assert len(harness.dead_letters()) == 1
 
 
