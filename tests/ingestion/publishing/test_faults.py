@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
@@ -98,7 +99,10 @@ async def test_a_server_that_is_away_costs_each_frame_its_time_and_none_more(
 
 
 async def test_frames_that_were_not_sent_wait_for_the_next_connection(
-    redis_server: RedisServer, redis_client: Redis, stream_name: str, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer,
+    redis_client: Redis,
+    stream_name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ingestion.publishing.publisher.UNSENT_S_MAX", 20.0)
     async with at_work(redis_server.ingestion_url, stream_name, limits=QUICK) as work:
@@ -107,7 +111,7 @@ async def test_frames_that_were_not_sent_wait_for_the_next_connection(
         async with trio.open_nursery() as nursery:
             for device in range(DEVICES):
                 nursery.start_soon(work.publish, device, 1)
-            await trio.sleep(0)
+            await trio.testing.wait_all_tasks_blocked()
             redis_server.process.start()
         assert redis_client.xlen(stream_name) == 5 * DEVICES
         assert work.errors == {}

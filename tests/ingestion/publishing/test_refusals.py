@@ -44,7 +44,7 @@ def client(own_server: RedisServer) -> Iterator[Redis]:
 
 
 @contextmanager
-def full_memory(server: RedisServer, client: Redis) -> Iterator[None]:
+def full_memory(_: RedisServer, client: Redis) -> Iterator[None]:
     client.config_set("maxmemory", 1)
     try:
         yield
@@ -53,7 +53,7 @@ def full_memory(server: RedisServer, client: Redis) -> Iterator[None]:
 
 
 @contextmanager
-def too_few_replicas(server: RedisServer, client: Redis) -> Iterator[None]:
+def too_few_replicas(_: RedisServer, client: Redis) -> Iterator[None]:
     client.config_set("min-replicas-to-write", 1)
     try:
         yield
@@ -93,7 +93,7 @@ def no_right_to_the_key(server: RedisServer, client: Redis) -> Iterator[None]:
 
 
 @contextmanager
-def another_type(server: RedisServer, client: Redis) -> Iterator[None]:
+def another_type(_: RedisServer, client: Redis) -> Iterator[None]:
     client.rename(STREAM, f"{STREAM}:aside")
     client.set(STREAM, "no stream")
     try:
