@@ -1,0 +1,39 @@
+"""What the listeners are given from the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+    from pathlib import Path
+
+ProxyProtocol = Literal["off", "v1", "v2", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """The TLS listener, and the files of its certificate."""
+
+    port: int
+    cert_file: Path
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenOptions:
+    """Where devices are listened to, and who may connect (contract section 12). Port 0 takes a free one."""
+
+    host: str
+    """Empty: every address of the machine, of both families."""
+    port: int
+    udp_port: int | None = None
+    tls: TlsOptions | None = None
+    login_timeout_ms: int
+    max_connections: int
+    """Beyond so many, connections wait in the listen queue."""
+    max_connections_per_address: int = 0
+    """Beyond so many of one address, connections are closed. 0: no limit."""
+    proxy_protocol: ProxyProtocol = "off"
+    proxy_trusted: tuple[IPv4Network | IPv6Network, ...] = ()
