@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ingestion.sessions.parts import Tap
 
 
-class ConnectedDevice(Protocol):
-    """A device that has logged in, and whose connection is open."""
+class Connected(Protocol):
+    """The connection of a device that has logged in."""
+
+    tap: Tap | None
+    """Takes what is heard and said; None: nobody watches."""
 
     @property
-    def imei(self) -> str:
-        """Who it is."""
+    def imei(self) -> str | None:
+        """The device."""
 
     @property
     def address(self) -> str:
-        """Host and port that it comes from, as a PROXY header announced them."""
+        """Host and port that it comes from."""
 
     @property
     def transport(self) -> str:
@@ -23,28 +29,22 @@ class ConnectedDevice(Protocol):
 
     @property
     def connected_at_ms(self) -> int:
-        """Unix time of its login."""
+        """Unix time."""
 
     @property
     def last_frame_at_ms(self) -> int | None:
-        """Unix time at which its last whole frame came; None: none yet."""
+        """Unix time at which a frame was answered last; None: none yet."""
 
     @property
     def frames(self) -> int:
-        """Frames of this connection that were answered."""
+        """Frames that were answered."""
 
 
 class Roster(Protocol):
-    """Who is connected."""
+    """Who is connected: one connection for each device."""
 
-    def devices(self) -> Iterable[ConnectedDevice]:
-        """All of this moment, in any order. Nothing is awaited while they are gone through."""
+    def __iter__(self) -> Iterator[Connected]:
+        """All of this moment, in any order."""
 
-    def device(self, imei: str) -> ConnectedDevice | None:
-        """One of them."""
-
-    def look_for_tap(self, imei: str) -> None:
-        """A watch of this device has begun or ended.
-
-        If it is connected, its session asks `Taps.of` again before it next receives, at the boundary of a frame.
-        """
+    def of(self, imei: str) -> Connected | None:
+        """The connection that speaks for the device."""

@@ -48,7 +48,9 @@ class Entrance:
         self._journal.house_full(connections=self.connections)
         await self._room.wait()
 
-    def admit(self, accepted: socket.socket, address: Any, transport: Transport) -> Connection | None:  # noqa: ANN401  # as accept returns it
+    def admit(
+        self, accepted: socket.socket, address: Any, transport: Transport
+    ) -> Connection | None:  # noqa: ANN401  # as accept returns it
         """The connection that was accepted, in a place of its own; None: it was refused, and is closed."""
         connection = Connection(
             accepted,

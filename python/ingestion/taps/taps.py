@@ -1,8 +1,8 @@
 """Which devices are watched, and what their sessions hand over; nothing is done for any other device.
 
-A session asks `Taps.of` when its device logs in, and when it is told to ask again (`answering.ports`). As long as it
-gets None, being watched costs it nothing. With a tap it receives the bytes itself, hands them to the tap, and feeds its
-machine with them; that is slower, and only for this device.
+A conversation has a tap from the login of its device on, if somebody watches the device then; when a watch begins or
+ends later, it is given one, or None. Without a tap, being watched costs it nothing. With one, the bytes pass through
+Python on their way to the session's machine; that is slower, and only for this device.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from ingestion.taps.events import (
-    CLOSED,
     LOST,
     NOTED,
-    OPENED,
     RECEIVED,
     SENT,
     TEXT_CHARACTERS_MAX,
@@ -75,25 +73,17 @@ class Tap:
         self._watches = watches
         self._connection = connection
 
-    def opened(self, *, address: str, transport: str, is_login: bool) -> None:
-        """The first call. `is_login`: the device has just logged in; else it was connected before the watch began."""
-        self._add(OPENED, address=address, transport=transport, login=is_login)
-
     def received(self, data: bytes) -> None:
-        """Bytes as they came, before the session's machine has them. The first ones begin at a boundary."""
+        """Bytes came from the device."""
         self._add_bytes(RECEIVED, data)
 
     def sent(self, data: bytes) -> None:
-        """Bytes that were written to the device."""
+        """Bytes went to the device."""
         self._add_bytes(SENT, data)
 
-    def noted(self, what: str, **facts: object) -> None:
-        """What came of a message, in a word or a sentence; facts: whatever helps, as `codec` and `records`."""
-        self._add(NOTED, what=what[:TEXT_CHARACTERS_MAX], **facts)
-
-    def closed(self, why: str) -> None:
-        """The connection is over: the last call."""
-        self._add(CLOSED, why=why[:TEXT_CHARACTERS_MAX])
+    def noted(self, what: str) -> None:
+        """Something happened: a frame was refused, the connection ended."""
+        self._add(NOTED, what=what[:TEXT_CHARACTERS_MAX])
 
     def _add_bytes(self, kind: str, data: bytes) -> None:
         for start in range(0, len(data), PIECE_BYTES):
@@ -114,7 +104,7 @@ class Taps:
         self._connections: Iterator[int] = count(1)
 
     def of(self, imei: str) -> Tap | None:
-        """For a connection of the device, if somebody watches it; each call is for another connection."""
+        """For a connection of the device, if somebody watches it."""
         watches = self._watches.get(imei)
         return None if watches is None else Tap(watches, next(self._connections))
 
