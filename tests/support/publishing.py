@@ -13,6 +13,7 @@ from ingestion.errors import PublishOverflowError, RedisUnavailableError
 from ingestion.journal.statistics import REDIS
 from ingestion.publishing.options import PublishOptions
 from ingestion.publishing.publishers import Publishers
+from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.progress import ProgressTable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from ingestion.journal.journal import Journal
     from telemetry.chassis.health import Readiness
+    from telemetry.chassis.progress import StalledTask
 
 BOUND_S = 20.0
 PATIENT = RedisLimits()
@@ -42,6 +44,7 @@ class AtWork:
     journal: Journal
     streams: tuple[str, ...]
     tasks: ProgressTable
+    nursery: trio.Nursery
 
     async def publish(self, device: int, number: int, *, records: int = 5) -> bytes:
         """Publish a frame, and return its answer."""
@@ -57,6 +60,14 @@ class AtWork:
         """Unconfirmed frames by code."""
         return {code: n for code, n in self.journal.snapshot().redis_errors.items() if n}
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the publishers' tasks have."""
+        return not self.nursery.child_tasks
+
+    def stalled(self, *, after_s: float) -> tuple[StalledTask, ...]:
+        return self.tasks.stalled(clocks.monotonic_s(), after_s=after_s)
+
     async def until_ready(self) -> None:
         await until(lambda: self.readiness.ready, "Redis is ready")
 
@@ -65,46 +76,64 @@ class AtWork:
 
 
 @asynccontextmanager
-async def at_work(
-    url: str,
-    *streams: str,
-    limits: RedisLimits = PATIENT,
-    records_max: int = 10_000,
-    bytes_max: int = 1 << 26,
+async def at_work(url: str, *streams: str, **bounds: Any) -> AsyncIterator[AtWork]:
+    """Publishers that are connected and at work until the block ends; then they run dry. `bounds` as in `options`."""
+    async with _started(url, streams, bounds) as work:
+        yield work
+        work.publishers.close()
+        await until(lambda: work.has_ended, "the tasks have ended")
+    assert work.publishers.depth.records == work.publishers.depth.bytes == 0
+
+
+@asynccontextmanager
+async def cut_short(url: str, *streams: str, **bounds: Any) -> AsyncIterator[AtWork]:
+    """The same, but they are cut at the end of the block."""
+    async with _started(url, streams, bounds) as work:
+        yield work
+        work.nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _started(
+    url: str, streams: tuple[str, ...], bounds: dict[str, Any]
 ) -> AsyncIterator[AtWork]:
-    """Publishers that are connected and at work until the block ends; then they run dry."""
     journal = new_journal()
-    publishers = Publishers(
-        PublishOptions(
-            target=redis_target(url),
-            streams=streams,
-            instance_id="test",
-            records_max=records_max,
-            bytes_max=bytes_max,
-            backoff=Backoff(base_ms=10, max_ms=200),
-            limits=limits,
-        ),
-        journal,
-    )
+    publishers = Publishers(options(url, streams, **bounds), journal)
     await publishers.connect()
     journal.dependency_ready(REDIS)
     tasks = ProgressTable()
     try:
         async with trio.open_nursery() as nursery:
             publishers.start_soon(nursery, tasks)
-            yield AtWork(publishers, journal, streams, tasks)
-            publishers.close()
-            with trio.fail_after(BOUND_S):
-                await until(lambda: not nursery.child_tasks, "the tasks have ended")
-        assert publishers.depth.records == publishers.depth.bytes == 0
+            yield AtWork(publishers, journal, streams, tasks, nursery)
     finally:
         await publishers.aclose()
+
+
+def options(
+    url: str,
+    streams: tuple[str, ...],
+    *,
+    limits: RedisLimits = PATIENT,
+    records_max: int = 10_000,
+    bytes_max: int = 1 << 26,
+) -> PublishOptions:
+    """For a server at `url`."""
+    return PublishOptions(
+        target=redis_target(url),
+        streams=streams,
+        instance_id="test",
+        records_max=records_max,
+        bytes_max=bytes_max,
+        backoff=Backoff(base_ms=10, max_ms=200),
+        limits=limits,
+    )
 
 
 async def until(condition: Any, what: str) -> None:
     """Wait until the condition holds."""
     with trio.move_on_after(BOUND_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # a server's state, of which nobody sends an event
             await trio.sleep(0.005)
         return
     raise AssertionError(f"not within {BOUND_S} s: {what}")
@@ -145,7 +174,6 @@ class Fleet:
             try:
                 answer = await self.at_work.publish(device, number, records=self.records)
             except (RedisUnavailableError, PublishOverflowError) as error:
-                assert error.imei == imei_of(device)
                 self.dropped[error.code] += 1
                 # A device would wait for longer.
                 await trio.sleep(0.01)

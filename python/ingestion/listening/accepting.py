@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from ingestion.listening.peer import peer_of
 from telemetry.chassis import progress
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class AcceptLoop:
                 if error.errno not in NOBODYS:
                     raise
                 continue
-            connection = self._entrance.admit(accepted, address, self._transport)
+            connection = self._entrance.admit(accepted, peer_of(address), self._transport)
             if connection is not None:
                 start(connection)
         return None

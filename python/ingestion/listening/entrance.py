@@ -8,15 +8,14 @@ import trio
 
 from ingestion.listening.admission import Admission
 from ingestion.listening.connection import Connection
-from ingestion.listening.peer import peer_of
 
 if TYPE_CHECKING:
     import socket
-    from typing import Any
 
     from ingestion.journal.journal import Journal
     from ingestion.listening.connection import Transport
     from ingestion.listening.options import ListenOptions
+    from ingestion.listening.peer import Peer
     from ingestion.listening.preamble import Preamble
 
 
@@ -29,7 +28,7 @@ class Entrance:
         self._admission = Admission(
             connections_max=options.max_connections,
             per_address_max=options.max_connections_per_address,
-            on_leave=self._left,
+            on_leave=self.wake,
         )
         self._room = trio.Event()
 
@@ -44,17 +43,15 @@ class Entrance:
         return self._admission.free > 0
 
     async def wait_for_room(self) -> None:
-        """Report that somebody waits outside, and wait until a connection has ended."""
+        """Report that somebody waits outside, and wait until a connection has ended, or `wake`."""
         self._journal.house_full(connections=self.connections)
         await self._room.wait()
 
-    def admit(
-        self, accepted: socket.socket, address: Any, transport: Transport
-    ) -> Connection | None:  # noqa: ANN401  # as accept returns it
+    def admit(self, accepted: socket.socket, peer: Peer, transport: Transport) -> Connection | None:
         """The connection that was accepted, in a place of its own; None: it was refused, and is closed."""
         connection = Connection(
             accepted,
-            peer=peer_of(address),
+            peer=peer,
             transport=transport,
             place=self._admission.enter(),
             preamble=self._preamble,
@@ -68,6 +65,7 @@ class Entrance:
         connection.close()
         return None
 
-    def _left(self) -> None:
+    def wake(self) -> None:
+        """Have those who wait for room look again."""
         room, self._room = self._room, trio.Event()
         room.set()

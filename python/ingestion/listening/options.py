@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingestion.config import OFF
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
-    from pathlib import Path
-
-ProxyProtocol = Literal["off", "v1", "v2", "any"]
+    from ingestion.config import Config, Networks
 
 
 @dataclass(frozen=True, slots=True)
 class TlsOptions:
-    """The TLS listener, and the files of its certificate."""
+    """The port of the TLS listener, and the files of its certificate."""
 
     port: int
     cert_file: Path
@@ -26,7 +26,6 @@ class ListenOptions:
     """Where devices are listened to, and who may connect (contract section 12). Port 0 takes a free one."""
 
     host: str
-    """Empty: every address of the machine, of both families."""
     port: int
     udp_port: int | None = None
     tls: TlsOptions | None = None
@@ -35,5 +34,28 @@ class ListenOptions:
     """Beyond so many, connections wait in the listen queue."""
     max_connections_per_address: int = 0
     """Beyond so many of one address, connections are closed. 0: no limit."""
-    proxy_protocol: ProxyProtocol = "off"
-    proxy_trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+    proxy_protocol: str = OFF
+    """`off`, `v1`, `v2` or `any`."""
+    proxy_trusted: Networks = ()
+
+
+def listen_options(config: Config, *, max_connections: int) -> ListenOptions:
+    """The part of the configuration that concerns listening; `max_connections` is what the descriptors allow."""
+    tls = None
+    if config.teltonika_tls_port is not None:
+        assert config.tls_cert_file, "the configuration has both files"
+        assert config.tls_key_file, "the configuration has both files"
+        tls = TlsOptions(
+            config.teltonika_tls_port, Path(config.tls_cert_file), Path(config.tls_key_file)
+        )
+    return ListenOptions(
+        host=config.teltonika_host,
+        port=config.teltonika_port,
+        udp_port=config.teltonika_udp_port,
+        tls=tls,
+        login_timeout_ms=config.login_timeout_ms,
+        max_connections=max_connections,
+        max_connections_per_address=config.max_connections_per_address,
+        proxy_protocol=config.proxy_protocol,
+        proxy_trusted=config.proxy_trusted,
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from ingestion.config import OFF
 from ingestion.listening.proxy import read_header
 from ingestion.listening.refusal import ConnectionProbed, ConnectionRefused
 
@@ -25,7 +26,7 @@ class Preamble:
         self, options: ListenOptions, certificate: Certificate | None, journal: Journal
     ) -> None:
         self._options = options
-        self._has_proxy = options.proxy_protocol != "off"
+        self._has_proxy = options.proxy_protocol != OFF
         self._certificate = certificate
         self._journal = journal
 
@@ -48,7 +49,7 @@ class Preamble:
             if connection.transport == "tls":
                 await self._shake_hands(connection)
         except ConnectionProbed:
-            self._journal.probe_ended(address=connection.address)
+            self._journal.probed(address=connection.address)
             return False
         except ConnectionRefused as refusal:
             self._journal.connection_refused(

@@ -9,21 +9,20 @@ from ingestion.listening.refusal import ConnectionProbed, ConnectionRefused
 
 if TYPE_CHECKING:
     from ingestion.listening.connection import Connection
-    from ingestion.listening.options import ProxyProtocol
     from ingestion.listening.peer import Peer
 
 # More than most headers have, and with a login behind them.
 PEEKED_BYTES: Final = 256
 
 
-async def read_header(connection: Connection, version: ProxyProtocol) -> Peer | None:
+async def read_header(connection: Connection, version: str) -> Peer | None:
     """Whom the proxy announces; None: nobody, so that the socket's own address counts.
 
-    What was peeked at is taken as far as it belongs to the header. Raises ConnectionRefused, or ConnectionProbed.
+    Raises ConnectionRefused, or ConnectionProbed.
     """
-    header = b""
+    header, length = b"", None
     try:
-        while (length := header_bytes(header, version)) != len(header):
+        while len(header) != length:
             ahead = await _ahead(connection, is_first=not header)
             length = header_bytes(header + ahead, version)
             header += connection.take(len(ahead) if length is None else length - len(header))

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 import struct
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from ingestion.listening.peer import Peer, unmapped
 
 if TYPE_CHECKING:
-    from ingestion.listening.options import ProxyProtocol
+    from collections.abc import Mapping
 
 V1_PREFIX: Final = b"PROXY "
 V1_END: Final = b"\r\n"
 V1_BYTES_MAX: Final = 107
-V1_FAMILIES: Final = {b"TCP4": IPv4Address, b"TCP6": IPv6Address}
+V1_FAMILIES: Final[Mapping[bytes, type[IPv4Address | IPv6Address]]] = {
+    b"TCP4": IPv4Address,
+    b"TCP6": IPv6Address,
+}
 V1_PORT: Final = re.compile(rb"0|[1-9][0-9]{0,4}")
 PORT_MAX: Final = 65_535
 V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
@@ -31,15 +34,20 @@ V2_PROXY: Final = 0x21
 V2_FAMILIES: Final = range(4)
 V2_TRANSPORTS: Final = range(3)
 # By family and transport: source, destination, and their ports.
-V2_STREAMS: Final = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH")}
+V2_STREAMS: Final[Mapping[int, tuple[struct.Struct, type[IPv4Address | IPv6Address]]]] = {
+    0x11: (struct.Struct("!4s4sHH"), IPv4Address),
+    0x21: (struct.Struct("!16s16sHH"), IPv6Address),
+}
 
 
 class ProxyHeaderError(Exception):
     """These bytes do not begin, or are not, a header of an accepted version."""
 
 
-def header_bytes(begun: bytes, version: ProxyProtocol) -> int | None:
+def header_bytes(begun: bytes, version: str) -> int | None:
     """The length of the header that begins with these bytes; None: they are all of it so far, and do not say yet.
+
+    `version` is `v1`, `v2`, or `any` of the two.
 
     Raises ProxyHeaderError as soon as they cannot be a header.
     """
@@ -110,10 +118,10 @@ def _v2_peer(header: bytes) -> Peer | None:
     family, transport = header[13] >> 4, header[13] & 0x0F
     if family not in V2_FAMILIES or transport not in V2_TRANSPORTS:
         raise ProxyHeaderError(f"family and transport are 0x{header[13]:02X}")
-    layout = V2_STREAMS.get(header[13])
-    if layout is None:
+    if header[13] not in V2_STREAMS:
         return None
+    layout, parse = V2_STREAMS[header[13]]
     if len(header) < V2_FIXED_BYTES + layout.size:
         raise ProxyHeaderError("the header is too short for its addresses")
     source, _, port, _ = layout.unpack_from(header, V2_FIXED_BYTES)
-    return Peer(unmapped(ip_address(source)), port)
+    return Peer(unmapped(parse(source)), port)

@@ -14,6 +14,7 @@ from ingestion.devices.allowlist import Allowlist
 from ingestion.devices.known_devices import KnownDevices
 from ingestion.journal import SERVICE
 from ingestion.journal.statistics import Build
+from ingestion.listening.descriptors import DescriptorLimit, connections_max
 from ingestion.listening.listeners import Listeners
 from ingestion.listening.options import ListenOptions, TlsOptions
 from ingestion.publishing.options import PublishOptions
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from ingestion.journal.journal import Journal
 
 
-def make_rooms(config: Config, journal: Journal) -> Rooms:
+def make_rooms(config: Config, journal: Journal, limit: DescriptorLimit) -> Rooms:
     """The rooms that a frame passes through; nothing is connected or open yet."""
     publishers = Publishers(publish_options(config), journal)
     devices = KnownDevices(
@@ -71,7 +72,7 @@ def make_rooms(config: Config, journal: Journal) -> Rooms:
         instance_id=config.instance_id,
     )
     return Rooms(
-        listeners=Listeners(listen_options(config), journal),
+        listeners=Listeners(listen_options(config, limit), journal),
         house=House(parts, drain_budget_ms=config.drain_budget_ms),
         parts=parts,
         publishers=publishers,
@@ -79,7 +80,7 @@ def make_rooms(config: Config, journal: Journal) -> Rooms:
     )
 
 
-def listen_options(config: Config) -> ListenOptions:
+def listen_options(config: Config, limit: DescriptorLimit) -> ListenOptions:
     """Where devices are listened to, and who may connect."""
     tls = None
     if config.teltonika_tls_port is not None and config.tls_cert_file and config.tls_key_file:
@@ -94,7 +95,7 @@ def listen_options(config: Config) -> ListenOptions:
         udp_port=config.teltonika_udp_port,
         tls=tls,
         login_timeout_ms=config.login_timeout_ms,
-        max_connections=config.max_connections,
+        max_connections=connections_max(limit, config.max_connections),
         max_connections_per_address=config.max_connections_per_address,
         proxy_protocol=config.proxy_protocol,
         proxy_trusted=config.proxy_trusted,

@@ -1,8 +1,9 @@
 """The service from its first log line to its last one: the tasks of tcp-ingestion in the chassis' rings.
 
-    services   HTTP, requests, the list of devices, signals   live longest, cancelled last
-    └ stages   conversations, publishers                      run dry when nobody is let in any more
-      └ intake   accept loops, datagrams                      cancelled at the stop request
+    services   HTTP, requests, the list of devices, signals      live longest, cancelled last
+    └ stages   listeners, conversations, publishers              run dry when nobody is let in any more
+
+The inner ring is empty: a listener that is closed still has datagrams in hand, and a conversation its frame.
 
 `telemetry/chassis/rings.py` opens the rings and decides what ends before what.
 """
@@ -143,17 +144,11 @@ class Ingestion:
 
     def start_stages(self, stages: trio.Nursery) -> None:
         """The conversations, and behind them the publishers."""
-        self._tasks.start_soon(stages, "conversations", self._converse)
+        stages.start_soon(self._serve)
         self._rooms.publishers.start_soon(stages, self._tasks)
 
     def start_intake(self, intake: trio.Nursery) -> None:
-        """The accept loops, and the receiver of datagrams."""
-        rooms = self._rooms
-
-        async def answer_to(data: bytes, address: str) -> bytes | None:
-            return await serve_datagram(data, address, rooms.parts)
-
-        rooms.listeners.start_soon(intake, self._tasks, rooms.house.start, answer_to)
+        """The listeners end when they are closed, and the datagrams in hand after them: all are stages."""
 
     def close_intake(self) -> None:
         """Nobody is let in any more; the conversations end one by one."""
@@ -191,9 +186,18 @@ class Ingestion:
         self.code = self._ending.finish(steps_ms)
         self._move(Phase.STOPPED)
 
-    async def _converse(self) -> None:
-        await self._rooms.house.run()
-        self._rooms.publishers.close()
+    async def _serve(self) -> None:
+        """Serve devices until the listeners are closed and the last frame in hand is answered."""
+        rooms, tasks = self._rooms, self._tasks
+
+        async def answer_to(data: bytes, address: str) -> bytes | None:
+            return await serve_datagram(data, address, rooms.parts)
+
+        async with trio.open_nursery() as serving:
+            tasks.start_soon(serving, "conversations", rooms.house.run)
+            await rooms.house.is_open.wait()
+            rooms.listeners.start_soon(serving, tasks, rooms.house.start, answer_to)
+        rooms.publishers.close()
 
     async def _leave(self) -> None:
         """From the announcement of a stop on the instance is not ready, and still accepts for a while."""

@@ -31,6 +31,8 @@ class House:
         # In the order in which they came; a dict, so that an end costs the same however many there are.
         self._conversations: dict[Conversation, None] = {}
         self._tasks: trio.Nursery | None = None
+        self.is_open = trio.Event()
+        """Connections can come."""
         self._closed = trio.Event()
 
     def __len__(self) -> int:
@@ -56,6 +58,7 @@ class House:
                 keeping.start_soon(self._sweep_for_ever)
                 async with trio.open_nursery() as tasks:
                     self._tasks = tasks
+                    self.is_open.set()
                     await self._closed.wait()
                     await self._end_one_by_one()
                 keeping.cancel_scope.cancel()

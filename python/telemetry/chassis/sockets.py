@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EVERY_IPV6: Final = "::"
+# After a restart all clients may come at once. The kernel cuts it to net.core.somaxconn.
+BACKLOG: Final = 4096
 
 
 def joined(host: str, port: int) -> str:
@@ -38,7 +40,6 @@ async def open_sockets(
     *,
     variables: tuple[str, str],
     prepare: Callable[[socket.socket], None] = nothing,
-    backlog: int = socket.SOMAXCONN,
 ) -> list[socket.socket]:
     """Bind a socket for each address of the host, and listen on it if it is a stream; none of them blocks.
 
@@ -55,7 +56,7 @@ async def open_sockets(
         for family, address in await _addresses(kind, host, port):
             opened.append(listening := socket.socket(family, kind))
             prepare(listening)
-            _listen(listening, (address, port), is_dual=host == EVERY_IPV6, backlog=backlog)
+            _listen(listening, (address, port), is_dual=host == EVERY_IPV6)
             port = listening.getsockname()[1]
     except OSError as error:
         _close(opened)
@@ -75,8 +76,9 @@ async def _addresses(
 ) -> list[tuple[socket.AddressFamily, str]]:
     """The addresses of a host, of those families that this machine has."""
     found = await trio.socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
-    addresses = [(family, str(address[0])) for family, _, _, _, address in found]
-    usable = [each for each in addresses if _has(each[0])]
+    usable: list[tuple[socket.AddressFamily, str]] = [
+        (family, str(address[0])) for family, _, _, _, address in found if _has(family)
+    ]
     if not usable:
         raise OSError(errno.EAFNOSUPPORT, "this machine has no such addresses")
     return usable
@@ -92,10 +94,8 @@ def _has(family: socket.AddressFamily) -> bool:
     return True
 
 
-def _listen(
-    listening: socket.socket, address: tuple[str, int], *, is_dual: bool, backlog: int
-) -> None:
-    listening.setblocking(False)
+def _listen(listening: socket.socket, address: tuple[str, int], *, is_dual: bool) -> None:
+    listening.settimeout(0)
     if listening.family == socket.AF_INET6:
         listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not is_dual)
     if listening.type == socket.SOCK_STREAM:
@@ -103,7 +103,7 @@ def _listen(
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(address)
     if listening.type == socket.SOCK_STREAM:
-        listening.listen(backlog)
+        listening.listen(BACKLOG)
 
 
 def _close(sockets: list[socket.socket]) -> None:

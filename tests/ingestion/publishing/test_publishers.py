@@ -127,7 +127,7 @@ async def test_a_confirmation_answers_its_own_frame_only(
     async with at_work(redis_server.ingestion_url, stream_name) as work:
         one, other = (frame(1, number, streams=work.streams) for number in (1, 2))
         confirmation = await work.publishers.publish(one)
-        with pytest.raises(ValueError, match="another frame|confirm"):
+        with pytest.raises(ValueError, match="another frame"):
             other.answer(confirmation)
 
 
