@@ -56,7 +56,9 @@ def connected_devices(access: Access) -> ConnectedDevices:
 
     answers = ask(access.client, access.control_channel, DEVICES, take_part=take)
     replies = Replies.of(answers)
-    counted = sum(count for each in replies.done if isinstance(count := each.result.get("devices"), int))
+    counted = sum(
+        count for each in replies.done if isinstance(count := each.result.get("devices"), int)
+    )
     found.sort(key=lambda each: (each.device_id, each.instance_id))
     return ConnectedDevices(found, replies, counted - len(found))
 
