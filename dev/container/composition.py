@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Resolved: TypeAlias = "Mapping[str, Any]"
 
 PROCESSORS = ("processor-1", "processor-2")
+INGESTION = "tcp-ingestion"
 # What has no meaning on the machine's own network, and whose images are not there.
 _LEFT_OUT = ("ports", "depends_on")
 
