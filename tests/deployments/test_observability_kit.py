@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.servers import find_program
+from ingestion.journal.exposition import metrics_text as ingestion_metrics_text
 from processor.journal.exposition import metrics_text
 from tests.support.alerting import CONFIG, FACTOR, KIT, RULES, prometheus_files
 from tests.support.dashboard import JOBS, Query, dashboard, panels, queries
-from tests.support.journals import new_journal
+from tests.support.journals import new_ingestion_journal, new_journal
 from tests.support.shortened import shortened
 from tests.tidy.contract import OPERATIONS
 from tests.tidy.markdown import code_spans, section
@@ -26,7 +27,7 @@ BY_NAME = {name: rule for alerts in ALERTS.values() for name, rule in alerts.ite
 # Where OPERATIONS.md has the alerts of each.
 SECTIONS = {"processor": "Alerts", "tcp-ingestion": "tcp-ingestion: alerts"}
 # A drain's outcome is known when nobody is left to be scraped; crash dumps and the last log line have it.
-UNSEEN = {"processor_drain_outcome"}
+UNSEEN = {"processor_drain_outcome", "teltonika_drain_outcome"}
 
 
 def promtool(*arguments: str | Path) -> None:
@@ -141,12 +142,20 @@ def test_a_query_selects_by_the_dashboards_variables(query: Query) -> None:
     assert 'instance=~"$instance"' in query.expression or "ALERTS" in query.expression
 
 
-def test_every_metric_is_on_the_dashboard() -> None:
-    journal = new_journal()
-    text = metrics_text(journal.snapshot()).decode()
-    metrics = set(re.findall(r"^# TYPE (processor_\w+)", text, re.MULTILINE)) - UNSEEN
+def test_every_metric_is_on_a_dashboard() -> None:
+    texts = (
+        metrics_text(new_journal().snapshot()),
+        ingestion_metrics_text(new_ingestion_journal().snapshot()),
+    )
+    metrics = {
+        name
+        for text in texts
+        for name in re.findall(
+            r"^# TYPE ((?:processor|teltonika)_\w+)", text.decode(), re.MULTILINE
+        )
+    }
     shown = " ".join(query.expression for query in queries())
-    assert {name for name in metrics if name not in shown} == set()
+    assert {name for name in metrics - UNSEEN if name not in shown} == set()
 
 
 @pytest.mark.parametrize("job", JOBS)

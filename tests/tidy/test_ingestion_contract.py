@@ -12,12 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingestion.config import Config, effective_config
 from ingestion.config.settings import PANIC_DUMP_DIR
-from ingestion.journal import SERVICE
 from ingestion.journal.exposition import metrics_text
-from ingestion.journal.journal import Journal
-from ingestion.journal.statistics import Build
 from processor.config import Config as ProcessorConfig
-from telemetry.chassis.logs import Log
+from tests.support.journals import new_ingestion_journal
 from tests.tidy.contract import OPERATIONS, SECTIONS, built, column, names, table
 from tests.tidy.markdown import code_spans, section
 
@@ -38,7 +35,6 @@ DESCRIBED = {
     # If it is there.
     "PANIC_DUMP_DIR": str(PANIC_DUMP_DIR),
 }
-DRAIN_BUDGET_S = 8.0
 
 
 # Variables
@@ -100,8 +96,7 @@ def test_operators_find_every_variable_of_the_code() -> None:
 @cache
 def metrics() -> Mapping[str, Metric]:
     """All metrics of its own of a service that has just started."""
-    build = Build(version="1", instance_id="i", streams=("s", "t"), drain_budget_s=DRAIN_BUDGET_S)
-    text = metrics_text(Journal(Log(SERVICE), build).snapshot()).decode()
+    text = metrics_text(new_ingestion_journal().snapshot()).decode()
     return {
         each.name + ("_total" if each.type == "counter" else ""): each
         for each in text_string_to_metric_families(text)
