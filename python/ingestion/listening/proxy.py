@@ -23,23 +23,18 @@ async def read_header(connection: Connection, version: str) -> Peer | None:
     header, length = b"", None
     try:
         while len(header) != length:
-            ahead = await _ahead(connection, is_first=not header)
+            if not (ahead := await connection.peek(PEEKED_BYTES)):
+                raise _ended(header)
             length = header_bytes(header + ahead, version)
             header += connection.take(len(ahead) if length is None else length - len(header))
         return announced_peer(header)
     except ProxyHeaderError as error:
         raise ConnectionRefused(str(error), reason="proxy") from None
+    except OSError:
+        raise _ended(header) from None
 
 
-async def _ahead(connection: Connection, *, is_first: bool) -> bytes:
-    try:
-        ahead = await connection.peek(PEEKED_BYTES)
-    except OSError as error:
-        if is_first:
-            raise ConnectionProbed from None
-        raise ConnectionRefused(f"it broke within the header: {error}", reason="proxy") from None
-    if ahead:
-        return ahead
-    if is_first:
-        raise ConnectionProbed
-    raise ConnectionRefused("it ended within the header", reason="proxy")
+def _ended(header: bytes) -> Exception:
+    if not header:
+        return ConnectionProbed()
+    return ConnectionRefused("the connection ended within the header", reason="proxy")

@@ -55,7 +55,7 @@ class Exchange:
         self._questions: list[Question] = []
         self._asked_s = clocks.monotonic_s()
         add, look = probe_commands(stream)
-        self._probe = [(add, self._tried_to_add), (look, self._looked)]
+        self._probe: list[Question] = [(add, self._tried_to_add), (look, self._looked)]
         self._not_added_because: str | None = None
 
     async def run(self) -> str:

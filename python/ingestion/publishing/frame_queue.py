@@ -55,7 +55,8 @@ class FrameQueue:
 
     def take(self, bytes_max: int) -> list[WaitingFrame]:
         """The next frames to send, as many as fit; one that is larger than `bytes_max` goes alone."""
-        unsent, taken, size = self._unsent, [], 0
+        unsent, size = self._unsent, 0
+        taken: list[WaitingFrame] = []
         while unsent and (not taken or size + unsent[0].commands_bytes <= bytes_max):
             frame = unsent.popleft()
             size += frame.commands_bytes

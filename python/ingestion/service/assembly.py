@@ -14,7 +14,7 @@ from ingestion.devices.allowlist import Allowlist
 from ingestion.devices.known_devices import KnownDevices
 from ingestion.journal import SERVICE
 from ingestion.journal.statistics import Build
-from ingestion.listening.descriptors import DescriptorLimit, connections_max
+from ingestion.listening.descriptors import take_descriptors
 from ingestion.listening.listeners import Listeners
 from ingestion.listening.options import ListenOptions, TlsOptions
 from ingestion.publishing.options import PublishOptions
@@ -27,6 +27,7 @@ from ingestion.sessions.house import House
 from ingestion.sessions.keeping import SUFFIX
 from ingestion.sessions.parts import Parts
 from ingestion.sessions.roster import Roster
+from ingestion.taps.taps import Taps
 from telemetry._codec import SessionLimits, StreamWriters, __version__
 from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
 from telemetry.chassis.config.secrets import secrets_of
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ingestion.journal.journal import Journal
 
 
-def make_rooms(config: Config, journal: Journal, limit: DescriptorLimit) -> Rooms:
+def make_rooms(config: Config, journal: Journal) -> Rooms:
     """The rooms that a frame passes through; nothing is connected or open yet."""
     publishers = Publishers(publish_options(config), journal)
     devices = KnownDevices(
@@ -67,12 +68,13 @@ def make_rooms(config: Config, journal: Journal, limit: DescriptorLimit) -> Room
         devices=devices,
         quarantine=Quarantine(config.quarantine_after),
         quarantine_streams=tuple(name + SUFFIX for name in config.redis_telemetry_stream),
+        taps=Taps(),
         roster=Roster(),
         journal=journal,
         instance_id=config.instance_id,
     )
     return Rooms(
-        listeners=Listeners(listen_options(config, limit), journal),
+        listeners=Listeners(listen_options(config, journal), journal),
         house=House(parts, drain_budget_ms=config.drain_budget_ms),
         parts=parts,
         publishers=publishers,
@@ -80,7 +82,7 @@ def make_rooms(config: Config, journal: Journal, limit: DescriptorLimit) -> Room
     )
 
 
-def listen_options(config: Config, limit: DescriptorLimit) -> ListenOptions:
+def listen_options(config: Config, journal: Journal) -> ListenOptions:
     """Where devices are listened to, and who may connect."""
     tls = None
     if config.teltonika_tls_port is not None and config.tls_cert_file and config.tls_key_file:
@@ -95,7 +97,7 @@ def listen_options(config: Config, limit: DescriptorLimit) -> ListenOptions:
         udp_port=config.teltonika_udp_port,
         tls=tls,
         login_timeout_ms=config.login_timeout_ms,
-        max_connections=connections_max(limit, config.max_connections),
+        max_connections=take_descriptors(config.max_connections, journal),
         max_connections_per_address=config.max_connections_per_address,
         proxy_protocol=config.proxy_protocol,
         proxy_trusted=config.proxy_trusted,

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from ingestion.config import Config
 from ingestion.journal import SERVICE
 from ingestion.journal.journal import Journal
-from ingestion.listening.descriptors import raise_descriptor_limit
 from ingestion.service.assembly import build_of, dump_options, make_rooms, service_options
 from ingestion.service.crash_sections import SECTIONS
 from ingestion.service.supervisor import supervise
@@ -21,12 +20,11 @@ def run_service(config: Config) -> ExitCode:
     """Run until a stop signal. Raises ConfigError when a port is taken, or a list that is needed is missing."""
     journal = Journal(Log(SERVICE), build_of(config))
     box = BlackBox(*SECTIONS)
-    limit = raise_descriptor_limit()
 
     async def live(signals: AsyncIterator[int], arm_backstop: Callable[[], None]) -> ExitCode:
         return await supervise(
             service_options(config),
-            make_rooms(config, journal, limit),
+            lambda: make_rooms(config, journal),
             signals,
             journal,
             arm_backstop=arm_backstop,

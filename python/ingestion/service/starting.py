@@ -9,7 +9,7 @@ import trio
 
 from ingestion.journal.statistics import REDIS
 from telemetry.chassis.dependency import Dependency
-from telemetry.chassis.errors import EdgeError
+from telemetry.chassis.errors import ConfigError, EdgeError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.stopping import StopRequest, cancel_on
 
@@ -39,10 +39,7 @@ class Start:
         self._redis = Dependency(REDIS, journal)
 
     async def run(self, stop: StopRequest) -> ExitCode | None:
-        """None if all succeeded, else the exit code; CLEAN if a stop was requested meanwhile.
-
-        Raises ConfigError when a port is in use, or the list of devices is needed and missing.
-        """
+        """None if all succeeded, else the exit code; CLEAN if a stop was requested meanwhile."""
         code: ExitCode | None = ExitCode.CLEAN
         async with trio.open_nursery() as starting:
             # A stop before the start needs no delay: nobody has connected.
@@ -52,17 +49,21 @@ class Start:
         return ExitCode.CLEAN if stop.announced.is_set() else code
 
     async def _connect(self) -> ExitCode | None:
+        options = self._options
         try:
-            await self._redis.connect(self._attempt, self._options.backoff)
+            await self._redis.connect(self._attempt, options.backoff)
+            self._journal.redis_connected(host=options.redis_host, port=options.redis_port)
+            # Last: a device that is let in is served, and until then a balancer takes another instance.
+            await self._rooms.listeners.open()
         except EdgeError as error:
             self._journal.start_failed(
                 where=error.where, error=str(error), is_refusal=error.is_refusal
             )
             return ExitCode.UNREACHABLE
-        options = self._options
-        self._journal.redis_connected(host=options.redis_host, port=options.redis_port)
-        # Last: a device that is let in is served, and until then a balancer takes another instance.
-        await self._rooms.listeners.open()
+        except ConfigError as error:
+            # A port in use, or no list of devices where one is needed.
+            self._journal.misconfigured(error=str(error))
+            return ExitCode.BAD_CONFIGURATION
         return None
 
     async def _attempt(self) -> None:

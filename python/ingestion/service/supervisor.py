@@ -65,7 +65,7 @@ class ServiceOptions:
 
 async def supervise(  # noqa: PLR0913  # everything around the service, handed in by the process
     options: ServiceOptions,
-    rooms: Rooms,
+    make_rooms: Callable[[], Rooms],
     signals: AsyncIterator[int],
     journal: Journal,
     *,
@@ -78,6 +78,7 @@ async def supervise(  # noqa: PLR0913  # everything around the service, handed i
     of a crash dump. Raises ConfigError when a port is taken, and whatever crashes a task, in an exception group.
     """
     journal.service_starting(version=__version__)
+    rooms = make_rooms()
     endpoints = await open_listeners(options.metrics_host, options.metrics_port)
     stop = StopRequest(on_request=arm_backstop, delay_ms=options.drain_delay_ms)
     ingestion = Ingestion(options, rooms, stop, signals, endpoints, journal, black_box)

@@ -15,11 +15,11 @@ from ingestion.errors import (
 from ingestion.sessions.keeping import quarantine_command
 from ingestion.sessions.wire import wire_of
 from telemetry._codec import (
-    END,
     AcceptedFrame,
     BadLogin,
     CommandFrame,
     EmptyFrame,
+    End,
     Login,
     Ping,
     RefusedFrame,
@@ -29,9 +29,10 @@ from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
     from ingestion.listening.connection import Connection
-    from ingestion.sessions.parts import Parts, Tap
+    from ingestion.sessions.parts import Parts
     from ingestion.sessions.wire import Wire
-    from telemetry._codec import End, Step
+    from ingestion.taps.taps import Tap
+    from telemetry._codec import Step
 
 
 BAD_LOGINS = {
@@ -52,6 +53,7 @@ class Conversation:
     """
 
     __slots__ = (
+        "_asks_for_tap",
         "_connection",
         "_is_leaving",
         "_is_shut_down",
@@ -62,7 +64,6 @@ class Conversation:
         "connected_at_ms",
         "frames",
         "last_frame_at_ms",
-        "tap",
         "unanswered_since_s",
     )
 
@@ -74,19 +75,19 @@ class Conversation:
         """Frames that were answered."""
         self.unanswered_since_s: float | None = None
         """When the oldest frame was accepted that has no answer."""
-        self.tap: Tap | None = None
         self._connection = connection
         self._parts = parts
         self._session = Session(parts.limits, parts.writers, now_ms=clocks.monotonic_ms())
         self._wire: Wire | None = None
+        self._asks_for_tap = False
         self._is_leaving = False
         self._is_shut_down = False
         self._reason = "closed by the device"
 
     @property
-    def imei(self) -> str | None:
-        """The device, once it has logged in."""
-        return self._session.imei
+    def imei(self) -> str:
+        """The device; empty before it has logged in."""
+        return self._session.imei or ""
 
     @property
     def address(self) -> str:
@@ -109,7 +110,7 @@ class Conversation:
             pass
         except Exception as fault:  # noqa: BLE001  # one session's fault is not the others'
             self._reason = "fault of the program"
-            self._parts.journal.session_failed(fault, imei=self.imei, address=self.address)
+            self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
         finally:
             self._connection.close()
             self._ended()
@@ -124,7 +125,7 @@ class Conversation:
             if self._session.received_bytes:
                 journal.login_timed_out(address=self.address)
         elif expired == "frame":
-            journal.frame_timed_out(imei=self.imei, address=self.address)
+            journal.frame_timed_out(imei=self.imei or None, address=self.address)
         self.close(f"{expired} time-out")
 
     def leave(self) -> None:
@@ -133,31 +134,29 @@ class Conversation:
         if not self._session.in_hand:
             self._shut_down("the service stops")
 
+    def look_for_tap(self) -> None:
+        """A watch of the device has begun or ended: it counts from the next boundary between messages on."""
+        self._asks_for_tap = True
+        self._take_tap(is_login=False)
+
     def close(self, reason: str) -> None:
         """End it now, from whatever task. A frame on its way to Redis stays on its way."""
         self._reason = reason
         self._connection.close()
 
     async def _talk(self, wire: Wire) -> None:
-        while (step := await self._receive(wire)) is not END:
+        session = self._session
+        while not isinstance(step := await wire.receive(session), End):
             while step is not None:
                 if isinstance(step, AcceptedFrame):
                     await self._publish(step)
                 else:
                     await self._take(step)
-                step = self._session.next_step()
+                step = session.next_step()
+            if self._asks_for_tap:
+                self._take_tap(is_login=False)
             if self._is_leaving:
                 self._shut_down("the service stops")
-
-    async def _receive(self, wire: Wire) -> Step | End | None:
-        """The next step that received bytes make; END when the device has closed, None when more are needed."""
-        if self.tap is None:
-            return await wire.receive(self._session)
-        data = await wire.receive_bytes(self._session.wanted_bytes())
-        if not data:
-            return END
-        self.tap.received(data)
-        return self._session.feed(data, clocks.monotonic_ms())
 
     async def _take(self, step: Step) -> None:
         """Do what a step calls for that publishes nothing."""
@@ -171,7 +170,7 @@ class Conversation:
         elif isinstance(step, CommandFrame):
             self._parts.journal.frame_without_records(step.codec)
         elif isinstance(step, BadLogin):
-            error = HandshakeError(BAD_LOGINS[step.code], imei=self.imei, code=step.code)
+            error = HandshakeError(BAD_LOGINS[step.code], imei=self.imei or None, code=step.code)
             self._parts.journal.login_malformed(error, address=self.address)
             self._shut_down(f"no login: {step.code}")
         elif isinstance(step, RefusedFrame):
@@ -189,14 +188,15 @@ class Conversation:
         if (older := parts.roster.enter(imei, self)) is not None:
             parts.journal.device_replaced(imei, address=older.address)
             older.close("replaced by a newer connection")
-        self.tap = parts.taps.of(imei)
         parts.journal.device_connected(
             imei,
             address=self.address,
             transport=self.transport,
             is_known=verdict.is_known,
         )
-        await self._send(self._session.admit())
+        answer = self._session.admit()
+        self._take_tap(is_login=True)
+        await self._send(answer)
 
     async def _publish(self, frame: AcceptedFrame) -> None:
         """Publish a frame and answer it. While it waits for Redis, nothing is read."""
@@ -211,13 +211,13 @@ class Conversation:
 
     async def _refuse(self, refused: RefusedFrame) -> None:
         """Report a refused frame. It is kept raw if the device sends nothing else; else it may end the conversation."""
-        parts, imei = self._parts, self._session.imei or ""
+        parts, imei = self._parts, self.imei
         error = FrameError(f"{refused.code} at byte {refused.offset}", imei=imei, code=refused.code)
         parts.journal.frame_refused(
             error, codec=refused.codec, offset=refused.offset, address=self.address
         )
-        if self.tap is not None:
-            self.tap.noted(f"frame refused: {error}")
+        if (tap := self._tap) is not None:
+            tap.noted(f"frame refused: {error}", codec=refused.codec)
         if refused.frame is None:
             parts.quarantine.forget(imei)
         elif parts.quarantine.is_due(imei, refused.frame):
@@ -227,7 +227,7 @@ class Conversation:
             self._shut_down(f"frame refused: {refused.code}")
 
     async def _keep(self, refused: RefusedFrame, frame: bytes, error: FrameError) -> None:
-        parts, imei = self._parts, self._session.imei or ""
+        parts, imei = self._parts, self.imei
         index = parts.writers.stream_of(imei)
         command = quarantine_command(
             parts.quarantine_streams[index], frame, error, instance_id=parts.instance_id
@@ -261,10 +261,20 @@ class Conversation:
         self.last_frame_at_ms = clocks.unix_ms()
 
     async def _send(self, data: bytes) -> None:
-        if self.tap is not None:
-            self.tap.sent(data)
         if self._wire is not None:
             await self._wire.send(data)
+
+    @property
+    def _tap(self) -> Tap | None:
+        return None if self._wire is None else self._wire.tap
+
+    def _take_tap(self, *, is_login: bool) -> None:
+        """Let whoever watches hear of this conversation, or nobody any more."""
+        if self._wire is not None and (is_login or self._session.is_at_boundary):
+            self._asks_for_tap = False
+            self._wire.tap = self._parts.taps.of(self.imei)
+            if (tap := self._tap) is not None:
+                tap.opened(address=self.address, transport=self.transport, is_login=is_login)
 
     def _shut_down(self, reason: str) -> None:
         """Send FIN, and read on until the device does the same: what it was sent must reach it."""
@@ -278,10 +288,10 @@ class Conversation:
         parts, imei = self._parts, self.imei
         if not self._session.received_bytes:
             parts.journal.probed(address=self.address)
-        if imei is not None:
+        if imei:
             parts.roster.leave(imei, self)
             parts.journal.device_disconnected(
                 imei, address=self.address, reason=self._reason, frames=self.frames
             )
-        if self.tap is not None:
-            self.tap.noted(f"connection ended: {self._reason}")
+        if (tap := self._tap) is not None:
+            tap.closed(self._reason)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ingestion.devices.known_devices import KnownDevices
     from ingestion.journal.journal import Journal
     from ingestion.sessions.roster import Roster
+    from ingestion.taps.taps import Taps
     from telemetry._codec import AcceptedFrame, Confirmation, SessionLimits, StreamWriters
 
 
@@ -21,26 +22,6 @@ class Publish(Protocol):
 
         Raises PublishOverflowError and RedisUnavailableError: the frame is dropped.
         """
-
-
-class Tap(Protocol):
-    """Somebody who watches a device's conversation; each call is quick and never raises."""
-
-    def received(self, data: bytes) -> None:
-        """Bytes came from the device."""
-
-    def sent(self, data: bytes) -> None:
-        """Bytes went to the device."""
-
-    def noted(self, what: str) -> None:
-        """Something happened: a frame was refused, the connection ended."""
-
-
-class Taps(Protocol):
-    """Who is watched."""
-
-    def of(self, imei: str) -> Tap | None:
-        """The tap on a device's conversation; None: nobody watches."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

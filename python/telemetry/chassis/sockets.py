@@ -75,7 +75,7 @@ async def _addresses(
     kind: socket.SocketKind, host: str, port: int
 ) -> list[tuple[socket.AddressFamily, str]]:
     """The addresses of a host, of those families that this machine has."""
-    found = await trio.socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+    found = await trio.socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)
     usable: list[tuple[socket.AddressFamily, str]] = [
         (family, str(address[0])) for family, _, _, _, address in found if _has(family)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,7 @@ async def holding(redis_client: Redis) -> AsyncIterator[None]:
 
 async def fill(nursery: trio.Nursery, work: AtWork, devices: range, records: int) -> None:
     for device in devices:
-        nursery.start_soon(lambda device=device: work.publish(device, 1, records=records))
+        nursery.start_soon(partial(work.publish, device, 1, records=records))
     await trio.testing.wait_all_tasks_blocked()
 
 

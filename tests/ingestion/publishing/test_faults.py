@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,11 @@ import trio.testing
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
+from dev.servers.ports import HOST
 from dev.servers.redis_users import INGESTION, login, redis_url
-from tests.support.publishing import QUICK, Fleet, at_work, until
+from tests.support.peers import answering, peer
+from tests.support.publishing import QUICK, Fleet, at_work, cut_short, until
+from tests.support.redis_connections import INTRODUCTION
 from tests.support.tls_relay import relay_to
 
 if TYPE_CHECKING:
@@ -136,6 +140,30 @@ async def test_of_a_pipeline_that_is_cut_off_what_was_answered_counts_and_nothin
         nursery.cancel_scope.cancel()
     fleet.assert_promise_kept((redis_client, stream_name))
     assert fleet.dropped.keys() == {"connection"}
+
+
+@pytest.mark.parametrize("rubbish", [b"HTTP/1.1 400\r\n", b":1\r\n"], ids=["no reply", "nobody's"])
+async def test_what_came_before_a_reply_that_is_none_counts_and_the_connection_is_replaced(
+    rubbish: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    probe = b"-ERR The ID specified in XADD must be greater than 0-0\r\n:0\r\n"
+    confirmed = b"$15\r\n1777636800000-0\r\n" * 5
+    connections = 0
+
+    async def talk(stream: trio.SocketStream) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(trio.BrokenResourceError):
+            await answering(*INTRODUCTION, probe, confirmed + rubbish)(stream)
+
+    async with (
+        peer(talk) as port,
+        cut_short(f"redis://{HOST}:{port}", "s") as work,
+    ):
+        for number in range(3):
+            assert (await work.publish(1, number))[-1] == 5
+            await until(lambda n=number: connections == n + 2, "there is another connection")
+    assert "not the Redis protocol" in caplog.text
 
 
 async def test_a_slow_link_takes_its_time_and_no_connection(

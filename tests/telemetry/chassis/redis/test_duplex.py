@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dev.servers import RedisServer
+    from telemetry._codec import HasFileno
     from telemetry.chassis.redis.duplex import DuplexConnection
 
 PINGS = 50_000
@@ -115,7 +116,7 @@ class Strict:
     def __init__(self) -> None:
         self._parser = ReplyParser()
 
-    def receive(self, socket: trio.socket.SocketType, bytes_max: int, /) -> int | None:
+    def receive(self, socket: HasFileno, bytes_max: int, /) -> int | None:
         received = self._parser.receive(socket, bytes_max)
         self._parser.next_reply()
         return received
