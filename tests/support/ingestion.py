@@ -66,7 +66,10 @@ class Device:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -106,7 +109,7 @@ class Device:
 
     def has_heard(self) -> bool:
         """Whether an answer or the end has come in that nobody has received; returns at once."""
-        self.socket.setblocking(False)
+        self.socket.settimeout(0)
         try:
             self.socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -127,7 +130,9 @@ class Device:
         except ConnectionError:
             return b""
         except TimeoutError:
-            raise AssertionError(f"neither an answer nor an end within {WAIT_S_MAX:.0f} s") from None
+            raise AssertionError(
+                f"neither an answer nor an end within {WAIT_S_MAX:.0f} s"
+            ) from None
 
 
 def entries(redis: Redis, stream: str) -> list[dict[bytes, bytes]]:
@@ -150,7 +155,7 @@ def iso_times(times_ms: Sequence[int]) -> list[str]:
 
 
 class Ingest(Protocol):
-    """Starts tcp-ingestion on the test's servers, or a `program` around it; other keywords are environment variables."""
+    """Starts tcp-ingestion, or a `program` around it; other keywords are environment variables."""
 
     def __call__(self, *, program: Sequence[str | Path] = RUN, **env: str) -> Ingestion: ...
 

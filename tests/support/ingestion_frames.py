@@ -35,7 +35,9 @@ def tcp_frame(number: int, *, records: int = 5) -> bytes:
 
 def framed(data_field: bytes) -> bytes:
     """A data field with what TCP has around it: preamble, length and checksum."""
-    return struct.pack(">II", 0, len(data_field)) + data_field + struct.pack(">I", crc16(data_field))
+    return (
+        struct.pack(">II", 0, len(data_field)) + data_field + struct.pack(">I", crc16(data_field))
+    )
 
 
 def crc16(data: bytes) -> int:
