@@ -101,7 +101,6 @@ async def test_a_server_that_is_away_costs_each_frame_its_time_and_none_more(
         began_s = trio.current_time()
         await until(lambda: fleet.dropped["connection"] == 2 * DEVICES, "each is dropped twice")
         assert 1.0 < trio.current_time() - began_s < 3.0
-        assert work.publishers.oldest_unanswered_s < 1.0
         nursery.cancel_scope.cancel()
 
 
