@@ -39,7 +39,7 @@ class PublishingJournal(CountingJournal):
         self._count_redis_errors(CONNECTION, frames)
         if (suppressed := self._held_back_line("lost")) is not None:
             self._log.error(
-                f"Redis connection lost frames={frames}: {error}",
+                f"Redis connection lost: {error}",
                 stream=stream,
                 code=CONNECTION,
                 error=error,
@@ -52,7 +52,7 @@ class PublishingJournal(CountingJournal):
         self._count_redis_errors(CONNECTION, frames)
         if (suppressed := self._held_back_line("overdue")) is not None:
             self._log.error(
-                f"frames dropped frames={frames}: {error}",
+                f"frames not sent to Redis: {error}",
                 stream=stream,
                 code=CONNECTION,
                 error=error,
