@@ -89,7 +89,7 @@ def decode_frame(frame: bytes) -> tuple[str, list[AvlRecord]]:
     for _ in range(frame[at - 1]):
         start_of_io = at + _FIXED.size
         end = _end_of_io(frame, start_of_io, layout)
-        records.append(AvlRecord(*_FIXED.unpack_from(frame, at), io=frame[start_of_io:end]))
+        records.append(AvlRecord._make((*_FIXED.unpack_from(frame, at), frame[start_of_io:end])))
         at = end
     return label, records
 
