@@ -1,4 +1,4 @@
-"""All devices together: they connect, start at one moment, and stop by the clock, by a signal, or at their last frame."""
+"""All devices together: connected, started at one moment, stopped by the clock, a signal, or their last frame."""
 
 from __future__ import annotations
 
