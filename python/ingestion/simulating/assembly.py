@@ -45,7 +45,8 @@ async def simulate(
         address = await resolve(*server)
         devices = [_device(number, plan, recording, tally) for number in range(plan.devices)]
         simulation = Simulation(devices, plan, tally, show)
-        ending = await simulation.run(Dialler(address, _CONNECTING_MAX), address.where, signals)
+        dialler = Dialler(address, at_once_max=_CONNECTING_MAX, within_s=plan.response_timeout_s)
+        ending = await simulation.run(dialler, address.where, signals)
     return Summary(plan.devices, tally, ending)
 
 

@@ -32,14 +32,15 @@ _PAUSES: Final = Backoff(base_ms=200, max_ms=5_000)
 class Dialler:
     """Makes connections to one server, not too many at a time: its listen queue is not what is under test."""
 
-    def __init__(self, server: ServerAddress, at_once_max: int) -> None:
+    def __init__(self, server: ServerAddress, *, at_once_max: int, within_s: float) -> None:
         self._server = server
+        self._within_s = within_s
         self._places = trio.CapacityLimiter(at_once_max)
 
     async def connect(self) -> Link:
         """A new connection. Raises NobodyListens."""
         async with self._places:
-            return await Link.connect(self._server)
+            return await Link.connect(self._server, within_s=self._within_s)
 
 
 class Device:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -59,16 +61,21 @@ class Link:
         self._stream = stream
 
     @classmethod
-    async def connect(cls, server: ServerAddress) -> Self:
+    async def connect(cls, server: ServerAddress, *, within_s: float) -> Self:
         """Connect. Raises NobodyListens."""
         raw = socket.socket(server.family, socket.SOCK_STREAM)
         raw.setblocking(False)  # noqa: FBT003 - the standard library's
         connecting = trio.socket.from_stdlib_socket(raw)
         try:
-            await connecting.connect(server.socket_address)
+            with trio.fail_after(within_s):
+                await connecting.connect(server.socket_address)
+        except trio.TooSlowError:
+            connecting.close()
+            raise NobodyListens(f"no connection within {within_s:g} s") from None
         except OSError as error:
             connecting.close()
-            raise NobodyListens(error.strerror or str(error)) from error
+            # Trio's own text names the address once more.
+            raise NobodyListens(os.strerror(error.errno or errno.EIO)) from error
         except BaseException:
             connecting.close()
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -57,11 +56,12 @@ class Simulation:
 
     async def run(self, dialler: Dialler, where: str, signals: AsyncIterator[int]) -> Ending:
         """Play until the end. Raises EdgeError if nobody listens at the start."""
+        await self._find_out_whether_anybody_listens(dialler, where)
         started_at = trio.current_time()
         with self._scope:
             async with trio.open_nursery() as watching:
                 watching.start_soon(self._heed, signals)
-                await self._connect(dialler, where)
+                await self._connect_the_others(dialler)
                 started_at = trio.current_time()
                 watching.start_soon(self._watch)
                 if self._plan.seconds is not None:
@@ -72,18 +72,18 @@ class Simulation:
                 watching.cancel_scope.cancel()
         return Ending(trio.current_time() - started_at, self._interrupted, self._gave_up)
 
-    async def _connect(self, dialler: Dialler, where: str) -> None:
-        """All devices; the first one shows whether anybody is there. Whoever fails tries again when it plays."""
-        first, *others = self._devices
+    async def _find_out_whether_anybody_listens(self, dialler: Dialler, where: str) -> None:
         try:
-            await first.dial(dialler)
+            await self._devices[0].dial(dialler)
         except NobodyListens as error:
             raise EdgeError(str(error), where=where) from error
         except LinkLost:
-            pass
+            pass  # It will try again when it plays.
+
+    async def _connect_the_others(self, dialler: Dialler) -> None:
         async with trio.open_nursery() as connecting:
-            for device in others:
-                connecting.start_soon(partial(_try_to_dial, device, dialler))
+            for device in self._devices[1:]:
+                connecting.start_soon(_try_to_dial, device, dialler)
 
     async def _heed(self, signals: AsyncIterator[int]) -> None:
         async for _ in signals:
