@@ -139,7 +139,7 @@ def simulate(  # noqa: PLR0913  # one for each option
         print_json(summary.as_json())
     else:
         say(summary.as_text())
-    return _exit_code(summary)
+    return exit_code(summary)
 
 
 def _play(
@@ -165,7 +165,8 @@ def _play(
         return trio.run(run_simulation, plan, recording, server, tally, show)
 
 
-def _exit_code(summary: Summary) -> int:
+def exit_code(summary: Summary) -> int:
+    """The command's; says why a simulation gave up."""
     if summary.ending.interrupted:
         return INTERRUPTED
     if summary.ending.gave_up:

@@ -90,11 +90,11 @@ class Device:
         """Send all frames, each when it is due, until there is none left or the simulation stops."""
         number = 0
         try:
-            while (due := await self._wait_until_due(started_at, number)) is not None:
-                frame = self._frames.next_frame()
-                if frame is None:
+            while not self._frames.is_through:
+                due = await self._wait_until_due(started_at, number)
+                if due is None:
                     return
-                await self._deliver(frame, due, dialler)
+                await self._deliver(self._frames.next_frame(), due, dialler)
                 number += 1
         finally:
             self._hang_up()

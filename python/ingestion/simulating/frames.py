@@ -48,8 +48,12 @@ class OutgoingFrame(NamedTuple):
 class FrameSource(Protocol):
     """The frames of one device, in order."""
 
-    def next_frame(self) -> OutgoingFrame | None:
-        """The next frame; None when all were sent."""
+    @property
+    def is_through(self) -> bool:
+        """Whether there is no further frame."""
+
+    def next_frame(self) -> OutgoingFrame:
+        """The next frame, made now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +91,16 @@ class RecordedFrames:
     def __init__(self, frames: Sequence[bytes], device: int, *, rounds: int | None) -> None:
         self._frames = frames
         self._device = device
-        self._left = None if rounds is None else rounds * len(frames)
+        self._frames_max = None if rounds is None else rounds * len(frames)
         self._sent = 0
 
-    def next_frame(self) -> OutgoingFrame | None:
-        """The next frame of the recording; None when all rounds were sent."""
-        if self._sent == self._left or not self._frames:
-            return None
+    @property
+    def is_through(self) -> bool:
+        """Whether all rounds were sent."""
+        return self._sent == self._frames_max
+
+    def next_frame(self) -> OutgoingFrame:
+        """The next frame of the recording."""
         round_number, number = divmod(self._sent, len(self._frames))
         self._sent += 1
         frame = self._frames[number]
@@ -128,8 +135,10 @@ class GeneratedFrames:
         self._speed_kmh = 50
         self._metres = 0.0
 
+    is_through = False
+
     def next_frame(self) -> OutgoingFrame:
-        """A frame of one to nine records; there is always a next one."""
+        """A frame of one to nine records."""
         count = self._random.randint(1, _RECORDS_A_FRAME_MAX)
         apart_ms = max((self._unix_ms() - self._newest_ms) // count, _RECORDS_APART_MS)
         records = [self._next_record(apart_ms) for _ in range(count)]
