@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _LOGIN_BYTES = 17
+_LONG_COME_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class DeviceServer:
     sent_early: int = 0
     """Bytes that came while a frame had no answer yet."""
     port: int = 0
+    unasked: bytes = b""
+    """Sent once, when the first frame's answer has long come."""
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
         [listener] = await trio.open_tcp_listeners(0, host=HOST)
@@ -97,6 +100,10 @@ class _Conversation:
             if answer is None:
                 return
             await self.stream.send_all(answer)
+            if self.server.unasked:
+                await trio.sleep(_LONG_COME_S)
+                unasked, self.server.unasked = self.server.unasked, b""
+                await self.stream.send_all(unasked)
 
     async def _read_frame(self) -> bytes:
         while (first := await self._read(1)) == b"\xff":

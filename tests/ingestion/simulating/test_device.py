@@ -131,11 +131,8 @@ async def test_an_answer_too_many_is_not_taken_for_the_next_frames() -> None:
 
 
 async def test_what_comes_unasked_while_nothing_is_due_ends_the_link() -> None:
-    async def and_once_more(arrival: Arrival) -> bytes:
-        return arrival.answer + (b"\x01" if len(server.arrivals) == 1 else b"")
-
-    server = DeviceServer(and_once_more)
-    plan = SimulationPlan(devices=1, rate=20)
+    server = DeviceServer(unasked=b"\0\0\0\x05")
+    plan = SimulationPlan(devices=1, rate=4)
     tally, frames = await play(server, plan, SomeFrames(2))
     assert received(server) == frames
     assert tally.wrong_answers == 1
