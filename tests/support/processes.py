@@ -1,4 +1,4 @@
-"""`processor run` as a process of its own, whose log, metrics and end a test can wait for."""
+"""`processor run` or `tcp-ingestion run` as a process of its own, whose log, metrics and end a test can wait for."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 PROCESSOR = Path(sys.executable).with_name("processor")
+TCP_INGESTION = PROCESSOR.with_name("tcp-ingestion")
 RUN = (PROCESSOR, "run")
 # Far beyond what any of it takes: a test that waits this long has failed.
 WAIT_S_MAX = 30.0
@@ -38,6 +39,11 @@ QUICK_CLAIMS = {
 Line: TypeAlias = dict[str, Any]
 
 
+def run_of(service: str) -> tuple[Path, str]:
+    """The command that runs the service of this name."""
+    return PROCESSOR.with_name(service), "run"
+
+
 def until(holds: Callable[[], object], what: str, *, within_s: float = WAIT_S_MAX) -> None:
     """Return as soon as `holds()` is true; fail with `what` when that takes longer than `within_s`."""
     deadline = time.monotonic() + within_s
@@ -48,11 +54,17 @@ def until(holds: Callable[[], object], what: str, *, within_s: float = WAIT_S_MA
 
 
 class Service:
-    """A running processor. Its log lines are taken as they come; whoever waits for one is woken by it."""
+    """A running service. Its log lines are taken as they come; whoever waits for one is woken by it."""
 
     def __init__(
-        self, env: Mapping[str, str], stderr: Path, program: Sequence[str | Path] = RUN
+        self,
+        env: Mapping[str, str],
+        stderr: Path,
+        program: Sequence[str | Path] = RUN,
+        *,
+        name: str = "processor",
     ) -> None:
+        self.name = name
         self._stderr = stderr
         with stderr.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -116,13 +128,13 @@ class Service:
 
     def ready(self) -> Service:
         """Itself, once it is ready."""
-        self.wait_for("processor ready")
+        self.wait_for(f"{self.name} ready")
         return self
 
     @property
     def address(self) -> str:
         """Host and port of its HTTP endpoints."""
-        return str(self.logged("processor ready")[0]["metrics"])
+        return str(self.logged(f"{self.name} ready")[0]["metrics"])
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of one of its HTTP endpoints."""
