@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from dev.schema import create_database, drop_database
 from dev.servers import launch_prometheus
 from dev.servers.ports import HOST, free_port
-from tests.support.processes import Service, base_environment, run_of, until
+from tests.support.ingestion import RUN, Ingestion
+from tests.support.processes import Service, base_environment, until
 from tests.support.servers import Servers
 from tests.support.shortened import shortened, shortened_duration
 from tests.tidy.source import ROOT
@@ -128,7 +129,10 @@ class Stage:
         return instance
 
     def _launch(self, job: str, address: str, env: dict[str, str]) -> Service:
-        return Service(env, self.directory / f"stderr-{address}", run_of(job), name=job).ready()
+        stderr = self.directory / f"stderr-{address}"
+        return (
+            Ingestion(env, stderr, RUN) if job == Ingestion.name else Service(env, stderr)
+        ).ready()
 
     def fires(
         self, alert: str, since_s: float, *, meanwhile: Callable[[], object] = int, **labels: str

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from redis import Redis
 
 from tests.support.alert_faults import crash_again_and_again
+from tests.support.ingestion import Ingestion
 from tests.support.processes import until
-from tests.support.tcp_device import TcpDevice
 from tests.support.vectors import GOOD, WRONG_CRC, rows
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from dev.servers import RedisServer, Relay
     from tests.support.alert_faults import Fault
     from tests.support.alerting import Instance, Stage
+    from tests.support.ingestion import Device
 
 # Room for one frame.
 NARROW = {"PUBLISH_QUEUE_CAPACITY": "1"}
 BUDGET_MS = "4000"
+ANSWER_BYTES = 4
+# Devices' own setting: without an answer for so long they close the connection, and send again.
+ANSWER_TIMEOUT_S = 1.0
 MALFORMED = "malformed.jsonl"
 
 
@@ -51,13 +55,55 @@ def undecodable() -> Callable[[], bytes]:
     return of_one(rows(MALFORMED, "id", "mal-io-13")[0]["hex"])
 
 
+class ResendingDevice:
+    """Sends one frame at a time, and again over a new connection what was not answered in time.
+
+    It has no thread: whoever holds it calls `live`, which hardly waits.
+    """
+
+    def __init__(self, service: Ingestion, number: int, frames: Callable[[], bytes]) -> None:
+        self._service = service
+        self._number = number
+        self._frames = frames
+        self._connection: Device | None = None
+        self._frame = b""
+        self._sent_s = 0.0
+
+    def live(self) -> None:
+        """Take an answer, if one has come; send the next frame, or the same again."""
+        if self._connection is None:
+            self._connection = self._service.login(self._number)
+            self._send(self._frame)
+        elif self._connection.has_heard():
+            # Closed without an answer, or answered.
+            if len(self._connection.receive(ANSWER_BYTES)) < ANSWER_BYTES:
+                self.close()
+            else:
+                self._frame = b""
+        elif self._frame and time.monotonic() - self._sent_s > ANSWER_TIMEOUT_S:
+            self.close()
+        elif not self._frame:
+            self._send(self._frames())
+
+    def close(self) -> None:
+        """Close the connection; the frame that was not answered stays."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _send(self, frame: bytes) -> None:
+        assert self._connection is not None
+        self._frame = frame
+        self._sent_s = time.monotonic()
+        self._connection.send(frame)
+
+
 @contextmanager
 def devices_of(instance: Instance, *frames: Callable[[], bytes]) -> Iterator[Callable[[], None]]:
     """A device for each of these; what is yielded lets all of them live for a moment."""
-    address = instance.service.logged("tcp-ingestion ready")[0]["tcp"]
+    assert isinstance(instance.service, Ingestion)
     devices = [
-        TcpDevice(address, each, imei=f"35630704244{number:04}")
-        for number, each in enumerate(frames)
+        ResendingDevice(instance.service, number, each) for number, each in enumerate(frames)
     ]
 
     def live() -> None:

@@ -1,4 +1,4 @@
-"""Frames of devices as the codec accepts them, made from whole datagrams of codec 8."""
+"""Frames of devices, codec 8: as they come over TCP and UDP, and as the codec accepts them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,38 @@ def imei_of(device: int) -> str:
 
 def datagram(device: int, number: int, *, records: int = 5) -> bytes:
     """The `number`th datagram of a device. No two of them have a record of the same time."""
-    first_ms = NOON_MS + number * RECORDS_MAX
-    body = bytes([8, records])
-    body += b"".join(_record(first_ms + offset) for offset in range(records))
-    body += bytes([records])
     imei = imei_of(device).encode()
-    rest = struct.pack(">HBBH", number & 0xFFFF, 1, number & 0xFF, len(imei)) + imei + body
+    rest = struct.pack(">HBBH", number & 0xFFFF, 1, number & 0xFF, len(imei)) + imei
+    rest += _data_field(number, records)
     return struct.pack(">H", len(rest)) + rest
+
+
+def tcp_frame(number: int, *, records: int = 5) -> bytes:
+    """The `number`th frame of a device over TCP. No two of them have a record of the same time."""
+    return framed(_data_field(number, records))
+
+
+def framed(data_field: bytes) -> bytes:
+    """A data field with what TCP has around it: preamble, length and checksum."""
+    return (
+        struct.pack(">II", 0, len(data_field)) + data_field + struct.pack(">I", crc16(data_field))
+    )
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16/IBM: polynomial 0xA001 reflected, initial 0 (contract section 9)."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+    return crc
+
+
+def times_ms(number: int, *, records: int = 5) -> list[int]:
+    """The Unix times of the records of a device's `number`th frame or datagram, in wire order."""
+    first_ms = NOON_MS + number * RECORDS_MAX
+    return list(range(first_ms, first_ms + records))
 
 
 def frame(
@@ -44,6 +69,11 @@ def frame(
     accepted = decode_datagram(datagram(device, number, records=records), writers)
     assert isinstance(accepted, AcceptedFrame)
     return accepted
+
+
+def _data_field(number: int, records: int) -> bytes:
+    positions = b"".join(map(_record, times_ms(number, records=records)))
+    return bytes([8, records]) + positions + bytes([records])
 
 
 def _record(unix_ms: int) -> bytes:

@@ -1,4 +1,4 @@
-"""`processor run` or `tcp-ingestion run` as a process of its own, whose log, metrics and end a test can wait for."""
+"""A service as a process of its own, whose log, metrics and end a test can wait for: `processor run` by default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from signal import SIGTERM, Signals
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import psutil
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 PROCESSOR = Path(sys.executable).with_name("processor")
-TCP_INGESTION = PROCESSOR.with_name("tcp-ingestion")
 RUN = (PROCESSOR, "run")
 # Far beyond what any of it takes: a test that waits this long has failed.
 WAIT_S_MAX = 30.0
@@ -39,11 +38,6 @@ QUICK_CLAIMS = {
 Line: TypeAlias = dict[str, Any]
 
 
-def run_of(service: str) -> tuple[Path, str]:
-    """The command that runs the service of this name."""
-    return PROCESSOR.with_name(service), "run"
-
-
 def until(holds: Callable[[], object], what: str, *, within_s: float = WAIT_S_MAX) -> None:
     """Return as soon as `holds()` is true; fail with `what` when that takes longer than `within_s`."""
     deadline = time.monotonic() + within_s
@@ -56,15 +50,12 @@ def until(holds: Callable[[], object], what: str, *, within_s: float = WAIT_S_MA
 class Service:
     """A running service. Its log lines are taken as they come; whoever waits for one is woken by it."""
 
+    name = "processor"
+    metrics_prefix = "processor_"
+
     def __init__(
-        self,
-        env: Mapping[str, str],
-        stderr: Path,
-        program: Sequence[str | Path] = RUN,
-        *,
-        name: str = "processor",
+        self, env: Mapping[str, str], stderr: Path, program: Sequence[str | Path] = RUN
     ) -> None:
-        self.name = name
         self._stderr = stderr
         with stderr.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -126,15 +117,20 @@ class Service:
                 if self._ended or not self._news.wait(deadline - time.monotonic()):
                     raise AssertionError(f"no line {beginning!r} in the log:\n{self.report()}")
 
-    def ready(self) -> Service:
+    def ready(self) -> Self:
         """Itself, once it is ready."""
         self.wait_for(f"{self.name} ready")
         return self
 
     @property
+    def ready_line(self) -> Line:
+        """The line that says where it listens."""
+        return self.logged(f"{self.name} ready")[0]
+
+    @property
     def address(self) -> str:
         """Host and port of its HTTP endpoints."""
-        return str(self.logged(f"{self.name} ready")[0]["metrics"])
+        return str(self.ready_line["metrics"])
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of one of its HTTP endpoints."""
@@ -172,7 +168,7 @@ class Service:
         """Every sample of `/metrics` by its name, with labels as written, without the common prefix."""
         lines = self.get("/metrics")[1].splitlines()
         samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-        return {name.removeprefix("processor_"): float(value) for name, value in samples}
+        return {name.removeprefix(self.metrics_prefix): float(value) for name, value in samples}
 
     def until_metrics(self, **wanted: float) -> dict[str, float]:
         """Wait for these samples (names without labels) and return all of them."""

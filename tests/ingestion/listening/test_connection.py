@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from tests.support.listening_harness import HOST, Listening
+
+if TYPE_CHECKING:
+    from ingestion.listening.connection import Connection
 
 
 async def test_whoever_waits_for_a_connection_hears_that_another_task_closed_it(
@@ -46,16 +50,9 @@ async def test_who_takes_no_answers_is_gone(listening: Listening) -> None:
         connection = await served.first()
         connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         with trio.fail_after(10), pytest.raises(trio.BrokenResourceError):
-            while True:
-                await connection.send(bytes(4096))
+            await send_for_ever(connection)
 
 
-async def test_a_peek_takes_nothing(listening: Listening) -> None:
-    async with listening.run(login_timeout_ms=1) as served:
-        device = await trio.open_tcp_stream(HOST, served.port())
-        connection = await served.first()
-        await device.send_all(b"abc")
-        await served.until_received(b"abc")
-        await device.aclose()
-        await served.until_over()
-        assert connection.socket.fileno() < 0
+async def send_for_ever(connection: Connection) -> None:
+    while True:
+        await connection.send(bytes(4096))
