@@ -530,7 +530,7 @@ class Session:
         """The device, once it was admitted."""
     @property
     def received_bytes(self) -> int:
-        """All so far, discarded ones included; 0 at the end: a probe."""
+        """All bytes so far, including discarded ones. A connection that ends with 0 was a probe."""
     @property
     def in_hand(self) -> bool:
         """A frame waits for `settle`, or a login for its verdict. Nothing may be received meanwhile."""

@@ -138,7 +138,7 @@ def test_a_conversation_is_the_same_wherever_it_is_cut(
     assert isinstance(last[-2], AcceptedFrame)
 
 
-def test_only_so_much_is_received_as_a_session_may_buffer(
+def test_no_more_is_received_than_a_session_may_buffer(
     link: tuple[socket.socket, socket.socket],
 ) -> None:
     device, server = link

@@ -25,7 +25,7 @@ pub(super) enum Message {
 
 /// What the bytes hold at their front.
 pub(super) enum Front {
-    /// More bytes are needed: so many of a frame whose header is there, else an unknown number.
+    /// More bytes are needed. The number is known once a frame's header is there.
     Missing(Option<usize>),
     /// A message and its length.
     Whole(Message, usize),
