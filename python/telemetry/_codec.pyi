@@ -512,7 +512,10 @@ class RefusedFrame:
         """The session is over, unless it keeps the frame. False for the first wrong checksum in a row alone."""
     @property
     def frame(self) -> bytes | None:
-        """The whole frame if its checksum is right: then `Session.keep` may take it. A new object each time."""
+        """The whole frame if its checksum is right and it is no command: then `Session.keep` may take it.
+
+        A new object each time.
+        """
     @property
     def records(self) -> int:
         """The number of records that the frame declares; 0 if that was not looked at."""
