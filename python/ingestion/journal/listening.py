@@ -53,12 +53,14 @@ class ListeningJournal(CountingJournal):
     def connection_refused(self, *, reason: str, address: str, error: str) -> None:
         """A connection is closed before its login. Anybody can cause it, so the first of a minute is a warning."""
         self._counters.refused_connections[reason] += 1
-        line = f"connection refused reason={reason} address={address}: {error}"
-        fields = {"reason": reason, "address": address, "error": error}
-        if reason != "tls" and self._is_due(f"refused {reason}"):
-            self._log.warning(line, **fields)
-        else:
-            self._log.debug(line, **fields)
+        is_loud = reason != "tls" and self._is_due(f"refused {reason}")
+        write = self._log.warning if is_loud else self._log.debug
+        write(
+            f"connection refused reason={reason} address={address}: {error}",
+            reason=reason,
+            address=address,
+            error=error,
+        )
 
     def certificate_renewed(self) -> None:
         """The certificate's files have changed: handshakes from now on use them."""
