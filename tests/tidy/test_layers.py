@@ -24,8 +24,8 @@ CORES = ("processor.core", "ingestion.core")
 IMPURE = ("trio", "time", "random", "os", "socket", "asyncio", "threading", "subprocess", "pathlib",
           "io", "signal", "logging", "sys")  # fmt: skip
 
-# The configuration has psycopg's own parser check its URL at the start, imported when it does: a parser of ours
-# would differ from what the client then does with the URL. That of Redis is ours, and is compared with its package's.
+# The configuration has libpq's own parser check the URL at the start, imported when it does: a parser of ours
+# would differ from what libpq then does with the URL.
 URL_PARSERS = {
     "processor.config.postgres_target": {"psycopg.ProgrammingError", "psycopg.conninfo.conninfo_to_dict"},
 }  # fmt: skip
@@ -57,13 +57,11 @@ def test_only_who_handles_entries_imports_the_codec() -> None:
 
 
 def test_the_core_is_pure() -> None:
-    for core in CORES:
-        there = [module for module in modules() if is_within(module.name, core)]
-        assert there
-        for module in there:
-            imported = {name.partition(".")[0] for name in module.imports()}
-            assert not imported & set(IMPURE), module.path
-            assert not any(isinstance(each, ast.AsyncFunctionDef) for each in module.functions())
+    core = [module for module in modules() if any(is_within(module.name, each) for each in CORES)]
+    assert core
+    for module in core:
+        assert not {name.partition(".")[0] for name in module.imports()} & set(IMPURE), module.path
+        assert not any(isinstance(each, ast.AsyncFunctionDef) for each in module.functions())
 
 
 def test_the_url_parsers_are_imported_when_they_are_needed() -> None:
