@@ -79,7 +79,10 @@ async def test_a_port_in_use_is_a_fault_of_the_configuration(
 async def test_once_closed_nobody_is_accepted_and_who_is_there_goes_on(
     listening: Listening,
 ) -> None:
-    async with listening.run(udp_port=0) as served, await trio.open_tcp_stream(HOST, served.port()) as device:
+    async with (
+        listening.run(udp_port=0) as served,
+        await trio.open_tcp_stream(HOST, served.port()) as device,
+    ):
         await served.first()
         served.listeners.close()
         with pytest.raises(OSError, match="onnect"):
@@ -91,7 +94,8 @@ async def test_once_closed_nobody_is_accepted_and_who_is_there_goes_on(
 async def test_closing_ends_an_accept_loop_that_waits_for_room(listening: Listening) -> None:
     """The end of the block waits for the loop, while the house is still full."""
     async with (
-        listening.run(max_connections=1) as served, await trio.open_tcp_stream(HOST, served.port()),
+        listening.run(max_connections=1) as served,
+        await trio.open_tcp_stream(HOST, served.port()),
         await trio.open_tcp_stream(HOST, served.port()),
     ):
         await listening.until_refused()
