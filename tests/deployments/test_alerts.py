@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
+from tests.support import ingestion_faults
 from tests.support.alert_faults import ALONE, Fault, no_instance, servers_away
 from tests.support.alerting import FACTOR, RULES, Seen, open_stage
 from tests.support.dashboard import Query, queries
@@ -29,7 +30,9 @@ pytestmark = pytest.mark.deployment("prometheus")
 RATE_INTERVAL = "2s"
 STEP_S = 0.5
 
-ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
+ALERTS = [
+    name for path in RULES.values() for name in re.findall(r"- alert: (\w+)", path.read_text())
+]
 
 
 @dataclass
@@ -53,17 +56,23 @@ def course(
     with (
         Redis.from_url(redis_server.admin_url) as client,
         launch_redis(redis_binary) as own_redis,
+        launch_redis(redis_binary) as full_redis,
         launch_relay(postgres_server.port) as postgres_link,
+        launch_relay(redis_server.port) as redis_link,
         open_stage(
             redis_server,
             postgres_server,
             client,
             tmp_path_factory.mktemp("alerts"),
-            instances=len(ALONE) + 1,
+            instances={"processor": len(ALONE) + 1, "tcp-ingestion": ingestion_faults.INSTANCES},
         ) as stage,
     ):
-        away = partial(servers_away, own_redis=own_redis, postgres_link=postgres_link)
-        at_once(stage, [*ALONE, away])
+        with_servers = (
+            partial(servers_away, own_redis=own_redis, postgres_link=postgres_link),
+            partial(ingestion_faults.refused, own_redis=full_redis),
+            partial(ingestion_faults.cut_off, redis_link=redis_link),
+        )
+        at_once(stage, [*ALONE, *ingestion_faults.ALONE, *with_servers])
         no_instance(stage)
         with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             print(table(stage.seen))  # noqa: T201  # for whoever runs `make alerts`
@@ -84,12 +93,11 @@ def shown(stage: Stage) -> Iterator[tuple[str, int]]:
     variables = {
         "$__rate_interval": RATE_INTERVAL,
         "$__range": f"{now - stage.began_s:.0f}s",
-        "$job": "processor",
         "$instance": ".*",
     }
     for query in queries():
         expression = query.expression
-        for name, value in variables.items():
+        for name, value in {**variables, "$job": query.job}.items():
             expression = expression.replace(name, value)
         found = stage.prometheus.query_range(
             expression, start_s=stage.began_s, end_s=now, step_s=STEP_S

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from dev.schema import create_database, drop_database
 from dev.servers import launch_prometheus
 from dev.servers.ports import HOST, free_port
+from tests.support.ingestion import RUN, Ingestion
 from tests.support.processes import Service, base_environment, until
 from tests.support.servers import Servers
 from tests.support.shortened import shortened, shortened_duration
 from tests.tidy.source import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from redis import Redis
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from dev.servers import PostgresServer, Prometheus, RedisServer
 
 KIT = ROOT / "deploy" / "observability"
-RULES, CONFIG = KIT / "prometheus" / "alerts.yml", KIT / "prometheus" / "prometheus.yml"
+CONFIG = KIT / "prometheus" / "prometheus.yml"
+RULES = {job: KIT / "prometheus" / f"{job}.alerts.yml" for job in ("processor", "tcp-ingestion")}
+"""By the job that they are about."""
 FACTOR = 25
 """Five minutes are twelve seconds, and a scrape comes each 200 ms."""
 LOOKBACK = "5m"
@@ -37,13 +40,14 @@ WAIT_S_MAX = 90.0
 PROBE_S = 0.2
 
 STREAM = "telemetry:alerts"
-TARGETS = re.compile(r"^( +)- targets:\n(?: +- .+\n)+", re.MULTILINE)
+TARGETS = r"(job_name: {job}\n +static_configs:\n +- targets:)\n(?: +- .+\n)+"
 
 
 @dataclass
 class Instance:
     """Where an instance is scraped, and the process that runs there now."""
 
+    job: str
     address: str
     env: dict[str, str]
     service: Service
@@ -68,7 +72,8 @@ class Stage:
     client: Redis
     directory: Path
     prometheus: Prometheus
-    addresses: list[str]
+    addresses: dict[str, list[str]]
+    """By job."""
     began_s: float = field(default_factory=time.time)
     """Unix time since which Prometheus scrapes."""
     seen: dict[str, Seen] = field(default_factory=dict)
@@ -85,29 +90,49 @@ class Stage:
         return Servers(self.client, f"{STREAM}-{name}", database)
 
     def start(self, place: Servers, **env: str) -> Instance:
-        """A ready instance on that stream and table; keywords are environment variables."""
-        with self._lock:
-            address = self.addresses.pop()
+        """A ready processor on that stream and table; keywords are environment variables."""
         settings = {
-            **base_environment(self.directory),
-            "METRICS_PORT": address.rpartition(":")[2],
-            "INSTANCE_ID": f"i-{address}",
             "REDIS_URL": self.redis_server.processor_url,
             "POSTGRES_URL": place.database.processor_url,
             "REDIS_TELEMETRY_STREAM": place.stream,
             **env,
         }
-        instance = Instance(address, settings, self._launch(address, settings))
+        return self._start("processor", settings)
+
+    def start_ingestion(self, name: str, **env: str) -> Instance:
+        """A ready tcp-ingestion with a stream of its own."""
+        settings = {
+            "REDIS_URL": self.redis_server.ingestion_url,
+            "REDIS_TELEMETRY_STREAM": f"{STREAM}-{name}",
+            "TELTONIKA_HOST": HOST,
+            "TELTONIKA_PORT": "0",
+            **env,
+        }
+        return self._start("tcp-ingestion", settings)
+
+    def start_again(self, instance: Instance) -> None:
+        """Its next life."""
+        instance.service = self._launch(instance.job, instance.address, instance.env)
+
+    def _start(self, job: str, env: dict[str, str]) -> Instance:
+        with self._lock:
+            address = self.addresses[job].pop()
+        settings = {
+            **base_environment(self.directory),
+            "METRICS_PORT": address.rpartition(":")[2],
+            "INSTANCE_ID": f"i-{address}",
+            **env,
+        }
+        instance = Instance(job, address, settings, self._launch(job, address, settings))
         with self._lock:
             self.instances.append(instance)
         return instance
 
-    def start_again(self, instance: Instance) -> None:
-        """Its next life."""
-        instance.service = self._launch(instance.address, instance.env)
-
-    def _launch(self, address: str, env: dict[str, str]) -> Service:
-        return Service(env, self.directory / f"stderr-{address}").ready()
+    def _launch(self, job: str, address: str, env: dict[str, str]) -> Service:
+        stderr = self.directory / f"stderr-{address}"
+        return (
+            Ingestion(env, stderr, RUN) if job == Ingestion.name else Service(env, stderr)
+        ).ready()
 
     def fires(
         self, alert: str, since_s: float, *, meanwhile: Callable[[], object] = int, **labels: str
@@ -167,27 +192,31 @@ def open_stage(
     client: Redis,
     directory: Path,
     *,
-    instances: int,
+    instances: Mapping[str, int],
 ) -> Iterator[Stage]:
-    """A Prometheus that scrapes so many addresses, with the kit's rules and configuration."""
-    addresses = [f"{HOST}:{free_port()}" for _ in range(instances)]
+    """A Prometheus that scrapes so many addresses of each job, with the kit's rules and configuration."""
+    addresses = {
+        job: [f"{HOST}:{free_port()}" for _ in range(count)] for job, count in instances.items()
+    }
     with (
         launch_prometheus(
             prometheus_files(addresses), lookback=shortened_duration(LOOKBACK, FACTOR)
         ) as prometheus,
         ExitStack() as stack,
     ):
-        stage = Stage(redis_server, postgres_server, client, directory, prometheus, list(addresses))
+        stage = Stage(redis_server, postgres_server, client, directory, prometheus, addresses)
         stack.callback(stage.close)
         yield stage
 
 
-def prometheus_files(addresses: list[str]) -> dict[str, str]:
-    """The kit's files with shortened times, and other targets."""
-    listed = "".join(f"\n          - {address}" for address in addresses)
-    config, replaced = TARGETS.subn(rf"\1- targets:{listed}\n", CONFIG.read_text())
-    assert replaced == 1
+def prometheus_files(addresses: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The kit's files with shortened times, and other targets for each job."""
+    config = CONFIG.read_text()
+    for job, targets in addresses.items():
+        listed = "".join(f"\n          - {address}" for address in targets)
+        config, replaced = re.subn(TARGETS.format(job=job), rf"\1{listed}\n", config)
+        assert replaced == 1
     return {
         CONFIG.name: shortened(config, FACTOR),
-        RULES.name: shortened(RULES.read_text(), FACTOR),
+        **{path.name: shortened(path.read_text(), FACTOR) for path in RULES.values()},
     }

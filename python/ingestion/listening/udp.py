@@ -1,4 +1,7 @@
-"""Receives datagrams and answers them, with a bounded number of them in hand."""
+"""Receives datagrams and answers them, with a bounded number of them in hand.
+
+Datagrams have no order, on the network or here: a device sends the next one when it has the answer to the last.
+"""
 
 from __future__ import annotations
 

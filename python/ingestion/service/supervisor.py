@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 import trio
 
 from ingestion.journal import SERVICE
+from ingestion.journal.identity import Identity
 from ingestion.journal.statistics import Load
 from ingestion.service.ending import RESERVE_MS, Ending
 from ingestion.service.endpoints import Endpoints
+from ingestion.service.requests import Requests
 from ingestion.service.starting import Start, StartOptions
 from ingestion.sessions.datagrams import serve_datagram
 from telemetry._codec import __version__
@@ -114,8 +116,19 @@ class Ingestion:
         self._black_box = black_box
         self._lifecycle = Lifecycle()
         self._tasks = ProgressTable()
-        self._endpoints = Endpoints(journal, rooms, self._tasks, stall_ms=options.stall_ms)
+        self._identity = Identity()
+        self._endpoints = Endpoints(
+            journal, rooms, self._identity, self._tasks, stall_ms=options.stall_ms
+        )
         self._levels = LevelSwitch(SERVICE, journal)
+        self._requests = Requests(
+            options,
+            rooms,
+            journal,
+            identity=self._identity,
+            levels=self._levels,
+            black_box=black_box,
+        )
         self._ending = Ending(rooms.publishers, stop, journal)
         journal.measure(self._load)
 
@@ -127,7 +140,9 @@ class Ingestion:
         """Serve HTTP, connect, open the listeners."""
         services.start_soon(self._stop.listen, self._signals)
         await services.start(serve, self._http, self._endpoints.sources)
+        self._endpoints.start_soon(services)
         services.start_soon(self._levels.run)
+        self._requests.start_soon(services, self._tasks)
         code = await Start(self._options.start, self._rooms, self._journal).run(self._stop)
         if code is None:
             self._tasks.start_soon(services, "devices", self._rooms.devices.refresh)

@@ -29,12 +29,21 @@ class Lines(logging.Handler):
         self.kept.append(f"{record.levelname} {record.getMessage()}")
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 async def echo(connection: Connection) -> None:
     try:
-        while data := await connection.receive_bytes(100):
-            await connection.send(data)
+        while data := await connection.stream.receive_some(100):
+            await connection.stream.send_all(data)
     finally:
         connection.close()
+
+
+async def no_answer(_data: bytes, _address: str) -> None:
+    """No datagram comes."""
 
 
 async def main() -> None:
@@ -44,24 +53,20 @@ async def main() -> None:
     journal = new_journal()
     listeners = Listeners(OPTIONS, journal)
     await listeners.open()
-    obstacle_seen = False
     async with trio.open_nursery() as nursery:
         listeners.start_soon(
             nursery,
             ProgressTable(),
             lambda connection: nursery.start_soon(echo, connection),
-            lambda _data, _address: trio.lowlevel.checkpoint(),
+            no_answer,
         )
-        print(listeners.addresses["tcp"], flush=True)
-        requests = trio.lowlevel.FdStream(0)
-        async for _ in requests:
-            obstacle_seen = obstacle_seen or LISTENERS in journal.health().obstacles
-            print(json.dumps({"hindered": LISTENERS in journal.health().obstacles}), flush=True)
+        say(str(listeners.addresses["tcp"]))
+        async for _ in trio.lowlevel.FdStream(sys.stdin.fileno()):
+            say(json.dumps({"hindered": LISTENERS in journal.health().obstacles}))
         nursery.cancel_scope.cancel()
     refused = journal.snapshot().refused_connections
-    print(json.dumps({"refused": dict(refused), "lines": lines.kept}))
+    say(json.dumps({"refused": dict(refused), "lines": lines.kept}))
 
 
 if __name__ == "__main__":
     trio.run(main)
-    sys.exit(0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,11 +49,7 @@ def ask(  # noqa: PLR0913  # two are who is asked, the others what for
     """
     request = Request(new_id(), name, arguments or {}, instance_id)
     message = encode_request(request)
-    replies: Any = client.pubsub()  # type: ignore[no-untyped-call]
-    with replies:
-        replies.subscribe(reply_channel(channel, request.id))
-        if replies.get_message(timeout=SUBSCRIBED_S) is None:
-            raise RedisUnavailable("no answer in time", where=place_of(client))
+    with subscribed(client, channel, request.id) as replies:
         tally = Tally(time.monotonic(), is_count_whole=not _is_cluster(client))
         publish_at_s = time.monotonic()
         while (now_s := time.monotonic()) < tally.waits_until_s:
@@ -69,6 +65,17 @@ def ask(  # noqa: PLR0913  # two are who is asked, the others what for
             else:
                 tally.take(answer)
     return [_final(each) for each in tally.answers if each.kind is not AnswerKind.PASSED]
+
+
+@contextmanager
+def subscribed(client: Client, channel: str, request_id: str) -> Iterator[Any]:
+    """A subscription to the answers of a request, for a block; the server has confirmed it. For `next_answer`."""
+    replies: Any = client.pubsub()  # type: ignore[no-untyped-call]
+    with replies:
+        replies.subscribe(reply_channel(channel, request_id))
+        if replies.get_message(timeout=SUBSCRIBED_S) is None:
+            raise RedisUnavailable("no answer in time", where=place_of(client))
+        yield replies
 
 
 def next_answer(replies: Any, request_id: str, wait_s: float) -> Answer | None:  # noqa: ANN401  # the client's
