@@ -11,8 +11,8 @@ from redis import Redis
 from dev.servers import launch_redis, launch_relay
 from dev.servers.ports import free_port
 from dev.servers.redis_users import PROCESSOR, redis_url
-from processor.core.requests import LOOK
 from telemetry.chassis.control.asking import ask
+from telemetry.chassis.control.requests import LOOK
 from tests.support.live_entries import live
 from tests.support.processes import QUICK_CLAIMS, until
 from tests.support.servers import GROUP, Servers

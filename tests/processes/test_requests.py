@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from processor.operating.access import open_stream
-from processor.operating.instances import claim_now
+from processor.operating.claiming import claim_now
 from telemetry.chassis.control.tally import ANSWER_S
 from tests.support.batches import NOON, position
 from tests.support.commands import Done, command

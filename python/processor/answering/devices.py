@@ -8,9 +8,9 @@ from typing import Final
 
 import trio
 
-from processor.answering.arguments import text_of
 from processor.writing.device_states import KnownDevices, Rehydrated
 from telemetry._codec import Batch, DeviceStates
+from telemetry.chassis.control.arguments import text_of
 from telemetry.chassis.control.messages import Values
 from telemetry.chassis.control.responder import CannotDo
 from telemetry.chassis.lifecycle import Phase

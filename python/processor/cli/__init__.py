@@ -5,12 +5,9 @@ Commands of programs that stand above the service, `drill`, are found by the ent
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from telemetry.chassis import stop_signals
+from telemetry.chassis.entrance import enter_program, run_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,16 +43,16 @@ COMMANDS = {
         "Free the pending entries of a dead consumer, and ask the living instances to claim them at once.",
     ),
     "instances": (
-        "processor.cli.instances:instances",
+        "processor.cli.running:instances",
         "Show which instances are running, and what they are doing.",
     ),
     "device": (
         "processor.cli.device:device",
         "Look at one device, or have running instances restore it.",
     ),
-    "log-level": ("processor.cli.log_level:log_level", "Change what running instances log."),
+    "log-level": ("processor.cli.running:log_level", "Change what running instances log."),
     "dump": (
-        "processor.cli.dump:dump",
+        "processor.cli.running:dump",
         "Have each running instance write a dump as after a crash, and go on.",
     ),
     "dlq": (
@@ -89,42 +86,15 @@ Each command explains itself: processor run --help. Settings come from the envir
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (contract sections 8 and 10); help and version give 0, misuse 2."""
-    given = sys.argv[1:] if argv is None else list(argv)
-    if given[:1] == ["run"]:
-        # Loading takes a second on a busy machine, and a stop request may come in it.
-        stop_signals.hold()
-    # Imported late, when stop requests are held: click is a good part of the loading.
-    from telemetry.chassis.cli import Program, run_program  # noqa: PLC0415
-
-    program = Program(
+    return run_command(
         "processor",
         COMMANDS,
-        help="Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once.",
+        argv,
+        about="Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once.",
         epilog=_EPILOG,
     )
-    return run_program(program, given)
 
 
 def enter() -> NoReturn:
     """The installed command, and `python -m processor`: run one command and end the process with its exit code."""
-    try:
-        code = main()
-    except KeyboardInterrupt:
-        # While a command was being loaded; later the door turns it into this code.
-        sys.exit(130)
-    if sys.argv[1:2] == ["run"]:
-        _end_at_once(code)
-    sys.exit(code)
-
-
-def _end_at_once(code: int) -> NoReturn:
-    """End without the interpreter's own clean-up, which would be part of a stop that is bounded in time.
-
-    The service has closed what it had open, and has written its last line. Freeing its memory object by object
-    and unloading its modules takes 100 ms of processor time, and several times that on a busy machine.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        # There is nothing to flush in one that is closed or missing.
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            stream.flush()
-    os._exit(code)
+    enter_program(main)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from processor.operating.access import open_stream
-from processor.operating.claiming import release_from
-from processor.operating.instances import claim_now, running_instances
+from processor.operating.claiming import claim_now, release_from
 from processor.operating.names import shown, typed
 from processor.operating.pending import Filters, count_by_consumer
 from telemetry.chassis.cli import MISUSE, Failed, json_option, print_json, say
+from telemetry.chassis.operating.instances import running_instances
 
 if TYPE_CHECKING:
     from processor.operating.access import StreamAccess
     from processor.operating.claiming import Released
-    from processor.operating.instances import Instance
+    from telemetry.chassis.operating.instances import Instance
 
 _EXIT_NOTHING_RELEASED: Final = 1
 

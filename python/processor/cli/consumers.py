@@ -10,9 +10,9 @@ import click
 
 from processor.operating.access import open_stream
 from processor.operating.consumers import list_consumers, prune
-from processor.operating.instances import running_instances
 from telemetry.chassis.cli import json_option, print_json, say
 from telemetry.chassis.cli.words import age, count
+from telemetry.chassis.operating.instances import running_instances
 
 if TYPE_CHECKING:
     from processor.operating.consumers import Consumer, Pruned

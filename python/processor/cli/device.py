@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from processor.cli.replies import instance_option, say_who_failed
+from processor.cli.running import PROCESSOR
 from processor.operating.access import open_stream
 from telemetry.chassis.cli import Failed, Text, json_option, print_at_once, print_json
+from telemetry.chassis.cli.commands.replies import instance_option, say_who_failed
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.times import iso_utc
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from processor.operating.device import DeviceRows
-    from processor.operating.requests import Replies
+    from telemetry.chassis.operating.requests import Replies
 
 # As in the contract's Position (section 2).
 _DEVICE_BYTES_MAX = 64
@@ -98,7 +99,7 @@ def show(*, device_id: str, as_json: bool) -> None:
             print_json(_as_json(device_id, rows, replies))
         else:
             _print(device_id, rows, replies)
-        say_who_failed(replies, access, None)
+        say_who_failed(PROCESSOR, replies, access, None)
 
 
 @device.command(epilog=_REHYDRATE_EPILOG)
@@ -123,7 +124,7 @@ def rehydrate(*, device_id: str, instance_id: str | None, as_json: bool) -> int:
         else:
             for name, result in results:
                 print_at_once(f"{name}  {result}\n")
-        say_who_failed(replies, access, instance_id)
+        say_who_failed(PROCESSOR, replies, access, instance_id)
     is_done = bool(results) and all(result != "failed" for _, result in results)
     return 0 if is_done else 1
 

@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import click
-
 from processor.journal import SERVICE
 from processor.service.crash_sections import PARTS
-from telemetry.chassis.cli import MISUSE, Failed, json_option, print_at_once
-from telemetry.chassis.crash.showing import NotADump, as_text, read_dump
+from telemetry.chassis.cli.commands.panic import panic_command
 
-_EXIT_NOT_A_DUMP = 1
-
-
-@click.group()
-def panic() -> None:
-    """Show what a crash of the service left behind."""
-
-
-@panic.command(
-    epilog="""\
-\b
-Examples:
-  processor panic show /var/lib/processor/processor-panic-processor-1-20260501T093000000000Z.json
+_EXAMPLES = """\
   processor panic show --json FILE | jq '.in_flight.oldest | keys'  # ids of the entries in flight
   processor panic show --json FILE | jq -r '.tasks[].name'          # every task that was alive
+"""
 
-\b
-Exit codes: 0 shown, 1 the file is no panic dump, or damaged, 2 wrong arguments or unreadable file"""
-)
-@click.argument("file", type=click.Path(path_type=Path))
-@json_option
-def show(file: Path, *, as_json: bool) -> None:
-    """Show a panic dump: what happened, where the tasks stood, what was in flight, and what to do.
-
-    The service writes one into PANIC_DUMP_DIR before it ends with exit code 1; the log line `uncaught exception` names
-    it as `panic_dump`. A dump holds no passwords, but entry and device ids. --json prints the file as it is.
-    """
-    try:
-        dump = read_dump(file, SERVICE)
-    except NotADump as fault:
-        raise Failed(f"{file} {fault}", _EXIT_NOT_A_DUMP) from fault
-    except OSError as fault:
-        raise Failed(f"cannot read {file}: {fault.strerror}", MISUSE) from fault
-    print_at_once(dump.text if as_json else as_text(dump.sections, PARTS))
+panic = panic_command(SERVICE, PARTS, _EXAMPLES)

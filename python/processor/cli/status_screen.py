@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from processor.cli.consumers import print_consumers
-from processor.cli.instances import print_instances
+from processor.cli.running import PROCESSOR
 from processor.core.lag import LAG_MAX
 from telemetry.chassis.cli import discard_standard_output
+from telemetry.chassis.cli.commands.instances import print_instances
 from telemetry.chassis.cli.tables import COLUMNS_MAX, Column, print_table, printable
 from telemetry.chassis.cli.words import UNKNOWN, age, count
 from telemetry.chassis.times import iso_utc
@@ -43,7 +44,7 @@ def print_screen(facts: Facts, found: Sequence[Problem]) -> None:
             print_consumers([*facts.redis.consumers])
         if facts.redis.instances:
             click.echo()
-            print_instances([*facts.redis.instances])
+            print_instances(facts.redis.instances, settled_as=PROCESSOR.settled_as)
         sys.stdout.flush()
     except BrokenPipeError:
         discard_standard_output()

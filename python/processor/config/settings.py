@@ -3,22 +3,24 @@
 # ruff: noqa: RUF009 - variable() makes a dataclass field
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.config.postgres_target import PostgresTarget, postgres_target
-from telemetry.chassis.config.parsers import Unacceptable, choice, count, milliseconds, port, text
+from telemetry.chassis.config.parsers import Unacceptable, count, milliseconds, port, text
 from telemetry.chassis.config.redis_target import RedisTarget, redis_target
+from telemetry.chassis.config.service import (
+    BACKSTOP_BEHIND_DRAIN,
+    ServiceSettings,
+    usable_directory,
+)
 from telemetry.chassis.config.sources import Known
-from telemetry.chassis.config.variables import Effective, Relation, effective, load, variable
+from telemetry.chassis.config.variables import Effective, effective, load, variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
-LOG_FORMATS = ("json", "pretty")
 PANIC_DUMP_DIR = Path("/var/lib/processor")
 
 
@@ -44,12 +46,6 @@ def dlq_stream(known: Known, _environ: Mapping[str, str]) -> str:
 def control_channel(known: Known, _environ: Mapping[str, str]) -> str:
     """`<stream>:<group>:control`."""
     return f"{known['redis_telemetry_stream']}:{known['redis_consumer_group']}:control"
-
-
-def panic_dump_dir(_known: Known, _environ: Mapping[str, str]) -> str:
-    """`/var/lib/processor` if it exists and is writable, else the working directory."""
-    usable = PANIC_DUMP_DIR.is_dir() and os.access(PANIC_DUMP_DIR, os.W_OK | os.X_OK)
-    return str(PANIC_DUMP_DIR if usable else Path.cwd())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +79,12 @@ class PostgresSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(PostgresSettings, RedisSettings):
+class Config(ServiceSettings, PostgresSettings, RedisSettings):
     """All settings; immutable, and its repr holds no password.
 
     Defaults are written as in the environment, so that they pass the same parsers.
     """
 
-    log_level: str = variable(choice(*LOG_LEVELS), default="info")
-    """The least severe level that is written."""
-    log_format: str = variable(choice(*LOG_FORMATS), default="json")
-    """`json` for machines, `pretty` for people."""
     batch_size: int = variable(count, default="5000")
     """Entries one XREADGROUP asks for."""
     batch_block_ms: int = variable(milliseconds(), default="1000")
@@ -115,34 +107,13 @@ class Config(PostgresSettings, RedisSettings):
     """Positions dated further back are refused as `ts_out_of_window`."""
     ts_future_max_s: int = variable(count, default="86400")
     """Positions dated further ahead are refused as `ts_out_of_window`."""
-    drain_budget_ms: int = variable(milliseconds(), default="8000")
-    """From the stop request to the last acknowledgement."""
-    shutdown_timeout_ms: int = variable(milliseconds(), default="30000")
-    """The backstop over the whole shutdown; longer than the drain budget."""
-    connect_attempts: int = variable(count, default="10")
-    """Tries to reach each server at start-up; afterwards reconnecting never gives up."""
-    connect_backoff_max_ms: int = variable(milliseconds(), default="5000")
-    """The longest pause between two tries."""
-    metrics_host: str = variable(text, default="0.0.0.0")  # noqa: S104 - scraped from other hosts
-    """Address that `/metrics`, `/healthz` and `/readyz` listen on."""
     metrics_port: int = variable(port, default="9090")
     """Their port; 0 takes any free one."""
-    stall_ms: int = variable(milliseconds(), default="60000")
-    """How long a task that has work may take no step before `/healthz` fails."""
-    panic_dump_dir: str = variable(text, derive=panic_dump_dir)
+    panic_dump_dir: str = variable(text, derive=usable_directory(PANIC_DUMP_DIR))
     """Directory that takes the dump of an uncaught exception."""
 
 
-RELATIONS = (
-    Relation(
-        "SHUTDOWN_TIMEOUT_MS",
-        lambda known: known["shutdown_timeout_ms"] > known["drain_budget_ms"],
-        lambda known: (
-            f"{known['shutdown_timeout_ms']} ms does not exceed DRAIN_BUDGET_MS, "
-            f"which is {known['drain_budget_ms']} ms; accepted: more than that"
-        ),
-    ),
-)
+RELATIONS = (BACKSTOP_BEHIND_DRAIN,)
 
 RETIRED = {"CONTROL_SOCKET": "REDIS_CONTROL_CHANNEL"}
 """Variables that are ignored now, and what does their work."""

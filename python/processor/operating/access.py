@@ -4,39 +4,30 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from processor.config.settings import RedisSettings
 from processor.edges.redis.names import StreamNames
+from processor.journal import SERVICE
 from telemetry.chassis.config.variables import load
-from telemetry.chassis.redis.client import errors_translated, open_target
-from telemetry.chassis.redis.limits import RedisLimits
+from telemetry.chassis.operating.access import LIMITS, Access, open_operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from processor.edges.redis.scripts import Script
-    from telemetry.chassis.redis.client import Client
+    from telemetry.chassis.redis.limits import RedisLimits
     from telemetry.chassis.redis.resp import Argument
 
-# A person waits. No script of ours keeps Redis for a second.
-LIMITS: Final = RedisLimits(connect_timeout_ms=3_000, answer_timeout_ms=10_000)
 
-
-@dataclass(frozen=True, slots=True)
-class StreamAccess:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamAccess(Access):
     """Redis as a command sees it."""
 
-    client: Client
-    """Blocking, and its replies are bytes. It connects when it is first used, and sends nothing twice."""
     names: StreamNames
     """The stream, the group, the dead letters; the consumer is of the environment's own instance."""
-    control_channel: str
-    """The Pub/Sub channel of requests to running instances."""
     claim_threshold_ms: int
     """Of this command's own environment: instances may have another."""
-    where: str
-    """Host and port, or the path of a socket, for messages."""
 
     def run(self, script: Script, keys: tuple[str, ...], *arguments: Argument) -> Any:  # noqa: ANN401  # any reply
         """Run a script; its reply as the client gives it, texts as bytes."""
@@ -51,20 +42,16 @@ def open_stream(environ: Mapping[str, str], limits: RedisLimits = LIMITS) -> Ite
     RedisRefused.
     """
     settings = load(RedisSettings, environ)
-    client = open_target(settings.redis_url, name="processor/operator", limits=limits)
-    try:
-        with errors_translated(client):
-            yield StreamAccess(
-                client=client,
-                names=StreamNames(
-                    stream=settings.redis_telemetry_stream,
-                    group=settings.redis_consumer_group,
-                    consumer=settings.redis_consumer_name,
-                    dead_letters=settings.redis_dlq_stream,
-                ),
-                control_channel=settings.redis_control_channel,
-                claim_threshold_ms=settings.claim_threshold_ms,
-                where=settings.redis_url.where,
-            )
-    finally:
-        client.close()
+    with open_operator(settings.redis_url, service=SERVICE, limits=limits) as client:
+        yield StreamAccess(
+            client=client,
+            names=StreamNames(
+                stream=settings.redis_telemetry_stream,
+                group=settings.redis_consumer_group,
+                consumer=settings.redis_consumer_name,
+                dead_letters=settings.redis_dlq_stream,
+            ),
+            control_channel=settings.redis_control_channel,
+            claim_threshold_ms=settings.claim_threshold_ms,
+            where=settings.redis_url.where,
+        )

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from processor.core.idle_times import RELEASED_IDLE_MS
+from processor.core.requests import CLAIM_NOW
 from processor.edges.redis.scripts import IDS_MAX, RELEASE_FROM
 from processor.operating.names import typed
 from processor.operating.pending import BEGINNING
+from telemetry.chassis.control.asking import ask
+from telemetry.chassis.control.messages import AnswerKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +56,12 @@ def release_from(
         if len(released) + len(lost) < IDS_MAX:
             return total
         after_id = last_id.decode()
+
+
+def claim_now(access: StreamAccess) -> list[str]:
+    """Ask the living instances to look for entries to claim at once; the ids of those that do."""
+    answers = ask(access.client, access.control_channel, CLAIM_NOW)
+    return [each.instance_id for each in answers if each.kind is AnswerKind.DONE]
 
 
 def _with(total: Released, ids: list[str], lost: int) -> Released:

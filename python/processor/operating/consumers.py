@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from processor.operating.access import StreamAccess
-    from processor.operating.instances import Instance
+    from telemetry.chassis.operating.instances import Instance
 
 # For the script: remove nothing, and name all.
 _LOOK_ONLY: Final = -1
@@ -70,7 +70,8 @@ def prune(
     In steps of IDS_MAX names, each of which judges and removes at once. `report` gets the number removed so far.
     Raises what the client raises; what was removed by then stays removed.
     """
-    names, live = access.names, sorted({each.consumer for each in instances})
+    names = access.names
+    live = sorted({each.consumer for each in instances if each.consumer is not None})
     removed: list[str] = []
     while True:
         most = _LOOK_ONLY if dry_run else IDS_MAX

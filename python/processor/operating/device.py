@@ -10,7 +10,7 @@ import trio
 from processor.core.requests import HELD_DEVICE, REHYDRATE
 from processor.edges.postgres.operator_session import open_operator_session
 from processor.errors import PostgresError, SchemaMismatch
-from processor.operating.requests import Replies, request
+from telemetry.chassis.operating.requests import Replies, request
 
 if TYPE_CHECKING:
     from datetime import datetime

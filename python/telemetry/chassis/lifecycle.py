@@ -12,11 +12,13 @@ class Phase(Enum):
     """Where the process is in its life."""
 
     STARTING = "starting"
-    """Connecting, checking the schema, creating the group."""
+    """Connecting and checking."""
     RUNNING = "running"
-    """Reading and writing."""
+    """At work."""
+    LEAVING = "leaving"
+    """A stop is announced: not ready any more, and still working until its delay is over."""
     DRAINING = "draining"
-    """No new reads; the entries in flight are written and acknowledged."""
+    """Nothing new comes in; what is in flight is finished."""
     STOPPED = "stopped"
     """Nothing is in flight."""
 
@@ -25,7 +27,8 @@ FOLLOWERS: dict[Phase, frozenset[Phase]] = {
     # A stop request or a failed start: nothing was read yet, and there is nothing to drain.
     Phase.STARTING: frozenset({Phase.RUNNING, Phase.STOPPED}),
     # A crash unwinds all tasks, without a drain.
-    Phase.RUNNING: frozenset({Phase.DRAINING, Phase.STOPPED}),
+    Phase.RUNNING: frozenset({Phase.LEAVING, Phase.DRAINING, Phase.STOPPED}),
+    Phase.LEAVING: frozenset({Phase.DRAINING, Phase.STOPPED}),
     Phase.DRAINING: frozenset({Phase.STOPPED}),
     Phase.STOPPED: frozenset(),
 }

@@ -9,10 +9,11 @@ import trio
 
 from processor.answering.answers import Answers, Parts
 from processor.answering.devices import DeviceAnswers
-from processor.core.requests import CLAIM_NOW, LOG_LEVEL, LOOK, REQUESTS
+from processor.core.requests import CLAIM_NOW, REQUESTS
 from processor.journal.identity import Identity
 from processor.reading.reclaimer import Nudge
 from telemetry._codec import DeviceStates
+from telemetry.chassis.control.requests import LOG_LEVEL, LOOK
 from telemetry.chassis.control.responder import CannotDo
 from telemetry.chassis.crash.document import DumpOptions
 from telemetry.chassis.crash.sections import BlackBox

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from processor.operating.access import StreamAccess
-    from processor.operating.instances import Instance
+    from telemetry.chassis.operating.instances import Instance
     from tests.support.operators import Commands
 
 ODD = "odd \x1b[31m[b]name"

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from processor.cli.top_screen import screen
 from processor.operating.consumers import Consumer
-from processor.operating.instances import Instance
 from processor.operating.queue import Queue
 from processor.operating.top.history import View
 from processor.operating.top.rates import Rates
 from processor.operating.top.sample import Counters, Sample, Working
+from telemetry.chassis.operating.instances import Instance
 from tests.support.servers import GROUP
 from tests.support.terminal import Terminal
 

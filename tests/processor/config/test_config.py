@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from processor.config import Config, load_config, settings
+from processor.config import Config, load_config
 from telemetry.chassis.config.redis_target import RedisTls
+from telemetry.chassis.config.service import usable_directory
 from telemetry.chassis.errors import ConfigError
 
 REQUIRED = {"REDIS_URL": "redis://127.0.0.1", "POSTGRES_URL": "postgres://u:pw@db/telemetry"}
@@ -136,13 +137,9 @@ def test_one_instance_reads_one_stream() -> None:
     )
 
 
-def test_dumps_go_to_the_state_directory_if_it_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "PANIC_DUMP_DIR", tmp_path)
-    assert load().panic_dump_dir == str(tmp_path)
-    monkeypatch.setattr(settings, "PANIC_DUMP_DIR", tmp_path / "missing")
-    assert load().panic_dump_dir == str(Path.cwd())
+def test_dumps_go_to_the_state_directory_if_it_is_there(tmp_path: Path) -> None:
+    assert usable_directory(tmp_path)({}, {}) == str(tmp_path)
+    assert usable_directory(tmp_path / "missing")({}, {}) == str(Path.cwd())
 
 
 def test_a_configuration_is_immutable() -> None:

@@ -13,13 +13,17 @@ from telemetry.chassis.lifecycle import FOLLOWERS, READY_PHASES, IllegalMoveErro
 LEGAL = {
     (Phase.STARTING, Phase.RUNNING),
     (Phase.STARTING, Phase.STOPPED),
+    (Phase.RUNNING, Phase.LEAVING),
     (Phase.RUNNING, Phase.DRAINING),
     (Phase.RUNNING, Phase.STOPPED),
+    (Phase.LEAVING, Phase.DRAINING),
+    (Phase.LEAVING, Phase.STOPPED),
     (Phase.DRAINING, Phase.STOPPED),
 }
 ROUTES = {
     Phase.STARTING: (),
     Phase.RUNNING: (Phase.RUNNING,),
+    Phase.LEAVING: (Phase.RUNNING, Phase.LEAVING),
     Phase.DRAINING: (Phase.RUNNING, Phase.DRAINING),
     Phase.STOPPED: (Phase.STOPPED,),
 }

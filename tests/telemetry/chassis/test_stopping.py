@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from telemetry.chassis.stopping import StopRequest, cancel_on
 
@@ -27,6 +27,45 @@ async def test_the_first_signal_requests_the_stop_and_the_second_insists(
     await wait_all_tasks_blocked()
     assert stop.insisted.is_set()
     assert stop.signal_name == "SIGINT"
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_stop_is_requested_when_its_delay_is_over(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    send, signals = trio.open_memory_channel[int](0)
+    requested_at_s: list[float] = []
+    stop = StopRequest(
+        on_request=lambda: requested_at_s.append(trio.current_time()), delay_ms=5_000
+    )
+    nursery.start_soon(stop.listen, signals)
+    await trio.sleep(1)
+    await send.send(signal.SIGTERM)
+    await stop.announced.wait()
+    assert not stop.requested.is_set()
+    began_s = trio.current_time()
+    await stop.requested.wait()
+    assert trio.current_time() - began_s == 5
+    assert requested_at_s == [trio.current_time()]
+    await send.send(signal.SIGTERM)
+    await stop.insisted.wait()
+    assert len(requested_at_s) == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_second_signal_ends_the_delay_and_does_not_insist(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    send, signals = trio.open_memory_channel[int](0)
+    requests: list[None] = []
+    stop = StopRequest(on_request=lambda: requests.append(None), delay_ms=60_000)
+    nursery.start_soon(stop.listen, signals)
+    await send.send(signal.SIGTERM)
+    await send.send(signal.SIGTERM)
+    await stop.requested.wait()
+    await trio.sleep(120)
+    assert not stop.insisted.is_set()
+    assert len(requests) == 1
     nursery.cancel_scope.cancel()
 
 

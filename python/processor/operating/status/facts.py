@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from processor.operating.consumers import Consumer
-from processor.operating.instances import Instance
 from processor.operating.queue import Queue
+from telemetry.chassis.operating.instances import Instance
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from processor.errors import PostgresError
 from processor.operating.access import open_stream
 from processor.operating.consumers import list_consumers
 from processor.operating.dead_letter_codes import count_codes
-from processor.operating.instances import running_instances
 from processor.operating.pending import Filters, entries
 from processor.operating.queue import QueueLooks
 from processor.operating.status.facts import (
@@ -25,6 +24,7 @@ from processor.operating.status.facts import (
 )
 from telemetry.chassis.config.variables import load
 from telemetry.chassis.errors import RedisError
+from telemetry.chassis.operating.instances import running_instances
 from telemetry.chassis.redis.client import errors_translated
 from telemetry.chassis.redis.limits import RedisLimits
 

@@ -6,14 +6,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from processor.core.requests import LOOK
 from processor.operating.consumers import list_consumers
 from processor.operating.dead_letter_codes import count_codes
-from processor.operating.instances import as_instance
 from processor.operating.queue import QueueLooks
 from processor.operating.top.sample import Counters, Sample, Working
 from telemetry.chassis.control.asking import ask
+from telemetry.chassis.control.requests import LOOK
 from telemetry.chassis.errors import RedisError
+from telemetry.chassis.operating.instances import as_instance
 from telemetry.chassis.redis.client import errors_translated
 
 if TYPE_CHECKING:

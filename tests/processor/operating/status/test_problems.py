@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from processor.operating.instances import Instance
 from processor.operating.queue import Queue
 from processor.operating.status.facts import (
     DeadLetters,
@@ -18,6 +17,7 @@ from processor.operating.status.facts import (
     TableFacts,
 )
 from processor.operating.status.problems import Bounds, problems
+from telemetry.chassis.operating.instances import Instance
 
 BOUNDS = Bounds(lag_max=100_000, silent_after_s=600)
 QUEUE = Queue(

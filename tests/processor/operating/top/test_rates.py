@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from processor.journal.statistics import WRITE_DURATION_BOUNDS_S
-from processor.operating.instances import Instance
 from processor.operating.queue import Queue
 from processor.operating.top.history import RATES_MAX, History
 from processor.operating.top.rates import bound_of, rates
 from processor.operating.top.sample import Counters, Sample, Working
+from telemetry.chassis.operating.instances import Instance
 
 QUEUE = Queue(
     length=0,

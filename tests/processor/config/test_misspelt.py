@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processor.operating.misspelt import misspelt
+from processor.config import RETIRED, Config
+from telemetry.chassis.config.misspelt import misspelt
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ from processor.operating.misspelt import misspelt
     ],
 )
 def test_a_misspelt_name_is_named_with_the_one_that_is_meant(name: str, meant: str) -> None:
-    [hint] = misspelt([name, "HOME"])
+    [hint] = misspelt([name, "HOME"], Config, RETIRED)
     assert hint == f"{name} is no variable of the service: is {meant} meant?"
 
 
@@ -47,9 +48,9 @@ def test_a_misspelt_name_is_named_with_the_one_that_is_meant(name: str, meant: s
     ],
 )
 def test_other_names_are_left_alone(name: str) -> None:
-    assert [*misspelt([name])] == []
+    assert [*misspelt([name], Config, RETIRED)] == []
 
 
 def test_a_retired_variable_is_named_with_what_does_its_work() -> None:
-    [hint] = misspelt({"CONTROL_SOCKET": "/run/hush"})
+    [hint] = misspelt({"CONTROL_SOCKET": "/run/hush"}, Config, RETIRED)
     assert hint == "CONTROL_SOCKET is retired and ignored: REDIS_CONTROL_CHANNEL does its work"

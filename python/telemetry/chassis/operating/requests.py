@@ -11,8 +11,8 @@ from telemetry.chassis.control.messages import AnswerKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from processor.operating.access import StreamAccess
     from telemetry.chassis.control.messages import Answer
+    from telemetry.chassis.operating.access import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Replies:
 
 
 def request(
-    access: StreamAccess,
+    access: Access,
     name: str,
     arguments: Mapping[str, object] | None = None,
     *,
     instance_id: str | None = None,
 ) -> Replies:
-    """Ask all instances, or one, for what `processor.core.requests` names."""
+    """Ask all instances, or one, for one of the service's requests, by its name."""
     answers = ask(access.client, access.control_channel, name, arguments, instance_id=instance_id)
     return Replies(
         [each for each in answers if each.kind is AnswerKind.DONE],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processor.answering.arguments import seconds_of, text_of
+from telemetry.chassis.control.arguments import seconds_of, text_of
 from telemetry.chassis.control.responder import CannotDo
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from processor.core.requests import CLAIM_NOW, LOOK
 from telemetry.chassis.control.asking import ask
-from telemetry.chassis.control.messages import AnswerKind
+from telemetry.chassis.control.requests import LOOK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from processor.operating.access import StreamAccess
     from telemetry.chassis.control.messages import Answer
+    from telemetry.chassis.operating.access import Access
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance:
-    """A running instance, as it describes itself."""
+    """A running instance of any service, as it describes itself."""
 
     instance_id: str
-    consumer: str
+    consumer: str | None
+    """Its name in the consumer group; None for a service that has none."""
     version: str
     host: str
     pid: int
@@ -30,29 +29,23 @@ class Instance:
     phase: str
     """`starting`, `running`, `draining` or `stopped`."""
     in_flight: int
-    """Entries that it has read and not decided."""
+    """What it has taken and not settled: entries, or records."""
     ledger: Mapping[str, int]
-    """What became of the entries that it has read, by class."""
+    """What became of what it has taken, by class."""
     log_level: str
 
 
-def running_instances(access: StreamAccess) -> list[Instance]:
+def running_instances(access: Access) -> list[Instance]:
     """The instances that answer, sorted by their ids; a frozen one does not, which takes two seconds to notice."""
     answers = ask(access.client, access.control_channel, LOOK)
     return [found for each in answers if (found := as_instance(each)) is not None]
-
-
-def claim_now(access: StreamAccess) -> list[str]:
-    """Ask the living instances to look for entries to claim at once; the ids of those that do."""
-    answers = ask(access.client, access.control_channel, CLAIM_NOW)
-    return [each.instance_id for each in answers if each.kind is AnswerKind.DONE]
 
 
 def as_instance(answer: Answer) -> Instance | None:
     """None for an answer of another form: an instance of another version, which cannot be described."""
     match answer.result:
         case {
-            "consumer": str(consumer),
+            "consumer": str() | None as consumer,
             "version": str(version),
             "host": str(host),
             "pid": int(pid),
