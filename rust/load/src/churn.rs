@@ -23,7 +23,8 @@ pub struct Churn {
     begun_us: u64,
     end_us: u64,
     lives_per_second: u32,
-    /// Records are those of the answered frames; an exchange of rubbish that went as it should counts as answered, too.
+    first_device: usize,
+    /// Logins and frames count as answered.
     pub tally: Tally,
 }
 
@@ -35,8 +36,15 @@ struct Life {
 }
 
 impl Churn {
-    /// By the devices 0 to `devices`.
-    pub fn new(frames: Rc<[Frame]>, devices: usize, lives_per_second: u32, now_us: u64, end_us: u64) -> Self {
+    /// By the devices 0 to `devices`; `first_device` is added to their numbers for the IMEIs.
+    pub fn new(
+        frames: Rc<[Frame]>,
+        devices: usize,
+        lives_per_second: u32,
+        first_device: usize,
+        now_us: u64,
+        end_us: u64,
+    ) -> Self {
         Self {
             frames,
             random: Random(0x9e37_79b9_7f4a_7c15),
@@ -46,6 +54,7 @@ impl Churn {
             begun_us: now_us,
             end_us,
             lives_per_second: lives_per_second.max(1),
+            first_device,
             tally: Tally::begin(now_us),
         }
     }
@@ -59,7 +68,7 @@ impl Churn {
 
     /// Half of the lives are a device's; the others hold what strangers and broken devices send.
     fn steps(&mut self, device: usize) -> VecDeque<Exchange> {
-        let admitted = Exchange { bytes: login(device), awaited: Awaited::Admission };
+        let admitted = Exchange { bytes: login(self.first_device.saturating_add(device)), awaited: Awaited::Admission };
         let frame = self.any_frame();
         let good = Exchange { bytes: Rc::clone(&frame.bytes), awaited: Awaited::Count(frame.records) };
         let sent = |bytes: &[u8], awaited| Exchange { bytes: bytes.into(), awaited };

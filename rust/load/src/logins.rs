@@ -16,16 +16,26 @@ pub struct Logins {
     end: usize,
     under_way: usize,
     under_way_max: usize,
+    first_device: usize,
     dialled_us: Vec<u64>,
     /// Waits are measured from the dialling.
     pub tally: Tally,
 }
 
 impl Logins {
-    /// Of the devices `first` to `end`.
-    pub fn new(first: usize, end: usize, under_way_max: usize, now_us: u64) -> Self {
+    /// Of the devices `first` to `end`; `first_device` is added to their numbers for the IMEIs.
+    pub fn new(first: usize, end: usize, under_way_max: usize, first_device: usize, now_us: u64) -> Self {
         let dialled_us = Vec::with_capacity(end.saturating_sub(first));
-        Self { first, next: first, end, under_way: 0, under_way_max, dialled_us, tally: Tally::begin(now_us) }
+        Self {
+            first,
+            next: first,
+            end,
+            under_way: 0,
+            under_way_max,
+            first_device,
+            dialled_us,
+            tally: Tally::begin(now_us),
+        }
     }
 
     /// Whether all have an answer.
@@ -56,7 +66,10 @@ impl Plan for Logins {
 
     fn react(&mut self, device: usize, outcome: Outcome, now_us: u64) -> Action {
         match outcome {
-            Outcome::Connected => Action::Send(Exchange { bytes: login(device), awaited: Awaited::Admission }),
+            Outcome::Connected => Action::Send(Exchange {
+                bytes: login(self.first_device.saturating_add(device)),
+                awaited: Awaited::Admission,
+            }),
             Outcome::Done => {
                 let dialled_us = self.dialled_us.get(device.saturating_sub(self.first)).copied().unwrap_or(now_us);
                 self.tally.note(0, dialled_us, now_us);

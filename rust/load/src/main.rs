@@ -85,7 +85,7 @@ impl Run {
     }
 
     fn log_in(&self, fleet: &mut Fleet, connections: usize) -> io::Result<()> {
-        let mut logins = Logins::new(0, connections, DIALS_MAX, self.clock.now_us());
+        let mut logins = Logins::new(0, connections, DIALS_MAX, self.options.first_device, self.clock.now_us());
         fleet.run(&mut logins)?;
         report("logins", logins.tally)?;
         wait_for_a_line()
@@ -101,11 +101,11 @@ impl Run {
     }
 
     fn storm(&self, fleet: &mut Fleet) -> io::Result<()> {
-        let Options { senders, connections, rate, .. } = self.options;
+        let Options { senders, connections, rate, first_device, .. } = self.options;
         let now_us = self.clock.now_us();
         let mut storm = Storm {
             sending: Sending::new(Rc::clone(&self.frames), senders, rate, now_us, u64::MAX),
-            logins: Logins::new(senders, senders.saturating_add(connections), STORM_DIALS_MAX, now_us),
+            logins: Logins::new(senders, senders.saturating_add(connections), STORM_DIALS_MAX, first_device, now_us),
             senders,
         };
         fleet.run(&mut storm)?;
@@ -115,10 +115,11 @@ impl Run {
     }
 
     fn churn(&self, fleet: &mut Fleet, part: &str, length_us: u64) -> io::Result<()> {
-        let Options { connections, rate, .. } = self.options;
+        let Options { connections, rate, first_device, .. } = self.options;
         let now_us = self.clock.now_us();
         let end_us = now_us.saturating_add(length_us);
-        let mut churn = Churn::new(Rc::clone(&self.frames), connections, rate.unwrap_or(100), now_us, end_us);
+        let mut churn =
+            Churn::new(Rc::clone(&self.frames), connections, rate.unwrap_or(100), first_device, now_us, end_us);
         fleet.run(&mut churn)?;
         report(part, churn.into_tally())?;
         wait_for_a_line()
@@ -130,7 +131,10 @@ fn report(part: &str, tally: Tally) -> io::Result<()> {
     writeln!(io::stdout(), r#"{{"part":"{part}","tally":{tally}}}"#)
 }
 
-/// Devices stay connected meanwhile; the end of standard input will do, too.
+/// Devices stay connected meanwhile. Whoever runs this program has gone when standard input ends.
 fn wait_for_a_line() -> io::Result<()> {
-    io::stdin().read_line(&mut String::new()).map(drop)
+    match io::stdin().read_line(&mut String::new())? {
+        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "standard input has ended")),
+        _ => Ok(()),
+    }
 }

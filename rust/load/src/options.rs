@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// How it is called.
 pub const USAGE: &str = "usage: load send|storm|churn ADDRESS:PORT RECORDING [--connections N] [--records N] [--rate N]
-            [--senders N] [--warm-up SECONDS] [--seconds SECONDS]
+            [--senders N] [--first-device N] [--warm-up SECONDS] [--seconds SECONDS]
 
 send   --connections devices log in, then send frames of --records records: each when its last one is answered,
        or with --rate as many a second, of all together
@@ -43,6 +43,8 @@ pub struct Options {
     pub rate: Option<u32>,
     /// Devices that send while the others log in.
     pub senders: usize,
+    /// What is added to the devices' numbers, of which their IMEIs are made.
+    pub first_device: usize,
     /// Length of the part before the one that counts.
     pub warm_up_us: u64,
     /// Length of the part that counts.
@@ -67,6 +69,7 @@ impl Options {
             records: 5,
             rate: None,
             senders: 200,
+            first_device: 0,
             warm_up_us: 1_000_000,
             measured_us: 5_000_000,
         };
@@ -77,6 +80,7 @@ impl Options {
                 "--records" => options.records = value.parse().ok().filter(|records| *records > 0)?,
                 "--rate" => options.rate = Some(value.parse().ok().filter(|rate| *rate > 0)?),
                 "--senders" => options.senders = value.parse().ok()?,
+                "--first-device" => options.first_device = value.parse().ok()?,
                 "--warm-up" => options.warm_up_us = seconds(&value)?,
                 "--seconds" => options.measured_us = seconds(&value)?,
                 _ => return None,
