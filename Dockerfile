@@ -69,3 +69,28 @@ LABEL org.opencontainers.image.title="processor" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}" \
     org.opencontainers.image.source="${SOURCE}"
+
+FROM service AS tcp-ingestion
+RUN useradd --uid 10002 --user-group --no-create-home --shell /usr/sbin/nologin tcp-ingestion \
+    && install -d -o tcp-ingestion -g tcp-ingestion -m 0750 /var/lib/tcp-ingestion
+# As above.
+RUN python -c "import ingestion.cli.run, ingestion.service.process, ingestion.cli.healthcheck, \
+        concurrent.futures.thread, encodings.idna, importlib.readers"
+USER 10002:10002
+VOLUME /var/lib/tcp-ingestion
+WORKDIR /var/lib/tcp-ingestion
+# Devices; what people and Prometheus look at.
+EXPOSE 5027 9091
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD ["/opt/telemetry/bin/tcp-ingestion", "healthcheck"]
+ENTRYPOINT ["tini", "--", "/opt/telemetry/bin/tcp-ingestion"]
+CMD ["run"]
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="tcp-ingestion" \
+    org.opencontainers.image.description="Takes Teltonika trackers' connections and publishes their positions to a Redis Stream" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.source="${SOURCE}"

@@ -59,7 +59,7 @@ fuzz: ## Run the libFuzzer targets; ARGS="--seconds 1800 avl"
 drill: $(BUILT) ## Stop and kill the service under load, on servers started for it; ARGS="--rounds 100"
 	@exec $(PYTHON_BIN) -m dev.drill $(ARGS)
 
-container-drill: $(BUILT) ## Build the image and run it as compose.yaml says, under load; needs root and docker.io
+container-drill: $(BUILT) ## Build the images and run them as compose.yaml says, under load; needs root and docker.io
 	@exec $(PYTHON_BIN) -m dev.container $(ARGS)
 
 alerts: $(BUILT) ## Make each alert fire by its fault, and print the seconds; needs Prometheus
@@ -94,10 +94,10 @@ format: $(INSTALLED) ## Format Python and Rust
 	$(PYTHON_BIN) -m ruff format
 	cargo fmt --all
 
-image: ## Build the image, labelled and tagged by branch and commit
+image: ## Build the images of both services, labelled and tagged by branch and commit
 	@sh dev/image
 
-image-push: ## Build it and push both tags; IMAGE names registry and image
+image-push: ## Build them and push their tags to REGISTRY
 	@sh dev/image push
 
 lock: $(INSTALLED) ## Resolve the dependencies of pyproject.toml again, into the lock files

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from dev.container.engine import Engine
 
 HERE = Path(__file__).parent
-PYTHON_IMAGE = "processor-drill/python"
-RUST_IMAGE = "processor-drill/rust"
+REGISTRY = "processor-drill"
+"""Stands before the names of the images that the drill builds."""
+PYTHON_IMAGE = f"{REGISTRY}/python"
+RUST_IMAGE = f"{REGISTRY}/rust"
 # Whose Python is 3.11, as in the images that these stand in for.
 SUITE = "bookworm"
 PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"
@@ -63,12 +65,12 @@ def _import(engine: Engine, root: Path, image: str) -> None:
         raise ServerError(f"{image} could not be made from {root}")
 
 
-def build_image(engine: Engine, checkout: Path, image: str) -> None:
-    """Build the image of the processor on these bases, by the command of `make image`."""
+def build_images(engine: Engine, checkout: Path) -> None:
+    """Build the images of both services on these bases, by the command of `make image`."""
     engine.run(
         ["sh", checkout / "dev/image"],
         env={
-            "IMAGE": image,
+            "REGISTRY": REGISTRY,
             "RUST_IMAGE": RUST_IMAGE,
             "PYTHON_IMAGE": PYTHON_IMAGE,
             "BUILD_ARGS": "--network host",

@@ -1,4 +1,4 @@
-"""What compose.yaml says, as `docker-compose config` resolves it, and the same for processors on this machine. Pure.
+"""What compose.yaml says, as `docker-compose config` resolves it, and the same for our services on this machine. Pure.
 
 A resolved file is a dictionary with `services`, `volumes` and `secrets`, as in the Compose specification.
 """
@@ -14,22 +14,27 @@ if TYPE_CHECKING:
 Resolved: TypeAlias = "Mapping[str, Any]"
 
 PROCESSORS = ("processor-1", "processor-2")
+INGESTION = "tcp-ingestion"
 # What has no meaning on the machine's own network, and whose images are not there.
 _LEFT_OUT = ("ports", "depends_on")
 
 
 def on_this_machine(
-    config: Resolved, *, image: str, secrets: Path, variables: Mapping[str, Mapping[str, str]]
+    config: Resolved,
+    *,
+    images: Mapping[str, str],
+    secrets: Path,
+    variables: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
-    """The processors of `config` as they stand, but with `image`, on the machine's network.
+    """The services of `config` that `images` names, as they stand, but with these images and the machine's network.
 
     Their secrets come from the directory `secrets`, and `variables` are added to each one's environment.
     """
-    services = {name: dict(config["services"][name]) for name in PROCESSORS}
+    services = {name: dict(config["services"][name]) for name in images}
     for name, service in services.items():
         for left_out in _LEFT_OUT:
             service.pop(left_out, None)
-        service["image"] = image
+        service["image"] = images[name]
         service["network_mode"] = "host"
         service["environment"] = {**service["environment"], **variables[name]}
     volumes = {source for service in services.values() for source, _ in mounts(service)}

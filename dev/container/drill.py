@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dev.container.fleet import HEALTHY_WITHIN_S, UNHEALTHY_WITHIN_S
-from dev.servers.errors import ServerError
+from dev.container.processes import children
 from dev.servers.polling import poll
 from dev.servers.ports import HOST, free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dev.container.fleet import Fleet
     from dev.container.report import Report
     from dev.container.surroundings import Surroundings
@@ -67,10 +69,10 @@ class Drill:
             every_s=0.1,
         )
 
-    def starts(self) -> None:
-        """Both become healthy; how long a start takes."""
+    def starts(self, names: Iterable[str]) -> None:
+        """All become healthy; how long a start takes."""
         self.fleet.up()
-        for name in (FIRST, SECOND):
+        for name in names:
             self.fleet.until_health(name, "healthy", within_s=HEALTHY_WITHIN_S)
             self.report.check(f"{name} becomes healthy", holds=True)
             self.report.figure(
@@ -127,7 +129,7 @@ class Drill:
     def frozen_is_unhealthy(self, name: str) -> None:
         """A process that stands still becomes unhealthy, and healthy again when it goes on."""
         self.until_rows(1_000)
-        [service] = _children(self.fleet.state(name)["Pid"])
+        [service] = children(self.fleet.state(name)["Pid"])
         os.kill(service, signal.SIGSTOP)
         try:
             took = self.fleet.until_health(name, "unhealthy", within_s=UNHEALTHY_WITHIN_S)
@@ -174,10 +176,10 @@ class Drill:
             )
             self.report.equal(f"exit code {what}", done.returncode, wanted)
 
-    def ends(self) -> None:
-        """Both stop cleanly in the end, and nothing is left pending."""
+    def ends(self, names: Iterable[str]) -> None:
+        """All stop cleanly in the end, and nothing is left pending."""
         self.fleet.engine.compose(self.fleet.file, "stop")
-        for name in (FIRST, SECOND):
+        for name in names:
             self.report.equal(
                 f"{name}: exit code in the end", self.fleet.state(name)["ExitCode"], 0
             )
@@ -192,14 +194,6 @@ def _publish(capture: Path, *options: str) -> str:
         stderr=subprocess.DEVNULL,
         text=True,
     ).stdout
-
-
-def _children(pid: int) -> list[int]:
-    """The processes that the container's init has started. Raises ServerError if there is not one."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    if not found:
-        raise ServerError(f"process {pid} has no children")
-    return [int(each) for each in found]
 
 
 def _adds_up(ledger: dict[str, int]) -> bool:

@@ -1,4 +1,4 @@
-"""The two processors as containers: what the engine says of them, and what is done to them."""
+"""The services as containers: what the engine says of them, and what is done to them."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class Fleet:
         return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
     def seconds_to_ready(self, service: str) -> float:
-        """From the engine's start of the container to the line `processor ready`."""
-        [ready] = [line for line in self.log(service) if line["msg"] == "processor ready"][-1:]
+        """From the engine's start of the container to the line that says that it is ready."""
+        [ready] = [line for line in self.log(service) if line["msg"].endswith(" ready")][-1:]
         started = self.state(service)["StartedAt"]
         return (_time(ready["time"]) - _time(started)).total_seconds()
 

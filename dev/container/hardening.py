@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dev.container.bases import REGISTRY
 from dev.container.composition import seconds
 
 if TYPE_CHECKING:
@@ -13,30 +15,48 @@ if TYPE_CHECKING:
     from dev.container.report import Report
     from dev.container.surroundings import Surroundings
 
-USER = "10001"
+
+@dataclass(frozen=True)
+class Kind:
+    """What the images of the services differ in."""
+
+    name: str
+    user: str
+    url_file: str
+    """The file with the URL of Redis."""
+
+    @property
+    def image(self) -> str:
+        """The image that the drill has built."""
+        return f"{REGISTRY}/{self.name}"
+
+
+PROCESSOR = Kind("processor", user="10001", url_file="redis_url")
+INGESTION = Kind("tcp-ingestion", user="10002", url_file="redis_ingestion_url")
+
 COMPILERS = ("cc", "gcc", "g++", "as", "ld", "rustc", "cargo", "maturin")
 LABELS = ("title", "description", "licenses", "version", "revision", "source")
 _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 
-def check_image(fleet: Fleet, report: Report, image: str) -> None:
+def check_image(fleet: Fleet, report: Report, kind: Kind) -> None:
     """The image itself: its size, user, labels and signal, and that it builds nothing."""
-    described = fleet.engine.inspect(image)
-    report.figure("image", f"{described['Size'] / 1e6:.0f} MB")
+    described = fleet.engine.inspect(kind.image)
+    report.figure(f"image {kind.name}", f"{described['Size'] / 1e6:.0f} MB")
     config = described["Config"]
     labels = {name.rpartition(".")[2] for name, value in config["Labels"].items() if value}
-    report.check("the image has the labels of OCI", labels >= {*LABELS}, found=labels)
-    report.equal("its user", config["User"], f"{USER}:{USER}")
+    report.check(f"the image {kind.name} has the labels of OCI", labels >= {*LABELS}, found=labels)
+    report.equal("its user", config["User"], f"{kind.user}:{kind.user}")
     report.equal("its stop signal", config["StopSignal"], "SIGTERM")
     report.check("it has a health check", config.get("Healthcheck"))
     look = "for name; do command -v $name; done; true"
     found = fleet.engine.docker(
-        "run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", look, "sh", *COMPILERS
+        "run", "--rm", "--network", "none", "--entrypoint", "sh", kind.image, "-c", look, "sh", *COMPILERS
     )  # fmt: skip
     report.equal("compilers in it", found.split(), [])
 
 
-def check_limits(fleet: Fleet, report: Report, name: str, service: Resolved) -> None:
+def check_limits(fleet: Fleet, report: Report, name: str, kind: Kind, service: Resolved) -> None:
     """What compose.yaml takes away from the container of `service` is gone."""
     described = fleet.engine.inspect(fleet.container(name))
     host = described["HostConfig"]
@@ -47,7 +67,7 @@ def check_limits(fleet: Fleet, report: Report, name: str, service: Resolved) -> 
     grace = seconds(service["stop_grace_period"])
     report.equal(f"{name}: seconds to stop", described["Config"]["StopTimeout"], grace)
     uids = {*fleet.engine.docker("top", fleet.container(name), "-eo", "pid,uid").split()[3::2]}
-    report.equal(f"{name}: users of its processes", uids, {USER})
+    report.equal(f"{name}: users of its processes", uids, {kind.user})
     status = fleet.inside(name, "cat", "/proc/1/status")
     capabilities = {*re.findall(r"^Cap(?:Prm|Eff|Bnd):\s+(\w+)$", status, re.MULTILINE)}
     report.equal(f"{name}: capabilities", capabilities, {"0" * 16})
@@ -56,19 +76,20 @@ def check_limits(fleet: Fleet, report: Report, name: str, service: Resolved) -> 
     )
     refused = fleet.inside(name, "sh", "-c", "touch /opt/telemetry/x /tmp/x /x")
     report.equal(f"{name}: places that refuse a file", refused.count("Read-only file system"), 3)
-    kept = fleet.inside(name, "sh", "-c", "cd /var/lib/processor && touch x && rm x && echo kept")
+    directory = f"/var/lib/{kind.name}"
+    kept = fleet.inside(name, "sh", "-c", f"cd {directory} && touch x && rm x && echo kept")
     report.equal(f"{name}: the place for dumps", kept.strip(), "kept")
 
 
 def check_secrets(
-    fleet: Fleet, report: Report, name: str, image: str, surroundings: Surroundings
+    fleet: Fleet, report: Report, name: str, kind: Kind, surroundings: Surroundings
 ) -> None:
     """No password is in what the engine shows, in the process list or in the log."""
     container = fleet.container(name)
     shown = {
         "docker inspect": fleet.engine.docker("inspect", container),
-        "docker inspect of the image": fleet.engine.docker("inspect", image),
-        "docker history": fleet.engine.docker("history", "--no-trunc", image),
+        "docker inspect of the image": fleet.engine.docker("inspect", kind.image),
+        "docker history": fleet.engine.docker("history", "--no-trunc", kind.image),
         "docker logs": fleet.engine.docker("logs", container),
         "docker top": fleet.engine.docker("top", container, "-eo", "pid,args"),
         "its environment": fleet.inside(name, "cat", "/proc/1/environ"),
@@ -77,5 +98,5 @@ def check_secrets(
     for where, text in shown.items():
         found = [password for password in passwords if password in text]
         report.check(f"{name}: {where} shows no password", text and not found, found=len(found))
-    mounted = fleet.inside(name, "cat", "/run/secrets/redis_url").strip()
-    report.check(f"{name}: its secret is there", mounted == surroundings.secret("redis_url"))
+    mounted = fleet.inside(name, "cat", f"/run/secrets/{kind.url_file}").strip()
+    report.check(f"{name}: its secret is there", mounted == surroundings.secret(kind.url_file))

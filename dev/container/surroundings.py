@@ -1,4 +1,4 @@
-"""The servers around the processors, on this machine, by the commands and with the secrets of the deployment."""
+"""The servers around the services, on this machine, by the commands and with the secrets of the deployment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dev.servers.ports import HOST, free_port
 from dev.servers.process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dev.container.composition import Resolved
     from dev.servers import PostgresServer
@@ -30,12 +30,20 @@ DATABASE = "telemetry"
 STREAM = "telemetry:teltonika"
 GROUP = "processor"
 
+MISSING = """
+    SELECT count(*) FROM unnest(%s::text[], %s::timestamptz[]) AS answered (device_id, ts)
+    WHERE NOT EXISTS (
+        SELECT FROM positions WHERE positions.device_id = answered.device_id AND positions.ts = answered.ts
+    )
+"""
+
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Running servers; the directory `secrets` has what the processors mount."""
+    """Running servers."""
 
     secrets: Path
+    """What the services mount."""
     owner_url: str
 
     def secret(self, name: str) -> str:
@@ -52,6 +60,13 @@ class Surroundings:
         """Rows in the table."""
         with psycopg.connect(self.owner_url) as owner:
             [count] = owner.execute("SELECT count(*) FROM positions").fetchone() or (0,)
+        return int(count)
+
+    def missing(self, records: Sequence[Mapping[str, str]]) -> int:
+        """How many of these (`device_id`, `ts`) have no row in the table."""
+        keys = [[each[name] for each in records] for name in ("device_id", "ts")]
+        with psycopg.connect(self.owner_url) as owner:
+            [count] = owner.execute(MISSING, keys).fetchone() or (0,)
         return int(count)
 
     def left(self) -> int:

@@ -19,6 +19,7 @@ from dev.servers.process import ServerProcess
 from dev.servers.redis_users import (
     ADMIN,
     DRILL,
+    INGESTION,
     OPERATOR,
     PASSWORD,
     PROCESSOR,
@@ -60,6 +61,11 @@ class RedisServer:
     def processor_url(self) -> str:
         """For the service."""
         return redis_url(PROCESSOR, self.port)
+
+    @property
+    def ingestion_url(self) -> str:
+        """For tcp-ingestion."""
+        return redis_url(INGESTION, self.port)
 
     @property
     def operator_url(self) -> str:

@@ -20,6 +20,7 @@ The rooms, from the top; each imports only from those below it:
     listening   sockets, and who is let in
     publishing  the bounded queue and the connection to Redis
     devices     which devices are known
+    taps        conversations that an operator watches
     page        what people see who open the service's port
     journal     reports each fact: counters and log lines
     config      the environment variables

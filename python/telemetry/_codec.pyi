@@ -1,4 +1,8 @@
-"""The Rust codec: decodes Redis replies into batches, and batches into COPY bytes and acknowledgements."""
+"""The Rust codec, the system's two ends.
+
+From Redis to PostgreSQL: replies are decoded into batches, and batches into COPY bytes and acknowledgements.
+From devices to Redis: frames are decoded into XADD commands, and Redis' replies are counted for their answers.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol, TypeAlias, final
@@ -11,6 +15,9 @@ COLUMNS: Final[tuple[str, ...]]
 
 Reply: TypeAlias = bytes | int | float | bool | list[Reply] | dict[bytes, Reply] | ReplyError | None
 """A reply other than a delivery. For annotations alone: the module has no such name."""
+
+Step: TypeAlias = Login | BadLogin | Ping | AcceptedFrame | EmptyFrame | CommandFrame | RefusedFrame
+"""A step of a session. For annotations alone: the module has no such name."""
 
 class HasFileno(Protocol):
     """A socket. For annotations alone: the module has no such name."""
@@ -26,6 +33,13 @@ class Incomplete:
 
 INCOMPLETE: Final[Incomplete]
 """The bytes fed so far do not hold a whole reply: feed more and ask again."""
+
+@final
+class End:
+    """The type of END."""
+
+END: Final[End]
+"""The peer has closed the connection."""
 
 @final
 class ReplyError:
@@ -329,3 +343,238 @@ def decode_avl(data: bytes, device_id: str, *, resync: bool) -> list[AvlFrame | 
     With `resync` the decoding goes on behind a refused frame, at the next sound one; else it ends there.
     Raises ValueError when `device_id` is not fifteen digits.
     """
+
+@final
+class StreamWriters:
+    """How entries are written for each of the streams among which devices are divided.
+
+    An entry is `XADD <stream> [MAXLEN ~ <entries_max>] * ts … device_id … codec … payload …`.
+    """
+
+    def __new__(cls, streams: Sequence[str], *, entries_max: int) -> StreamWriters:
+        """`entries_max` is what the streams are trimmed to; 0: not at all. Raises CodecError without a stream."""
+    def stream_of(self, imei: str) -> int:
+        """The place of the device's stream in the list: CRC-32 (zlib's) of the IMEI modulo their number.
+
+        Raises ValueError when `imei` is not fifteen digits.
+        """
+
+@final
+class SessionLimits:
+    """Bounds of a session: the largest length field of a frame, and three times, see `Session.expired`."""
+
+    def __new__(
+        cls,
+        *,
+        frame_bytes_max: int,
+        login_timeout_ms: int,
+        frame_timeout_ms: int,
+        idle_timeout_ms: int,
+    ) -> SessionLimits: ...
+
+@final
+class AcceptedFrame:
+    """A frame or datagram whose records are to be published before it is answered."""
+
+    @property
+    def imei(self) -> str: ...
+    @property
+    def codec(self) -> str:
+        """`8`, `8E` or `16`; of a frame that is kept without being decoded, any label or `other`."""
+    @property
+    def records(self) -> int:
+        """What its answer says."""
+    @property
+    def replies(self) -> int:
+        """Redis' replies that it needs: one for each record, or one for a frame that is kept."""
+    @property
+    def stream(self) -> int:
+        """The place of its stream in the list of StreamWriters."""
+    @property
+    def commands(self) -> bytes:
+        """The XADD commands, ready for the wire: the same object each time."""
+    def answer(self, confirmation: Confirmation) -> bytes:
+        """4 bytes over TCP, 7 over UDP. Raises CodecError for the confirmation of another frame."""
+
+@final
+class Confirmation:
+    """Redis has taken every record of one frame. Only ReplyCounter makes one."""
+
+@final
+class PublishRefusal:
+    """An error among the replies to a frame's commands: the first one."""
+
+    @property
+    def code(self) -> str:
+        """The first word: `OOM`, `READONLY`, …"""
+    @property
+    def message(self) -> str: ...
+
+@final
+class ReplyCounter:
+    """Redis' replies to commands in a pipeline, counted in order: a frame's XADDs together, other commands one by one.
+
+    Each holds a waiter, which is any object. Not for several threads at once.
+    """
+
+    def __new__(cls) -> ReplyCounter: ...
+    @property
+    def owed(self) -> int:
+        """Replies that have not come yet."""
+    def expect(self, frame: AcceptedFrame, waiter: object) -> None:
+        """The frame's commands are sent next."""
+    def expect_other(self, waiter: object) -> None:
+        """Another command is sent next, which has one reply: no array, map or push."""
+    def receive(self, socket: HasFileno, bytes_max: int) -> int | None:
+        """Read once from a socket without blocking: bytes read, 0 at the end, None if there are none now.
+
+        At most 64 KiB at once, without the GIL. Raises OSError, and CodecError as `feed` does. The socket must stay
+        open meanwhile.
+        """
+    def feed(self, data: bytes) -> None:
+        """Add bytes from the socket, cut anywhere.
+
+        Raises CodecError for what is no reply, what nobody waits for, and what is no answer to XADD. Then the
+        connection is of no more use, and every further call fails; what was settled before stays so.
+        """
+    def settled(self) -> list[tuple[object, Confirmation | PublishRefusal | bytes]]:
+        """What is complete since the last call, in order: the waiter, and what became of its commands.
+
+        Of another command than a frame's: PublishRefusal for an error, else the reply's line with its type byte and
+        without CRLF, as `b":5"`, `b"+PONG"`, `b"_"` (null); a bulk string is `b"$"` and its content.
+        """
+    def drop(self) -> list[object]:
+        """The connection is gone: the waiters of all that is not complete, in order. Nothing is owed then."""
+
+@final
+class Login:
+    """The device says who it is; next comes `Session.admit` or `Session.refuse`."""
+
+    @property
+    def imei(self) -> str: ...
+    @property
+    def again(self) -> bool:
+        """It had been admitted before on this connection, under the same IMEI."""
+
+@final
+class BadLogin:
+    """The session is over: no login, or a second one by another device."""
+
+    @property
+    def code(self) -> str:
+        """`tls`, `http`, `other_login` (by the first byte), `bad_length`, `not_digits` or `other_imei`."""
+
+@final
+class Ping:
+    """A lone `FF`, which is not answered."""
+
+@final
+class EmptyFrame:
+    """A frame or datagram without records: there is nothing to be confirmed."""
+
+    @property
+    def imei(self) -> str | None: ...
+    @property
+    def codec(self) -> str: ...
+    @property
+    def answer(self) -> bytes: ...
+
+@final
+class CommandFrame:
+    """A frame or datagram of codec 12 to 15, which is not answered."""
+
+    @property
+    def imei(self) -> str | None: ...
+    @property
+    def codec(self) -> str: ...
+
+@final
+class RefusedFrame:
+    """A frame or datagram that was refused whole, and is not answered."""
+
+    @property
+    def imei(self) -> str | None:
+        """None where a datagram does not say it."""
+    @property
+    def code(self) -> str:
+        """Over TCP `bad_preamble`, `oversize`, `crc_fail`, `unknown_codec`, `count_mismatch` or `io_overrun`.
+
+        Over UDP `truncated`, `bad_preamble`, `bad_imei`, `unknown_codec`, `count_mismatch` or `io_overrun`.
+        """
+    @property
+    def offset(self) -> int:
+        """Of the fault, in bytes from the first one of the frame or datagram."""
+    @property
+    def codec(self) -> str:
+        """`8`, `8E`, `16`, `12` to `15`, or `other` if it is unknown or was not looked at."""
+    @property
+    def closes(self) -> bool:
+        """The session is over, unless it keeps the frame. False for the first wrong checksum in a row alone."""
+    @property
+    def frame(self) -> bytes | None:
+        """The whole frame if its checksum is right: then `Session.keep` may take it. A new object each time."""
+    @property
+    def records(self) -> int:
+        """The number of records that the frame declares; 0 if that was not looked at."""
+
+@final
+class Session:
+    """The conversation with one device over TCP, without I/O. Not for several threads at once.
+
+    Times are milliseconds of one clock that goes forward. What does not suit the session's state raises CodecError.
+    """
+
+    def __new__(cls, limits: SessionLimits, writers: StreamWriters, *, now_ms: int) -> Session: ...
+    @property
+    def imei(self) -> str | None:
+        """The device, once it was admitted."""
+    @property
+    def received_bytes(self) -> int:
+        """All so far, discarded ones included; 0 at the end: a probe."""
+    @property
+    def in_hand(self) -> bool:
+        """A frame waits for `settle`, or a login for its verdict. Nothing may be received meanwhile."""
+    @property
+    def is_at_boundary(self) -> bool:
+        """No byte of a login or frame is buffered."""
+    def wanted_bytes(self) -> int:
+        """How many bytes to receive at most, 1 or more, once `next_step` has given None.
+
+        What is missing of the frame that has begun, if its header is there, else up to 4 KiB. While no more are fed
+        at once, the buffer holds at most one frame, or 4 KiB.
+        """
+    def receive(self, socket: HasFileno, now_ms: int) -> Step | End | None:
+        """Read once from a socket without blocking, and give the next step; None: more bytes are needed.
+
+        A step that is there already comes first, without a read. Runs without the GIL. Raises OSError. The socket
+        must stay open meanwhile.
+        """
+    def feed(self, data: bytes, now_ms: int) -> Step | None:
+        """The same for bytes that were received in another way; at least one."""
+    def next_step(self) -> Step | None:
+        """What else the buffered bytes hold, after a step that needs nothing, `admit`, `settle` or `keep`."""
+    def admit(self) -> bytes:
+        """Take the device that has just logged in; its answer."""
+    def refuse(self, now_ms: int) -> bytes:
+        """Do not take it; its answer. From here on bytes are discarded, and the session expires 2 s later."""
+    def settle(self) -> None:
+        """The frame in hand was answered or dropped: reading may go on."""
+    def keep(self, refused: RefusedFrame, command: bytes, stream: int) -> AcceptedFrame:
+        """Take the undecodable frame that has just ended the session into the hand after all.
+
+        `command` is one XADD that keeps it whole, for the connection of `stream`. The answer is the number of records
+        that it declares. The session goes on.
+        """
+    def linger(self, now_ms: int) -> None:
+        """FIN was sent: from here on bytes are discarded, and the session expires 1 s later."""
+    def expired(self, now_ms: int) -> str | None:
+        """The clock that has run out: `login` (from the beginning to the whole login), `frame` (from a frame's first
+        byte to its last), `idle` (from the last byte), `refused` or `lingered`.
+
+        None while something is in hand; the clocks of a frame and of silence begin again at the last such call.
+        """
+
+def decode_datagram(
+    data: bytes, writers: StreamWriters
+) -> AcceptedFrame | EmptyFrame | CommandFrame | RefusedFrame:
+    """What one datagram of a device holds, decoded without the GIL. None of the refused ones ends anything."""

@@ -11,11 +11,30 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dev.container.composition import PROCESSORS, commands, mounts, seconds, secret_names
+from dev.container.composition import (
+    INGESTION,
+    PROCESSORS,
+    commands,
+    mounts,
+    seconds,
+    secret_names,
+)
 
 CHECKOUT = Path(__file__).parents[2]
 SECRETS = CHECKOUT / "deploy/secrets"
-SERVICES = [*PROCESSORS, "operator", "redis", "timescaledb", "directus", "prometheus", "grafana"]
+SERVICES = [
+    INGESTION,
+    *PROCESSORS,
+    "operator",
+    "redis",
+    "timescaledb",
+    "directus",
+    "prometheus",
+    "grafana",
+]
+# Images of the project: they have users of their own, which `make container-drill` looks at.
+OURS = {INGESTION, *PROCESSORS, "operator"}
+FOR_DEVICES = {"published": 5027, "target": 5027}
 # What release and exit may take beyond the budget (contract section 4, rule 7), and a second for the engine.
 BEYOND_THE_BUDGET_S = 2
 
@@ -56,14 +75,14 @@ def test_a_container_has_no_more_than_it_needs(name: str) -> None:
     assert described["mem_limit"]
     assert described["pids_limit"]
     assert described["logging"]["options"].keys() >= {"max-size", "max-file"}
-    # The processor's image has a user of its own, which `make container-drill` looks at.
-    assert name in {*PROCESSORS, "operator"} or int(described["user"].partition(":")[0]) > 0
+    assert name in OURS or int(described["user"].partition(":")[0]) > 0
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_port_is_open_to_this_machine_alone(name: str) -> None:
-    for port in service(name).get("ports", ()):
-        assert str(port).startswith("127.0.0.1:")
+def test_only_the_port_for_devices_is_open_to_other_machines() -> None:
+    ports = [(name, port) for name in SERVICES for port in service(name).get("ports", ())]
+    here = [port for _, port in ports if isinstance(port, str) and port.startswith("127.0.0.1:")]
+    assert [each for each in ports if each[1] not in here] == [(INGESTION, FOR_DEVICES)]
+    assert len({port.rpartition(":")[0] for port in here}) == len(here)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -78,7 +97,7 @@ def test_a_password_comes_as_a_file(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_an_image_is_of_one_version(name: str) -> None:
     image, _, tag = service(name)["image"].partition(":")
-    assert image == "processor" or tag[:1].isdigit() or tag[:1] == "v"
+    assert image in {"processor", INGESTION} or tag[:1].isdigit() or tag[:1] == "v"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -87,9 +106,11 @@ def test_what_is_mounted_is_there(name: str) -> None:
         assert Path(source).exists() if source.startswith("/") else source in config()["volumes"]
 
 
-@pytest.mark.parametrize("name", PROCESSORS)
-def test_a_processor_is_stopped_later_than_its_drain_ends(name: str) -> None:
-    budget_s = int(service(name)["environment"]["DRAIN_BUDGET_MS"]) / 1_000
+@pytest.mark.parametrize("name", [INGESTION, *PROCESSORS])
+def test_a_service_is_stopped_later_than_its_drain_ends(name: str) -> None:
+    environment = service(name)["environment"]
+    waits_ms = int(environment["DRAIN_BUDGET_MS"]) + int(environment.get("DRAIN_DELAY_MS", 0))
+    budget_s = waits_ms / 1_000
     assert seconds(service(name)["stop_grace_period"]) >= budget_s + BEYOND_THE_BUDGET_S
 
 
@@ -101,6 +122,12 @@ def test_a_processor_waits_for_its_schema(name: str) -> None:
     assert service("directus")["depends_on"]["timescaledb"] == {"condition": "service_healthy"}
     # The image's own check stays.
     assert "healthcheck" not in service(name)
+
+
+def test_ingestion_waits_for_redis_alone_and_may_hold_many_connections() -> None:
+    assert service(INGESTION)["depends_on"] == {"redis": {"condition": "service_healthy"}}
+    assert "healthcheck" not in service(INGESTION)
+    assert service(INGESTION)["ulimits"]["nofile"] >= 10_000
 
 
 def test_the_processors_differ_in_their_names_alone() -> None:

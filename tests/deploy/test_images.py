@@ -8,6 +8,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
+SERVICES = ("processor", "tcp-ingestion")
 
 
 def pinned() -> dict[str, str]:
@@ -18,7 +19,8 @@ def pinned() -> dict[str, str]:
 def test_the_tags_are_those_of_dockerfile_and_compose_file() -> None:
     tags = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", DOCKERFILE, re.MULTILINE))
     tags |= re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", (CHECKOUT / "compose.yaml").read_text())
-    assert tags.pop("PROCESSOR_IMAGE") == "processor"
+    for service in SERVICES:
+        assert tags.pop(f"{service.upper().replace('-', '_')}_IMAGE") == service
     assert {name: image.partition("@")[0] for name, image in pinned().items()} == tags
 
 
@@ -28,10 +30,37 @@ def test_the_bases_of_the_image_are_pinned_by_digest() -> None:
 
 
 def test_every_base_is_an_argument_or_a_stage() -> None:
-    stages = re.findall(r"^FROM (\S+)(?: AS (\w+))?$", DOCKERFILE, re.MULTILINE)
+    stages = re.findall(r"^FROM (\S+)(?: AS ([\w-]+))?$", DOCKERFILE, re.MULTILINE)
     names = {name for _, name in stages}
     assert {base for base, _ in stages} - names == {"${RUST_IMAGE}", "${PYTHON_IMAGE}"}
-    assert stages[-1] == ("service", "processor")
+    assert stages[-2:] == [("service", name) for name in SERVICES]
+
+
+def test_the_images_differ_in_nothing_but_name_user_port_and_what_is_compiled() -> None:
+    first, second = (final_stage(name) for name in SERVICES)
+    assert first.keys() == second.keys()
+    same = {"ARG", "HEALTHCHECK", "ENTRYPOINT", "CMD", "VOLUME", "WORKDIR", "LABEL"}
+    for word in same:
+        assert first[word] == second[word]
+
+
+def final_stage(name: str) -> dict[str, list[str]]:
+    """The instructions of a service's own stage, by their first word, with NAME for its name."""
+    _, stage = DOCKERFILE.split(f" AS {name}\n")
+    lines = re.sub(r"\\\n\s*", "", stage.split("\nFROM ")[0]).splitlines()
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if line and not line.startswith("#"):
+            word, _, rest = line.partition(" ")
+            found.setdefault(word, []).append(
+                re.sub(r'description="[^"]*"', "", rest).replace(name, "NAME")
+            )
+    return found
+
+
+def test_one_command_builds_every_image() -> None:
+    script = (CHECKOUT / "dev/image").read_text()
+    assert f'services="{" ".join(SERVICES)}"' in script
 
 
 def test_secrets_are_neither_committed_nor_sent_to_a_build() -> None:

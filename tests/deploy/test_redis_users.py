@@ -58,6 +58,7 @@ SOURCES = {
         "telemetry/chassis/control",
         "telemetry/stream",
     ),
+    "tcp-ingestion": ("ingestion", "telemetry/chassis/redis", "telemetry/chassis/control"),
     "drill": ("drills", "telemetry/stream"),
 }
 

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.deployment("prometheus")
 RATE_INTERVAL = "2s"
 STEP_S = 0.5
 
-ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
+ALERTS = re.findall(r"- alert: (\w+)", RULES["processor"].read_text())
+QUERIES = [query for query in queries() if query.job == "processor"]
 
 
 @dataclass
@@ -59,7 +60,7 @@ def course(
             postgres_server,
             client,
             tmp_path_factory.mktemp("alerts"),
-            instances=len(ALONE) + 1,
+            instances={"processor": len(ALONE) + 1, "tcp-ingestion": 1},
         ) as stage,
     ):
         away = partial(servers_away, own_redis=own_redis, postgres_link=postgres_link)
@@ -84,12 +85,11 @@ def shown(stage: Stage) -> Iterator[tuple[str, int]]:
     variables = {
         "$__rate_interval": RATE_INTERVAL,
         "$__range": f"{now - stage.began_s:.0f}s",
-        "$job": "processor",
         "$instance": ".*",
     }
-    for query in queries():
+    for query in QUERIES:
         expression = query.expression
-        for name, value in variables.items():
+        for name, value in {**variables, "$job": query.job}.items():
             expression = expression.replace(name, value)
         found = stage.prometheus.query_range(
             expression, start_s=stage.began_s, end_s=now, step_s=STEP_S
@@ -114,6 +114,6 @@ def test_an_alert_fires_by_its_fault_and_resolves_behind_it(course: Course, aler
     assert course.seen[alert].resolved_s is not None
 
 
-@pytest.mark.parametrize("query", queries(), ids=str)
+@pytest.mark.parametrize("query", QUERIES, ids=str)
 def test_a_query_of_the_dashboard_shows_data(course: Course, query: Query) -> None:
     assert course.values[query.expression] > 0

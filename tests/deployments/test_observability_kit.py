@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.servers import find_program
+from ingestion.journal.exposition import metrics_text as ingestion_metrics_text
 from processor.journal.exposition import metrics_text
 from tests.support.alerting import CONFIG, FACTOR, KIT, RULES, prometheus_files
-from tests.support.dashboard import Query, dashboard, panels, queries
-from tests.support.journals import new_journal
+from tests.support.dashboard import JOBS, Query, dashboard, panels, queries
+from tests.support.journals import new_ingestion_journal, new_journal
 from tests.support.shortened import shortened
 from tests.tidy.contract import OPERATIONS
 from tests.tidy.markdown import code_spans, section
-from tests.tidy.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALERTS = dict(re.findall(r"- alert: (\w+)\n(.*?)(?=\n\n|\Z)", RULES.read_text(), flags=re.DOTALL))
-UNIT_TESTS = KIT / "prometheus" / "alerts.test.yml"
+ALERT = re.compile(r"- alert: (\w+)\n(.*?)(?=\n\n|\Z)", flags=re.DOTALL)
+ALERTS = {job: dict(ALERT.findall(path.read_text())) for job, path in RULES.items()}
+BY_NAME = {name: rule for alerts in ALERTS.values() for name, rule in alerts.items()}
+# Where OPERATIONS.md has the alerts of each.
+SECTIONS = {"processor": "Alerts", "tcp-ingestion": "tcp-ingestion: alerts"}
 # A drain's outcome is known when nobody is left to be scraped; crash dumps and the last log line have it.
-UNSEEN = {"processor_drain_outcome"}
+UNSEEN = {"processor_drain_outcome", "teltonika_drain_outcome"}
 
 
 def promtool(*arguments: str | Path) -> None:
@@ -37,39 +40,42 @@ def promtool(*arguments: str | Path) -> None:
 @pytest.mark.deployment("promtool")
 def test_prometheus_accepts_the_configuration_and_the_rules() -> None:
     promtool("check", "config", CONFIG)
-    promtool("check", "rules", RULES)
+    promtool("check", "rules", *RULES.values())
 
 
 @pytest.mark.deployment("promtool")
 def test_the_rules_pass_their_unit_tests() -> None:
-    promtool("test", "rules", UNIT_TESTS)
+    promtool("test", "rules", *(path.with_suffix(".test.yml") for path in RULES.values()))
 
 
 @pytest.mark.deployment("promtool")
 def test_prometheus_accepts_the_shortened_files(tmp_path: Path) -> None:
-    for name, text in prometheus_files(["127.0.0.1:9090"]).items():
+    targets = {job: ["127.0.0.1:9090"] for job in RULES}
+    for name, text in prometheus_files(targets).items():
         (tmp_path / name).write_text(text)
     promtool("check", "config", tmp_path / CONFIG.name)
 
 
-@pytest.mark.parametrize("alert", ALERTS)
+@pytest.mark.parametrize("alert", BY_NAME)
 def test_an_alert_has_a_severity_a_summary_a_meaning_and_a_place_in_the_runbook(alert: str) -> None:
-    rule = ALERTS[alert]
+    rule = BY_NAME[alert]
     assert re.search(r"labels: \{severity: (critical|warning)\}", rule)
     assert re.search(r"summary: \"\S", rule)
     assert re.search(r"description: >-\n\s+\S", rule)
     assert f"runbook_url: {OPERATIONS}#alert-{alert.lower()}" in rule
 
 
-def test_operators_find_every_alert_and_no_other() -> None:
-    [table] = section(OPERATIONS, "Alerts").tables
+@pytest.mark.parametrize("job", RULES)
+def test_operators_find_every_alert_and_no_other(job: str) -> None:
+    paper = section(OPERATIONS, SECTIONS[job])
+    [table] = paper.tables
     listed = {name: severity for cell, severity, _ in table.rows for name in code_spans(cell)}
     assert listed == {
         name: "critical" if "severity: critical" in rule else "warning"
-        for name, rule in ALERTS.items()
+        for name, rule in ALERTS[job].items()
     }
-    headings = re.findall(r"^### (.*)$", section(OPERATIONS, "Alerts").text, re.MULTILINE)
-    assert headings == [f"Alert {name}" for name in ALERTS]
+    headings = re.findall(r"^### (.*)$", paper.text, re.MULTILINE)
+    assert headings == [f"Alert {name}" for name in ALERTS[job]]
 
 
 # Shortened times
@@ -95,16 +101,19 @@ def test_times_are_divided_and_nothing_else(text: str, expected: str) -> None:
 
 
 def test_no_time_of_the_rules_stays_as_long_as_it_was() -> None:
-    text = shortened(RULES.read_text(), FACTOR)
-    assert not re.search(r"\b\d+[smhd]\b", text)
-    assert "600" not in re.sub(r"\d+ms", "", text)
+    for path in RULES.values():
+        text = shortened(path.read_text(), FACTOR)
+        assert not re.search(r"\b\d+[smhd]\b", text)
+        # The thresholds in seconds that there are.
+        assert not re.search(r"> (?:600|2\.5)\b(?! \*)", text)
 
 
 # The dashboard
 
 
-def test_a_panel_has_an_id_of_its_own_and_a_place_that_no_other_takes() -> None:
-    every = dashboard()["panels"]
+@pytest.mark.parametrize("job", JOBS)
+def test_a_panel_has_an_id_of_its_own_and_a_place_that_no_other_takes(job: str) -> None:
+    every = dashboard(job)["panels"]
     assert len({panel["id"] for panel in every}) == len(every)
     taken: set[tuple[int, int]] = set()
     for panel in every:
@@ -119,11 +128,12 @@ def test_a_panel_has_an_id_of_its_own_and_a_place_that_no_other_takes() -> None:
         taken |= cells
 
 
-@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
-def test_a_panel_has_a_unit_a_legend_and_a_description(panel: dict[str, object]) -> None:
-    assert str(panel["description"]).endswith(".")
-    assert panel["fieldConfig"]["defaults"]["unit"]  # type: ignore[index]
-    assert all(each["legendFormat"] for each in panel["targets"])  # type: ignore[attr-defined]
+@pytest.mark.parametrize("job", JOBS)
+def test_a_panel_has_a_unit_a_legend_and_a_description(job: str) -> None:
+    for panel in panels(job):
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert all(each["legendFormat"] for each in panel["targets"]), panel["title"]
 
 
 @pytest.mark.parametrize("query", queries(), ids=str)
@@ -132,23 +142,31 @@ def test_a_query_selects_by_the_dashboards_variables(query: Query) -> None:
     assert 'instance=~"$instance"' in query.expression or "ALERTS" in query.expression
 
 
-def test_every_metric_is_on_the_dashboard() -> None:
-    journal = new_journal()
-    text = metrics_text(journal.snapshot()).decode()
-    metrics = set(re.findall(r"^# TYPE (processor_\w+)", text, re.MULTILINE)) - UNSEEN
+def test_every_metric_is_on_a_dashboard() -> None:
+    texts = (
+        metrics_text(new_journal().snapshot()),
+        ingestion_metrics_text(new_ingestion_journal().snapshot()),
+    )
+    metrics = {
+        name
+        for text in texts
+        for name in re.findall(
+            r"^# TYPE ((?:processor|teltonika)_\w+)", text.decode(), re.MULTILINE
+        )
+    }
     shown = " ".join(query.expression for query in queries())
-    assert {name for name in metrics if name not in shown} == set()
+    assert {name for name in metrics - UNSEEN if name not in shown} == set()
 
 
-def test_the_dashboard_has_a_uid_that_stays_and_names_no_data_source_of_its_own() -> None:
-    assert dashboard()["uid"] == "processor"
-    sources = {target["datasource"]["uid"] for panel in panels() for target in panel["targets"]}
+@pytest.mark.parametrize("job", JOBS)
+def test_a_dashboard_has_a_uid_that_stays_and_names_no_data_source_of_its_own(job: str) -> None:
+    assert dashboard(job)["uid"] == job
+    sources = {target["datasource"]["uid"] for panel in panels(job) for target in panel["targets"]}
     assert sources == {"${datasource}"}
 
 
-def test_grafana_is_given_the_data_source_and_the_folder_of_the_dashboard() -> None:
+def test_grafana_is_given_the_data_source_and_the_folder_of_the_dashboards() -> None:
     provisioning = KIT / "grafana" / "provisioning"
     assert "type: prometheus" in (provisioning / "datasources" / "prometheus.yml").read_text()
-    provider = (provisioning / "dashboards" / "processor.yml").read_text()
+    provider = (provisioning / "dashboards" / "telemetry.yml").read_text()
     assert "path: /etc/grafana/dashboards" in provider
-    assert (ROOT / "deploy/observability/grafana/dashboards/processor.json").exists()

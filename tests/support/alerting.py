@@ -18,7 +18,7 @@ from tests.support.shortened import shortened, shortened_duration
 from tests.tidy.source import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from redis import Redis
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from dev.servers import PostgresServer, Prometheus, RedisServer
 
 KIT = ROOT / "deploy" / "observability"
-RULES, CONFIG = KIT / "prometheus" / "alerts.yml", KIT / "prometheus" / "prometheus.yml"
+CONFIG = KIT / "prometheus" / "prometheus.yml"
+RULES = {job: KIT / "prometheus" / f"{job}.alerts.yml" for job in ("processor", "tcp-ingestion")}
+"""By the job that they are about."""
 FACTOR = 25
 """Five minutes are twelve seconds, and a scrape comes each 200 ms."""
 LOOKBACK = "5m"
@@ -37,7 +39,7 @@ WAIT_S_MAX = 90.0
 PROBE_S = 0.2
 
 STREAM = "telemetry:alerts"
-TARGETS = re.compile(r"^( +)- targets:\n(?: +- .+\n)+", re.MULTILINE)
+TARGETS = r"(job_name: {job}\n +static_configs:\n +- targets:)\n(?: +- .+\n)+"
 
 
 @dataclass
@@ -68,7 +70,8 @@ class Stage:
     client: Redis
     directory: Path
     prometheus: Prometheus
-    addresses: list[str]
+    addresses: dict[str, list[str]]
+    """By job."""
     began_s: float = field(default_factory=time.time)
     """Unix time since which Prometheus scrapes."""
     seen: dict[str, Seen] = field(default_factory=dict)
@@ -87,7 +90,7 @@ class Stage:
     def start(self, place: Servers, **env: str) -> Instance:
         """A ready instance on that stream and table; keywords are environment variables."""
         with self._lock:
-            address = self.addresses.pop()
+            address = self.addresses["processor"].pop()
         settings = {
             **base_environment(self.directory),
             "METRICS_PORT": address.rpartition(":")[2],
@@ -167,27 +170,31 @@ def open_stage(
     client: Redis,
     directory: Path,
     *,
-    instances: int,
+    instances: Mapping[str, int],
 ) -> Iterator[Stage]:
-    """A Prometheus that scrapes so many addresses, with the kit's rules and configuration."""
-    addresses = [f"{HOST}:{free_port()}" for _ in range(instances)]
+    """A Prometheus that scrapes so many addresses of each job, with the kit's rules and configuration."""
+    addresses = {
+        job: [f"{HOST}:{free_port()}" for _ in range(count)] for job, count in instances.items()
+    }
     with (
         launch_prometheus(
             prometheus_files(addresses), lookback=shortened_duration(LOOKBACK, FACTOR)
         ) as prometheus,
         ExitStack() as stack,
     ):
-        stage = Stage(redis_server, postgres_server, client, directory, prometheus, list(addresses))
+        stage = Stage(redis_server, postgres_server, client, directory, prometheus, addresses)
         stack.callback(stage.close)
         yield stage
 
 
-def prometheus_files(addresses: list[str]) -> dict[str, str]:
-    """The kit's files with shortened times, and other targets."""
-    listed = "".join(f"\n          - {address}" for address in addresses)
-    config, replaced = TARGETS.subn(rf"\1- targets:{listed}\n", CONFIG.read_text())
-    assert replaced == 1
+def prometheus_files(addresses: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The kit's files with shortened times, and other targets for each job."""
+    config = CONFIG.read_text()
+    for job, targets in addresses.items():
+        listed = "".join(f"\n          - {address}" for address in targets)
+        config, replaced = re.subn(TARGETS.format(job=job), rf"\1{listed}\n", config)
+        assert replaced == 1
     return {
         CONFIG.name: shortened(config, FACTOR),
-        RULES.name: shortened(RULES.read_text(), FACTOR),
+        **{path.name: shortened(path.read_text(), FACTOR) for path in RULES.values()},
     }

@@ -1,4 +1,4 @@
-"""`processor run` as a process of its own, whose log, metrics and end a test can wait for."""
+"""A service as a process of its own, whose log, metrics and end a test can wait for: `processor run` by default."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from signal import SIGTERM, Signals
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import psutil
 
@@ -48,7 +48,10 @@ def until(holds: Callable[[], object], what: str, *, within_s: float = WAIT_S_MA
 
 
 class Service:
-    """A running processor. Its log lines are taken as they come; whoever waits for one is woken by it."""
+    """A running service. Its log lines are taken as they come; whoever waits for one is woken by it."""
+
+    name = "processor"
+    metrics_prefix = "processor_"
 
     def __init__(
         self, env: Mapping[str, str], stderr: Path, program: Sequence[str | Path] = RUN
@@ -114,15 +117,20 @@ class Service:
                 if self._ended or not self._news.wait(deadline - time.monotonic()):
                     raise AssertionError(f"no line {beginning!r} in the log:\n{self.report()}")
 
-    def ready(self) -> Service:
+    def ready(self) -> Self:
         """Itself, once it is ready."""
-        self.wait_for("processor ready")
+        self.wait_for(f"{self.name} ready")
         return self
+
+    @property
+    def ready_line(self) -> Line:
+        """The line that says where it listens."""
+        return self.logged(f"{self.name} ready")[0]
 
     @property
     def address(self) -> str:
         """Host and port of its HTTP endpoints."""
-        return str(self.logged("processor ready")[0]["metrics"])
+        return str(self.ready_line["metrics"])
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of one of its HTTP endpoints."""
@@ -160,7 +168,7 @@ class Service:
         """Every sample of `/metrics` by its name, with labels as written, without the common prefix."""
         lines = self.get("/metrics")[1].splitlines()
         samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-        return {name.removeprefix("processor_"): float(value) for name, value in samples}
+        return {name.removeprefix(self.metrics_prefix): float(value) for name, value in samples}
 
     def until_metrics(self, **wanted: float) -> dict[str, float]:
         """Wait for these samples (names without labels) and return all of them."""

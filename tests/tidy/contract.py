@@ -35,11 +35,6 @@ RULES = tuple(map(int, _RULE.findall(SECTIONS[4].text)))
 TEXT = without_code_blocks((ROOT / CONTRACT).read_text())
 
 
-def is_built(section: int) -> bool:
-    """Whether a section is built, as far as its heading says."""
-    return not SECTIONS[section].title.endswith("†")
-
-
 def names(cell: str) -> list[Name]:
     """The names in a cell. A † at the end of the cell marks all of them, one behind a name only that name."""
     whole_cell = cell.endswith("†")

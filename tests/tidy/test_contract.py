@@ -31,7 +31,6 @@ from tests.tidy.contract import (
     TEXT,
     built,
     column,
-    is_built,
     names,
     table,
     unbuilt,
@@ -97,12 +96,7 @@ VARIABLES = [*column(1, "name", "environment"), *column(5, "variable")]
 
 
 def names_with_a_dagger() -> set[str]:
-    marked = unbuilt(names(TEXT))
-    if not is_built(12):
-        # Variables that it shares with the processor are in the code already.
-        variables = built(column(12, "variable")) - built(VARIABLES) - FILES
-        marked |= {*variables, *re.findall(r"\bteltonika_\w+", SECTIONS[12].text)}
-    return {name for name in marked if re.fullmatch(r"\w+_\w+", name)}
+    return {name for name in unbuilt(names(TEXT)) if re.fullmatch(r"\w+_\w+", name)}
 
 
 def test_a_name_with_a_dagger_is_not_in_the_code() -> None:

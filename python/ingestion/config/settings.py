@@ -68,8 +68,8 @@ class RedisSettings:
 class Config(ServiceSettings, RedisSettings):
     """All settings; immutable, and its repr holds no password."""
 
-    teltonika_host: str = variable(text, default="::")
-    """Address that devices connect to; `::` is every address of the machine, IPv4 included."""
+    teltonika_host: str = variable(text, default="")
+    """Address that devices connect to; empty: every address of the machine, of both families."""
     teltonika_port: int = variable(port, default="5027")
     """The TCP listener's port; 0 takes any free one."""
     teltonika_udp_port: int | None = variable(optional_port, default=OFF)

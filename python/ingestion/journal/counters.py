@@ -59,6 +59,10 @@ class Counters:
         self.drain = DrainResult()
         self.drain_began_s: float | None = None
 
+    def add_frame(self, codec: str, result: str) -> None:
+        """Count a frame that was not published; also in a combination that is not there from the start."""
+        self.frames[codec, result] = self.frames.get((codec, result), 0) + 1
+
     def published(self, codec: str, records: int, duration_s: float) -> None:
         """Redis has confirmed a frame; `duration_s` since it was accepted."""
         self.frames[codec, "ok"] += 1

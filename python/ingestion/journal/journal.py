@@ -39,6 +39,10 @@ class Journal(ListeningJournal, PublishingJournal, SessionsJournal, RequestsJour
         shown = f"host={host}" if port is None else f"host={host} port={port}"
         self._log.info(f"Redis connected {shown}", host=host, port=port)
 
+    def misconfigured(self, *, error: str) -> None:
+        """A setting cannot be used, as only the start has shown; the process ends."""
+        self._log.fatal(f"bad configuration: {error}", error=error)
+
     def ingestion_ready(self, *, addresses: Mapping[str, str | None], metrics: str) -> None:
         """Devices can connect: host and port of each listener, None where there is no such one."""
         self._log.info(f"{self._service} ready", **addresses, metrics=metrics)
@@ -64,17 +68,27 @@ class Journal(ListeningJournal, PublishingJournal, SessionsJournal, RequestsJour
         )
 
     def shutdown_timed_out(
-        self, *, left_records: int, left_frames: int, steps_ms: Mapping[str, float]
+        self, *, waiting_records: int, dropped_frames: int, steps_ms: Mapping[str, float]
     ) -> None:
-        """Accepted frames were left unpublished, all of them unanswered: the devices send them again."""
+        """Accepted frames were left unpublished, all of them unanswered: the devices send them again.
+
+        `waiting_records` wait still; `dropped_frames` were dropped since the stop request.
+        """
         self._counters.drain = DrainResult("timed_out", _seconds(steps_ms))
         self._log.error(
-            f"shutdown: timed out left={left_records}",
-            left=left_records,
-            left_frames=left_frames,
+            f"shutdown: timed out waiting={waiting_records} dropped={dropped_frames}: "
+            "none of it was answered, and the devices send it again",
+            waiting_records=waiting_records,
+            dropped_frames=dropped_frames,
             steps_ms=dict(steps_ms),
             **self._done(),
         )
+
+    @property
+    def unpublished_frames(self) -> int:
+        """Frames so far that Redis did not confirm."""
+        frames = self._counters.frames
+        return sum(count for (_, result), count in frames.items() if result == "unpublished")
 
     def _done(self) -> dict[str, object]:
         counters = self._counters

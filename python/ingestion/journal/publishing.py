@@ -1,9 +1,81 @@
-"""Facts about Redis: what it confirmed, refused or left unanswered."""
+"""Facts about Redis: what it refused or left unanswered, and which devices it says are known."""
 
 from __future__ import annotations
 
-from ingestion.journal.counters import CountingJournal
+from typing import TYPE_CHECKING
+
+from ingestion.core.line_limit import LineLimit
+from ingestion.journal.counters import CONNECTION, CountingJournal
+from telemetry.chassis import clocks
+
+if TYPE_CHECKING:
+    from telemetry.chassis.logs import Log
 
 
 class PublishingJournal(CountingJournal):
-    """What the publishers and the list of known devices report."""
+    """What the publishers and the list of known devices report.
+
+    Each frame may fail while Redis does: there is one line a minute for each code, and one for the list.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log)
+        self._redis_lines = LineLimit()
+
+    def frame_refused_by_redis(self, *, stream: str, code: str, error: str) -> None:
+        """Redis has refused a record at least, so the frame is dropped unanswered."""
+        self._count_redis_errors(code, 1)
+        self._redis_failed(f"Redis refuses {code}", stream=stream, code=code, error=error, frames=1)
+
+    def connection_lost(self, *, stream: str, error: str, frames: int) -> None:
+        """The connection was lost or silent: the frames that were on it are dropped unanswered."""
+        self._count_redis_errors(CONNECTION, frames)
+        self._redis_failed(
+            "Redis connection lost", stream=stream, code=CONNECTION, error=error, frames=frames
+        )
+
+    def frames_overdue(self, *, stream: str, error: str, frames: int) -> None:
+        """These frames waited too long for a connection that takes them, and are dropped unanswered."""
+        self._count_redis_errors(CONNECTION, frames)
+        self._redis_failed(
+            "frames not sent to Redis", stream=stream, code=CONNECTION, error=error, frames=frames
+        )
+
+    def devices_read(self, *, key: str, devices: int) -> None:
+        """The list of known devices was read."""
+        self._log.debug(f"devices read key={key} devices={devices}", key=key, devices=devices)
+
+    def devices_not_read(self, *, key: str, error: str, kept: int | None) -> None:
+        """The list could not be read; `kept` devices of the last one stay known, None if there was none."""
+        if (suppressed := self._held_back_line("devices not read")) is not None:
+            consequence = (
+                "every device counts as unknown"
+                if kept is None
+                else "the last list that was read goes on"
+            )
+            self._log.warning(
+                f"devices not read key={key}: {error}; {consequence}",
+                key=key,
+                error=error,
+                kept=kept,
+                suppressed=suppressed,
+            )
+
+    def _count_redis_errors(self, code: str, frames: int) -> None:
+        errors = self._counters.redis_errors
+        errors[code] = errors.get(code, 0) + frames
+
+    def _redis_failed(self, what: str, *, stream: str, code: str, error: str, frames: int) -> None:
+        if (suppressed := self._held_back_line(what)) is not None:
+            self._log.error(
+                f"{what}: {error}",
+                stream=stream,
+                code=code,
+                error=error,
+                frames=frames,
+                suppressed=suppressed,
+            )
+
+    def _held_back_line(self, subject: str) -> int | None:
+        """How many such lines were left out since the last one; None: leave this one out, too."""
+        return self._redis_lines.passes(subject, clocks.monotonic_s())

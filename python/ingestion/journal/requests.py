@@ -55,3 +55,11 @@ class RequestsJournal(CountingJournal):
     def dump_written(self, *, path: str) -> None:
         """A dump that was asked for is on the disk."""
         self._log.info(f"dump written path={path}", path=path)
+
+    def watch_began(self, *, imei: str, for_s: int) -> None:
+        """An operator watches a device's conversation, which may say where it is."""
+        self._log.info(f"watch began imei={imei} for_s={for_s}", imei=imei, for_s=for_s)
+
+    def watch_ended(self, *, imei: str, why: str) -> None:
+        """Nobody watches it any more."""
+        self._log.info(f"watch ended imei={imei}: {why}", imei=imei, why=why)

@@ -104,7 +104,7 @@ class SessionsJournal(CountingJournal):
     def frame_refused(self, error: FrameError, *, codec: str, offset: int, address: str) -> None:
         """A frame was refused whole; `offset` counts bytes from its first one."""
         result = error.code if error.code in {CRC_FAIL, UNKNOWN_CODEC} else MALFORMED
-        self._counters.frames[codec, result] = self._counters.frames.get((codec, result), 0) + 1
+        self._counters.add_frame(codec, result)
         if result == UNKNOWN_CODEC:
             self._counters.unknown_codecs += 1
         if (suppressed := self._held_back("frame", error.imei)) is not None:
@@ -120,14 +120,14 @@ class SessionsJournal(CountingJournal):
 
     def frame_overflowed(self, error: PublishOverflowError, *, codec: str) -> None:
         """The publish queue is full: the frame is dropped unanswered."""
-        self._counters.frames[codec, "overflow"] += 1
+        self._counters.add_frame(codec, "overflow")
         self._counters.overflows += 1
         if self._is_due("overflow"):
             self._log.error(f"publish queue is full: {error}", imei=error.imei, code=error.code)
 
     def frame_unpublished(self, error: RedisUnavailableError, *, codec: str) -> None:
         """Redis did not confirm the frame: it is dropped unanswered, and the device sends it again."""
-        self._counters.frames[codec, "unpublished"] += 1
+        self._counters.add_frame(codec, "unpublished")
         if self._log.writes_debug:
             self._log.debug(f"frame unpublished: {error}", imei=error.imei, code=error.code)
 

@@ -90,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "processor",
         COMMANDS,
         argv,
+        added_in="processor.commands",
         about="Writes Teltonika positions from a Redis Stream into PostgreSQL, exactly once.",
         epilog=_EPILOG,
     )

@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-def run_command(
+def run_command(  # noqa: PLR0913  # what a program is
     name: str,
     commands: Mapping[str, tuple[str, str]],
     argv: Sequence[str] | None,
     *,
+    added_in: str,
     about: str,
     epilog: str,
 ) -> int:
     """Run one command of the program `name` and return its exit code (contract sections 8 and 10).
 
-    Help and version give 0, misuse 2. `commands` as Program takes them; `about` and `epilog` are for its help.
+    Help and version give 0, misuse 2. `commands` and `added_in` as Program takes them; `about` and `epilog` are for
+    its help.
     """
     given = sys.argv[1:] if argv is None else list(argv)
     if given[:1] == ["run"]:
@@ -35,7 +37,7 @@ def run_command(
     # Imported late, when stop requests are held: click is a good part of the loading.
     from telemetry.chassis.cli import Program, run_program  # noqa: PLC0415
 
-    program = Program(name, commands, help=about, epilog=epilog)
+    program = Program(name, commands, added_in=added_in, help=about, epilog=epilog)
     return run_program(program, given)
 
 

@@ -21,8 +21,9 @@ from telemetry._codec import AvlFrame, decode_avl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FRAME_BYTES_MAX = 65_536
-"""The codec's limit of a frame, and what is given to it at once: a refusal costs no more than this again."""
+FRAME_BYTES_MAX = 65_535 + 12
+"""The codec's limit of a frame: of its length field, with header and checksum. So much is given to it at once: a
+refusal costs no more than this again."""
 
 _PING = 0xFF
 _LOGIN = re.compile(rb"\x00\x0f([0-9]{15})")

@@ -3,12 +3,12 @@
 use codec::avl::{Body, Capture, Frame, FrameRun, Imei, Located};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyString};
 
 /// One record as the stream's fields have it.
 #[pyclass(frozen, get_all, module = "telemetry._codec")]
 pub(crate) struct AvlRecord {
-    timestamp: String,
+    timestamp: Py<PyString>,
     payload: Py<PyBytes>,
 }
 
@@ -40,8 +40,11 @@ struct WrittenFrame {
     frame_bytes: usize,
     codec: &'static str,
     /// Timestamp and payload a record; None for a command.
-    records: Option<Vec<(String, String)>>,
+    records: Option<Vec<(Vec<u8>, Vec<u8>)>>,
 }
+
+/// Room for nearly every payload.
+const PAYLOAD_BYTES_USUAL: usize = 512;
 
 /// Decodes the frames that `data` holds, in order; see the stub for the rest.
 ///
@@ -62,7 +65,7 @@ pub(crate) fn decode_avl(py: Python<'_>, data: &[u8], device_id: &str, resync: b
     written.into_iter().map(|one| one.into_python(py)).collect()
 }
 
-fn write(piece: Located<'_>, imei: Imei<'_>) -> Written {
+fn write(piece: Located<'_>, imei: Imei) -> Written {
     let start = piece.start;
     let outcome = match piece.outcome {
         Ok(frame) => Ok(write_frame(&frame, imei)),
@@ -73,15 +76,17 @@ fn write(piece: Located<'_>, imei: Imei<'_>) -> Written {
     Written { start, outcome }
 }
 
-fn write_frame(frame: &Frame<'_>, imei: Imei<'_>) -> WrittenFrame {
+fn write_frame(frame: &Frame<'_>, imei: Imei) -> WrittenFrame {
     let records = match &frame.body {
         Body::Command => None,
         Body::Records(records) => Some(
             records
                 .iter()
                 .map(|record| {
-                    let timestamp = record.timestamp().to_string();
-                    (timestamp, record.position_json(imei).to_string())
+                    let (mut timestamp, mut payload) = (Vec::new(), Vec::with_capacity(PAYLOAD_BYTES_USUAL));
+                    record.write_timestamp(&mut timestamp);
+                    record.write_position_json(imei, &mut payload);
+                    (timestamp, payload)
                 })
                 .collect(),
         ),
@@ -101,7 +106,8 @@ impl Written {
             .unwrap_or_default()
             .into_iter()
             .map(|(timestamp, payload)| {
-                let payload = PyBytes::new(py, payload.as_bytes()).unbind();
+                let timestamp = PyString::from_bytes(py, &timestamp)?.unbind();
+                let payload = PyBytes::new(py, &payload).unbind();
                 Py::new(py, AvlRecord { timestamp, payload })
             })
             .collect::<PyResult<_>>()?;

@@ -9,7 +9,12 @@ mod errors;
 mod in_flight;
 mod keys;
 mod parser;
+mod publishing;
 mod read_ranges;
+mod receiving;
+mod reply_counter;
+mod session;
+mod steps;
 
 use pyo3::prelude::*;
 
@@ -32,7 +37,15 @@ mod _codec {
     #[pymodule_export]
     use super::parser::{Incomplete, ReplyError, ReplyParser};
     #[pymodule_export]
+    use super::publishing::{AcceptedFrame, Confirmation, PublishRefusal, StreamWriters};
+    #[pymodule_export]
     use super::read_ranges::ReadRanges;
+    #[pymodule_export]
+    use super::reply_counter::ReplyCounter;
+    #[pymodule_export]
+    use super::session::{End, Session, SessionLimits};
+    #[pymodule_export]
+    use super::steps::{BadLogin, CommandFrame, EmptyFrame, Login, Ping, RefusedFrame, decode_datagram};
 
     use super::{Bound, PyModule, PyResult, Python};
     use pyo3::prelude::*;
@@ -43,6 +56,7 @@ mod _codec {
         module.add("DECODE_CODES", pyo3::types::PyTuple::new(py, codes)?)?;
         module.add("COLUMNS", pyo3::types::PyTuple::new(py, codec::batch::COLUMNS)?)?;
         module.add("INCOMPLETE", Py::new(py, Incomplete)?)?;
+        module.add("END", Py::new(py, End)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -14,7 +14,8 @@
 //! writes, and gives up at the first difference; `general` then reads every valid form. `expect` is what both fast
 //! paths compare with, `swar` reads eight digits in one step, and [`StreamId`] is an entry's id.
 //!
-//! [`avl`] is the other end of the system: the frames that trackers send over TCP, for tools that publish recordings.
+//! [`avl`] is the other end of the system: the frames that trackers send over TCP and UDP, and the conversation with
+//! them. [`xadd`] writes their records as commands for Redis, and [`resp::ReplyCounter`] counts its replies.
 //!
 //! Nothing here does I/O or reads a clock, and no input makes it panic.
 //!
@@ -32,6 +33,7 @@
 pub mod avl;
 pub mod batch;
 pub mod devices;
+mod digits;
 mod expect;
 pub mod in_flight;
 pub mod position;
@@ -39,5 +41,6 @@ pub mod read_ranges;
 pub mod resp;
 mod stream_id;
 mod swar;
+pub mod xadd;
 
 pub use stream_id::StreamId;

@@ -11,7 +11,7 @@ mod support;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use codec::avl::{Body, Capture, Frame, FrameRun, Imei, Record, Refusal, RefusalCode, Value, decode_frame};
+use codec::avl::{Body, Capture, DATA_BYTES_MAX, Frame, FrameRun, Imei, Record, Refusal, RefusalCode, Value};
 use serde_json::{Value as Json, json};
 
 use support::avl_encoder::{crc_16_ibm, encode_frame};
@@ -33,6 +33,10 @@ fn to_hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").unwrap();
         text
     })
+}
+
+fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
+    codec::avl::decode_frame(bytes, DATA_BYTES_MAX)
 }
 
 fn bytes_of(row: &Json) -> Vec<u8> {
@@ -103,7 +107,9 @@ fn assert_records_agree(id: &Json, expected: &[Json], records: &[Record<'_>]) {
             assert_eq!(value, &expected[key], "{id}: {key}");
         }
         let imei = Imei::parse("356307042441013").unwrap();
-        let position: Json = serde_json::from_str(&record.position_json(imei).to_string()).unwrap();
+        let mut json = Vec::new();
+        record.write_position_json(imei, &mut json);
+        let position: Json = serde_json::from_slice(&json).unwrap();
         assert_eq!(position["attributes"], expected_attributes(expected), "{id}");
     }
 }
@@ -214,7 +220,7 @@ fn fewer_records_than_both_quantities_say_are_a_count_mismatch_where_the_next_wo
 #[test]
 fn a_frame_too_long_is_refused_from_its_header_alone() {
     for (data_bytes, code) in
-        [(65_524_u32, RefusalCode::Truncated), (65_525, RefusalCode::Oversize), (u32::MAX, RefusalCode::Oversize)]
+        [(65_535_u32, RefusalCode::Truncated), (65_536, RefusalCode::Oversize), (u32::MAX, RefusalCode::Oversize)]
     {
         let header = [[0; 4], data_bytes.to_be_bytes()].concat();
         assert_eq!(decode_frame(&header).unwrap_err().code, code);

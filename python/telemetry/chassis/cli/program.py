@@ -64,7 +64,7 @@ class Program(click.Group):
     """A service's command line.
 
     `commands` gives each command as (`module:attribute`, summary). Other programs add theirs to the entry point
-    group `<name>.commands`: their modules are imported when the command or the list of commands is asked for.
+    group `added_in`: their modules are imported when the command or the list of commands is asked for.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Program(click.Group):
         name: str,
         commands: Mapping[str, tuple[str, str]],
         *,
+        added_in: str,
         help: str | None = None,  # noqa: A002  # as click names it
         epilog: str | None = None,
     ) -> None:
@@ -82,6 +83,7 @@ class Program(click.Group):
             help=help,
             epilog=epilog,
         )
+        self._added_in = added_in
         # The text that click would make of it beforehand costs as much as all the rest.
         click.version_option(package_name="processor", message="%(prog)s %(version)s")(self)
 
@@ -101,7 +103,7 @@ class Program(click.Group):
         # Imported late: it takes longer than everything else here.
         from importlib.metadata import entry_points  # noqa: PLC0415
 
-        return entry_points(group=f"{self.name}.commands")
+        return entry_points(group=self._added_in)
 
 
 def run_program(program: Program, arguments: Sequence[str]) -> int:

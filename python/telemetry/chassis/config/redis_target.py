@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from telemetry.chassis.config.parsers import Unacceptable
+from telemetry.chassis.config.redis_url import redis_url_options
 from telemetry.chassis.config.urls import ENCODE, split_url
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class RedisTarget:
 def redis_target(raw: str) -> RedisTarget:
     """Take a Redis URL apart as the `redis` package does, but refuse what that package silently ignores."""
     parts = split_url(raw, ("redis", "rediss", "unix"), REDIS_ACCEPTED)
-    options = _redis_options(raw)
+    options = _redis_options(parts)
     _refuse_what_redis_ignores(parts, options)
     return RedisTarget(
         host=options.get("host", "localhost"),
@@ -80,16 +81,11 @@ def redis_target(raw: str) -> RedisTarget:
     )
 
 
-def _redis_options(raw: str) -> dict[str, Any]:
-    # Imported late: the package takes longer to load than the rest of the configuration.
-    from redis.connection import parse_url  # noqa: PLC0415
-
+def _redis_options(parts: SplitResult) -> dict[str, Any]:
     try:
-        options: dict[str, Any] = parse_url(raw)  # type: ignore[no-untyped-call]
+        return redis_url_options(parts)
     except ValueError:
         raise Unacceptable(f"does not parse; {ENCODE}; {REDIS_ACCEPTED}") from None
-    options.pop("connection_class", None)
-    return options
 
 
 def _refuse_what_redis_ignores(parts: SplitResult, options: dict[str, Any]) -> None:

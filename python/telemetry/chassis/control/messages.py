@@ -41,6 +41,8 @@ class AnswerKind(StrEnum):
 
     ACCEPTED = "accepted"
     """The instance has the request, and another answer follows."""
+    PART = "part"
+    """A piece of a result that is too long for one message, or that comes while it lasts."""
     PASSED = "passed"
     """The request is for another instance."""
     DONE = "done"
@@ -71,14 +73,14 @@ class Answer:
     instance_id: str
     kind: AnswerKind
     result: Values
-    """Empty unless DONE."""
+    """Empty unless DONE or PART."""
     error: str | None = None
     """A sentence for the operator; None unless FAILED."""
 
     @property
     def is_final(self) -> bool:
         """Whether no other answer follows."""
-        return self.kind is not AnswerKind.ACCEPTED
+        return self.kind not in {AnswerKind.ACCEPTED, AnswerKind.PART}
 
 
 def new_id() -> str:
@@ -141,7 +143,7 @@ def decode_answer(message: bytes) -> Answer | Dropped:
             "id": str(request_id),
             "life": str(life),
             "instance_id": str(instance_id),
-            "kind": "accepted" | "passed" | "done" | "failed" as kind,
+            "kind": "accepted" | "part" | "passed" | "done" | "failed" as kind,
             "result": dict(result),
             "error": str() | None as error,
         } if ID.fullmatch(request_id) and ID.fullmatch(life):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, TypeAlias
+from weakref import WeakValueDictionary
 
 import trio
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 Carrier: TypeAlias = Callable[[Values], Awaitable[Values]]
 """Carries out a request with these arguments; its result. Raises CannotDo."""
+
 
 # A request is published again for half a minute at most, and operators ask once a second.
 REMEMBERED_MAX: Final = 1_000
@@ -69,6 +73,27 @@ class ControlJournal(Protocol):
         """Requests reach this instance, for the first time or again."""
 
 
+class Caller:
+    """Who asked, and gets parts of a result."""
+
+    def __init__(self, request_id: str, tell: Callable[[str, Values], Awaitable[None]]) -> None:
+        self.request_id = request_id
+        self.asked_at_s = clocks.monotonic_s()
+        """When the request came last, in monotonic seconds: a command that waits publishes it again and again."""
+        self._tell = tell
+
+    async def tell(self, part: Values) -> None:
+        """Send a part, as a message of MESSAGE_BYTES_MAX at most; it is lost where nobody listens any more."""
+        await self._tell(self.request_id, part)
+
+
+@dataclass(frozen=True, slots=True)
+class InParts:
+    """A carrier whose result comes in parts, too: before its end, or for a time behind it."""
+
+    carry: Callable[[Caller, Values], Awaitable[Values]]
+
+
 class Responder:
     """Takes requests, has each carried out once, and answers.
 
@@ -80,7 +105,7 @@ class Responder:
     def __init__(
         self,
         options: SubscriptionOptions,
-        carriers: Mapping[str, Carrier],
+        carriers: Mapping[str, Carrier | InParts],
         *,
         instance_id: str,
         journal: ControlJournal,
@@ -89,6 +114,8 @@ class Responder:
         """`carriers`: what can be asked, by the request's name."""
         self._options = options
         self._carriers = carriers
+        # Those who still get something: whoever serves them holds them.
+        self._callers: WeakValueDictionary[str, Caller] = WeakValueDictionary()
         self._instance_id = instance_id
         self._journal = journal
         self._retries = Retries(backoff, first_at_once=True)
@@ -156,6 +183,8 @@ class Responder:
         if isinstance(request, Dropped):
             self._journal.control_message_dropped(request)
             return
+        if caller := self._callers.get(request.id):
+            caller.asked_at_s = clocks.monotonic_s()
         # An answer may have been lost: whoever publishes the request again has not heard it.
         answer = self._answers.get(request.id) or self._first_answer(request, carrying)
         await self._send(answer)
@@ -163,7 +192,7 @@ class Responder:
     def _first_answer(self, request: Request, carrying: trio.Nursery) -> Answer:
         if request.instance_id not in {None, self._instance_id}:
             return self._remembered(request, AnswerKind.PASSED)
-        carrier = self._carriers.get(request.name)
+        carrier = self._carrier_of(request)
         self._journal.request_taken(UNKNOWN if carrier is None else request.name)
         if carrier is None:
             return self._failed(request, f"this version knows no request {request.name!r}")
@@ -172,6 +201,17 @@ class Responder:
         self._carried += 1
         carrying.start_soon(self._carry, request, carrier)
         return self._remembered(request, AnswerKind.ACCEPTED)
+
+    def _carrier_of(self, request: Request) -> Carrier | None:
+        carrier = self._carriers.get(request.name)
+        if not isinstance(carrier, InParts):
+            return carrier
+        self._callers[request.id] = caller = Caller(request.id, self._tell)
+        return partial(carrier.carry, caller)
+
+    async def _tell(self, request_id: str, part: Values) -> None:
+        answer = Answer(request_id, self._life, self._instance_id, AnswerKind.PART, part)
+        await self._send(answer, must_be_heard=False)
 
     async def _carry(self, request: Request, carrier: Carrier) -> None:
         try:
@@ -206,12 +246,13 @@ class Responder:
             self._answers.popitem(last=False)
         return answer
 
-    async def _send(self, answer: Answer) -> None:
+    async def _send(self, answer: Answer, *, must_be_heard: bool = True) -> None:
         channel = reply_channel(self._options.channel, answer.id)
         if self._subscription is not None:
             # A lost connection is noticed by who receives on it.
             with suppress(RedisError):
-                await self._subscription.publish(channel, encode_answer(answer))
+                message = encode_answer(answer)
+                await self._subscription.publish(channel, message, must_be_heard=must_be_heard)
 
 
 async def _ping(subscription: Subscription) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from telemetry.chassis.control.asking import ask
 from telemetry.chassis.control.messages import AnswerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from telemetry.chassis.control.messages import Answer
     from telemetry.chassis.operating.access import Access
@@ -21,6 +21,14 @@ class Replies:
 
     done: list[Answer]
     failed: list[Answer]
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer]) -> Self:
+        """The final answers to a request."""
+        return cls(
+            [each for each in answers if each.kind is AnswerKind.DONE],
+            [each for each in answers if each.kind is not AnswerKind.DONE],
+        )
 
     @property
     def is_whole(self) -> bool:
@@ -37,7 +45,4 @@ def request(
 ) -> Replies:
     """Ask all instances, or one, for one of the service's requests, by its name."""
     answers = ask(access.client, access.control_channel, name, arguments, instance_id=instance_id)
-    return Replies(
-        [each for each in answers if each.kind is AnswerKind.DONE],
-        [each for each in answers if each.kind is not AnswerKind.DONE],
-    )
+    return Replies.of(answers)

@@ -8,24 +8,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from telemetry._codec import (
-    CodecError,
-    Delivery,
-    Incomplete,
-    ReplyError,
-    ReplyParser,
-)
+from telemetry._codec import Delivery, Incomplete, ReplyError, ReplyParser
 from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
-from telemetry.chassis.redis.errors import plain_reason, refusal_of
+from telemetry.chassis.redis.duplex import DuplexConnection
+from telemetry.chassis.redis.errors import refusal_of
+from telemetry.chassis.redis.link import RECEIVE_BYTES, Link
 from telemetry.chassis.redis.resp import as_time_us, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
     from telemetry.chassis.redis.limits import RedisLimits
 
-# A piece of this size stays in the processor's second-level cache while it is decoded.
-RECEIVE_BYTES = 256 * 1024
 # Sent within one `silence_ms`: 13 kB/s at least.
 SEND_BYTES = 64 * 1024
 TIME = encode("TIME")
@@ -33,7 +27,7 @@ TIME = encode("TIME")
 T = TypeVar("T")
 
 
-class RedisConnection:
+class RedisConnection(Link):
     """A connection that blocks in reads for one task, or serves several tasks in turns.
 
     Whatever interrupts an exchange, a cancellation included, closes the connection: a reply that
@@ -50,25 +44,13 @@ class RedisConnection:
         limits: RedisLimits,
     ) -> None:
         """Take over an open stream; `socket` is the one below it, which can be closed without waiting."""
-        self.where = where
-        self.limits = limits
+        super().__init__(stream, socket, where=where, limits=limits)
         self.client_id = 0
         # Called when the server turns out to be the wrong one.
         self.when_moved: Callable[[], None] = self.close
-        self._stream = stream
-        self._socket = socket
         self._parser = parser
         self._in_use = trio.Lock()
         self._used_at_s = trio.current_time()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection cannot be used any more."""
-        return self._socket.fileno() == -1
-
-    def close(self) -> None:
-        """Close the socket at once, without QUIT."""
-        self._socket.close()
 
     @property
     def idle_s(self) -> float:
@@ -135,7 +117,7 @@ class RedisConnection:
                     await self._send(wire)
                 try:
                     with self._within(block_ms + self.limits.silence_ms):
-                        await self._receive()
+                        await self._receive(self._parser)
                     delivery: Delivery | ReplyError = await self._whole(self._parser.next_read)
                 except trio.Cancelled:
                     # Not raised again: the delivery outlives the cancellation, see above.
@@ -175,6 +157,10 @@ class RedisConnection:
                 raise RedisUnavailable("the server closed the connection", where=self.where)
         return piece
 
+    def detached(self) -> DuplexConnection:
+        """Hand the open stream over to a connection of two directions. Not to be used any more afterwards."""
+        return DuplexConnection(self._stream, self._socket, where=self.where, limits=self.limits)
+
     async def _send(self, wire: bytes) -> None:
         for start in range(0, len(wire), SEND_BYTES):
             with self._within(self.limits.silence_ms):
@@ -192,28 +178,7 @@ class RedisConnection:
             if not isinstance(reply, Incomplete):
                 return reply
             with self._within(self.limits.silence_ms):
-                await self._receive()
-
-    async def _receive(self) -> None:
-        if isinstance(self._stream, trio.SocketStream):
-            received = await self._receive_in_place()
-        else:
-            piece = await self._stream.receive_some(RECEIVE_BYTES)
-            self._parser.feed(bytes(piece))
-            received = len(piece)
-        if not received:
-            raise RedisUnavailable("the server closed the connection", where=self.where)
-
-    async def _receive_in_place(self) -> int:
-        """From the socket into the parser's own memory, which TLS cannot do."""
-        received = None
-        while received is None:
-            if self.closed:
-                # By another task, which learned from an error that this is the wrong server. Nobody would wake us.
-                raise trio.ClosedResourceError
-            await trio.lowlevel.wait_readable(self._socket)
-            received = self._parser.receive(self._socket, RECEIVE_BYTES)
-        return received
+                await self._receive(self._parser)
 
     async def _judged(self, delivery: Delivery | ReplyError) -> Delivery | ReplyError:
         """Judge records outside of the window around their entry's id by the server's time as well.
@@ -245,18 +210,10 @@ class RedisConnection:
     @contextmanager
     def _in_step(self) -> Iterator[None]:
         """Close the connection whatever goes wrong in an exchange, and translate the error."""
-        if self.closed:
-            raise RedisUnavailable("the connection is closed", where=self.where)
         try:
-            yield
-            self._used_at_s = trio.current_time()
-        except CodecError as error:
-            self.close()
-            raise RedisUnavailable(f"not the Redis protocol: {error}", where=self.where) from error
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self.close()
-            reason = f": {reason}" if (reason := plain_reason(error)) else ""
-            raise RedisUnavailable(f"the connection was lost{reason}", where=self.where) from error
+            with self._in_our_words():
+                yield
+                self._used_at_s = trio.current_time()
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -41,6 +42,13 @@ class SubscriptionOptions:
     limits: RedisLimits
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Published:
+    """A message on its way; equal to none other."""
+
+    must_be_heard: bool
+
+
 class Subscription:
     """One connection, until it fails; every method raises RedisUnavailable or RedisRefused then, and it is closed.
 
@@ -52,17 +60,27 @@ class Subscription:
         self._options = options
         self._reader = PushReader(options.message_bytes_max)
         self._waiting: list[Value] = []
+        # Of each message that was published and whose count has not come: whether somebody has to hear it.
+        self._uncounted: deque[_Published] = deque()
 
     def close(self) -> None:
         """Close the connection at once."""
         self._connection.close()
 
-    async def publish(self, channel: str, message: bytes) -> None:
-        """Publish for somebody who listens.
+    async def publish(self, channel: str, message: bytes, *, must_be_heard: bool = True) -> None:
+        """Publish for somebody who listens, or who perhaps still does.
 
-        The server's answer is not waited for. If it is a refusal, or says that nobody listens, `messages` raises.
+        The server's answer is not waited for. If it is a refusal, or says that nobody has heard what must be heard,
+        `messages` raises.
         """
-        await self._connection.send(encode("PUBLISH", channel, message))
+        published = _Published(must_be_heard)
+        # The connection sends in the order of the calls.
+        self._uncounted.append(published)
+        try:
+            await self._connection.send(encode("PUBLISH", channel, message))
+        except BaseException:
+            self._uncounted.remove(published)
+            raise
 
     async def ping(self) -> NoReturn:
         """Ask for a sign of life every few seconds: also for a proxy, which closes what is silent."""
@@ -110,11 +128,13 @@ class Subscription:
                 return message
             case Refusal():
                 self._refuse(value)
-            case 0:
+            case int(listeners):
                 # The number of those who got what we published. A replica passes its master's messages on to us, but
                 # nobody asks there: the name may lead to another server by now.
-                self.close()
-                raise Unheard("nobody listens here", where=self._options.target.where)
+                published = self._uncounted.popleft()
+                if listeners == 0 and published.must_be_heard:
+                    self.close()
+                    raise Unheard("nobody listens here", where=self._options.target.where)
         return None
 
     def _refuse(self, refusal: Refusal) -> NoReturn:

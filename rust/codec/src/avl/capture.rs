@@ -1,6 +1,6 @@
 //! Several frames one after the other, and the search for the next sound one behind a damaged one.
 
-use super::frame::{Frame, decode_frame};
+use super::frame::{DATA_BYTES_MAX, Frame, decode_frame};
 use super::refusal::Refusal;
 
 /// A frame or refusal, and where it stands.
@@ -92,7 +92,7 @@ impl<'a> Iterator for Capture<'a> {
 }
 
 fn decode_at(bytes: &[u8], start: usize) -> Located<'_> {
-    let outcome = decode_frame(bytes.get(start..).unwrap_or_default());
+    let outcome = decode_frame(bytes.get(start..).unwrap_or_default(), DATA_BYTES_MAX);
     Located { start, outcome }
 }
 

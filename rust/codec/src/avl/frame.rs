@@ -8,16 +8,21 @@ use super::fault::Fault;
 use super::record::{Record, Shape, decode_record};
 use super::refusal::{Refusal, RefusalCode};
 
-/// Length of the longest frame that is read, header and checksum included.
+/// The largest length field that is accepted where nothing else is asked for.
 ///
 /// Vendor manuals keep to 1,280 bytes and real traffic stays below 1,000; beyond 64 KiB a length
 /// field is damage, and is refused from the first eight bytes.
-pub const FRAME_BYTES_MAX: usize = 65_536;
+pub const DATA_BYTES_MAX: usize = 65_535;
 
 /// Preamble and length field.
-const HEADER_BYTES: usize = 8;
+pub(super) const HEADER_BYTES: usize = 8;
+/// Codec id and the two quantities.
+pub(super) const DATA_BYTES_MIN: usize = 3;
 /// The checksum field: CRC-16 in the lower two of four bytes.
 const CHECKSUM_BYTES: usize = 4;
+
+/// Room for the elements of nearly every record.
+const ELEMENTS_USUAL: usize = 32;
 
 /// Polynomial 0xA001 reflected, initial value 0: the catalogue's name for CRC-16/IBM is CRC-16/ARC.
 const CRC_16_IBM: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_ARC);
@@ -43,7 +48,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    const fn from_id(id: u8) -> Option<Self> {
+    pub(super) const fn from_id(id: u8) -> Option<Self> {
         Some(match id {
             0x08 => Self::C8,
             0x8e => Self::C8E,
@@ -103,12 +108,14 @@ pub enum Body<'a> {
 
 /// Decodes the frame that begins at the first byte; further bytes are left alone.
 ///
+/// `data_bytes_max` bounds the length field; usually [`DATA_BYTES_MAX`].
+///
 /// # Errors
 ///
 /// A [`Refusal`]. What stands first in this list wins: the preamble, the length, the end of the
 /// bytes, the checksum, the codec id, the quantities and records.
-pub fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
-    let frame_bytes = declared_length(bytes)?;
+pub fn decode_frame(bytes: &[u8], data_bytes_max: usize) -> Result<Frame<'_>, Refusal> {
+    let frame_bytes = declared_length(bytes, data_bytes_max)?;
     let frame = bytes.get(..frame_bytes).ok_or(Refusal {
         code: RefusalCode::Truncated,
         offset: bytes.len(),
@@ -121,7 +128,7 @@ pub fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
 }
 
 /// The frame's length from its first eight bytes alone.
-fn declared_length(bytes: &[u8]) -> Result<usize, Refusal> {
+pub(super) fn declared_length(bytes: &[u8], data_bytes_max: usize) -> Result<usize, Refusal> {
     let refuse = |code, offset| Refusal { code, offset, frame_bytes: None };
     if bytes.iter().take(4).any(|byte| *byte != 0) {
         return Err(refuse(RefusalCode::BadPreamble, 0));
@@ -132,13 +139,13 @@ fn declared_length(bytes: &[u8]) -> Result<usize, Refusal> {
     let data_bytes = cursor.u32().map_err(truncated)?;
     usize::try_from(data_bytes)
         .ok()
-        .and_then(|length| length.checked_add(HEADER_BYTES.saturating_add(CHECKSUM_BYTES)))
-        .filter(|length| *length <= FRAME_BYTES_MAX)
+        .filter(|data_bytes| *data_bytes <= data_bytes_max)
+        .and_then(|data_bytes| data_bytes.checked_add(HEADER_BYTES.saturating_add(CHECKSUM_BYTES)))
         .ok_or(refuse(RefusalCode::Oversize, 4))
 }
 
 /// The data field of a whole frame, once its checksum is right.
-fn checked_data(frame: &[u8]) -> Result<Cursor<'_>, Fault> {
+pub(super) fn checked_data(frame: &[u8]) -> Result<Cursor<'_>, Fault> {
     let mut cursor = Cursor::new(frame);
     cursor.take(HEADER_BYTES).map_err(Fault::missing)?;
     let data_bytes = cursor.rest().len().saturating_sub(CHECKSUM_BYTES);
@@ -152,8 +159,38 @@ fn checked_data(frame: &[u8]) -> Result<Cursor<'_>, Fault> {
     }
 }
 
+/// What a data field holds, with its quantities checked against each other.
+#[derive(Debug)]
+pub(super) enum Content<'a> {
+    Records(Records<'a>),
+    /// Its messages are checked, too.
+    Command(Codec),
+}
+
+/// Records that have not been decoded yet.
+#[derive(Debug)]
+pub(super) struct Records<'a> {
+    pub(super) codec: Codec,
+    pub(super) quantity: u8,
+    shape: Shape,
+    data: Cursor<'a>,
+}
+
+impl<'a> Records<'a> {
+    /// Decodes them in wire order. After a fault those that were visited count for nothing: a frame is accepted whole.
+    pub(super) fn for_each(mut self, mut visit: impl FnMut(&Record<'a>)) -> Result<(), Fault> {
+        let mut elements = Vec::with_capacity(ELEMENTS_USUAL);
+        for _ in 0..self.quantity {
+            let record = decode_record(&mut self.data, self.shape, elements)?;
+            visit(&record);
+            elements = record.elements;
+        }
+        nothing_is_left(&self.data)
+    }
+}
+
 /// Codec id, quantity, content, quantity again. A data field too short for these has no count to match.
-fn decode_data(mut data: Cursor<'_>) -> Result<(Codec, Body<'_>), Fault> {
+pub(super) fn content_of(mut data: Cursor<'_>) -> Result<Content<'_>, Fault> {
     let codec_offset = data.offset();
     let id = data.u8().map_err(Fault::missing)?;
     let codec = Codec::from_id(id).ok_or(Fault::new(RefusalCode::UnknownCodec, codec_offset))?;
@@ -163,15 +200,26 @@ fn decode_data(mut data: Cursor<'_>) -> Result<(Codec, Body<'_>), Fault> {
         let offset = data.offset().saturating_add(data.rest().len());
         return Err(Fault::new(RefusalCode::CountMismatch, offset));
     }
-    let body = if let Some(shape) = codec.shape() {
-        Body::Records(decode_records(&mut data, shape, quantity)?)
-    } else {
-        command::check_messages(&mut data, quantity)?;
-        Body::Command
-    };
-    if data.rest().is_empty() { Ok((codec, body)) } else { Err(Fault::new(RefusalCode::CountMismatch, data.offset())) }
+    if let Some(shape) = codec.shape() {
+        return Ok(Content::Records(Records { codec, quantity, shape, data }));
+    }
+    command::check_messages(&mut data, quantity)?;
+    nothing_is_left(&data)?;
+    Ok(Content::Command(codec))
 }
 
-fn decode_records<'a>(data: &mut Cursor<'a>, shape: Shape, quantity: u8) -> Result<Vec<Record<'a>>, Fault> {
-    (0..quantity).map(|_| decode_record(data, shape)).collect()
+fn nothing_is_left(data: &Cursor<'_>) -> Result<(), Fault> {
+    if data.rest().is_empty() { Ok(()) } else { Err(Fault::new(RefusalCode::CountMismatch, data.offset())) }
+}
+
+fn decode_data(data: Cursor<'_>) -> Result<(Codec, Body<'_>), Fault> {
+    match content_of(data)? {
+        Content::Command(codec) => Ok((codec, Body::Command)),
+        Content::Records(records) => {
+            let codec = records.codec;
+            let mut decoded = Vec::new();
+            records.for_each(|record| decoded.push(record.clone()))?;
+            Ok((codec, Body::Records(decoded)))
+        }
+    }
 }

@@ -83,14 +83,21 @@ impl Shape {
 
 /// Reads one record. Where not even its fixed part is there, the quantity was wrong (`count_mismatch`);
 /// an end of data among the elements is `io_overrun`.
-pub(super) fn decode_record<'a>(data: &mut Cursor<'a>, shape: Shape) -> Result<Record<'a>, Fault> {
-    let mut record = decode_fixed_part(data).map_err(Fault::missing)?;
+///
+/// Its elements go into the vector of the record before, so that a frame allocates once.
+pub(super) fn decode_record<'a>(
+    data: &mut Cursor<'a>,
+    shape: Shape,
+    elements: Vec<Element<'a>>,
+) -> Result<Record<'a>, Fault> {
+    let mut record = decode_fixed_part(data, elements).map_err(Fault::missing)?;
     decode_io_part(data, shape, &mut record).map_err(Fault::overrun)?;
     Ok(record)
 }
 
 /// Timestamp, priority and GPS element: 24 bytes in every codec.
-fn decode_fixed_part<'a>(data: &mut Cursor<'a>) -> Result<Record<'a>, EndOfData> {
+fn decode_fixed_part<'a>(data: &mut Cursor<'a>, mut elements: Vec<Element<'a>>) -> Result<Record<'a>, EndOfData> {
+    elements.clear();
     Ok(Record {
         timestamp_ms: data.u64()?,
         priority: data.u8()?,
@@ -102,7 +109,7 @@ fn decode_fixed_part<'a>(data: &mut Cursor<'a>) -> Result<Record<'a>, EndOfData>
         speed_kmh: data.u16()?,
         event_id: 0,
         generation_type: None,
-        elements: Vec::new(),
+        elements,
     })
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 pub enum RefusalCode {
     /// The first four bytes are not zeros: this is no frame.
     BadPreamble,
-    /// The length field asks for more than [`FRAME_BYTES_MAX`](super::FRAME_BYTES_MAX) allows.
+    /// The length field asks for more than is allowed.
     Oversize,
     /// The bytes end before the frame does; on an open connection: wait for more.
     Truncated,
@@ -20,6 +20,8 @@ pub enum RefusalCode {
     CountMismatch,
     /// An element, or a command's message, reaches beyond the data field.
     IoOverrun,
+    /// A datagram's IMEI is not fifteen digits.
+    BadImei,
 }
 
 impl RefusalCode {
@@ -34,6 +36,7 @@ impl RefusalCode {
             Self::UnknownCodec => "unknown_codec",
             Self::CountMismatch => "count_mismatch",
             Self::IoOverrun => "io_overrun",
+            Self::BadImei => "bad_imei",
         }
     }
 }

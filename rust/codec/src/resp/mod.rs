@@ -1,11 +1,13 @@
 //! A sans-I/O parser of Redis replies: RESP2 and RESP3, fed in pieces that may be cut anywhere.
 //!
 //! Deliveries (XREADGROUP, XCLAIM) are decoded entry by entry while their bytes come in: the buffer never holds
-//! more than an entry that is not whole yet. Other replies become a [`Value`] when they are whole.
+//! more than an entry that is not whole yet. Other replies become a [`Value`] when they are whole. Where they only
+//! have to be counted, [`ReplyCounter`] does it.
 //!
 //! Protocol: <https://redis.io/docs/latest/develop/reference/protocol-spec/>
 
 mod buffer;
+mod counting;
 mod delivery;
 mod fast;
 mod general;
@@ -15,6 +17,7 @@ mod value;
 use std::fmt;
 
 use buffer::Buffer;
+pub use counting::{Confirmation, Outcome, ReplyCounter};
 use delivery::DeliveryReader;
 pub use delivery::{Delivery, Expect};
 pub use outside::Outside;

@@ -1,16 +1,23 @@
 //! Properties of the AVL decoder as plain functions of bytes; each panics where it does not hold.
 
-use codec::avl::{Body, Capture, Codec, FRAME_BYTES_MAX, FrameRun, Imei, Record, RefusalCode, decode_frame};
+use codec::avl::{Body, Capture, Codec, DATA_BYTES_MAX, Frame, FrameRun, Imei, Record, Refusal, RefusalCode};
 
 use super::avl_encoder::{encode_frame, encode_records};
 
 const IMEI: &str = "356307042441013";
 
+/// Header and checksum of a frame.
+const AROUND_DATA_BYTES: usize = 12;
+
+fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
+    codec::avl::decode_frame(bytes, DATA_BYTES_MAX)
+}
+
 /// Any bytes give a frame or a refusal within the bytes, alone, as a run and as a capture.
 pub(crate) fn any_bytes_are_decoded_or_refused(bytes: &[u8]) {
     match decode_frame(bytes) {
         Ok(frame) => {
-            assert!(frame.frame_bytes <= bytes.len().min(FRAME_BYTES_MAX));
+            assert!(frame.frame_bytes <= bytes.len().min(DATA_BYTES_MAX + AROUND_DATA_BYTES));
             records_become_json(&frame.body);
         }
         Err(refusal) => {
@@ -69,9 +76,12 @@ pub(crate) fn a_flipped_bit_is_refused(frame: &[u8], bit: usize) {
 fn records_become_json(body: &Body<'_>) {
     let Body::Records(records) = body else { return };
     for record in records {
-        let json = record.position_json(Imei::parse(IMEI).unwrap()).to_string();
+        let (mut json, mut timestamp) = (Vec::new(), Vec::new());
+        record.write_position_json(Imei::parse(IMEI).unwrap(), &mut json);
+        record.write_timestamp(&mut timestamp);
+        let json = String::from_utf8(json).unwrap();
         assert!(json.starts_with(r#"{"device_id":"356307042441013","timestamp":""#));
-        assert!(json.contains(&record.timestamp().to_string()));
+        assert!(json.contains(&String::from_utf8(timestamp).unwrap()));
     }
 }
 

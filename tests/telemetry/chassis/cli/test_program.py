@@ -24,7 +24,7 @@ class Reached(Exception):
 
 def program(callback: Callable[[], object]) -> Program:
     """A program with one command of its own."""
-    made = Program("fleet", {})
+    made = Program("fleet", {}, added_in="fleet.commands")
     made.add_command(click.Command("count", callback=callback))
     return made
 
@@ -76,7 +76,11 @@ def test_an_error_that_nobody_expects_is_not_hidden() -> None:
 
 
 def test_a_command_of_the_table_is_loaded_when_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    made = Program("fleet", {"gone": ("no.such.module:gone", "Is listed all the same.")})
+    made = Program(
+        "fleet",
+        {"gone": ("no.such.module:gone", "Is listed all the same.")},
+        added_in="fleet.commands",
+    )
     assert run_program(made, ["--help"]) == 0
     assert "gone  Is listed all the same." in capsys.readouterr().out
     with pytest.raises(ModuleNotFoundError):
@@ -95,7 +99,7 @@ def test_an_entry_point_adds_a_command(
     installed = EntryPoints([EntryPoint("count", f"{__name__}:count", "fleet.commands"),
                              EntryPoint("count", "no.such.module:count", "others.commands")])  # fmt: skip
     monkeypatch.setattr("importlib.metadata.entry_points", installed.select)
-    made = Program("fleet", {})
+    made = Program("fleet", {}, added_in="fleet.commands")
     assert run_program(made, ["count"]) == 7
     assert run_program(made, ["--help"]) == 0
     assert "count  Count the fleet." in capsys.readouterr().out

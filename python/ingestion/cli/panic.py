@@ -1,0 +1,14 @@
+"""`tcp-ingestion panic`: what a crash left behind, for a person to read."""
+
+from __future__ import annotations
+
+from ingestion.journal import SERVICE
+from ingestion.service.crash_sections import PARTS
+from telemetry.chassis.cli.commands.panic import panic_command
+
+_EXAMPLES = """\
+  tcp-ingestion panic show --json FILE | jq .load              # connections, and what waited for Redis
+  tcp-ingestion panic show --json FILE | jq -r '.tasks[].name' # every task that was alive
+"""
+
+panic = panic_command(SERVICE, PARTS, _EXAMPLES)

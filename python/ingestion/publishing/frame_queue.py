@@ -1,0 +1,91 @@
+"""The unanswered frames of one stream, in the order in which they were accepted."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from ingestion.publishing.parked import Parked
+
+if TYPE_CHECKING:
+    from ingestion.publishing.waiting_frame import WaitingFrame
+
+
+class FrameQueue:
+    """First those that are on the connection, then those that were not sent yet. It outlives connections.
+
+    Sessions fill it, one task takes from it and sends.
+    """
+
+    def __init__(self) -> None:
+        self.dry = trio.Event()
+        """No frame comes any more, and none is unanswered."""
+        self._sent: deque[WaitingFrame] = deque()
+        self._unsent: deque[WaitingFrame] = deque()
+        self._sender = Parked()
+        self._closed = False
+
+    @property
+    def oldest(self) -> WaitingFrame | None:
+        """The frame that has waited longest."""
+        if self._sent:
+            return self._sent[0]
+        return self._unsent[0] if self._unsent else None
+
+    def put(self, frame: WaitingFrame) -> None:
+        """Append a frame, and wake the sender."""
+        assert not self._closed
+        self._unsent.append(frame)
+        self._sender.wake()
+
+    def close(self) -> None:
+        """No frame comes any more."""
+        self._closed = True
+        self._look_whether_dry()
+
+    async def something_to_send(self) -> None:
+        """Wait until a frame comes, or until `nudge`."""
+        await self._sender.park()
+
+    def nudge(self) -> None:
+        """There is something else to send than frames."""
+        self._sender.wake()
+
+    def take(self, bytes_max: int) -> list[WaitingFrame]:
+        """The next frames to send, as many as fit; one that is larger than `bytes_max` goes alone."""
+        unsent, size = self._unsent, 0
+        taken: list[WaitingFrame] = []
+        while unsent and (not taken or size + unsent[0].commands_bytes <= bytes_max):
+            frame = unsent.popleft()
+            size += frame.commands_bytes
+            taken.append(frame)
+        self._sent.extend(taken)
+        return taken
+
+    def answered(self, frame: WaitingFrame) -> None:
+        """Redis has answered all of it, which it does in the order of sending."""
+        oldest = self._sent.popleft()
+        assert oldest is frame
+        if self._closed:
+            self._look_whether_dry()
+
+    def drop_sent(self) -> list[WaitingFrame]:
+        """Give up the frames that were on a connection."""
+        dropped = list(self._sent)
+        self._sent.clear()
+        self._look_whether_dry()
+        return dropped
+
+    def drop_unsent(self, accepted_before_s: float) -> list[WaitingFrame]:
+        """Give up the frames that were accepted before this time, and not sent."""
+        dropped = []
+        while self._unsent and self._unsent[0].accepted_s < accepted_before_s:
+            dropped.append(self._unsent.popleft())
+        self._look_whether_dry()
+        return dropped
+
+    def _look_whether_dry(self) -> None:
+        if self._closed and self.oldest is None:
+            self.dry.set()

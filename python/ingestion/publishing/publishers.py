@@ -1,0 +1,76 @@
+"""Publishes accepted frames, and says which of them Redis has confirmed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingestion.errors import PublishOverflowError
+from ingestion.publishing.depth import QueueDepth
+from ingestion.publishing.publisher import Publisher
+from telemetry.chassis import clocks
+
+if TYPE_CHECKING:
+    import trio
+
+    from ingestion.journal.journal import Journal
+    from ingestion.publishing.options import PublishOptions
+    from telemetry._codec import AcceptedFrame, Confirmation
+    from telemetry.chassis.progress import ProgressTable
+
+
+class Publishers:
+    """A publisher for each stream, and one bound over all of them."""
+
+    def __init__(self, options: PublishOptions, journal: Journal) -> None:
+        """Nothing is connected yet."""
+        self.depth = QueueDepth(options.records_max, options.bytes_max)
+        """What was accepted and is unanswered by Redis; what is left of it at the end was not published."""
+        self._publishers = [
+            Publisher(number, options, self.depth, journal)
+            for number in range(len(options.streams))
+        ]
+
+    @property
+    def oldest_unanswered_s(self) -> float:
+        """How long the oldest unanswered frame has waited; 0 if all are answered."""
+        accepted = [each.oldest_accepted_s for each in self._publishers]
+        now_s = clocks.monotonic_s()
+        return max((now_s - since_s for since_s in accepted if since_s is not None), default=0.0)
+
+    async def publish(self, frame: AcceptedFrame) -> Confirmation:
+        """Publish a frame, and wait until Redis has confirmed each of its records.
+
+        Raises PublishOverflowError at once if the queue is full; RedisUnavailableError if Redis refused a record, or
+        the frame was dropped: its connection was lost or silent, or there was none for too long. Cancelled, the
+        frame stays on its way, and its outcome is nobody's.
+        """
+        commands_bytes = len(frame.commands)
+        if not self.depth.has_room(frame.replies, commands_bytes):
+            raise PublishOverflowError(
+                "the publish queue is full", imei=frame.imei, code="overflow"
+            )
+        self.depth.add(frame.replies, commands_bytes)
+        return await self._publishers[frame.stream].accept(frame, commands_bytes).outcome()
+
+    async def connect(self) -> None:
+        """Make the connections that are missing, before the start.
+
+        Raises EdgeError, also if Redis answers and would refuse an entry.
+        """
+        for publisher in self._publishers:
+            await publisher.connect()
+
+    def start_soon(self, nursery: trio.Nursery, tasks: ProgressTable) -> None:
+        """Start the publishers' tasks. Each ends when it is closed and has nothing left."""
+        for publisher in self._publishers:
+            tasks.start_soon(nursery, f"publisher {publisher.stream}", publisher.run)
+
+    def close(self) -> None:
+        """No frame comes any more: run dry."""
+        for publisher in self._publishers:
+            publisher.close()
+
+    async def aclose(self) -> None:
+        """Close the connections at once."""
+        for publisher in self._publishers:
+            await publisher.aclose()

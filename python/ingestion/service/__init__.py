@@ -1,0 +1,1 @@
+"""The service: its tasks put together, and run in rings from the start to the drain."""

@@ -1,0 +1,297 @@
+"""One connection from its first byte to its last: bytes to the session machine, its steps to what they call for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from ingestion.errors import (
+    FrameError,
+    HandshakeError,
+    PublishOverflowError,
+    RedisUnavailableError,
+)
+from ingestion.sessions.keeping import quarantine_command
+from ingestion.sessions.wire import wire_of
+from telemetry._codec import (
+    AcceptedFrame,
+    BadLogin,
+    CommandFrame,
+    EmptyFrame,
+    End,
+    Login,
+    Ping,
+    RefusedFrame,
+    Session,
+)
+from telemetry.chassis import clocks
+
+if TYPE_CHECKING:
+    from ingestion.listening.connection import Connection
+    from ingestion.sessions.parts import Parts
+    from ingestion.sessions.wire import Wire
+    from ingestion.taps.taps import Tap
+    from telemetry._codec import Step
+
+
+BAD_LOGINS = {
+    "tls": "a TLS handshake on a port without TLS",
+    "http": "an HTTP request",
+    "other_login": "a login of another maker's device",
+    "bad_length": "the length of a login is 15",
+    "not_digits": "an IMEI has 15 digits",
+    "other_imei": "a second login with another IMEI",
+}
+"""What a connection had instead of a login, by code."""
+
+
+class Conversation:
+    """The task of one connection. It waits, hands bytes to the machine, and does what the machine's steps ask for.
+
+    A device is answered by `AcceptedFrame.answer` alone, which needs the Confirmation that Redis' replies make.
+    """
+
+    __slots__ = (
+        "_asks_for_tap",
+        "_connection",
+        "_is_leaving",
+        "_is_shut_down",
+        "_parts",
+        "_reason",
+        "_session",
+        "_wire",
+        "connected_at_ms",
+        "frames",
+        "last_frame_at_ms",
+        "unanswered_since_s",
+    )
+
+    def __init__(self, connection: Connection, parts: Parts) -> None:
+        self.connected_at_ms = clocks.unix_ms()
+        self.last_frame_at_ms: int | None = None
+        """When a frame was answered last; Unix time, as the one before."""
+        self.frames = 0
+        """Frames that were answered."""
+        self.unanswered_since_s: float | None = None
+        """When the oldest frame was accepted that has no answer."""
+        self._connection = connection
+        self._parts = parts
+        self._session = Session(parts.limits, parts.writers, now_ms=clocks.monotonic_ms())
+        self._wire: Wire | None = None
+        self._asks_for_tap = False
+        self._is_leaving = False
+        self._is_shut_down = False
+        self._reason = "closed by the device"
+
+    @property
+    def imei(self) -> str:
+        """The device; empty before it has logged in."""
+        return self._session.imei or ""
+
+    @property
+    def address(self) -> str:
+        """Host and port of the device."""
+        return self._connection.address
+
+    @property
+    def transport(self) -> str:
+        """`tcp` or `tls`."""
+        return self._connection.transport
+
+    async def run(self) -> None:
+        """Talk until one side ends it. A fault of the program ends this conversation alone."""
+        try:
+            if await self._connection.establish():
+                self._wire = wire_of(self._connection)
+                await self._talk(self._wire)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            # The device has gone, or somebody here has closed the connection and said why.
+            pass
+        except Exception as fault:  # noqa: BLE001  # one session's fault is not the others'
+            self._reason = "fault of the program"
+            self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
+        finally:
+            self._connection.close()
+            self._ended()
+
+    def expire(self, now_ms: int) -> None:
+        """Close the connection if one of its clocks has run out. Called about once a second."""
+        expired = self._session.expired(now_ms)
+        if expired is None:
+            return
+        journal = self._parts.journal
+        if expired == "login":
+            if self._session.received_bytes:
+                journal.login_timed_out(address=self.address)
+        elif expired == "frame":
+            journal.frame_timed_out(imei=self.imei or None, address=self.address)
+        self.close(f"{expired} time-out")
+
+    def leave(self) -> None:
+        """End it with FIN: at once if no frame is in hand, else behind its answer."""
+        self._is_leaving = True
+        if not self._session.in_hand:
+            self._shut_down("the service stops")
+
+    def look_for_tap(self) -> None:
+        """A watch of the device has begun or ended: it counts from the next boundary between messages on."""
+        self._asks_for_tap = True
+        self._take_tap(is_login=False)
+
+    def close(self, reason: str) -> None:
+        """End it now, from whatever task. A frame on its way to Redis stays on its way."""
+        self._reason = reason
+        self._connection.close()
+
+    async def _talk(self, wire: Wire) -> None:
+        session = self._session
+        while not isinstance(step := await wire.receive(session), End):
+            while step is not None:
+                if isinstance(step, AcceptedFrame):
+                    await self._publish(step)
+                else:
+                    await self._take(step)
+                step = session.next_step()
+            if self._asks_for_tap:
+                self._take_tap(is_login=False)
+            if self._is_leaving:
+                self._shut_down("the service stops")
+
+    async def _take(self, step: Step) -> None:
+        """Do what a step calls for that publishes nothing."""
+        if isinstance(step, Login):
+            await self._log_in(step)
+        elif isinstance(step, Ping):
+            self._parts.journal.pinged()
+        elif isinstance(step, EmptyFrame):
+            self._parts.journal.frame_without_records(step.codec)
+            await self._answer(step.answer)
+        elif isinstance(step, CommandFrame):
+            self._parts.journal.frame_without_records(step.codec)
+        elif isinstance(step, BadLogin):
+            error = HandshakeError(BAD_LOGINS[step.code], imei=self.imei or None, code=step.code)
+            self._parts.journal.login_malformed(error, address=self.address)
+            self._shut_down(f"no login: {step.code}")
+        elif isinstance(step, RefusedFrame):
+            await self._refuse(step)
+
+    async def _log_in(self, login: Login) -> None:
+        parts, imei = self._parts, login.imei
+        verdict = parts.devices.verdict(imei)
+        if not verdict.is_accepted:
+            error = HandshakeError("the device is not on the list", imei=imei, code="not_listed")
+            parts.journal.login_refused(error, address=self.address)
+            self._reason = "login refused"
+            await self._send(self._session.refuse(clocks.monotonic_ms()))
+            return
+        if (older := parts.roster.enter(imei, self)) is not None:
+            parts.journal.device_replaced(imei, address=older.address)
+            older.close("replaced by a newer connection")
+        parts.journal.device_connected(
+            imei,
+            address=self.address,
+            transport=self.transport,
+            is_known=verdict.is_known,
+        )
+        answer = self._session.admit()
+        self._take_tap(is_login=True)
+        await self._send(answer)
+
+    async def _publish(self, frame: AcceptedFrame) -> None:
+        """Publish a frame and answer it. While it waits for Redis, nothing is read."""
+        self._parts.quarantine.forget(frame.imei)
+        began_s = clocks.monotonic_s()
+        if (answer := await self._confirmed(frame, began_s)) is not None:
+            duration_s = clocks.monotonic_s() - began_s
+            self._parts.journal.frame_published(
+                frame.codec, records=frame.records, duration_s=duration_s
+            )
+            await self._answer(answer)
+
+    async def _refuse(self, refused: RefusedFrame) -> None:
+        """Report a refused frame. It is kept raw if the device sends nothing else; else it may end the conversation."""
+        parts, imei = self._parts, self.imei
+        error = FrameError(f"{refused.code} at byte {refused.offset}", imei=imei, code=refused.code)
+        parts.journal.frame_refused(
+            error, codec=refused.codec, offset=refused.offset, address=self.address
+        )
+        if (tap := self._tap) is not None:
+            tap.noted(f"frame refused: {error}", codec=refused.codec)
+        if refused.frame is None:
+            parts.quarantine.forget(imei)
+        elif parts.quarantine.is_due(imei, refused.frame):
+            await self._keep(refused, refused.frame, error)
+            return
+        if refused.closes:
+            self._shut_down(f"frame refused: {refused.code}")
+
+    async def _keep(self, refused: RefusedFrame, frame: bytes, error: FrameError) -> None:
+        parts, imei = self._parts, self.imei
+        index = parts.writers.stream_of(imei)
+        command = quarantine_command(
+            parts.quarantine_streams[index], frame, error, instance_id=parts.instance_id
+        )
+        kept = self._session.keep(refused, command, index)
+        if (answer := await self._confirmed(kept, clocks.monotonic_s())) is not None:
+            parts.quarantine.forget(imei)
+            parts.journal.frame_quarantined(error, records=kept.records)
+            await self._answer(answer)
+
+    async def _confirmed(self, frame: AcceptedFrame, began_s: float) -> bytes | None:
+        """The answer to a frame once Redis has confirmed it; None if it was dropped."""
+        if self.unanswered_since_s is None:
+            self.unanswered_since_s = began_s
+        try:
+            confirmation = await self._parts.publishers.publish(frame)
+        except PublishOverflowError as overflow:
+            self._parts.journal.frame_overflowed(overflow, codec=frame.codec)
+        except RedisUnavailableError as error:
+            self._parts.journal.frame_unpublished(error, codec=frame.codec)
+        else:
+            return frame.answer(confirmation)
+        finally:
+            self._session.settle()
+        return None
+
+    async def _answer(self, answer: bytes) -> None:
+        await self._send(answer)
+        self.unanswered_since_s = None
+        self.frames += 1
+        self.last_frame_at_ms = clocks.unix_ms()
+
+    async def _send(self, data: bytes) -> None:
+        if self._wire is not None:
+            await self._wire.send(data)
+
+    @property
+    def _tap(self) -> Tap | None:
+        return None if self._wire is None else self._wire.tap
+
+    def _take_tap(self, *, is_login: bool) -> None:
+        """Let whoever watches hear of this conversation, or nobody any more."""
+        if self._wire is not None and (is_login or self._session.is_at_boundary):
+            self._asks_for_tap = False
+            self._wire.tap = self._parts.taps.of(self.imei)
+            if (tap := self._tap) is not None:
+                tap.opened(address=self.address, transport=self.transport, is_login=is_login)
+
+    def _shut_down(self, reason: str) -> None:
+        """Send FIN, and read on until the device does the same: what it was sent must reach it."""
+        if not self._is_shut_down:
+            self._is_shut_down = True
+            self._reason = reason
+            self._connection.shutdown()
+            self._session.linger(clocks.monotonic_ms())
+
+    def _ended(self) -> None:
+        parts, imei = self._parts, self.imei
+        if not self._session.received_bytes:
+            parts.journal.probed(address=self.address)
+        if imei:
+            parts.roster.leave(imei, self)
+            parts.journal.device_disconnected(
+                imei, address=self.address, reason=self._reason, frames=self.frames
+            )
+        if (tap := self._tap) is not None:
+            tap.closed(self._reason)

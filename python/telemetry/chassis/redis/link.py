@@ -1,0 +1,93 @@
+"""What every connection to Redis is: an open stream that can be closed at once, and whose errors are in our words."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from telemetry._codec import CodecError
+from telemetry.chassis.errors import RedisUnavailable
+from telemetry.chassis.redis.errors import plain_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from telemetry._codec import HasFileno
+    from telemetry.chassis.redis.limits import RedisLimits
+
+# A piece of this size stays in the processor's second-level cache while it is decoded.
+RECEIVE_BYTES = 256 * 1024
+
+
+class Replies(Protocol):
+    """Takes what a server sends, in the codec's own memory."""
+
+    def receive(self, socket: HasFileno, bytes_max: int, /) -> int | None:
+        """Take what is there, without waiting: its length, 0 at the end of the stream, None if nothing is there."""
+
+    def feed(self, data: bytes, /) -> None:
+        """Take what was received otherwise."""
+
+
+class Link:
+    """An open stream to a server, with the socket below it."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        socket: trio.socket.SocketType,
+        *,
+        where: str,
+        limits: RedisLimits,
+    ) -> None:
+        """Take over an open stream; `socket` is the one below it, which can be closed without waiting."""
+        self.where = where
+        self.limits = limits
+        self._stream = stream
+        self._socket = socket
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection cannot be used any more."""
+        return self._socket.fileno() == -1
+
+    def close(self) -> None:
+        """Close the socket at once, without QUIT."""
+        self._socket.close()
+
+    @contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        """Raise RedisUnavailable for what goes wrong in the block, and at its start if the connection is closed."""
+        if self.closed:
+            raise RedisUnavailable("the connection is closed", where=self.where)
+        try:
+            yield
+        except CodecError as error:
+            raise RedisUnavailable(f"not the Redis protocol: {error}", where=self.where) from error
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            reason = f": {reason}" if (reason := plain_reason(error)) else ""
+            raise RedisUnavailable(f"the connection was lost{reason}", where=self.where) from error
+
+    async def _receive(self, replies: Replies) -> None:
+        """Wait for bytes, and have `replies` take some at least. Raises RedisUnavailable at the end of the stream."""
+        if isinstance(self._stream, trio.SocketStream):
+            received = await self._receive_in_place(replies)
+        else:
+            piece = bytes(await self._stream.receive_some(RECEIVE_BYTES))
+            replies.feed(piece)
+            received = len(piece)
+        if not received:
+            raise RedisUnavailable("the server closed the connection", where=self.where)
+
+    async def _receive_in_place(self, replies: Replies) -> int:
+        """From the socket into the codec's own memory, which TLS cannot do."""
+        received = None
+        while received is None:
+            if self.closed:
+                # By another task, which learned from an error that this is the wrong server. Nobody would wake us.
+                raise trio.ClosedResourceError
+            await trio.lowlevel.wait_readable(self._socket)
+            received = replies.receive(self._socket, RECEIVE_BYTES)
+        return received

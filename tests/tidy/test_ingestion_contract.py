@@ -1,0 +1,141 @@
+"""Contract section 12 and tcp-ingestion agree: variables, defaults, metrics; and operators find all of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ingestion.config import Config, effective_config
+from ingestion.config.settings import PANIC_DUMP_DIR
+from ingestion.journal.exposition import metrics_text
+from processor.config import Config as ProcessorConfig
+from tests.support.journals import new_ingestion_journal
+from tests.tidy.contract import OPERATIONS, SECTIONS, built, column, names, table
+from tests.tidy.markdown import code_spans, section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from prometheus_client import Metric
+
+TEXT = SECTIONS[12].text
+CONFIG = {each.name.upper() for each in fields(Config)}
+FILES = {f"{each.name.upper()}_FILE" for each in fields(Config) if each.metadata["file"]}
+# The contract writes what an empty or a symbolic default means; tests/ingestion/config/test_config.py has these.
+DESCRIBED = {
+    "REDIS_URL": "required",
+    "TELTONIKA_HOST": "all addresses",
+    "MAX_CONNECTIONS": "what RLIMIT_NOFILE leaves",
+    "PROXY_TRUSTED": "none",
+    # If it is there.
+    "PANIC_DUMP_DIR": str(PANIC_DUMP_DIR),
+}
+
+
+# Variables
+
+
+def test_the_environment_is_the_contracts() -> None:
+    [with_tls] = re.findall(r"TLS needs `(\w+)` and `(\w+)`", TEXT)
+    assert built(column(12, "variable")) | {*with_tls} == CONFIG | FILES
+
+
+@cache
+def defaults() -> Mapping[str, str | None]:
+    """The default of each variable as it would stand in the environment."""
+    return {each.name: each.default for each in effective_config({})}
+
+
+def contract_defaults() -> Iterator[tuple[str, str]]:
+    """Each default that the contract gives, as it writes it."""
+    for cell, text, _ in table(12, "variable").rows:
+        found = [each.text for each in names(cell)]
+        if ";" in text:
+            first, others = text.split("; as in §5, but ")
+            yield from [(found[0], first), *re.findall(r"`(\w+)` `?([^`,]+)`?(?:, |$)", others)]
+        else:
+            words = re.sub(r" \(.*?\)| records", "", text)
+            values = words.split(", ") if ", " in words else [words] * len(found)
+            yield from zip(found, values, strict=True)
+
+
+@pytest.mark.parametrize(("name", "text"), [*contract_defaults()])
+def test_a_default_is_the_contracts(name: str, text: str) -> None:
+    value = [*code_spans(text), text][0]
+    assert DESCRIBED.get(name, defaults()[name]) == value
+
+
+def test_what_both_services_have_is_the_same_but_for_what_the_contract_says() -> None:
+    [(cell, text, _)] = [row for row in table(12, "variable").rows if "as in §5" in row[1]]
+    others = {"INSTANCE_ID", *re.findall(r"`(\w+)` ", text)}
+    shared = {each.text for each in names(cell)} - others - FILES
+    processors = {each.name.upper(): each.metadata["default"] for each in fields(ProcessorConfig)}
+    assert shared
+    assert {name: defaults()[name] for name in shared} == {
+        name: processors[name] for name in shared
+    }
+
+
+def test_operators_find_every_variable_of_the_code() -> None:
+    listed = {
+        name
+        for row in section(OPERATIONS, "tcp-ingestion: configuration").tables[0].rows
+        for name in code_spans(row[0])
+    }
+    assert listed == CONFIG | FILES
+
+
+# Metrics
+
+
+@cache
+def metrics() -> Mapping[str, Metric]:
+    """All metrics of its own of a service that has just started."""
+    text = metrics_text(new_ingestion_journal().snapshot()).decode()
+    return {
+        each.name + ("_total" if each.type == "counter" else ""): each
+        for each in text_string_to_metric_families(text)
+        if each.name.startswith("teltonika_")
+    }
+
+
+def contract_metrics() -> list[tuple[str, str]]:
+    """Name and labels of each metric that the contract names."""
+    found = [re.fullmatch(r"(teltonika_\w+)(?:\{(.*)\})?", each) for each in code_spans(TEXT)]
+    return [*{each[1]: (each[1], each[2] or "") for each in reversed(found) if each}.values()]
+
+
+@pytest.mark.parametrize(("name", "labels"), contract_metrics())
+def test_a_metric_is_the_contracts_and_there_from_the_start(name: str, labels: str) -> None:
+    metric = metrics()[name]
+    assert metric.samples
+    wanted = dict(each.partition("=")[::2] for each in labels.split(",") if each)
+    if metric.type != "histogram":
+        assert all(each.labels.keys() == wanted.keys() for each in metric.samples)
+    for label, values in wanted.items():
+        if values:
+            assert {each.labels[label] for each in metric.samples} == {*values.split("|")}
+
+
+def test_the_reasons_for_a_refused_connection_are_the_contracts() -> None:
+    [said] = re.findall(r"`reason` is (.*?)\.\s", TEXT, re.DOTALL)
+    found = metrics()["teltonika_connections_refused_total"].samples
+    assert {each.labels["reason"] for each in found} == {*code_spans(said)}
+
+
+def test_operators_find_every_metric_of_the_code_and_no_other() -> None:
+    [listed] = section(OPERATIONS, "tcp-ingestion: metrics").tables
+    labels = {
+        name: {*filter(None, rest.rstrip("}").split(","))}
+        for row in listed.rows
+        for name, _, rest in (each.partition("{") for each in code_spans(row[0]))
+    }
+    assert labels == {
+        name: {label for each in metric.samples for label in each.labels} - {"le"}
+        for name, metric in metrics().items()
+    }
