@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ingestion.sessions.parts import Tap
+    from ingestion.taps.taps import Tap
 
 
 class Connected(Protocol):
@@ -16,7 +16,7 @@ class Connected(Protocol):
     """Takes what is heard and said; None: nobody watches."""
 
     @property
-    def imei(self) -> str | None:
+    def imei(self) -> str:
         """The device."""
 
     @property

@@ -106,7 +106,10 @@ async def test_a_device_talks_over_tls_as_it_does_without(
 async def test_what_was_written_before_fin_reaches_the_device(
     listening: Listening, files: Files
 ) -> None:
-    async with listening.run(tls=files.options) as served, await device_of(served, files.authority) as device:
+    async with (
+        listening.run(tls=files.options) as served,
+        await device_of(served, files.authority) as device,
+    ):
         await device.do_handshake()
         connection = await served.first()
         await connection.send(b"\x00\x00\x00\x05")
@@ -118,7 +121,10 @@ async def test_what_was_written_before_fin_reaches_the_device(
 async def test_another_task_may_close_it_while_the_session_waits(
     listening: Listening, files: Files
 ) -> None:
-    async with listening.run(tls=files.options) as served, await device_of(served, files.authority) as device:
+    async with (
+        listening.run(tls=files.options) as served,
+        await device_of(served, files.authority) as device,
+    ):
         await device.do_handshake()
         (await served.first()).close()
         await served.until_over()
@@ -246,9 +252,12 @@ def test_a_key_with_a_passphrase_is_a_fault_and_nobody_is_asked_for_it(
 async def test_behind_a_proxy_its_header_comes_before_the_handshake(
     listening: Listening, files: Files
 ) -> None:
-    async with listening.run(
-        tls=files.options, proxy_protocol="any", proxy_trusted=(ip_network("127.0.0.1"),)
-    ) as served, await device_of(served, files.authority) as device:
+    async with (
+        listening.run(
+            tls=files.options, proxy_protocol="any", proxy_trusted=(ip_network("127.0.0.1"),)
+        ) as served,
+        await device_of(served, files.authority) as device,
+    ):
         await device.transport_stream.send_all(v1("203.0.113.7"))
         await device.send_all(LOGIN)
         await served.until_received(LOGIN)
