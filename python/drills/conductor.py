@@ -45,7 +45,7 @@ class Progress:
 
 
 class Conductor(ABC, Generic[Outcome]):
-    """Runs a drill, once; calls `show` after each round. What the load is, and what settled means, depends on the service."""
+    """Runs a drill, once; calls `show` after each round. The load, and what settled means, depend on the service."""
 
     def __init__(self, setting: Setting, lives: Lives, show: Callable[[Progress], None]) -> None:
         self._plan = setting

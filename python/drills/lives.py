@@ -89,6 +89,8 @@ class Lives:
         self._relay = relay
         self.was_ready = trio.Event()
         """Set once the first life is ready."""
+        self.has_load = trio.Event()
+        """No life is struck before: set it where the load begins behind the first life's readiness."""
         self._end_s_max = shutdown_timeout_ms / 1000 + _END_S_MAX
 
     async def of_round(self, plan: Round, instance: Instance, fault: Fault) -> Life:
@@ -156,6 +158,10 @@ class Lives:
         )
 
     async def _strike(self, service: RunningService, plan: Round, fault: Fault) -> Stop:
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(_cancel_at_the_end, service, waiting.cancel_scope)
+            await self.has_load.wait()
+            waiting.cancel_scope.cancel()
         await _pause(service, plan.fault_after_ms)
         if fault.freezes:
             assert self._relay is not None

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from drills.launch import Launcher
-    from drills.plan import DrillOptions
     from drills.processor.launch import ServiceSettings
+    from drills.processor.options import ProcessorOptions
     from drills.processor.result import ProcessorResult
 
 POSTGRES_ADMIN_URL = "POSTGRES_ADMIN_URL"
@@ -40,7 +40,7 @@ _AGE = timedelta(hours=1)
 
 
 async def hold_drill(
-    options: DrillOptions,
+    options: ProcessorOptions,
     launcher: Launcher,
     environ: Mapping[str, str],
     say: Callable[[str], None],
@@ -78,7 +78,7 @@ async def hold_drill(
 
 
 def _setting(
-    options: DrillOptions,
+    options: ProcessorOptions,
     settings: ServiceSettings,
     identity: Identity,
     instances: tuple[Instance, ...],

@@ -17,7 +17,8 @@ from drills.cli import (
     seed_or_drawn,
     shared_options,
 )
-from drills.plan import DrillOptions, Fault, Rows
+from drills.plan import Fault
+from drills.processor.options import ProcessorOptions, Rows
 from telemetry.chassis.cli import say
 
 _EPILOG = """\
@@ -96,7 +97,7 @@ def sigterm(  # noqa: PLR0913  # one for each option
     engine: str,
     report_directory: Path | None,
     as_json: bool,
-    **options: Any,  # noqa: ANN401  # the fields of DrillOptions, checked by click
+    **options: Any,  # noqa: ANN401  # the fields of ProcessorOptions, checked by click
 ) -> int:
     """Stop requests at random moments under load, or worse.
 
@@ -115,6 +116,8 @@ def sigterm(  # noqa: PLR0913  # one for each option
         "processor", "processor ready", command=command, container=container, engine=engine
     )
     environ = environment_with("REDIS_URL", "POSTGRES_URL")
-    drawn = DrillOptions(fault=Fault(fault), rows=Rows(rows), seed=seed_or_drawn(seed), **options)
+    drawn = ProcessorOptions(
+        fault=Fault(fault), rows=Rows(rows), seed=seed_or_drawn(seed), **options
+    )
     hold = partial(hold_drill, drawn, launcher, environ, say)
     return hold_and_show("processor", hold, report_directory, as_json=as_json)

@@ -55,6 +55,7 @@ class ProcessorConductor(Conductor[ProcessorResult]):
         self._timeline = Timeline()
 
     async def _load(self) -> None:
+        self._lives.has_load.set()
         await self._publishing.run_steadily(self._setting.rate)
 
     async def _watch(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from drills.lives import until
-from drills.plan import Rows
+from drills.processor.options import Rows
 from drills.traces import DrillRefused, check_stream
 
 if TYPE_CHECKING:

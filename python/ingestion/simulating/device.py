@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 # Of tries to connect and to log in. Real devices wait longer; here that would only lengthen a test.
-_PAUSES: Final = Backoff(base_ms=200, max_ms=5_000)
+_PAUSES: Final = Backoff(base_ms=200, max_ms=2_000)
 
 
 class Dialler:
