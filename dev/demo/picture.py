@@ -47,7 +47,8 @@ def draw_drive(track: Sequence[Fix], file: Path) -> None:
         dots = axes.scatter(*places[order].T, c=speeds[order], cmap=COLOURS, s=14)
     whole.set_title("the whole drive", color=FOREGROUND)
     whole.margins(0.05)
-    close_up.set_title("around the place where it was most", color=FOREGROUND)
+    whose = "it" if vehicles_of(track) == 1 else "the first one"
+    close_up.set_title(f"around the place where {whose} was most", color=FOREGROUND)
     close_up.set_xlim(-CLOSE_UP_METRES, CLOSE_UP_METRES)
     close_up.set_ylim(-CLOSE_UP_METRES, CLOSE_UP_METRES)
     figure.suptitle(title(track), color=FOREGROUND, fontsize=15)
@@ -58,7 +59,7 @@ def draw_drive(track: Sequence[Fix], file: Path) -> None:
 
 
 def project(track: Sequence[Fix]) -> np.ndarray:
-    """Metres east and north of the middle of the first vehicle's: equirectangular, exact enough over a few kilometres."""
+    """Metres east and north of the first vehicle's middle: equirectangular, exact enough over a few kilometres."""
     degrees = np.array([(fix.longitude, fix.latitude) for fix in track])
     of_the_first = [fix.device_id == track[0].device_id for fix in track]
     middle = np.median(degrees[of_the_first], axis=0)
@@ -92,6 +93,11 @@ def dress(axes: Axes) -> None:
 def title(track: Sequence[Fix]) -> str:
     """The picture's title: how many places, and from when."""
     first, last = min(fix.ts for fix in track), max(fix.ts for fix in track)
-    vehicles = len({fix.device_id for fix in track})
+    vehicles = vehicles_of(track)
     whose = "one vehicle" if vehicles == 1 else f"{vehicles} vehicles"
     return f"{len(track):,} fixes of {whose}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def vehicles_of(track: Sequence[Fix]) -> int:
+    """How many there are."""
+    return len({fix.device_id for fix in track})

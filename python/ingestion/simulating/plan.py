@@ -37,3 +37,7 @@ class SimulationPlan:
         if self.rate is None:
             return None
         return (device + number * self.devices) / self.rate
+
+    def is_over(self, due_s: float) -> bool:
+        """Whether nothing is sent any more that is due then."""
+        return self.seconds is not None and due_s >= self.seconds
