@@ -48,6 +48,8 @@ async def test_all_devices_play_at_the_rate_until_the_time_is_over() -> None:
     assert set(server.logins) == {imei_of(device) for device in range(20)}
     # Those that are due before the end, but for the last ones on a machine that is late.
     assert 10 < len(server.arrivals) == summary.tally.frames_answered <= 50
+    # Whoever has nothing more to send stays connected to the end.
+    assert summary.ending.seconds >= 0.5
     assert exit_code(summary) == 0
 
 
