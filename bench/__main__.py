@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
 from bench.ages import AGES
 from bench.bisection import BisectionResult, run_bisection
 from bench.codec import CodecResult, run_codec
+from bench.ingestion.comparison import IngestionResult, run_ingestion
+from bench.ingestion.report import print_ingestion
+from bench.ingestion.setting import IngestionScale
 from bench.measure import BenchError
 from bench.paths import PathsResult, run_paths
 from bench.report import as_json, print_codec, print_service
@@ -21,7 +24,7 @@ from dev.servers import Choice, ServerError
 from telemetry.chassis.errors import TelemetryError
 
 INTERRUPTED = 130
-PARTS = ["codec", "service", "paths"]
+PARTS = ["codec", "service", "paths", "ingestion"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Scale:
     service_rounds: int
     path_batches: int
     path_rounds: int
+    ingestion: IngestionScale
 
 
 FULL = Scale(
@@ -43,6 +47,7 @@ FULL = Scale(
     service_rounds=3,
     path_batches=3,
     path_rounds=3,
+    ingestion=IngestionScale(rounds=3, seconds=5, connections=5000, growth_s=30),
 )
 QUICK = Scale(
     codec_records=5_000,
@@ -51,6 +56,7 @@ QUICK = Scale(
     service_rounds=1,
     path_batches=2,
     path_rounds=1,
+    ingestion=IngestionScale(rounds=1, seconds=2, connections=5000, growth_s=10),
 )
 
 
@@ -66,13 +72,14 @@ def main() -> int:
         codec = _codec(options, scale, console, errors) if "codec" in asked else None
         service = _service(options, scale, console, errors) if "service" in asked else None
         paths = _paths(options, scale, console, errors) if "paths" in asked else None
+        ingestion = _ingestion(options, scale, console, errors) if "ingestion" in asked else None
     except (BenchError, ServerError, TelemetryError) as error:
         errors.print(f"bench: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     if options.json:
-        print(json.dumps(as_json(codec, service, paths)))
+        print(json.dumps(as_json(codec, service, paths, ingestion)))
     return 0
 
 
@@ -117,11 +124,28 @@ def _paths(
     return paths, bisections
 
 
+def _ingestion(
+    options: argparse.Namespace, scale: Scale, console: Console, errors: Console
+) -> IngestionResult:
+    asked = replace(
+        scale.ingestion,
+        rounds=options.rounds or scale.ingestion.rounds,
+        growth_s=60 * options.minutes if options.minutes else scale.ingestion.growth_s,
+    )
+    result = run_ingestion(
+        asked,
+        Choice(options.servers),
+        progress=lambda text: errors.print(text, style="dim", markup=False),
+    )
+    print_ingestion(console, result)
+    return result
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make bench",
         description="Compares the codec with Python's best, the service with an asyncio service"
-        " and psql, and the ways to write a batch with each other.",
+        " and psql, the ways to write a batch with each other, and tcp-ingestion with services of other languages.",
     )
     parser.add_argument("--only", choices=PARTS, help="one comparison alone")
     parser.add_argument("--quick", action="store_true", help="a small run: seconds, and less sure")
@@ -137,7 +161,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rounds",
         type=_count,
-        help=f"of the service ({FULL.service_rounds}) and of the write paths ({FULL.path_rounds})",
+        help=f"of the service ({FULL.service_rounds}), of the write paths ({FULL.path_rounds})"
+        f" and of tcp-ingestion ({FULL.ingestion.rounds})",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_count,
+        help="of frames, reconnects and rubbish over which tcp-ingestion's memory is to stay the same"
+        f" ({FULL.ingestion.growth_s:.0f} s)",
     )
     parser.add_argument("--codec-rounds", type=_count, help=f"of the codec ({FULL.codec_rounds})")
     parser.add_argument(

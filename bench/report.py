@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.codec import MEMCPY, OURS, PEER
+from bench.ingestion.report import ingestion_json
 from bench.report_paths import paths_json
 from bench.service import ASYNCIO, COPY, processor_name
 from bench.tabular import new_table
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from bench.bisection import BisectionResult
     from bench.codec import CodecResult
+    from bench.ingestion.comparison import IngestionResult
     from bench.paths import PathsResult
     from bench.service import ServiceResult
 
@@ -97,12 +99,14 @@ def as_json(
     codec: Sequence[CodecResult] | None,
     service: ServiceResult | None,
     paths: tuple[Sequence[PathsResult], Sequence[BisectionResult]] | None,
+    ingestion: IngestionResult | None,
 ) -> dict[str, object]:
     """The measured figures; a part that was left out is null."""
     return {
         "codec": None if codec is None else [_codec_json(result) for result in codec],
         "service": None if service is None else _service_json(service),
         "write_paths": None if paths is None else paths_json(*paths),
+        "ingestion": None if ingestion is None else ingestion_json(ingestion),
     }
 
 

@@ -1,0 +1,1 @@
+"""The fourth comparison: frames of many devices to a stream and answers, beside services of other languages."""

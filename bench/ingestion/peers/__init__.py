@@ -1,0 +1,1 @@
+"""Services that do what tcp-ingestion does, in other languages."""

@@ -1,0 +1,101 @@
+"""What was aimed at, beside what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.ingestion.contenders import ASYNCIO, GO, NODE, OURS
+from bench.ingestion.sending import FLAT_OUT, FLEET, LATENCY, MANY_RECORDS, ONE_RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.ingestion.comparison import IngestionResult
+
+# What allocators and page sizes move by.
+GROWTH_NOISE_MB = 1.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and its bound. `measured` is None where the peer it is compared with is not there."""
+
+    what: str
+    measured: float | None
+    bound: float
+    at_least: bool = False
+
+    @property
+    def is_met(self) -> bool | None:
+        """None if it was not measured."""
+        if self.measured is None:
+            return None
+        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+
+
+def targets(result: IngestionResult) -> list[Target]:
+    """All of them."""
+    return [*_of_sending(result), *_of_crowds(result)]
+
+
+def _of_sending(result: IngestionResult) -> Iterator[Target]:
+    for workload, bounds in (
+        (FLAT_OUT, ((GO, 0.75), (NODE, 0.25), (ASYNCIO, 0.15))),
+        (ONE_RECORD, ((GO, 1.0),)),
+        (MANY_RECORDS, ((GO, 0.6),)),
+        (FLEET, ((GO, 0.85), (NODE, 0.5))),
+    ):
+        for peer, bound in bounds:
+            yield Target(
+                f"CPU a record by {peer}'s: {workload.title}",
+                cpu_ratio(result, workload.name, peer),
+                bound,
+            )
+    for peer, bound in ((GO, 1.15), (NODE, 3.5)):
+        yield Target(
+            f"frames/s by {peer}'s: {FLAT_OUT.title}",
+            _rate_ratio(result, FLAT_OUT.name, peer),
+            bound,
+            at_least=True,
+        )
+    latency = result.sending[LATENCY.name][OURS]
+    yield Target(f"p50 in ms: {LATENCY.title}", latency.p50_ms, 1)
+    yield Target(f"p99 in ms: {LATENCY.title}", latency.p99_ms, 10)
+
+
+def _of_crowds(result: IngestionResult) -> Iterator[Target]:
+    crowd = f"{result.scale.connections:,}"
+    silence, storm, growth, drain = (
+        result.silence[OURS],
+        result.storms[OURS],
+        result.growth,
+        result.drain,
+    )
+    yield Target("KB of a silent connection", silence.bytes_per_connection / 1e3, 5)
+    yield Target(f"MB in all with {crowd} silent connections", silence.resident_bytes / 1e6, 60)
+    yield Target(
+        f"MB of growth in {growth.seconds:.0f} s of coming, going and rubbish",
+        (growth.after_bytes - growth.before_bytes) / 1e6,
+        GROWTH_NOISE_MB,
+    )
+    yield Target(f"s until {crowd} logins at once have their answer", storm.logins_s, 2)
+    yield Target("p99 in ms of 200 senders meanwhile", storm.senders_p99_ms, 150)
+    yield Target(
+        f"s from SIGTERM to the end, {crowd} connections flat out", drain.seconds, drain.budget_s
+    )
+
+
+def cpu_ratio(result: IngestionResult, workload: str, peer: str) -> float | None:
+    """CPU time a record of tcp-ingestion by the peer's; None if the peer is not there."""
+    figures = result.sending[workload]
+    if peer not in figures:
+        return None
+    return figures[OURS].cpu_us_per_record / figures[peer].cpu_us_per_record
+
+
+def _rate_ratio(result: IngestionResult, workload: str, peer: str) -> float | None:
+    figures = result.sending[workload]
+    if peer not in figures:
+        return None
+    return figures[OURS].frames_per_second / figures[peer].frames_per_second
