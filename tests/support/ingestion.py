@@ -135,6 +135,16 @@ class Device:
             ) from None
 
 
+@contextmanager
+def frozen(server: RedisServer) -> Iterator[None]:
+    """Have the server answer nothing until the end of the block, and then what it has received."""
+    server.process.freeze()
+    try:
+        yield
+    finally:
+        server.process.thaw()
+
+
 def entries(redis: Redis, stream: str) -> list[dict[bytes, bytes]]:
     """The fields of each entry of a stream, the oldest first."""
     found: Any = redis.xrange(stream)

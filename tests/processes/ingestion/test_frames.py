@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.ingestion import ADMITTED, entries, iso_times, published
+from tests.support.ingestion import ADMITTED, entries, frozen, iso_times, published
 from tests.support.ingestion_frames import framed, imei_of, tcp_frame, times_ms
 from tests.support.processes import until
 from tests.support.vectors import COMMAND, EMPTY
@@ -134,7 +134,7 @@ def test_a_frame_is_not_answered_before_the_quarantine_has_it(
 ) -> None:
     service = ingest(QUARANTINE_AFTER="1").ready()
     with service.login() as device:
-        with redis_server.process.frozen():
+        with frozen(redis_server):
             device.send(UNDECODABLE)
             service.until_metrics(publish_queue_depth=1)
             assert not device.has_heard()
@@ -146,7 +146,7 @@ def test_a_newer_login_closes_the_older_connection_and_its_frame_in_flight_is_pu
 ) -> None:
     service = ingest().ready()
     with service.login() as older:
-        with redis_server.process.frozen():
+        with frozen(redis_server):
             older.send(tcp_frame(0))
             service.until_metrics(publish_queue_depth=5)
             newer = service.login()
