@@ -50,9 +50,7 @@ def customized(directory: Path, source: str) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(directory), *sys.path])}
 
 
-def test_a_fault_in_a_session_ends_that_session_alone(
-    ingest: Ingest, tmp_path: Path
-) -> None:
+def test_a_fault_in_a_session_ends_that_session_alone(ingest: Ingest, tmp_path: Path) -> None:
     service = ingest(**customized(tmp_path, FAULTY_SESSION.format(imei=imei_of(2)))).ready()
     with service.login(1) as device:
         for _ in range(2):
