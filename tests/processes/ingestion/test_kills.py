@@ -48,7 +48,7 @@ class Fleet:
         options = [word for name, file in self._files.items() for word in (f"--{name}", str(file))]
         self._process = subprocess.Popen(
             [
-                *(RUN[0], "simulate", "--json", *options),
+                *(str(RUN[0]), "simulate", "--json", *options),
                 *("--devices", str(DEVICES), "--rate", str(RATE), "--seconds", "600"),
                 f"{HOST}:{port}",
             ],

@@ -1,4 +1,4 @@
-"""Redis away, frozen or refusing: nothing is answered, nobody is closed, `/readyz` says so, and all get through afterwards."""
+"""Redis away, frozen or refusing: nothing is answered, nobody is closed, and all get through afterwards."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def connected(service: Ingestion, open_ones: ExitStack) -> list[Device]:
         (another_type, "WRONGTYPE"),
     ],
 )
-def test_no_answer_while_it_lasts_and_all_get_through_afterwards(  # noqa: PLR0917, PLR0913
+def test_no_answer_while_it_lasts_and_all_get_through_afterwards(
     trouble: Callable[[RedisServer, Redis, str], AbstractContextManager[None]],
     code: str,
     ingest: Ingest,
