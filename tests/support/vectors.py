@@ -38,7 +38,8 @@ FRAMES = [
 def conversations() -> list[list[dict[str, Any]]]:
     """The steps of each conversation over TCP: `dir` (device or server) and `hex`."""
     lines = (_TESTS / "vectors/handshake.jsonl").read_text().splitlines()
-    return [row["steps"] for row in map(json.loads, lines)]
+    rows = map(json.loads, lines)
+    return [row["steps"] for row in rows if not row["id"].startswith("udp")]
 
 
 def expected_position(record: dict[str, Any], device_id: str) -> dict[str, Any]:

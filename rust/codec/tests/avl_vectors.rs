@@ -15,18 +15,9 @@ use codec::avl::{Body, Capture, DATA_BYTES_MAX, Frame, FrameRun, Imei, Record, R
 use serde_json::{Value as Json, json};
 
 use support::avl_encoder::{crc_16_ibm, encode_frame};
+use support::vectors::{bytes_of, frames, from_hex, malformed};
 
-const FRAMES: &str = include_str!("../../../tests/vectors/frames.jsonl");
-const MALFORMED: &str = include_str!("../../../tests/vectors/malformed.jsonl");
 const DRIVE: &str = include_str!("../../../tests/captures/drive-codec8.hex");
-
-fn rows(text: &'static str, key: &'static str, wanted: &'static str) -> impl Iterator<Item = Json> {
-    text.lines().map(|line| serde_json::from_str::<Json>(line).unwrap()).filter(move |row| row[key] == wanted)
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-}
 
 fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -37,10 +28,6 @@ fn to_hex(bytes: &[u8]) -> String {
 
 fn decode_frame(bytes: &[u8]) -> Result<Frame<'_>, Refusal> {
     codec::avl::decode_frame(bytes, DATA_BYTES_MAX)
-}
-
-fn bytes_of(row: &Json) -> Vec<u8> {
-    from_hex(row["hex"].as_str().unwrap())
 }
 
 fn verdict(outcome: &Result<Frame<'_>, Refusal>) -> &'static str {
@@ -116,9 +103,9 @@ fn assert_records_agree(id: &Json, expected: &[Json], records: &[Record<'_>]) {
 
 #[test]
 fn every_published_frame_gets_its_strict_verdict_and_decodes_to_its_records() {
-    let mut frames = 0;
-    for row in rows(FRAMES, "transport", "tcp") {
-        frames += 1;
+    let mut count = 0;
+    for row in frames("tcp") {
+        count += 1;
         let bytes = bytes_of(&row);
         let outcome = decode_frame(&bytes);
         assert_eq!(verdict(&outcome), row["strict_verdict"], "{}", row["id"]);
@@ -132,14 +119,14 @@ fn every_published_frame_gets_its_strict_verdict_and_decodes_to_its_records() {
             }
         }
     }
-    assert_eq!(frames, 83);
+    assert_eq!(count, 83);
 }
 
 #[test]
 fn every_malformed_frame_gets_an_acceptable_verdict_at_an_offset_within_it() {
-    let mut frames = 0;
-    for row in rows(MALFORMED, "input", "tcp_frame") {
-        frames += 1;
+    let mut count = 0;
+    for row in malformed("tcp_frame") {
+        count += 1;
         let bytes = bytes_of(&row);
         let outcome = decode_frame(&bytes);
         let acceptable = row["acceptable"].as_array().unwrap();
@@ -148,12 +135,12 @@ fn every_malformed_frame_gets_an_acceptable_verdict_at_an_offset_within_it() {
             assert!(refusal.offset <= bytes.len(), "{}", row["id"]);
         }
     }
-    assert_eq!(frames, 50);
+    assert_eq!(count, 50);
 }
 
 #[test]
 fn every_sound_published_frame_is_truncated_wherever_it_is_cut() {
-    for row in rows(FRAMES, "transport", "tcp").filter(|row| row["strict_verdict"] == "ok") {
+    for row in frames("tcp").filter(|row| row["strict_verdict"] == "ok") {
         let bytes = bytes_of(&row);
         for length in 0..bytes.len() {
             let refusal = decode_frame(&bytes[..length]).unwrap_err();

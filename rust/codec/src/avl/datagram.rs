@@ -7,9 +7,8 @@ use super::cursor::Cursor;
 use super::fault::Fault;
 use super::frame::Codec;
 use super::imei::Imei;
+use super::outcome::{Carried, EmptyFrame, RefusedFrame, accept, label_of};
 use super::refusal::RefusalCode;
-use super::session::message::{Carried, accept};
-use super::session::step::{EmptyFrame, RefusedFrame, label_of};
 use crate::xadd::StreamWriters;
 
 /// What a datagram holds.

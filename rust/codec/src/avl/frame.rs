@@ -19,7 +19,7 @@ pub(super) const HEADER_BYTES: usize = 8;
 /// Codec id and the two quantities.
 pub(super) const DATA_BYTES_MIN: usize = 3;
 /// The checksum field: CRC-16 in the lower two of four bytes.
-const CHECKSUM_BYTES: usize = 4;
+pub(super) const CHECKSUM_BYTES: usize = 4;
 
 /// Room for the elements of nearly every record.
 const ELEMENTS_USUAL: usize = 32;

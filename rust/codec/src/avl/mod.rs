@@ -34,6 +34,7 @@ mod datagram;
 mod fault;
 mod frame;
 mod imei;
+mod outcome;
 mod position_json;
 mod record;
 mod refusal;
@@ -44,10 +45,9 @@ pub use capture::{Capture, FrameRun, Located};
 pub use datagram::{Datagram, decode_datagram};
 pub use frame::{Body, Codec, DATA_BYTES_MAX, Frame, decode_frame};
 pub use imei::Imei;
+pub use outcome::{EmptyFrame, RefusedFrame};
 pub use record::{Element, Record, Value};
 pub use refusal::{Refusal, RefusalCode};
-pub use session::{
-    BadLogin, EmptyFrame, Expiry, RECEIVE_BYTES, RefusedFrame, Session, SessionLimits, Step, WrongState,
-};
+pub use session::{BadLogin, Expiry, RECEIVE_BYTES, Session, SessionLimits, Step, WrongState};
 
 pub(crate) use accepted::FrameNumber;

@@ -4,3 +4,4 @@
 
 pub(crate) mod avl_encoder;
 pub(crate) mod avl_properties;
+pub(crate) mod vectors;

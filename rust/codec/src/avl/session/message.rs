@@ -1,12 +1,12 @@
 //! The message at the front of a device's bytes.
 
 use super::login::{LOGIN_BYTES, begins_login, read_login};
-use super::step::{BadLogin, RefusedFrame, label_of};
-use crate::avl::accepted::{AcceptedFrame, Transport};
-use crate::avl::cursor::Cursor;
+use super::step::BadLogin;
+use crate::avl::accepted::Transport;
 use crate::avl::fault::Fault;
-use crate::avl::frame::{Content, DATA_BYTES_MIN, HEADER_BYTES, checked_data, content_of, declared_length};
-use crate::avl::{Codec, Imei, RefusalCode};
+use crate::avl::frame::{CHECKSUM_BYTES, DATA_BYTES_MIN, HEADER_BYTES, checked_data, declared_length};
+use crate::avl::outcome::{Carried, accept, label_of};
+use crate::avl::{AcceptedFrame, Codec, Imei, RefusalCode, RefusedFrame};
 use crate::xadd::StreamWriters;
 
 /// A lone one is a ping.
@@ -120,33 +120,4 @@ const LENGTH_OFFSET: usize = 4;
 /// Where the first quantity stands.
 const QUANTITY_OFFSET: usize = HEADER_BYTES + 1;
 /// A frame without records: header, the smallest data field, checksum.
-const FRAME_BYTES_MIN: usize = HEADER_BYTES + DATA_BYTES_MIN + 4;
-
-/// What a sound data field carries.
-pub(in crate::avl) enum Carried {
-    Records(AcceptedFrame),
-    Nothing(Codec),
-    Command(Codec),
-}
-
-/// Decodes a data field and writes the commands of its records; where it is refused, `commands` is as it was.
-pub(in crate::avl) fn accept(
-    imei: Imei,
-    data: Cursor<'_>,
-    writers: &StreamWriters,
-    transport: Transport,
-    commands: &mut Vec<u8>,
-) -> Result<Carried, Fault> {
-    let records = match content_of(data)? {
-        Content::Command(codec) => return Ok(Carried::Command(codec)),
-        Content::Records(records) => records,
-    };
-    let (codec, quantity) = (records.codec, records.quantity);
-    let entries = writers.entries_of(imei, codec);
-    let before = commands.len();
-    records.for_each(|record| entries.write(commands, record)).inspect_err(|_| commands.truncate(before))?;
-    if quantity == 0 {
-        return Ok(Carried::Nothing(codec));
-    }
-    Ok(Carried::Records(AcceptedFrame::published(imei, codec, quantity, entries.stream, transport)))
-}
+const FRAME_BYTES_MIN: usize = HEADER_BYTES + DATA_BYTES_MIN + CHECKSUM_BYTES;

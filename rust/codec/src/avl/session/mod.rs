@@ -15,8 +15,8 @@ mod buffer;
 mod clocks;
 mod limits;
 mod login;
-pub(super) mod message;
-pub(super) mod step;
+mod message;
+mod step;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ pub use clocks::Expiry;
 use clocks::{Awaited, Clocks};
 pub use limits::SessionLimits;
 use message::{Front, Message, Sender, read_before_login};
-pub use step::{BadLogin, EmptyFrame, RefusedFrame, Step};
+pub use step::{BadLogin, Step};
 
-use super::accepted::{AcceptedFrame, Transport};
-use super::{Imei, RefusalCode};
+use super::accepted::Transport;
+use super::{AcceptedFrame, EmptyFrame, Imei, RefusalCode, RefusedFrame};
 use crate::xadd::StreamWriters;
 
 /// What is received at once where no frame has begun: more than nearly every frame.

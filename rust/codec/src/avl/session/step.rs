@@ -1,7 +1,6 @@
 //! What a session finds in its bytes, step by step.
 
-use crate::avl::accepted::AcceptedFrame;
-use crate::avl::{Codec, Imei, RefusalCode};
+use crate::avl::{AcceptedFrame, Codec, EmptyFrame, Imei, RefusedFrame};
 
 /// One step of a session.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,35 +57,4 @@ impl BadLogin {
             Self::OtherImei => "other_imei",
         }
     }
-}
-
-/// A frame or datagram without records.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmptyFrame {
-    /// Which codec it says.
-    pub codec: Codec,
-    /// Its answer: there is nothing to be confirmed.
-    pub answer: Vec<u8>,
-}
-
-/// A frame that was refused whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedFrame {
-    /// What is wrong.
-    pub code: RefusalCode,
-    /// Where, in bytes from the frame's first byte.
-    pub offset: usize,
-    /// The codec's label; `other` where it is unknown or not looked at.
-    pub codec: &'static str,
-    /// The session is over, unless it keeps the frame.
-    pub closes: bool,
-    /// The whole frame, if its checksum is right.
-    pub frame: Option<Vec<u8>>,
-    /// The number of records that it declares; 0 where that was not looked at.
-    pub records: u8,
-}
-
-/// The label of the codec with this id.
-pub(in crate::avl) fn label_of(codec_id: Option<u8>) -> &'static str {
-    codec_id.and_then(Codec::from_id).map_or("other", Codec::label)
 }
