@@ -46,7 +46,7 @@ class AtWork:
     tasks: ProgressTable
     nursery: trio.Nursery
 
-    async def publish(self, device: int, number: int, *, records: int = 5) -> bytes:
+    async def publish(self, device: int, number: int, records: int = 5) -> bytes:
         """Publish a frame, and return its answer."""
         accepted = frame(device, number, streams=self.streams, records=records)
         return accepted.answer(await self.publishers.publish(accepted))

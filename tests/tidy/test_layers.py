@@ -17,6 +17,8 @@ CODEC_IMPORTERS = (
     "telemetry.chassis.crash",
     "telemetry.stream",
     "processor",
+    "ingestion.publishing",
+    "ingestion.devices.allowlist",
 )
 
 CORE = "processor.core"

@@ -25,21 +25,40 @@ class PublishingJournal(CountingJournal):
     def frame_refused_by_redis(self, *, stream: str, code: str, error: str) -> None:
         """Redis has refused a record at least, so the frame is dropped unanswered."""
         self._count_redis_errors(code, 1)
-        self._redis_failed(f"Redis refuses {code}", stream=stream, code=code, error=error, frames=1)
+        if (suppressed := self._held_back_line(code)) is not None:
+            self._log.error(
+                f"Redis refuses frames code={code}: {error}",
+                stream=stream,
+                code=code,
+                error=error,
+                suppressed=suppressed,
+            )
 
     def connection_lost(self, *, stream: str, error: str, frames: int) -> None:
         """The connection was lost or silent: the frames that were on it are dropped unanswered."""
         self._count_redis_errors(CONNECTION, frames)
-        self._redis_failed(
-            "Redis connection lost", stream=stream, code=CONNECTION, error=error, frames=frames
-        )
+        if (suppressed := self._held_back_line("lost")) is not None:
+            self._log.error(
+                f"Redis connection lost: {error}",
+                stream=stream,
+                code=CONNECTION,
+                error=error,
+                frames=frames,
+                suppressed=suppressed,
+            )
 
     def frames_overdue(self, *, stream: str, error: str, frames: int) -> None:
         """These frames waited too long for a connection that takes them, and are dropped unanswered."""
         self._count_redis_errors(CONNECTION, frames)
-        self._redis_failed(
-            "frames not sent to Redis", stream=stream, code=CONNECTION, error=error, frames=frames
-        )
+        if (suppressed := self._held_back_line("overdue")) is not None:
+            self._log.error(
+                f"frames not sent to Redis: {error}",
+                stream=stream,
+                code=CONNECTION,
+                error=error,
+                frames=frames,
+                suppressed=suppressed,
+            )
 
     def devices_read(self, *, key: str, devices: int) -> None:
         """The list of known devices was read."""
@@ -64,17 +83,6 @@ class PublishingJournal(CountingJournal):
     def _count_redis_errors(self, code: str, frames: int) -> None:
         errors = self._counters.redis_errors
         errors[code] = errors.get(code, 0) + frames
-
-    def _redis_failed(self, what: str, *, stream: str, code: str, error: str, frames: int) -> None:
-        if (suppressed := self._held_back_line(what)) is not None:
-            self._log.error(
-                f"{what}: {error}",
-                stream=stream,
-                code=code,
-                error=error,
-                frames=frames,
-                suppressed=suppressed,
-            )
 
     def _held_back_line(self, subject: str) -> int | None:
         """How many such lines were left out since the last one; None: leave this one out, too."""

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 256 * 1024
 # While Redis refuses: how often it is asked whether it still does, if no frame asks.
 PROBE_S: Final = 0.5
+# `$15`, an entry's id of 13 digits, a hyphen and one digit, and both line ends. Errors are longer.
+REPLY_BYTES_MIN: Final = 22
+# Of the questions beside the frames, whose replies may be shorter.
+OTHER_REPLIES_MAX: Final = 2
 PING: Final = encode("PING")
 
 Answer: TypeAlias = Confirmation | PublishRefusal | bytes
@@ -71,6 +75,8 @@ class Exchange:
         limits = self._connection.limits
         quiet_ms = (now_s - max(self._connection.heard_s, self._owed_since_s)) * 1000
         if self._counter.owed:
+            # Some may have come in, and wait for the rest.
+            self._connection.await_bytes(1)
             if quiet_ms > limits.silence_ms:
                 self._connection.give_up(f"no answer for {limits.silence_ms} ms")
         elif not self._readiness.ready and now_s - self._asked_s >= PROBE_S:
@@ -83,6 +89,7 @@ class Exchange:
             while True:
                 if chunk := self._next_chunk():
                     await self._connection.send(chunk)
+                    self._await_replies()
                 else:
                     await self._queue.something_to_send()
         except RedisUnavailable:
@@ -108,10 +115,15 @@ class Exchange:
             while True:
                 await self._connection.receive(self._counter)
                 self._settle()
+                self._await_replies()
         except RedisUnavailable as error:
             # Replies before the one that is none.
             self._settle()
             return str(error)
+
+    def _await_replies(self) -> None:
+        frames_replies = self._counter.owed - OTHER_REPLIES_MAX
+        self._connection.await_bytes(frames_replies * REPLY_BYTES_MIN)
 
     def _settle(self) -> None:
         for waiter, answer in self._counter.settled():

@@ -27,13 +27,6 @@ class FrameQueue:
         self._sender = Parked()
         self._closed = False
 
-    @property
-    def oldest(self) -> WaitingFrame | None:
-        """The frame that has waited longest."""
-        if self._sent:
-            return self._sent[0]
-        return self._unsent[0] if self._unsent else None
-
     def put(self, frame: WaitingFrame) -> None:
         """Append a frame, and wake the sender."""
         assert not self._closed
@@ -87,5 +80,5 @@ class FrameQueue:
         return dropped
 
     def _look_whether_dry(self) -> None:
-        if self._closed and self.oldest is None:
+        if self._closed and not self._sent and not self._unsent:
             self.dry.set()

@@ -44,8 +44,7 @@ class Outcomes:
 
     def overdue(self, frames: Sequence[WaitingFrame], reason: str) -> None:
         """They waited too long to be sent."""
-        if frames:
-            self._journal.frames_overdue(stream=self._stream, error=reason, frames=len(frames))
+        self._journal.frames_overdue(stream=self._stream, error=reason, frames=len(frames))
         for waiting in frames:
             self._drop(waiting, reason, CONNECTION)
 

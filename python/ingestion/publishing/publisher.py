@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from telemetry._codec import AcceptedFrame
     from telemetry.chassis.redis.duplex import DuplexConnection
 
-# A device that waited for longer sends the frame again, over a new connection.
-UNSENT_S_MAX: Final = 5.0
 # How late a bound may be noticed.
 WATCH_S: Final = 0.25
+# With that, 5 s from a frame's acceptance: a device that waited for longer sends it again, over a new connection.
+UNSENT_S_MAX: Final = 4.75
+OVERDUE: Final = "not sent in time: there is no connection, or it takes too little"
 
 
 class Publisher:
@@ -45,12 +46,6 @@ class Publisher:
         self._queue = FrameQueue()
         self._connection: DuplexConnection | None = None
         self._exchange: Exchange | None = None
-
-    @property
-    def oldest_accepted_s(self) -> float | None:
-        """When the oldest unanswered frame was accepted, of Trio's clock; None if all are answered."""
-        oldest = self._queue.oldest
-        return None if oldest is None else oldest.accepted_s
 
     def accept(self, frame: AcceptedFrame, commands_bytes: int) -> WaitingFrame:
         """Take a frame, behind those that were accepted before."""
@@ -125,7 +120,8 @@ class Publisher:
         while True:
             await progress.pause(WATCH_S)
             now_s = clocks.monotonic_s()
-            overdue = self._queue.drop_unsent(now_s - UNSENT_S_MAX)
-            self._outcomes.overdue(overdue, f"not sent within {UNSENT_S_MAX:.0f} s")
+            if overdue := self._queue.drop_unsent(now_s - UNSENT_S_MAX):
+                self._readiness.lost(OVERDUE)
+                self._outcomes.overdue(overdue, OVERDUE)
             if self._exchange is not None:
                 self._exchange.watch(now_s)

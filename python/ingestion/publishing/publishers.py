@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ingestion.errors import PublishOverflowError
 from ingestion.publishing.depth import QueueDepth
 from ingestion.publishing.publisher import Publisher
-from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
     import trio
@@ -29,13 +28,6 @@ class Publishers:
             Publisher(number, options, self.depth, journal)
             for number in range(len(options.streams))
         ]
-
-    @property
-    def oldest_unanswered_s(self) -> float:
-        """How long the oldest unanswered frame has waited; 0 if all are answered."""
-        accepted = [each.oldest_accepted_s for each in self._publishers]
-        now_s = clocks.monotonic_s()
-        return max((now_s - since_s for since_s in accepted if since_s is not None), default=0.0)
 
     async def publish(self, frame: AcceptedFrame) -> Confirmation:
         """Publish a frame, and wait until Redis has confirmed each of its records.

@@ -10,7 +10,7 @@ import trio.testing
 
 from dev.servers.redis_users import INGESTION, login
 from tests.support.ingestion_frames import frame
-from tests.support.publishing import Fleet, at_work, published, until
+from tests.support.publishing import Fleet, at_work, published
 from tests.support.tls_relay import relay_to, tls_url
 
 if TYPE_CHECKING:
@@ -143,19 +143,3 @@ async def test_what_has_gathered_goes_out_in_one_piece(
         info = redis_client.info("stats")
         # 150 kB in pieces of the 16 kB that Redis reads at a time, and what asks here.
         assert info["total_reads_processed"] - before < 40
-
-
-async def test_the_oldest_unanswered_frame_has_an_age_until_it_is_answered(
-    redis_server: RedisServer, redis_client: Redis, stream_name: str
-) -> None:
-    async with at_work(redis_server.ingestion_url, stream_name) as work:
-        assert work.publishers.oldest_unanswered_s == 0
-        redis_client.client_pause(60_000, all=False)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(work.publish, 1, 1)
-            await until(lambda: work.publishers.oldest_unanswered_s > 0.1, "it grows old")
-            nursery.start_soon(work.publish, 2, 1)
-            await trio.testing.wait_all_tasks_blocked()
-            assert work.publishers.oldest_unanswered_s > 0.1
-            redis_client.client_unpause()
-        assert work.publishers.oldest_unanswered_s == 0

@@ -261,5 +261,7 @@ async def test_a_code_has_one_line_a_minute_and_says_how_many_were_left_out(
             for number in range(5):
                 with pytest.raises(RedisUnavailableError):
                     await work.publish(1, number)
-    [line] = [each for each in caplog.records if "Redis refuses OOM" in each.getMessage()]
+    [line] = [
+        each for each in caplog.records if "Redis refuses frames code=OOM" in each.getMessage()
+    ]
     assert line.levelname == "ERROR"

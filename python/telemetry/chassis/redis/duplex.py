@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -12,6 +12,12 @@ from telemetry.chassis.redis.link import Link
 if TYPE_CHECKING:
     from telemetry.chassis.redis.limits import RedisLimits
     from telemetry.chassis.redis.link import Replies
+
+
+# Waking up for fewer bytes costs less than asking not to be woken.
+AWAITED_BYTES_MIN: Final = 2 * 1024
+# For more, a reply would wait longer for the others than the fewer wake-ups are worth.
+AWAITED_BYTES_MAX: Final = 32 * 1024
 
 
 class DuplexConnection(Link):
@@ -33,6 +39,11 @@ class DuplexConnection(Link):
         self.heard_s = trio.current_time()
         """When the last bytes came in."""
         self._given_up_because: str | None = None
+        # Poll heeds it on TCP alone, and TLS has records and a buffer of its own.
+        self._can_wait_for_more = (
+            isinstance(stream, trio.SocketStream) and socket.family != trio.socket.AF_UNIX
+        )
+        self._wakes_at_bytes = 1
 
     async def send(self, wire: bytes) -> None:
         """Send commands; one task at a time. Raises RedisUnavailable.
@@ -55,6 +66,20 @@ class DuplexConnection(Link):
                 raise
             raise RedisUnavailable(self._given_up_because, where=self.where) from None
         self.heard_s = trio.current_time()
+
+    def await_bytes(self, bytes_min: int) -> None:
+        """So many bytes are owed at least: `receive` need not return for fewer of them, up to a bound.
+
+        To be said again whenever less is owed, else the last bytes are never seen. Where the socket cannot do it,
+        nothing changes.
+        """
+        if not self._can_wait_for_more or self.closed:
+            return
+        wanted = 1 if bytes_min < AWAITED_BYTES_MIN else min(bytes_min, AWAITED_BYTES_MAX)
+        # A little more is not worth the call.
+        if wanted < self._wakes_at_bytes or wanted >= 2 * self._wakes_at_bytes:
+            self._wakes_at_bytes = wanted
+            self._socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVLOWAT, wanted)
 
     def give_up(self, reason: str) -> None:
         """Close at once, from any task; whoever receives gets the reason."""

@@ -101,6 +101,42 @@ async def test_the_end_of_the_stream_is_a_lost_connection(redis_server: RedisSer
             await connection.receive(replies)
 
 
+async def test_fewer_bytes_than_are_awaited_wake_nobody_and_the_last_ones_are_seen(
+    redis_server: RedisServer,
+) -> None:
+    async with duplex(redis_server.processor_url) as connection:
+        replies = ReplyParser()
+        pong = b"+PONG\r\n"
+        connection.await_bytes(1_000 * len(pong))
+        await connection.send(encode("PING") * 999)
+        with trio.move_on_after(0.05) as waiting:
+            await connection.receive(replies)
+        assert waiting.cancelled_caught
+        await connection.send(encode("PING"))
+        await connection.receive(replies)
+        assert [replies.next_reply() for _ in range(1_000)] == [b"PONG"] * 1_000
+        # Said in vain: nothing is lost when less comes than was said, once that is said.
+        await connection.send(encode("PING") * 10)
+        with trio.move_on_after(0.05) as waiting:
+            await connection.receive(replies)
+        assert waiting.cancelled_caught
+        connection.await_bytes(10 * len(pong))
+        await connection.receive(replies)
+        assert replies.next_reply() == b"PONG"
+
+
+@pytest.mark.parametrize("way", ["unix", "tls"])
+async def test_where_the_socket_cannot_wait_for_more_it_does_not(
+    redis_server: RedisServer, server_tls: ssl.SSLContext, authority_file: Path, way: str
+) -> None:
+    async with relay_to(redis_server.port, tls=server_tls) as relay:
+        url = redis_server.unix_url if way == "unix" else tls_url(relay, authority_file, INGESTION)
+        async with duplex(url) as connection:
+            connection.await_bytes(30_000)
+            await connection.send(encode("PING"))
+            await until_received(connection, ReplyParser(), 1)
+
+
 async def test_it_knows_when_it_last_heard_of_the_server(redis_server: RedisServer) -> None:
     async with duplex(redis_server.processor_url) as connection:
         before_s = connection.heard_s
