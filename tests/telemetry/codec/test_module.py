@@ -7,7 +7,9 @@ import re
 import pytest
 
 from telemetry import _codec
-from tests.support.wire import batch, delivery, position, read_reply
+from tests.support.devices import admitted_session, login_of, new_session
+from tests.support.vectors import EMPTY, GOOD, WRONG_CRC
+from tests.support.wire import DEVICE_ID, batch, delivery, position, read_reply
 
 
 def test_decode_codes_are_the_contracts_in_its_order() -> None:
@@ -65,8 +67,16 @@ def test_incomplete_is_one_value_that_calls_itself_by_name() -> None:
         (_codec.InFlightIds(), "held"),
         (delivery(read_reply([position()])), "batch"),
         (delivery(read_reply([b"{"])).rejections[0], "code"),
+        (admitted_session().feed(bytes.fromhex(GOOD), 0), "records"),
+        (admitted_session().feed(bytes.fromhex(WRONG_CRC), 0), "closes"),
+        (admitted_session().feed(bytes.fromhex(EMPTY), 0), "answer"),
+        (new_session().feed(login_of(DEVICE_ID), 0), "imei"),
+        (new_session().feed(b"GET /", 0), "code"),
     ],
-    ids=["Batch", "Keys", "InFlightIds", "Delivery", "Rejection"],
+    ids=[
+        *("Batch", "Keys", "InFlightIds", "Delivery", "Rejection"),
+        *("AcceptedFrame", "RefusedFrame", "EmptyFrame", "Login", "BadLogin"),
+    ],
 )
 def test_values_cannot_be_changed(value: object, attribute: str) -> None:
     with pytest.raises(AttributeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,22 @@ import pytest
 
 from telemetry._codec import (
     INCOMPLETE,
+    AcceptedFrame,
     Batch,
     Delivery,
     DeviceStates,
     InFlightIds,
     ReadRanges,
+    ReplyCounter,
     ReplyParser,
+    decode_datagram,
+)
+from tests.support.devices import (
+    ENTRY_ID_REPLY,
+    WRITERS,
+    admitted_session,
+    datagram_of,
+    frame_of,
 )
 from tests.support.wire import (
     FIRST_TS_US,
@@ -126,6 +137,16 @@ def holding_read() -> ReadRanges:
     return read
 
 
+LONG_DATA = b"\x08\xff" + bytes(30 * 255) + b"\xff"
+LONG_FRAME = frame_of(LONG_DATA)
+
+
+def counter_of(frame: bytes) -> ReplyCounter:
+    counter = ReplyCounter()
+    counter.expect(expect(AcceptedFrame, admitted_session().feed(frame, 0)), None)
+    return counter
+
+
 CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "feed": lambda: partial(ReplyParser().feed, READ),
     "next_reply": lambda: fed(READ).next_reply,
@@ -149,6 +170,9 @@ CALLS: dict[str, Callable[[], Callable[[], object]]] = {
     "settle_ids": lambda: partial(holding_all().settle_ids, IDS),
     "absent": lambda: partial(InFlightIds().absent, IDS),
     "in_flight_since": lambda: partial(holding_all().in_flight_since, 0),
+    "Session.feed": lambda: partial(admitted_session().feed, LONG_FRAME, 0),
+    "decode_datagram": lambda: partial(decode_datagram, datagram_of(LONG_DATA), WRITERS),
+    "ReplyCounter.feed": lambda: partial(counter_of(LONG_FRAME).feed, ENTRY_ID_REPLY * 255),
     "note_new": lambda: partial(holding_read().note_new, DELIVERY),
     "note_again": lambda: partial(ReadRanges(10_000).note_again, DELIVERY),
     "note_ids": lambda: partial(ReadRanges(10_000).note_ids, IDS),
@@ -163,6 +187,20 @@ CALLS: dict[str, Callable[[], Callable[[], object]]] = {
 def test_another_thread_runs_during_a_call(name: str) -> None:
     with Bystander() as bystander:
         assert any(bystander.sees(CALLS[name]()) for _ in range(TRIES_MAX))
+
+
+@pytest.mark.usefixtures("no_switching")
+def test_another_thread_runs_while_a_session_receives() -> None:
+    device, server = socket.socketpair()
+
+    def receive() -> Callable[[], object]:
+        session = admitted_session()
+        assert session.feed(LONG_FRAME[:4000], 0) is None
+        device.sendall(LONG_FRAME[4000:])
+        return partial(session.receive, server, 0)
+
+    with device, server, Bystander() as bystander:
+        assert any(bystander.sees(receive()) for _ in range(TRIES_MAX))
 
 
 @pytest.mark.usefixtures("no_switching")

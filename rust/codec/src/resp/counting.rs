@@ -13,6 +13,12 @@ use crate::StreamId;
 use crate::avl::{AcceptedFrame, FrameNumber};
 
 /// Redis has taken every record of one frame. Only a [`ReplyCounter`] makes one.
+///
+/// ```compile_fail,E0451
+/// fn forged(confirmation: codec::resp::Confirmation) -> codec::resp::Confirmation {
+///     codec::resp::Confirmation { ..confirmation }
+/// }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Confirmation {
     frame: FrameNumber,
