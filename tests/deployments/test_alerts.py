@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
+from tests.support import ingestion_faults
 from tests.support.alert_faults import ALONE, Fault, no_instance, servers_away
 from tests.support.alerting import FACTOR, RULES, Seen, open_stage
 from tests.support.dashboard import Query, queries
@@ -29,8 +30,9 @@ pytestmark = pytest.mark.deployment("prometheus")
 RATE_INTERVAL = "2s"
 STEP_S = 0.5
 
-ALERTS = re.findall(r"- alert: (\w+)", RULES["processor"].read_text())
-QUERIES = [query for query in queries() if query.job == "processor"]
+ALERTS = [
+    name for path in RULES.values() for name in re.findall(r"- alert: (\w+)", path.read_text())
+]
 
 
 @dataclass
@@ -54,17 +56,23 @@ def course(
     with (
         Redis.from_url(redis_server.admin_url) as client,
         launch_redis(redis_binary) as own_redis,
+        launch_redis(redis_binary) as full_redis,
         launch_relay(postgres_server.port) as postgres_link,
+        launch_relay(redis_server.port) as redis_link,
         open_stage(
             redis_server,
             postgres_server,
             client,
             tmp_path_factory.mktemp("alerts"),
-            instances={"processor": len(ALONE) + 1, "tcp-ingestion": 1},
+            instances={"processor": len(ALONE) + 1, "tcp-ingestion": ingestion_faults.INSTANCES},
         ) as stage,
     ):
-        away = partial(servers_away, own_redis=own_redis, postgres_link=postgres_link)
-        at_once(stage, [*ALONE, away])
+        with_servers = (
+            partial(servers_away, own_redis=own_redis, postgres_link=postgres_link),
+            partial(ingestion_faults.refused, own_redis=full_redis),
+            partial(ingestion_faults.cut_off, redis_link=redis_link),
+        )
+        at_once(stage, [*ALONE, *ingestion_faults.ALONE, *with_servers])
         no_instance(stage)
         with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             print(table(stage.seen))  # noqa: T201  # for whoever runs `make alerts`
@@ -87,7 +95,7 @@ def shown(stage: Stage) -> Iterator[tuple[str, int]]:
         "$__range": f"{now - stage.began_s:.0f}s",
         "$instance": ".*",
     }
-    for query in QUERIES:
+    for query in queries():
         expression = query.expression
         for name, value in {**variables, "$job": query.job}.items():
             expression = expression.replace(name, value)
@@ -114,6 +122,6 @@ def test_an_alert_fires_by_its_fault_and_resolves_behind_it(course: Course, aler
     assert course.seen[alert].resolved_s is not None
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=str)
+@pytest.mark.parametrize("query", queries(), ids=str)
 def test_a_query_of_the_dashboard_shows_data(course: Course, query: Query) -> None:
     assert course.values[query.expression] > 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dev.servers import RedisServer, Relay
-    from tests.support.alerting import Stage
+    from tests.support.alerting import Instance, Stage
 
 Fault: TypeAlias = "Callable[[Stage], None]"
 
@@ -26,6 +26,8 @@ LAG = 12_000
 ONLY_ABANDONED = {"CLAIM_THRESHOLD_MS": "3600000", "CLAIM_INTERVAL_MS": "100"}
 SMALL = {"BATCH_SIZE": "200", "WRITE_BATCH_SIZE": "400"}
 RESTARTS = 3
+PREFIXES = {"Processor": "processor", "Ingestion": "tcp-ingestion"}
+"""Of the alerts of each job."""
 
 SLOW_DOWN = (
     """CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS
@@ -147,8 +149,11 @@ def slow_stop(stage: Stage) -> None:
 
 def crashing(stage: Stage) -> None:
     """An instance that is killed again and again, and then stays away while others work."""
-    place = stage.place("crashing")
-    instance = stage.start(place)
+    crash_again_and_again(stage, stage.start(stage.place("crashing")), "Processor")
+
+
+def crash_again_and_again(stage: Stage, instance: Instance, prefix: str) -> None:
+    """The same for an instance of either service, whose alerts begin with `prefix`."""
     stage.until_scraped(instance)
     began = time.monotonic()
     for _ in range(RESTARTS):
@@ -156,28 +161,31 @@ def crashing(stage: Stage) -> None:
         stage.start_again(instance)
         stage.until_scraped(instance)
     over = time.monotonic()
-    stage.fires("ProcessorCrashLoop", began, instance=instance.address)
+    stage.fires(f"{prefix}CrashLoop", began, instance=instance.address)
     instance.service.kill()
     gone = time.monotonic()
-    stage.fires("ProcessorInstanceGone", gone, instance=instance.address)
-    stage.resolves("ProcessorCrashLoop", over, instance=instance.address)
+    stage.fires(f"{prefix}InstanceGone", gone, instance=instance.address)
+    stage.resolves(f"{prefix}CrashLoop", over, instance=instance.address)
     over = time.monotonic()
     stage.start_again(instance)
-    stage.resolves("ProcessorInstanceGone", over, instance=instance.address)
+    stage.resolves(f"{prefix}InstanceGone", over, instance=instance.address)
 
 
 def no_instance(stage: Stage) -> None:
-    """All instances are stopped; this fault comes last, by itself."""
+    """All instances of both services are stopped; this fault comes last, by itself."""
     for instance in stage.instances:
         if instance.service.process.poll() is None:
             instance.service.send(signal.SIGTERM)
     for instance in stage.instances:
         instance.service.wait()
     began = time.monotonic()
-    stage.fires("ProcessorNoInstance", began, job="processor")
+    for prefix, job in PREFIXES.items():
+        stage.fires(f"{prefix}NoInstance", began, job=job)
     over = time.monotonic()
-    stage.start_again(stage.instances[0])
-    stage.resolves("ProcessorNoInstance", over, job="processor")
+    for job in PREFIXES.values():
+        stage.start_again(next(each for each in stage.instances if each.job == job))
+    for prefix, job in PREFIXES.items():
+        stage.resolves(f"{prefix}NoInstance", over, job=job)
 
 
 ALONE: tuple[Fault, ...] = (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dev.schema import create_database, drop_database
 from dev.servers import launch_prometheus
 from dev.servers.ports import HOST, free_port
+from tests.support.ingestion import RUN, Ingestion
 from tests.support.processes import Service, base_environment, until
 from tests.support.servers import Servers
 from tests.support.shortened import shortened, shortened_duration
@@ -46,6 +47,7 @@ TARGETS = r"(job_name: {job}\n +static_configs:\n +- targets:)\n(?: +- .+\n)+"
 class Instance:
     """Where an instance is scraped, and the process that runs there now."""
 
+    job: str
     address: str
     env: dict[str, str]
     service: Service
@@ -88,29 +90,49 @@ class Stage:
         return Servers(self.client, f"{STREAM}-{name}", database)
 
     def start(self, place: Servers, **env: str) -> Instance:
-        """A ready instance on that stream and table; keywords are environment variables."""
-        with self._lock:
-            address = self.addresses["processor"].pop()
+        """A ready processor on that stream and table; keywords are environment variables."""
         settings = {
-            **base_environment(self.directory),
-            "METRICS_PORT": address.rpartition(":")[2],
-            "INSTANCE_ID": f"i-{address}",
             "REDIS_URL": self.redis_server.processor_url,
             "POSTGRES_URL": place.database.processor_url,
             "REDIS_TELEMETRY_STREAM": place.stream,
             **env,
         }
-        instance = Instance(address, settings, self._launch(address, settings))
+        return self._start("processor", settings)
+
+    def start_ingestion(self, name: str, **env: str) -> Instance:
+        """A ready tcp-ingestion with a stream of its own."""
+        settings = {
+            "REDIS_URL": self.redis_server.ingestion_url,
+            "REDIS_TELEMETRY_STREAM": f"{STREAM}-{name}",
+            "TELTONIKA_HOST": HOST,
+            "TELTONIKA_PORT": "0",
+            **env,
+        }
+        return self._start("tcp-ingestion", settings)
+
+    def start_again(self, instance: Instance) -> None:
+        """Its next life."""
+        instance.service = self._launch(instance.job, instance.address, instance.env)
+
+    def _start(self, job: str, env: dict[str, str]) -> Instance:
+        with self._lock:
+            address = self.addresses[job].pop()
+        settings = {
+            **base_environment(self.directory),
+            "METRICS_PORT": address.rpartition(":")[2],
+            "INSTANCE_ID": f"i-{address}",
+            **env,
+        }
+        instance = Instance(job, address, settings, self._launch(job, address, settings))
         with self._lock:
             self.instances.append(instance)
         return instance
 
-    def start_again(self, instance: Instance) -> None:
-        """Its next life."""
-        instance.service = self._launch(instance.address, instance.env)
-
-    def _launch(self, address: str, env: dict[str, str]) -> Service:
-        return Service(env, self.directory / f"stderr-{address}").ready()
+    def _launch(self, job: str, address: str, env: dict[str, str]) -> Service:
+        stderr = self.directory / f"stderr-{address}"
+        return (
+            Ingestion(env, stderr, RUN) if job == Ingestion.name else Service(env, stderr)
+        ).ready()
 
     def fires(
         self, alert: str, since_s: float, *, meanwhile: Callable[[], object] = int, **labels: str

@@ -76,7 +76,7 @@ class Served:
             if await connection.establish():
                 self.established.append(connection)
                 self._notify()
-                while data := await connection.receive_bytes(4096):
+                while data := await connection.stream.receive_some(4096):
                     self.received[connection] = self.received.get(connection, b"") + data
                     self._notify()
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):

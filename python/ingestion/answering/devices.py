@@ -9,7 +9,7 @@ import trio
 from telemetry.chassis.times import iso_of_unix_ms
 
 if TYPE_CHECKING:
-    from ingestion.answering.ports import Connected, Roster
+    from ingestion.answering.ports import ConnectedDevice, Roster
     from telemetry.chassis.control.messages import Values
     from telemetry.chassis.control.responder import Caller
 
@@ -25,7 +25,7 @@ class DeviceAnswers:
 
     async def tell(self, caller: Caller, _arguments: Values) -> Values:
         """Every device of this moment, in parts; the result says how many they are."""
-        devices = list(self._roster)
+        devices = list(self._roster.devices())
         for start in range(0, len(devices), PART_DEVICES_MAX):
             part = devices[start : start + PART_DEVICES_MAX]
             await caller.tell({"devices": [described(each) for each in part]})
@@ -34,7 +34,7 @@ class DeviceAnswers:
         return {"devices": len(devices)}
 
 
-def described(device: Connected) -> dict[str, object]:
+def described(device: ConnectedDevice) -> dict[str, object]:
     """One of `devices[]` in contract section 12."""
     last_ms = device.last_frame_at_ms
     return {

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from ingestion.taps.taps import Tap
+from collections.abc import Iterable
+from typing import Protocol
 
 
-class Connected(Protocol):
+class ConnectedDevice(Protocol):
     """The connection of a device that has logged in."""
-
-    tap: Tap | None
-    """Takes what is heard and said; None: nobody watches."""
 
     @property
     def imei(self) -> str:
@@ -43,8 +37,11 @@ class Connected(Protocol):
 class Roster(Protocol):
     """Who is connected: one connection for each device."""
 
-    def __iter__(self) -> Iterator[Connected]:
+    def devices(self) -> Iterable[ConnectedDevice]:
         """All of this moment, in any order."""
 
-    def of(self, imei: str) -> Connected | None:
+    def device(self, imei: str) -> ConnectedDevice | None:
         """The connection that speaks for the device."""
+
+    def look_for_tap(self, imei: str) -> None:
+        """A watch of this device has begun or ended: its conversation asks for its tap again."""

@@ -14,7 +14,7 @@ from telemetry.chassis.control.arguments import seconds_of, text_of
 from telemetry.chassis.control.responder import CannotDo
 
 if TYPE_CHECKING:
-    from ingestion.answering.ports import Connected, Roster
+    from ingestion.answering.ports import Roster
     from ingestion.taps.taps import Taps, Watch
     from telemetry.chassis.control.messages import Values
     from telemetry.chassis.control.responder import Caller
@@ -71,8 +71,9 @@ class Watches:
         watch = self._taps.begin(imei)
         self._told.append(_Told(watch, caller, clocks.monotonic_s() + for_s))
         self._journal.watch_began(imei=imei, for_s=for_s)
+        self._roster.look_for_tap(imei)
         self._news.set()
-        device = self._retapped(imei)
+        device = self._roster.device(imei)
         return {"device": None if device is None else described(device)}
 
     async def run(self) -> NoReturn:
@@ -98,13 +99,6 @@ class Watches:
         told.parts += 1
         await told.caller.tell({"part": told.parts, "events": [each.values for each in events]})
 
-    def _retapped(self, imei: str) -> Connected | None:
-        """The device's connection, with a tap as long as somebody watches."""
-        connected = self._roster.of(imei)
-        if connected is not None:
-            connected.tap = self._taps.of(imei)
-        return connected
-
     def _over(self, told: _Told) -> str | None:
         now_s = clocks.monotonic_s()
         if now_s >= told.ends_at_s:
@@ -114,6 +108,6 @@ class Watches:
     async def _end(self, told: _Told, why: str) -> None:
         self._told.remove(told)
         self._taps.end(told.watch)
-        self._retapped(told.watch.imei)
+        self._roster.look_for_tap(told.watch.imei)
         self._journal.watch_ended(imei=told.watch.imei, why=why)
         await self._tell(told, [event(clocks.unix_ms(), 0, ENDED, why=why)])

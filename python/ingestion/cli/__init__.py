@@ -22,6 +22,10 @@ COMMANDS = {
         "Show which devices are connected, and to which instance.",
     ),
     "watch": ("ingestion.cli.watch:watch", "Watch one device's conversation, live."),
+    "simulate": (
+        "ingestion.cli.simulate:simulate",
+        "Play devices that keep the protocol's rules against a server.",
+    ),
     "instances": (
         "ingestion.cli.running:instances",
         "Show which instances are running, and what they are doing.",

@@ -101,6 +101,11 @@ _WORDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     ),
     "fragment": lambda _: "no whole message",
     "answer": _answer,
+    "opened": lambda facts: (
+        f"{'logged in' if facts.get('login') else 'connected'} from {facts.get('address')}"
+        f" over {facts.get('transport')}"
+    ),
+    "closed": lambda facts: f"the connection is over: {facts.get('why')}",
     "noted": lambda facts: str(facts.get("what")),
     "begun": lambda facts: _begun(facts["device"]),
     "lost": lambda facts: f"some of the conversation is missing: {json.dumps(facts)}",

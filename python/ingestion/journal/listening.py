@@ -45,7 +45,7 @@ class ListeningJournal(CountingJournal):
         self._counters.refused_connections["connections"] += 1
         if self._is_due("house"):
             self._log.warning(
-                f"all {connections} connections are taken, and more wait in the queue: "
+                f"connections full n={connections}, and more wait in the listen queue: "
                 "raise MAX_CONNECTIONS, or start another instance",
                 connections=connections,
             )
@@ -53,12 +53,12 @@ class ListeningJournal(CountingJournal):
     def connection_refused(self, *, reason: str, address: str, error: str) -> None:
         """A connection is closed before its login. Anybody can cause it, so the first of a minute is a warning."""
         self._counters.refused_connections[reason] += 1
-        line = f"connection refused reason={reason} address={address}: {error}"
+        said = f"reason={reason} address={address}: {error}"
         fields = {"reason": reason, "address": address, "error": error}
         if reason != "tls" and self._is_due(f"refused {reason}"):
-            self._log.warning(line, **fields)
+            self._log.warning(f"connection refused {said}", **fields)
         else:
-            self._log.debug(line, **fields)
+            self._log.debug(f"connection refused {said}", **fields)
 
     def certificate_renewed(self) -> None:
         """The certificate's files have changed: handshakes from now on use them."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingestion.config import OFF
 
 if TYPE_CHECKING:
-    from ingestion.config import Config, Networks
+    from pathlib import Path
+
+    from ingestion.config import Networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +38,3 @@ class ListenOptions:
     proxy_protocol: str = OFF
     """`off`, `v1`, `v2` or `any`."""
     proxy_trusted: Networks = ()
-
-
-def listen_options(config: Config, *, max_connections: int) -> ListenOptions:
-    """The part of the configuration that concerns listening; `max_connections` is what the descriptors allow."""
-    tls = None
-    if config.teltonika_tls_port is not None:
-        assert config.tls_cert_file, "the configuration has both files"
-        assert config.tls_key_file, "the configuration has both files"
-        tls = TlsOptions(
-            config.teltonika_tls_port, Path(config.tls_cert_file), Path(config.tls_key_file)
-        )
-    return ListenOptions(
-        host=config.teltonika_host,
-        port=config.teltonika_port,
-        udp_port=config.teltonika_udp_port,
-        tls=tls,
-        login_timeout_ms=config.login_timeout_ms,
-        max_connections=max_connections,
-        max_connections_per_address=config.max_connections_per_address,
-        proxy_protocol=config.proxy_protocol,
-        proxy_trusted=config.proxy_trusted,
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingestion.operating.reading import DeviceBytes, answer
 from ingestion.operating.watching import Begun, PartsLost
-from ingestion.taps.events import ENDED, LOST, NOTED, RECEIVED, SENT
+from ingestion.taps.events import CLOSED, ENDED, LOST, NOTED, OPENED, RECEIVED, SENT
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from ingestion.operating.reading import Message
     from ingestion.operating.watching import Told
+
+
+_BETWEEN = frozenset({OPENED, NOTED, CLOSED, LOST, ENDED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +32,7 @@ class Moment:
     side: str | None
     """`device` or `server`; None: neither has spoken."""
     kind: str
-    """Of a message, as `reading.Message` has it; else `begun`, `noted`, `lost` or `ended`."""
+    """Of a message, as `reading.Message` has it; else `begun`, or an event's of `ingestion.taps.events`."""
     data: bytes = b""
     decoded: dict[str, Any]
 
@@ -51,7 +54,7 @@ class Conversation:
             yield _between(news.instance_id, LOST, {"messages": news.parts})
         elif news.kind in {RECEIVED, SENT}:
             yield from self._said(news, bytes.fromhex(str(news.facts.get("hex", ""))))
-        elif news.kind in {NOTED, LOST, ENDED}:
+        elif news.kind in _BETWEEN:
             yield Moment(
                 at_ms=news.at_ms,
                 instance_id=news.instance_id,

@@ -112,7 +112,7 @@ def publish_options(config: Config) -> PublishOptions:
         instance_id=config.instance_id,
         records_max=config.publish_queue_capacity,
         bytes_max=config.publish_queue_bytes_max,
-        backoff=reconnect_backoff(config),
+        backoff=Backoff(base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms),
     )
 
 
@@ -138,18 +138,12 @@ def service_options(config: Config) -> ServiceOptions:
             message_bytes_max=MESSAGE_BYTES_MAX,
             limits=RedisLimits(),
         ),
-        reconnect=reconnect_backoff(config),
         stall_ms=config.stall_ms,
         drain_delay_ms=config.drain_delay_ms,
         drain_budget_ms=config.drain_budget_ms,
         instance_id=config.instance_id,
         dumps=dump_options(config),
     )
-
-
-def reconnect_backoff(config: Config) -> Backoff:
-    """Between tries to connect again, for ever."""
-    return Backoff(base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms)
 
 
 def build_of(config: Config) -> Build:

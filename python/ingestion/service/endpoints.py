@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ingestion.journal import SERVICE
 from ingestion.journal.exposition import metrics_text
+from ingestion.journal.statistics import LISTENERS
+from ingestion.page import ingestion_page
+from ingestion.page.flow import Flow
+from ingestion.page.status import status_of
 from telemetry.chassis import clocks
 from telemetry.chassis.http import Sources
+from telemetry.chassis.http.page.flow import watch_flow
+from telemetry.chassis.logs import level_of
 
 if TYPE_CHECKING:
+    import trio
+
+    from ingestion.journal.identity import Identity
     from ingestion.journal.journal import Journal
     from ingestion.service.rooms import Rooms
+    from telemetry.chassis.health import Health
     from telemetry.chassis.progress import ProgressTable, StalledTask
 
 
@@ -18,24 +30,55 @@ class Endpoints:
     """Puts the journal and the progress of the tasks together for whoever asks."""
 
     def __init__(
-        self, journal: Journal, rooms: Rooms, tasks: ProgressTable, *, stall_ms: int
+        self,
+        journal: Journal,
+        rooms: Rooms,
+        identity: Identity,
+        tasks: ProgressTable,
+        *,
+        stall_ms: int,
     ) -> None:
         """A task that has work and takes no step for `stall_ms` is stalled."""
         self._journal = journal
         self._rooms = rooms
+        self._identity = identity
         self._tasks = tasks
         self._stall_s = stall_ms / 1000
+        self._flow = Flow()
+
+    def start_soon(self, services: trio.Nursery) -> None:
+        """Begin to take the samples that the page draws."""
+        self._tasks.start_soon(services, "page", watch_flow, self._flow, self._journal.snapshot)
 
     @property
     def sources(self) -> Sources:
         """For the HTTP server."""
         return Sources(
             metrics=lambda: metrics_text(self._journal.snapshot()),
-            health=self._journal.health,
+            health=self._health,
             stalled=self._stalled,
-            status=dict,
-            page=None,  # type: ignore[arg-type]
+            status=self._status,
+            page=ingestion_page(),
         )
 
     def _stalled(self) -> tuple[StalledTask, ...]:
         return self._tasks.stalled(clocks.monotonic_s(), after_s=self._stall_s)
+
+    def _health(self) -> Health:
+        """A service with a task that stands still is not ready either: devices are to go to another instance."""
+        health = self._journal.health()
+        if not (stalled := self._stalled()):
+            return health
+        words = ", ".join(f"{task.name} for {task.stalled_s:.0f} s" for task in stalled)
+        return replace(health, obstacles={**health.obstacles, LISTENERS: f"no step: {words}"})
+
+    def _status(self) -> dict[str, object]:
+        return status_of(
+            self._journal.snapshot(),
+            self._flow,
+            self._identity,
+            listeners=self._rooms.listeners.addresses,
+            reasons=self._health().unready,
+            stalled=self._stalled(),
+            log_level=level_of(SERVICE),
+        )

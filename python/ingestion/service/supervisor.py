@@ -17,18 +17,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ingestion.answering.answers import Answers
-from ingestion.answering.answers import Parts as AnswerParts
-from ingestion.answering.watching import Watches
 from ingestion.journal import SERVICE
 from ingestion.journal.identity import Identity
 from ingestion.journal.statistics import Load
 from ingestion.service.ending import RESERVE_MS, Ending
 from ingestion.service.endpoints import Endpoints
+from ingestion.service.requests import Requests
 from ingestion.service.starting import Start, StartOptions
 from ingestion.sessions.datagrams import serve_datagram
 from telemetry._codec import __version__
-from telemetry.chassis.control.responder import Responder
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.http import address_of, open_listeners, serve
 from telemetry.chassis.lifecycle import Lifecycle, Phase
@@ -40,7 +37,6 @@ from telemetry.chassis.stopping import StopRequest
 if TYPE_CHECKING:
     from ingestion.journal.journal import Journal
     from ingestion.service.rooms import Rooms
-    from telemetry.chassis.backoff import Backoff
     from telemetry.chassis.crash.document import DumpOptions
     from telemetry.chassis.crash.sections import BlackBox
     from telemetry.chassis.redis.subscription import SubscriptionOptions
@@ -58,9 +54,6 @@ class ServiceOptions:
     metrics_port: int
     start: StartOptions
     requests: SubscriptionOptions
-    """The channel of operators' requests, over a connection of its own."""
-    reconnect: Backoff
-    """Between tries to connect it again, for ever."""
     stall_ms: int
     """A task that has work and takes no step for so long makes `/healthz` fail."""
     drain_delay_ms: int
@@ -123,11 +116,20 @@ class Ingestion:
         self._black_box = black_box
         self._lifecycle = Lifecycle()
         self._tasks = ProgressTable()
-        self._endpoints = Endpoints(journal, rooms, self._tasks, stall_ms=options.stall_ms)
+        self._identity = Identity()
+        self._endpoints = Endpoints(
+            journal, rooms, self._identity, self._tasks, stall_ms=options.stall_ms
+        )
         self._levels = LevelSwitch(SERVICE, journal)
+        self._requests = Requests(
+            options,
+            rooms,
+            journal,
+            identity=self._identity,
+            levels=self._levels,
+            black_box=black_box,
+        )
         self._ending = Ending(rooms.publishers, stop, journal)
-        self._watches = Watches(rooms.parts.taps, rooms.parts.roster, journal)
-        self._responder = self._make_responder()
         journal.measure(self._load)
 
     def describe(self) -> None:
@@ -138,10 +140,9 @@ class Ingestion:
         """Serve HTTP, connect, open the listeners."""
         services.start_soon(self._stop.listen, self._signals)
         await services.start(serve, self._http, self._endpoints.sources)
+        self._endpoints.start_soon(services)
         services.start_soon(self._levels.run)
-        # Before Redis is there: who waits for it should be found.
-        self._tasks.start_soon(services, "control", self._responder.run)
-        self._tasks.start_soon(services, "watches", self._watches.run)
+        self._requests.start_soon(services, self._tasks)
         code = await Start(self._options.start, self._rooms, self._journal).run(self._stop)
         if code is None:
             self._tasks.start_soon(services, "devices", self._rooms.devices.refresh)
@@ -222,25 +223,6 @@ class Ingestion:
             self._journal.leaving(
                 signal=self._stop.signal_name, delay_ms=self._options.drain_delay_ms
             )
-
-    def _make_responder(self) -> Responder:
-        options = self._options
-        parts = AnswerParts(
-            journal=self._journal,
-            identity=Identity(),
-            roster=self._rooms.parts.roster,
-            watches=self._watches,
-            levels=self._levels,
-            black_box=self._black_box,
-            dumps=options.dumps,
-        )
-        return Responder(
-            options.requests,
-            Answers(parts).carriers,
-            instance_id=options.instance_id,
-            journal=self._journal,
-            backoff=options.reconnect,
-        )
 
     def _move(self, phase: Phase) -> None:
         self._lifecycle.move(phase)

@@ -53,6 +53,7 @@ class Conversation:
     """
 
     __slots__ = (
+        "_asks_for_tap",
         "_connection",
         "_is_leaving",
         "_is_shut_down",
@@ -78,6 +79,7 @@ class Conversation:
         self._parts = parts
         self._session = Session(parts.limits, parts.writers, now_ms=clocks.monotonic_ms())
         self._wire: Wire | None = None
+        self._asks_for_tap = False
         self._is_leaving = False
         self._is_shut_down = False
         self._reason = "closed by the device"
@@ -96,16 +98,6 @@ class Conversation:
     def transport(self) -> str:
         """`tcp` or `tls`."""
         return self._connection.transport
-
-    @property
-    def tap(self) -> Tap | None:
-        """Takes what is heard and said; None: nobody watches."""
-        return None if self._wire is None else self._wire.tap
-
-    @tap.setter
-    def tap(self, tap: Tap | None) -> None:
-        if self._wire is not None:
-            self._wire.tap = tap
 
     async def run(self) -> None:
         """Talk until one side ends it. A fault of the program ends this conversation alone."""
@@ -142,6 +134,11 @@ class Conversation:
         if not self._session.in_hand:
             self._shut_down("the service stops")
 
+    def look_for_tap(self) -> None:
+        """A watch of the device has begun or ended: it counts from the next boundary between messages on."""
+        self._asks_for_tap = True
+        self._take_tap(is_login=False)
+
     def close(self, reason: str) -> None:
         """End it now, from whatever task. A frame on its way to Redis stays on its way."""
         self._reason = reason
@@ -156,6 +153,8 @@ class Conversation:
                 else:
                     await self._take(step)
                 step = session.next_step()
+            if self._asks_for_tap:
+                self._take_tap(is_login=False)
             if self._is_leaving:
                 self._shut_down("the service stops")
 
@@ -196,7 +195,7 @@ class Conversation:
             is_known=verdict.is_known,
         )
         answer = self._session.admit()
-        self.tap = parts.taps.of(imei)
+        self._take_tap(is_login=True)
         await self._send(answer)
 
     async def _publish(self, frame: AcceptedFrame) -> None:
@@ -217,8 +216,8 @@ class Conversation:
         parts.journal.frame_refused(
             error, codec=refused.codec, offset=refused.offset, address=self.address
         )
-        if (tap := self.tap) is not None:
-            tap.noted(f"frame refused: {error}")
+        if (tap := self._tap) is not None:
+            tap.noted(f"frame refused: {error}", codec=refused.codec)
         if refused.frame is None:
             parts.quarantine.forget(imei)
         elif parts.quarantine.is_due(imei, refused.frame):
@@ -265,6 +264,18 @@ class Conversation:
         if self._wire is not None:
             await self._wire.send(data)
 
+    @property
+    def _tap(self) -> Tap | None:
+        return None if self._wire is None else self._wire.tap
+
+    def _take_tap(self, *, is_login: bool) -> None:
+        """Let whoever watches hear of this conversation, or nobody any more."""
+        if self._wire is not None and (is_login or self._session.is_at_boundary):
+            self._asks_for_tap = False
+            self._wire.tap = self._parts.taps.of(self.imei)
+            if (tap := self._tap) is not None:
+                tap.opened(address=self.address, transport=self.transport, is_login=is_login)
+
     def _shut_down(self, reason: str) -> None:
         """Send FIN, and read on until the device does the same: what it was sent must reach it."""
         if not self._is_shut_down:
@@ -282,5 +293,5 @@ class Conversation:
             parts.journal.device_disconnected(
                 imei, address=self.address, reason=self._reason, frames=self.frames
             )
-        if (tap := self.tap) is not None:
-            tap.noted(f"connection ended: {self._reason}")
+        if (tap := self._tap) is not None:
+            tap.closed(self._reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from ingestion.sessions.conversation import Conversation
 
@@ -16,13 +16,18 @@ class Roster:
     def __init__(self) -> None:
         self._by_imei: dict[str, Conversation] = {}
 
-    def __iter__(self) -> Iterator[Conversation]:
+    def devices(self) -> Iterable[Conversation]:
         """All of this moment, in any order."""
-        return iter(self._by_imei.values())
+        return self._by_imei.values()
 
-    def of(self, imei: str) -> Conversation | None:
+    def device(self, imei: str) -> Conversation | None:
         """The conversation that speaks for the device."""
         return self._by_imei.get(imei)
+
+    def look_for_tap(self, imei: str) -> None:
+        """A watch of this device has begun or ended."""
+        if (conversation := self._by_imei.get(imei)) is not None:
+            conversation.look_for_tap()
 
     def enter(self, imei: str, conversation: Conversation) -> Conversation | None:
         """From now on this one speaks for the device; the older one whose place it takes."""

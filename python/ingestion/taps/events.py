@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+OPENED: Final = "opened"
+"""The device has logged in (`login`), or is connected as the watch begins: address, transport."""
 RECEIVED: Final = "received"
 """Bytes of the device, as they came: hex."""
 SENT: Final = "sent"
 """Bytes to the device: hex."""
 NOTED: Final = "noted"
-"""Something happened, such as a frame that was refused: what, as a sentence."""
+"""Something happened, such as a frame that was refused: what, as a sentence, and facts."""
+CLOSED: Final = "closed"
+"""The connection's end: why."""
 LOST: Final = "lost"
 """Events that were not kept, since they came faster than they could be sent: how many."""
 ENDED: Final = "ended"

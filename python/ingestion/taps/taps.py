@@ -1,8 +1,8 @@
 """Which devices are watched, and what their sessions hand over; nothing is done for any other device.
 
-A conversation has a tap from the login of its device on, if somebody watches the device then; when a watch begins or
-ends later, it is given one, or None. Without a tap, being watched costs it nothing. With one, the bytes pass through
-Python on their way to the session's machine; that is slower, and only for this device.
+A conversation asks `Taps.of` at the login of its device, and again when a watch begins or ends. Without a tap, being
+watched costs it nothing. With one, the bytes pass through Python on their way to the session's machine; that is slower,
+and only for this device.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from ingestion.taps.events import (
+    CLOSED,
     LOST,
     NOTED,
+    OPENED,
     RECEIVED,
     SENT,
     TEXT_CHARACTERS_MAX,
@@ -73,17 +75,25 @@ class Tap:
         self._watches = watches
         self._connection = connection
 
+    def opened(self, *, address: str, transport: str, is_login: bool) -> None:
+        """The first call. `is_login`: the device has just logged in; else it was connected before the watch began."""
+        self._add(OPENED, address=address, transport=transport, login=is_login)
+
     def received(self, data: bytes) -> None:
-        """Bytes came from the device."""
+        """Bytes came from the device. Unless it has just logged in, the first ones begin a message."""
         self._add_bytes(RECEIVED, data)
 
     def sent(self, data: bytes) -> None:
         """Bytes went to the device."""
         self._add_bytes(SENT, data)
 
-    def noted(self, what: str) -> None:
-        """Something happened: a frame was refused, the connection ended."""
-        self._add(NOTED, what=what[:TEXT_CHARACTERS_MAX])
+    def noted(self, what: str, **facts: object) -> None:
+        """Something happened, as a sentence; facts: whatever helps, as `codec`."""
+        self._add(NOTED, what=what[:TEXT_CHARACTERS_MAX], **facts)
+
+    def closed(self, why: str) -> None:
+        """The connection is over: the last call."""
+        self._add(CLOSED, why=why[:TEXT_CHARACTERS_MAX])
 
     def _add_bytes(self, kind: str, data: bytes) -> None:
         for start in range(0, len(data), PIECE_BYTES):

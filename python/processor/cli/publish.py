@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from processor.cli.rate import rate_option
 from processor.operating.pace import Pace
 from processor.operating.publish.report import Summary, json_lines, refusal_text, with_progress
 from processor.operating.publish.sending import send
@@ -22,6 +21,7 @@ from telemetry.chassis.cli import (
     print_at_once,
     say,
 )
+from telemetry.chassis.cli.rate import rate_option
 from telemetry.chassis.config.sources import files_read
 from telemetry.chassis.errors import ConfigError, RedisError
 from telemetry.chassis.exit_codes import ExitCode

@@ -1,23 +1,14 @@
-"""The last minutes as a row of samples, for the sparklines of the page."""
+"""What the sparklines of the page show of an interval."""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import trio
-
-from telemetry.chassis import clocks, progress
+from telemetry.chassis.http.page import flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from processor.journal.statistics import Statistics
-
-INTERVAL_S = 2.0
-# Three minutes: long enough to see a change, and one pixel or more for each sample on a telephone.
-SAMPLES_MAX = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +26,11 @@ class Sample:
     pending: int | None
 
 
-class Flow:
-    """Owns the samples."""
+class Flow(flow.Flow["Statistics", Sample]):
+    """The samples of the processor."""
 
     def __init__(self) -> None:
-        self.samples: deque[Sample] = deque(maxlen=SAMPLES_MAX)
-        self._before: tuple[Statistics, float] | None = None
-
-    def take(self, now: Statistics, at_s: float) -> None:
-        """Take a sample: what has changed since the last one. `at_s` is of a clock that only goes forward."""
-        if self._before is not None:
-            then, then_s = self._before
-            if at_s > then_s:
-                self.samples.append(_sample(then, now, at_s - then_s))
-        self._before = now, at_s
-
-    @property
-    def newest(self) -> Sample | None:
-        """The last one; None before the first."""
-        return self.samples[-1] if self.samples else None
-
-
-async def watch_flow(flow: Flow, snapshot: Callable[[], Statistics]) -> NoReturn:
-    """Take a sample every other second.
-
-    Owns the samples. Stops only when cancelled. Cancelled, it loses nothing. Raises nothing.
-    """
-    while True:
-        with progress.working():
-            flow.take(snapshot(), clocks.monotonic_s())
-        await trio.sleep(INTERVAL_S)
+        super().__init__(_sample)
 
 
 def _sample(then: Statistics, now: Statistics, seconds: float) -> Sample:

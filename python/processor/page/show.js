@@ -30,20 +30,6 @@ function more(status) {
     : `The last record was read ${ago(counts.last_record_age_s)}.`;
 }
 
-function figure(id, value, unit, note, kind = "") {
-  write(id, value, kind);
-  if (unit && value !== "unknown" && value !== "–") at(id).append(element("small", {text: ` ${unit}`}));
-  write(`${id}-note`, note);
-}
-
-function newest(values) {
-  return values.length ? values[values.length - 1] : null;
-}
-
-function lastKnown(values) {
-  return newest(values.filter((value) => value !== null));
-}
-
 function show_flow({flow, counts, stream, group, problems: wrong}) {
   const has = (code) => wrong.some((problem) => problem.code === code);
   const rate = (values) => values.length ? count(newest(values)) : "–";

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from processor.journal import SERVICE
 from processor.journal.statistics import CONSUMER, POSTGRES, SCHEMA
-from processor.page.flow import INTERVAL_S, Sample
+from processor.page.flow import Sample
 from processor.page.problems import problems_of
 from telemetry.chassis import clocks
 from telemetry.chassis.times import iso_of_unix_ms
@@ -51,7 +51,7 @@ def status_of(  # noqa: PLR0913  # everything that there is to show
         "counts": _counts(now),
         "failures": _failures(now),
         "drain": asdict(now.drain),
-        "flow": _flow(flow.samples),
+        "flow": flow.courses(*Sample.__slots__),
     }
 
 
@@ -115,13 +115,3 @@ def _failures(now: Statistics) -> list[dict[str, object]]:
 
 def _counted(by_code: Mapping[str, int]) -> dict[str, int]:
     return {code: count for code, count in by_code.items() if count}
-
-
-def _flow(samples: Sequence[Sample]) -> dict[str, object]:
-    names = Sample.__slots__
-    courses = {name: [_short(getattr(each, name)) for each in samples] for name in names}
-    return {"interval_s": INTERVAL_S, **courses}
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)

@@ -9,10 +9,11 @@ from processor.journal import SERVICE
 from processor.journal.exposition import metrics_text
 from processor.journal.statistics import CONSUMER
 from processor.page import processor_page
-from processor.page.flow import Flow, watch_flow
+from processor.page.flow import Flow
 from processor.page.status import status_of
 from telemetry.chassis import clocks
 from telemetry.chassis.http import Sources
+from telemetry.chassis.http.page.flow import watch_flow
 from telemetry.chassis.logs import level_of
 
 if TYPE_CHECKING:

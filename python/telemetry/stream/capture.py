@@ -34,6 +34,8 @@ class Accepted:
     line: int
     device_id: str
     frame: AvlFrame
+    wire: bytes
+    """As the device sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Capture:
         number = 1
         for message in self._conversation.read(data, resync=True):
             self.bytes_done = message.start
-            for outcome in self._outcomes(number, message):
+            for outcome in self._outcomes(number, message, data):
                 yield outcome
                 number += 1
         self.bytes_done = len(data)
@@ -120,12 +122,13 @@ class Capture:
             yield _not_hex(number, text)
             return
         for message in self._conversation.read(data, resync=False):
-            yield from self._outcomes(number, message)
+            yield from self._outcomes(number, message, data)
 
-    def _outcomes(self, line: int, message: Message) -> Iterator[Outcome]:
+    def _outcomes(self, line: int, message: Message, data: bytes) -> Iterator[Outcome]:
         match message:
             case Frame():
-                yield Accepted(line, message.device_id, message.decoded)
+                wire = data[message.start : message.start + message.decoded.frame_bytes]
+                yield Accepted(line, message.device_id, message.decoded, wire)
             case Refusal():
                 yield RefusedFrame(line, message.code, message.offset)
             case _:

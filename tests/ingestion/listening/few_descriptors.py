@@ -36,8 +36,8 @@ def say(line: str) -> None:
 
 async def echo(connection: Connection) -> None:
     try:
-        while data := await connection.receive_bytes(100):
-            await connection.send(data)
+        while data := await connection.stream.receive_some(100):
+            await connection.stream.send_all(data)
     finally:
         connection.close()
 

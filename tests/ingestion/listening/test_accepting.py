@@ -27,7 +27,7 @@ from ingestion.listening.sockets import (
 from tests.support.listening_harness import HOST, OPTIONS, Listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ingestion.listening.connection import Connection
 
@@ -69,7 +69,7 @@ async def test_a_fleet_that_connects_at_once_is_accepted(listening: Listening) -
             assert listening.refused == {}
             assert served.listeners.connections == CROWD
             for connection in served.connections:
-                await connection.send(b"\x01")
+                await connection.stream.send_all(b"\x01")
             for device in crowd:
                 await trio.lowlevel.wait_readable(device)
                 assert device.recv(2) == b"\x01"
@@ -209,7 +209,7 @@ class Failing(socket.socket):
         self.listen()
         self.settimeout(0)
         self.errors: list[OSError] = []
-        self.on_error = lambda: None
+        self.on_error: Callable[[], None] = lambda: None
 
     def accept(self) -> tuple[socket.socket, object]:
         if self.errors:

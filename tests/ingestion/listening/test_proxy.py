@@ -15,7 +15,7 @@ from tests.support.listening_harness import HOST, Listening
 from tests.support.proxy_headers import LOGIN, v1, v2, v2_addresses
 
 DEVICE = "203.0.113.7"
-TRUSTED = {"proxy_protocol": "any", "proxy_trusted": (ip_network("127.0.0.1"),)}
+TRUSTED: dict[str, Any] = {"proxy_protocol": "any", "proxy_trusted": (ip_network("127.0.0.1"),)}
 HEADERS = [
     pytest.param(v1(DEVICE), id="v1"),
     pytest.param(v2(v2_addresses(DEVICE) + b"\x04\x00\x03abc"), id="v2"),

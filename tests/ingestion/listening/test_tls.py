@@ -94,7 +94,7 @@ async def test_a_device_talks_over_tls_as_it_does_without(
         await served.until_received(LOGIN)
         connection = await served.first()
         assert connection.transport == "tls"
-        await connection.send(b"\x01")
+        await connection.stream.send_all(b"\x01")
         assert await device.receive_some() == b"\x01"
         # As mobile links end: without the alert of TLS.
         await device.transport_stream.aclose()
@@ -112,7 +112,7 @@ async def test_what_was_written_before_fin_reaches_the_device(
     ):
         await device.do_handshake()
         connection = await served.first()
-        await connection.send(b"\x00\x00\x00\x05")
+        await connection.stream.send_all(b"\x00\x00\x00\x05")
         connection.shutdown()
         assert await device.receive_some() == b"\x00\x00\x00\x05"
         assert await device.receive_some() == b""
@@ -218,6 +218,25 @@ async def test_a_pair_that_does_not_fit_is_ignored_until_it_fits(
         files.write_key(renewed)
         await look(mock_clock, listening, "certificate renewed")
         assert await serial_seen(served, files.authority) != before
+
+
+async def test_a_pair_that_is_written_file_by_file_is_no_fault(
+    listening: Listening, files: Files, mock_clock: MockClock
+) -> None:
+    """A look in between finds a pair that does not fit, and says nothing yet."""
+    async with listening.run(tls=files.options) as served:
+        renewed = files.authority.issue_cert(NAME)
+        files.write_cert(renewed)
+        certificate = served.listeners._certificate
+        assert certificate is not None
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(LOOK_EVERY_S)
+        with trio.fail_after(60):
+            while certificate._doubted is None:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+        files.write_key(renewed)
+        await look(mock_clock, listening, "certificate renewed")
+    assert listening.lines() == []
 
 
 async def test_a_file_that_has_gone_is_ignored_until_it_is_back(

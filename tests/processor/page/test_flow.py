@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from processor.page.flow import INTERVAL_S, SAMPLES_MAX, Flow, Sample, watch_flow
+from processor.page.flow import Flow, Sample
+from telemetry.chassis.http.page.flow import INTERVAL_S, SAMPLES_MAX, watch_flow
 from tests.support.journals import new_journal
 
 

@@ -13,7 +13,6 @@ import click
 from processor.cli.dlq.carrying_out import carry_out
 from processor.cli.dlq.options import ENVIRONMENT, choice_options
 from processor.cli.dlq.reports import exit_code, print_drop, print_replay, say_what_would_be_dropped
-from processor.cli.rate import rate_option
 from processor.edges.redis.scripts import IDS_MAX, REPLAYS_MAX
 from processor.operating.dead_letters.changing import ChangeReport
 from processor.operating.dead_letters.dropping import drop as drop_letters
@@ -21,6 +20,7 @@ from processor.operating.dead_letters.replaying import ReplayOptions, ReplayRepo
 from processor.operating.dead_letters.replaying import replay as replay_letters
 from processor.operating.pace import Pace
 from telemetry.chassis.cli import MISUSE, Failed, json_option, say
+from telemetry.chassis.cli.rate import rate_option
 
 if TYPE_CHECKING:
     from processor.cli.dlq.options import Chosen

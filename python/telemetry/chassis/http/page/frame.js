@@ -53,6 +53,21 @@ function write(id, text, kind = "") {
   if (kind) place.classList.add(`is-${kind}`);
 }
 
+// A value of the flow: with its unit, and a note below it.
+function figure(id, value, unit, note, kind = "") {
+  write(id, value, kind);
+  if (unit && value !== "unknown" && value !== "–") at(id).append(element("small", {text: ` ${unit}`}));
+  write(`${id}-note`, note);
+}
+
+function newest(values) {
+  return values.length ? values[values.length - 1] : null;
+}
+
+function lastKnown(values) {
+  return newest(values.filter((value) => value !== null));
+}
+
 // Rows of a table's body: each cell a text, or a number, which stands at the right, or a list of a text and a small one.
 function rows(id, lines) {
   at(id).replaceChildren(...lines.map((cells) => element("tr", {}, ...cells.map((cell, column) => {

@@ -27,11 +27,13 @@ class _Rate(click.FloatRange):
         return rate
 
 
-def rate_option(things: str) -> Callable[[Any], Any]:
-    """`--rate PER_SECOND`; the command gets `rate`, or None for as fast as Redis takes them."""
+def rate_option(
+    things: str, *, metavar: str = "PER_SECOND", unlimited: str = "as fast as Redis takes them"
+) -> Callable[[Any], Any]:
+    """`--rate PER_SECOND`; the command gets `rate`, or None for no limit, which the help names `unlimited`."""
     return click.option(
         "--rate",
         type=_Rate(things),
-        metavar="PER_SECOND",
-        help=f"{things.capitalize()} a second. Default: as fast as Redis takes them.",
+        metavar=metavar,
+        help=f"{things.capitalize()} a second. Default: {unlimited}.",
     )
