@@ -10,15 +10,14 @@ from typing import Final
 from tests.tidy.markdown import code_spans
 from tests.tidy.source import ROOT
 
-# The chapter about tcp-ingestion is tried when that service can be run.
-OPERATIONS: Final = (ROOT / "OPERATIONS.md").read_text().partition("\n## tcp-ingestion\n")[0]
-PROGRAM: Final = "processor"
+OPERATIONS: Final = ROOT / "OPERATIONS.md"
 
 _HEADING = re.compile(r"^(##+) (.+)$")
 _FENCE = re.compile(r"^```(.*)$")
 _PLACEHOLDER = re.compile(r"(?<=[\s/])([A-Z]+)(?![A-Z_=])")
-_PROGRAMS = (f"{PROGRAM} ", "curl ")
-# Log lines that begin with the program's name, what runs until it is stopped, and what recipes run with arguments.
+_PROGRAMS = ("processor ", "tcp-ingestion ", "curl ")
+_PORTS = {":9090": ':"$METRICS_PORT"', ":9091": ':"$INGESTION_METRICS_PORT"'}
+# Log lines that begin with a program's name, what runs until it is stopped, and what recipes run with arguments.
 _NOT_RUN = {
     "processor starting",
     "processor ready",
@@ -28,6 +27,10 @@ _NOT_RUN = {
     "processor drill sigterm",
     "processor dlq replay",
     "processor dlq drop",
+    "tcp-ingestion starting",
+    "tcp-ingestion ready",
+    "tcp-ingestion watch IMEI",
+    "tcp-ingestion drill sigterm",
 }
 
 
@@ -64,7 +67,7 @@ def blocks() -> list[Block]:
     """Every block of commands, in order. Raises ValueError for a fence that says neither `sh` nor what it shows."""
     found, recipe, inside = list[Block](), "", list[str]()
     words: tuple[str, ...] | None = None
-    for number, line in enumerate(OPERATIONS.splitlines(), 1):
+    for number, line in enumerate(OPERATIONS.read_text().splitlines(), 1):
         fence, heading = _FENCE.match(line), _HEADING.match(line)
         if fence and words is None:
             words, inside = tuple(fence[1].split()), []
@@ -94,9 +97,13 @@ def commands_in_text() -> list[str]:
 
     A word in capitals, such as NAME, stands for the shell's variable of that name.
     """
-    spans = dict.fromkeys(code_spans(OPERATIONS))
+    spans = dict.fromkeys(code_spans(OPERATIONS.read_text()))
     commands = [each for each in spans if each.startswith(_PROGRAMS) and each not in _NOT_RUN]
-    return [
-        _PLACEHOLDER.sub(r'"$\1"', command).replace(":9090", ':"$METRICS_PORT"')
-        for command in commands
-    ]
+    return [_in_shell(command) for command in commands]
+
+
+def _in_shell(command: str) -> str:
+    in_shell = _PLACEHOLDER.sub(r'"$\1"', command)
+    for port, variable in _PORTS.items():
+        in_shell = in_shell.replace(port, variable)
+    return in_shell

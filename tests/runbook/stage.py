@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     from dev.servers import RedisServer
     from tests.runbook.blocks import Block
+    from tests.support.ingestion import Ingest, Ingestion
     from tests.support.processes import Service
     from tests.support.servers import Servers
 
 OUTPUT_BYTES = 65_536
+INGESTION_CHANNEL = "telemetry:ingestion:control"
+"""Where tcp-ingestion takes requests by default."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,23 @@ class Stage:
     servers: Servers
     redis: RedisServer
     start: Callable[..., Service]
-    """Starts a service; its variables are added to those that fit the servers."""
+    """Starts a processor; its variables are added to those that fit the servers."""
+    ingest: Ingest
+    """Starts tcp-ingestion."""
     directory: Path
     """Where the commands run."""
     environment: Mapping[str, str]
     """What an operator's shell has: the servers' addresses and the names there."""
 
     def service(self, instance_id: str = "processor-1", **variables: str) -> Service:
-        """A running service that claims soon."""
+        """A running processor that claims soon."""
         return self.start(**{**QUICK_CLAIMS, "INSTANCE_ID": instance_id, **variables}).ready()
+
+    def ingestion(self, **variables: str) -> Ingestion:
+        """A running tcp-ingestion, which operators reach on its usual channel."""
+        service = self.ingest(**{"REDIS_CONTROL_CHANNEL": INGESTION_CHANNEL, **variables})
+        service.ready()
+        return service
 
     def run(self, block: Block, variables: Mapping[str, str]) -> str:
         """Run a block to its end; its output. Fails unless it ends as the paper says."""

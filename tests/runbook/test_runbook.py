@@ -10,12 +10,15 @@ from tests.processes.conftest import run, servers
 from tests.runbook.blocks import Block, blocks, commands_in_text, recipes
 from tests.runbook.stage import Stage
 from tests.runbook.states import STATES, daily
+from tests.support.ingestion import ingestions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dev.servers import RedisServer
     from tests.processes.conftest import Run
+    from tests.support.ingestion import Ingest
     from tests.support.servers import Servers
 
 __all__ = ["run", "servers"]
@@ -29,14 +32,22 @@ def stage(
     run: Run,
     redis_server: RedisServer,
     tmp_path: Path,
-) -> Stage:
+) -> Iterator[Stage]:
     """The run's servers, a stream and a table of the recipe's own, and an operator's shell."""
     directory = tmp_path / "operator"
     directory.mkdir()
+    with ingestions(redis_server, servers.stream, tmp_path) as ingest:
+        yield stage_of(servers, redis_server, run, ingest, directory)
+
+
+def stage_of(
+    servers: Servers, redis_server: RedisServer, run: Run, ingest: Ingest, directory: Path
+) -> Stage:
     return Stage(
         servers=servers,
         redis=redis_server,
         start=run,
+        ingest=ingest,
         directory=directory,
         environment={
             "REDIS_URL": redis_server.operator_url,

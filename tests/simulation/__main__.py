@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.simulation.cuts import Cut, Kind, Outcome, cuts_of, run
-from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.services import SCENARIOS, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,9 @@ CUTS_AT_ONCE = 32
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cuts that the command line asks for. Returns the exit code."""
     options = _parser().parse_args(arguments)
-    names: list[str] = options.scenario or list(SCENARIOS)
+    names: list[str] = options.scenario or list(
+        SCENARIOS if options.service is None else SERVICES[options.service].scenarios
+    )
     if options.cut is None:
         return _run_all(names, range(options.seed, options.seed + options.seeds), options.jobs)
     kind, _, checkpoint = options.cut.partition("@")
@@ -34,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make sim", description=__doc__)
+    parser.add_argument("--service", choices=SERVICES, help="the scenarios of one service")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="repeatable")
     parser.add_argument("--cut", metavar="KIND@CHECKPOINT", help="one cut of one scenario")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is left to chance")

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.simulation.life import Life
 
-current_life: ContextVar[Life | None] = ContextVar("current_life", default=None)
+class Life(Protocol):
+    """One life of a service, from the start of its process to its end."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended."""
+
+    def stop(self) -> None:
+        """Send SIGTERM."""
+
+    def kill(self, *, arrives: bool) -> None:
+        """End it as `kill -9` does. With `arrives`, what is under way still takes effect."""
+
+
+current_life: ContextVar[Any] = ContextVar("current_life", default=None)
 """The life that a task belongs to."""
 
 
@@ -24,19 +37,20 @@ class Checkpoints(trio.abc.Instrument):
         self.fault: BaseException | None = None
         self._life: Life | None = None
         self._at: int | None = None
-        self._strike: Callable[[Life], None] | None = None
+        self._strike: Callable[[Any], None] | None = None
 
     def watch(self, life: Life) -> None:
         """From now on count the checkpoints of this life instead of another one's."""
         self._life = life
 
-    def strike_at(self, checkpoint: int, strike: Callable[[Life], None]) -> None:
+    def strike_at(self, checkpoint: int, strike: Callable[[Any], None]) -> None:
         """Call `strike` at the checkpoint of this number, from 1; it must not wait."""
         self._at, self._strike = checkpoint, strike
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Trio is about to run a task up to where it waits next."""
-        if self._life is not None and task.context.get(current_life) is self._life:
+        is_its = task.context.get(current_life) is self._life
+        if is_its and self._life is not None:
             self.reach(self._life)
 
     def reach(self, life: Life) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import gc
 import random
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from unittest.mock import patch
 
 import trio
 from trio._core import _run
 from trio.testing import MockClock
 
-from processor.service import supervisor
 from telemetry.chassis import clocks
-from tests.simulation.life import WatchedPipeline
 from tests.support.fakes.redis import NOON_US
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
 Result = TypeVar("Result")
+Seam: TypeAlias = tuple[object, str, object]
+"""A module or class, the name of something in it, and what stands there in a simulation."""
 
 
 def unix_ms() -> int:
@@ -28,7 +29,11 @@ def unix_ms() -> int:
 
 
 def simulate(
-    play: Callable[[], Awaitable[Result]], *, seed: int, instrument: trio.abc.Instrument
+    play: Callable[[], Awaitable[Result]],
+    *,
+    seed: int,
+    instrument: trio.abc.Instrument,
+    seams: Iterable[Seam] = (),
 ) -> Result:
     """Run `play` to its end in virtual time; the same seed gives the same run, step by step."""
     random.seed(seed)
@@ -36,11 +41,13 @@ def simulate(
     _run._r.seed(seed)
     # A run is short, and garbage collection would take a fifth of its time.
     gc.disable()
-    with (
-        patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", new=True),
-        patch.object(clocks, "unix_ms", unix_ms),
-        patch.object(supervisor, "Pipeline", WatchedPipeline),
-    ):
+    with ExitStack() as replaced:
+        for module, name, stand_in in (
+            (_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
+            (clocks, "unix_ms", unix_ms),
+            *seams,
+        ):
+            replaced.enter_context(patch.object(module, name, stand_in))
         try:
             return trio.run(play, clock=MockClock(autojump_threshold=0), instruments=[instrument])
         finally:

@@ -7,25 +7,14 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
-import trio
-
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
-from tests.simulation.promise import violations
-from tests.simulation.scenarios import SCENARIOS, Scenario
-from tests.simulation.simulation import EdgeClasses, Simulation
+from tests.simulation.services import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.simulation.life import Life
-
-SUBJECT, SUCCESSOR = "processor-1", "processor-2"
-# Virtual time: many times what survivors need to settle everything.
-FINISHING_S = 300.0
-LOOK_EVERY_S = 0.5
-# The time of the row that is published last, in seconds after noon.
-LATER = 1_000
+    from tests.simulation.checkpoints import Life
 
 
 class Kind(Enum):
@@ -56,12 +45,12 @@ class Cut:
             life.kill(arrives=self.kind is Kind.CRASH_LATE)
 
     @property
-    def successor(self) -> str:
-        """The name of the instance that finishes the rest: by turns a restart under the same name, and a peer.
+    def is_restarted(self) -> bool:
+        """Whether the instance that finishes the rest is a restart under the same name; else it is a peer.
 
-        Two seeds in a row try both at each checkpoint.
+        By turns: two seeds in a row try both at each checkpoint.
         """
-        return SUBJECT if (self.checkpoint + self.seed) % 2 else SUCCESSOR
+        return bool((self.checkpoint + self.seed) % 2)
 
     @property
     def command(self) -> str:
@@ -80,12 +69,13 @@ class Outcome:
     violations: tuple[str, ...]
 
 
-def run(cut: Cut, edges: EdgeClasses | None = None) -> Outcome:
-    """Play one run, and have survivors finish it."""
+def run(cut: Cut, edges: object = None) -> Outcome:
+    """Play one run, and have survivors finish it. `edges`: instead of the service's own fakes."""
+    service = SCENARIOS[cut.scenario]
     checkpoints = Checkpoints()
     checkpoints.strike_at(cut.checkpoint, cut.strike)
-    play = partial(_play, cut, checkpoints, edges or EdgeClasses())
-    found = simulate(play, seed=cut.seed, instrument=checkpoints)
+    play = partial(service.play, cut, checkpoints, edges)
+    found = simulate(play, seed=cut.seed, instrument=checkpoints, seams=service.seams)
     if checkpoints.fault is not None:
         raise checkpoints.fault
     return Outcome(cut, checkpoints.passed, tuple(found))
@@ -97,46 +87,3 @@ def cuts_of(scenario: str, seed: int = 0) -> Iterator[Cut]:
     for checkpoint in range(1, whole.checkpoints + 1):
         for kind in Kind:
             yield Cut(scenario, kind, checkpoint, seed)
-
-
-async def _play(cut: Cut, checkpoints: Checkpoints, edges: EdgeClasses) -> list[str]:
-    scenario = SCENARIOS[cut.scenario]
-    async with trio.open_nursery() as nursery:
-        simulation = Simulation(nursery, checkpoints, scenario.env, edges)
-        scenario.prepare(simulation)
-        subject = simulation.start(SUBJECT)
-        checkpoints.watch(subject)
-        for peer in scenario.peers:
-            simulation.start(peer)
-        played = trio.Event()
-        nursery.start_soon(_direct, scenario, simulation, played)
-        await subject.ended.wait()
-        await finish(simulation, cut.successor, played)
-        nursery.cancel_scope.cancel()
-    return violations(simulation)
-
-
-async def _direct(scenario: Scenario, simulation: Simulation, played: trio.Event) -> None:
-    await scenario.script(simulation)
-    if simulation.subject.asked_at is None:
-        simulation.subject.stop()
-    played.set()
-
-
-async def finish(simulation: Simulation, successor: str, played: trio.Event) -> None:
-    """Let the survivors settle everything, and stop them."""
-    if not simulation.living:
-        simulation.start(successor)
-    await played.wait()
-    simulation.heal()
-    if simulation.lacks_evidence:
-        simulation.publish(LATER)
-    with trio.move_on_after(FINISHING_S):
-        while not simulation.is_settled:
-            if not simulation.living:
-                simulation.start(successor)
-            await trio.sleep(LOOK_EVERY_S)
-    for life in simulation.living:
-        life.stop()
-        await life.ended.wait()
-    simulation.is_finished = True

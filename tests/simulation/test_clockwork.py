@@ -13,8 +13,10 @@ from trio._core import _run
 
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
-from tests.simulation.cuts import Cut, _play
-from tests.simulation.simulation import EdgeClasses
+from tests.simulation.cuts import Cut
+from tests.simulation.processor.life import SEAMS
+from tests.simulation.processor.playing import play
+from tests.simulation.processor.simulation import EdgeClasses
 
 TRACED = Cut("redis-away")
 
@@ -33,7 +35,9 @@ class Trace(Checkpoints):
 
 def trace(seed: int) -> list[str]:
     traced = Trace()
-    simulate(partial(_play, TRACED, traced, EdgeClasses()), seed=seed, instrument=traced)
+    simulate(
+        partial(play, TRACED, traced, EdgeClasses()), seed=seed, instrument=traced, seams=SEAMS
+    )
     return traced.lines
 
 

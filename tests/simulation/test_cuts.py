@@ -9,17 +9,20 @@ import pytest
 
 from tests.simulation.__main__ import main, report
 from tests.simulation.cuts import Cut, Kind, Outcome, cuts_of, run
-from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.services import SCENARIOS, SERVICES
 
-# Not a multiple of the number of kinds, so that each kind is used.
-STRIDE = 4
-assert STRIDE % len(Kind)
+# One cut of so many. No multiple of the number of kinds, so that each kind is used.
+STRIDES = {"processor": 4, "ingestion": 13}
+assert all(stride % len(Kind) for stride in STRIDES.values())
+STRIDE_OF = {
+    scenario: STRIDES[name] for name, service in SERVICES.items() for scenario in service.scenarios
+}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_life_that_is_cut_anywhere_keeps_the_promise(scenario: str) -> None:
     broken = {}
-    for cut in islice(cuts_of(scenario), 0, None, STRIDE):
+    for cut in islice(cuts_of(scenario), 0, None, STRIDE_OF[scenario]):
         if found := run(cut).violations:
             broken[cut.command] = found
     assert not broken

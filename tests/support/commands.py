@@ -12,6 +12,7 @@ from tests.support.processes import PROCESSOR, WAIT_S_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class Done:
         return json.loads(line)
 
 
-def command(env: Mapping[str, str], *arguments: str) -> Done:
-    """Run `processor` with these arguments, and nothing of the developer's own environment."""
+def command(env: Mapping[str, str], *arguments: str, program: Path = PROCESSOR) -> Done:
+    """Run a program with these arguments, and nothing of the developer's own environment."""
     done = subprocess.run(
-        [PROCESSOR, *arguments],
+        [program, *arguments],
         env={"PATH": os.defpath, **env},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -288,7 +288,7 @@ class Truth:
             "version": version,
         }
         shown = ",".join(f'{name}="{value}"' for name, value in labels.items())
-        phases = {"starting": 0, "running": 1, "draining": 0, "stopped": 0}
+        phases = {"starting": 0, "running": 1, "leaving": 0, "draining": 0, "stopped": 0}
         return {
             "drain_budget_seconds": 8.0,
             **self._labelled("drain_outcome", "outcome", {"clean": 0, "timed_out": 0}),

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ingestion.cli import COMMANDS
+from ingestion.cli.run import EPILOG
 from ingestion.config import Config, effective_config
 from ingestion.config.settings import PANIC_DUMP_DIR
 from ingestion.journal.exposition import metrics_text
 from processor.config import Config as ProcessorConfig
+from telemetry.chassis.exit_codes import ExitCode
 from tests.support.journals import new_ingestion_journal
 from tests.tidy.contract import OPERATIONS, SECTIONS, built, column, names, table
 from tests.tidy.markdown import code_spans, section
+from tests.tidy.source import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,6 +39,8 @@ DESCRIBED = {
     # If it is there.
     "PANIC_DUMP_DIR": str(PANIC_DUMP_DIR),
 }
+# Of any service: the contract says nothing of them.
+UNSAID = {"panic", "healthcheck"}
 
 
 # Variables
@@ -139,3 +145,24 @@ def test_operators_find_every_metric_of_the_code_and_no_other() -> None:
         name: {label for each in metric.samples for label in each.labels} - {"le"}
         for name, metric in metrics().items()
     }
+
+
+# Exit codes and commands
+
+
+def test_help_names_every_exit_code_of_the_service() -> None:
+    # It has no schema.
+    codes = sorted({*ExitCode} - {ExitCode.SCHEMA})
+    assert [*map(int, re.findall(r"^  (\d+) ", EPILOG, re.MULTILINE))] == codes
+
+
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - UNSAID))
+def test_a_command_is_in_the_contract(command: str) -> None:
+    spans = [each.removeprefix("tcp-ingestion ").split()[0] for each in code_spans(TEXT)]
+    assert command in spans
+
+
+@pytest.mark.parametrize("command", [*COMMANDS])
+def test_a_command_is_in_the_papers(command: str) -> None:
+    papers = (ROOT / "README.md").read_text() + (ROOT / OPERATIONS).read_text()
+    assert f"tcp-ingestion {command}" in papers

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WATCH_S_DEFAULT: Final = 300
 WATCHES_MAX: Final = 16
 # Whoever watches asks again every second; who has left or stands still does not.
-LEASE_S: Final = 10.0
+LEASE_S: Final = 5.0
 # Soon enough to look live, and seldom enough that a chatty device costs no message a frame.
 SEND_S: Final = 0.2
 # A message holds 64 KiB.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from telemetry.chassis.control.messages import Answer
     from telemetry.chassis.operating.access import Access
 
-# An instance ends a watch that nobody asks for for ten seconds; one that has just started learns of it.
+# An instance ends a watch that nobody asks for any more after five seconds; one that has just started learns of it.
 AGAIN_S: Final = 1.0
 
 

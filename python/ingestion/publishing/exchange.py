@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import trio
 
+from ingestion.publishing.parked import Parked
 from ingestion.publishing.probe import probe_commands, refusal_in
 from ingestion.publishing.waiting_frame import WaitingFrame
 from telemetry._codec import Confirmation, PublishRefusal, ReplyCounter
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 # Whatever has gathered goes out at once; more in one piece gains nothing.
 CHUNK_BYTES: Final = 256 * 1024
+# Frames that come faster than this are sent together by a task. A single one is sent at once, which saves a turn of the
+# event loop: 15 of 230 us of CPU at 500 frames/s.
+ALONE_S: Final = 0.0005
 # While Redis refuses: how often it is asked whether it still does, if no frame asks.
 PROBE_S: Final = 0.5
 # `$15`, an entry's id of 13 digits, a hyphen and one digit, and both line ends. Errors are longer.
@@ -55,6 +59,9 @@ class Exchange:
         self._outcomes = outcomes
         self._readiness = readiness
         self._counter = ReplyCounter()
+        self._sender = Parked()
+        self._rest = b""
+        self._sent_alone_s = 0.0
         self._owed_since_s = 0.0
         self._questions: list[Question] = []
         self._asked_s = clocks.monotonic_s()
@@ -69,6 +76,20 @@ class Exchange:
             reason = await self._receive()
             nursery.cancel_scope.cancel()
         return reason
+
+    def frame_came(self, now_s: float) -> None:
+        """A frame was put into the queue, at this time of Trio's clock: see to it that it is sent."""
+        if not self._sender.waits:
+            return  # It looks into the queue before it waits again.
+        if now_s - self._sent_alone_s < ALONE_S:
+            self._sender.wake()
+            return
+        self._sent_alone_s = now_s
+        chunk = self._next_chunk()
+        if (sent := self._connection.send_nowait(chunk)) < len(chunk):
+            self._rest = chunk[sent:]
+            self._sender.wake()
+        self._await_replies()
 
     def watch(self, now_s: float) -> None:
         """Give up a silent server, and ask one of which nothing was heard, or that refuses, for an answer."""
@@ -91,12 +112,15 @@ class Exchange:
                     await self._connection.send(chunk)
                     self._await_replies()
                 else:
-                    await self._queue.something_to_send()
+                    await self._sender.park()
         except RedisUnavailable:
             # The task that receives finds out, behind the last reply that has come in.
             return
 
     def _next_chunk(self) -> bytes:
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
         frames = self._queue.take(CHUNK_BYTES)
         if not self._counter.owed:
             self._owed_since_s = clocks.monotonic_s()
@@ -148,7 +172,7 @@ class Exchange:
     def _ask(self, questions: list[Question]) -> None:
         self._asked_s = clocks.monotonic_s()
         self._questions = questions
-        self._queue.nudge()
+        self._sender.wake()
 
     def _ponged(self, answer: Answer) -> None:
         # Any other refusal is an answer as well: the user may not be allowed to PING.

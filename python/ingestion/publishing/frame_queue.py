@@ -7,44 +7,29 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ingestion.publishing.parked import Parked
-
 if TYPE_CHECKING:
     from ingestion.publishing.waiting_frame import WaitingFrame
 
 
 class FrameQueue:
-    """First those that are on the connection, then those that were not sent yet. It outlives connections.
-
-    Sessions fill it, one task takes from it and sends.
-    """
+    """First those that are on the connection, then those that were not sent yet. It outlives connections."""
 
     def __init__(self) -> None:
         self.dry = trio.Event()
         """No frame comes any more, and none is unanswered."""
         self._sent: deque[WaitingFrame] = deque()
         self._unsent: deque[WaitingFrame] = deque()
-        self._sender = Parked()
         self._closed = False
 
     def put(self, frame: WaitingFrame) -> None:
-        """Append a frame, and wake the sender."""
+        """Append a frame."""
         assert not self._closed
         self._unsent.append(frame)
-        self._sender.wake()
 
     def close(self) -> None:
         """No frame comes any more."""
         self._closed = True
         self._look_whether_dry()
-
-    async def something_to_send(self) -> None:
-        """Wait until a frame comes, or until `nudge`."""
-        await self._sender.park()
-
-    def nudge(self) -> None:
-        """There is something else to send than frames."""
-        self._sender.wake()
 
     def take(self, bytes_max: int) -> list[WaitingFrame]:
         """The next frames to send, as many as fit; one that is larger than `bytes_max` goes alone."""

@@ -13,6 +13,11 @@ class Parked:
     def __init__(self) -> None:
         self._task: trio.lowlevel.Task | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether the task waits at this moment."""
+        return self._task is not None
+
     async def park(self) -> None:
         """Wait for `wake`."""
         self._task = trio.lowlevel.current_task()

@@ -49,8 +49,11 @@ class Publisher:
 
     def accept(self, frame: AcceptedFrame, commands_bytes: int) -> WaitingFrame:
         """Take a frame, behind those that were accepted before."""
-        waiting = WaitingFrame(frame, commands_bytes, clocks.monotonic_s())
+        now_s = clocks.monotonic_s()
+        waiting = WaitingFrame(frame, commands_bytes, now_s)
         self._queue.put(waiting)
+        if self._exchange is not None:
+            self._exchange.frame_came(now_s)
         return waiting
 
     def close(self) -> None:

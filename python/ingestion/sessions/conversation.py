@@ -108,7 +108,9 @@ class Conversation:
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             # The device has gone, or somebody here has closed the connection and said why.
             pass
-        except Exception as fault:  # noqa: BLE001  # one session's fault is not the others'
+        except (trio.Cancelled, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as fault:  # noqa: BLE001  # of one session alone, also if the codec panics
             self._reason = "fault of the program"
             self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
         finally:
@@ -122,8 +124,7 @@ class Conversation:
             return
         journal = self._parts.journal
         if expired == "login":
-            if self._session.received_bytes:
-                journal.login_timed_out(address=self.address)
+            journal.login_timed_out(address=self.address)
         elif expired == "frame":
             journal.frame_timed_out(imei=self.imei or None, address=self.address)
         self.close(f"{expired} time-out")
@@ -286,7 +287,8 @@ class Conversation:
 
     def _ended(self) -> None:
         parts, imei = self._parts, self.imei
-        if not self._session.received_bytes:
+        # Before a session was established, whoever was to establish it has said what happened.
+        if self._wire is not None and not self._session.received_bytes:
             parts.journal.probed(address=self.address)
         if imei:
             parts.roster.leave(imei, self)

@@ -134,7 +134,9 @@ mod tests {
     fn every_frame_holds_as_many_records_as_its_answer_says() {
         for records in [1, 5, 25, 255] {
             for frame in from_recording(RECORDING, records).unwrap() {
-                let Body::Records(found) = decode_frame(&frame.bytes).unwrap().body else { panic!() };
+                let Body::Records(found) = decode_frame(&frame.bytes, codec::avl::DATA_BYTES_MAX).unwrap().body else {
+                    panic!()
+                };
                 assert_eq!((found.len(), frame.records), (usize::from(records), records));
             }
         }

@@ -195,6 +195,26 @@ async def test_a_slow_link_takes_its_time_and_no_connection(
     fleet.assert_promise_kept((redis_client, stream_name))
 
 
+async def test_a_frame_that_the_socket_takes_in_pieces_is_sent_whole(
+    redis_server: RedisServer, redis_client: Redis, stream_name: str
+) -> None:
+    with launch_relay(redis_server.port) as relay:
+        async with (
+            at_work(redis_url(INGESTION, relay.port), stream_name) as work,
+            trio.open_nursery() as nursery,
+        ):
+            [publisher] = work.publishers._publishers
+            assert publisher._connection is not None
+            buffer = (trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF)
+            publisher._connection._socket.setsockopt(*buffer, 4_096)
+            fleet = Fleet(work, 2, records=255)
+            fleet.start(nursery)
+            await fleet.until_more()
+            nursery.cancel_scope.cancel()
+    fleet.assert_promise_kept((redis_client, stream_name))
+    assert not fleet.dropped
+
+
 async def test_a_link_that_takes_nothing_any_more_fills_no_memory(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from tests.runbook.stage import Stage
-from tests.runbook.states import daily, dead_letters, instances, outages, schema
+from tests.runbook.states import daily, dead_letters, ingestion, instances, outages, schema
 
 State: TypeAlias = Callable[[Stage], Iterator[Mapping[str, str]]]
 
@@ -32,5 +32,12 @@ STATES: dict[str, State] = {
     "Upgrade and roll back": daily.healthy,
     "Ask for help": daily.asking_for_help,
     "SIGTERM drills": daily.staging_system,
+    "tcp-ingestion": ingestion.healthy,
+    "Devices do not connect": ingestion.device_that_is_refused,
+    "Records do not appear": ingestion.device_that_sends,
+    "CRC failures of one IMEI": ingestion.wrong_checksums,
+    "A device repeats the same frame": ingestion.undecodable_frame,
+    "Redis is away or refuses": ingestion.redis_silent,
+    "Roll a deploy of tcp-ingestion": ingestion.deploy,
 }
 """By the recipe's heading."""

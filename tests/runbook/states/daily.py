@@ -81,7 +81,8 @@ def staging_system(stage: Stage) -> Iterator[Mapping[str, str]]:
 
 
 def one_of_each(stage: Stage) -> Iterator[Mapping[str, str]]:
-    """A running instance, a dead letter, a pending entry of a dead consumer, a dump."""
+    """A running instance of each service, a dead letter, a pending entry of a dead consumer, a dump."""
+    ingestion = stage.ingestion()
     service = stage.service(PANIC_DUMP_DIR=str(stage.directory), DLQ_MAX_ATTEMPTS="1")
     port = service.logged("processor ready")[0]["metrics"].rpartition(":")[2]
     stage.servers.publish([*drive(5), {**entry(1, 500), "payload": "{"}])
@@ -96,5 +97,6 @@ def one_of_each(stage: Stage) -> Iterator[Mapping[str, str]]:
         "CODE": "bad_json",
         "HOST": "127.0.0.1",
         "METRICS_PORT": port,
+        "INGESTION_METRICS_PORT": ingestion.address.rpartition(":")[2],
         "FILE": dumped["instances"][0]["path"],
     }

@@ -22,6 +22,7 @@ mod vectors;
 mod clocks;
 mod commands;
 mod counting;
+mod datagrams;
 mod generated;
 mod logins;
 mod published;

@@ -115,7 +115,9 @@ impl Conversation {
             let seen = self.act(taken, commands);
             self.seen.push(seen);
             commands = Vec::new();
+            let may_hold_step = self.session.may_hold_step();
             step = self.session.next_step(&mut commands);
+            assert!(may_hold_step || step.is_none());
         }
     }
 

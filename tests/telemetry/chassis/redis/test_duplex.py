@@ -55,12 +55,37 @@ async def test_more_is_sent_than_both_ends_can_hold_while_replies_come_in(
             await until_received(connection, ReplyParser(), PINGS)
 
 
+async def test_without_waiting_as_much_is_sent_as_the_socket_takes(
+    redis_server: RedisServer,
+) -> None:
+    async with duplex(redis_server.processor_url) as connection:
+        wire = encode("PING", "x" * 100) * 200_000
+        sent = connection.send_nowait(wire)
+        assert 0 < sent < len(wire)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.send, wire[sent:])
+            await until_received(connection, ReplyParser(), 200_000)
+        connection.close()
+        assert connection.send_nowait(wire) == 0
+
+
+async def test_through_tls_nothing_is_sent_without_waiting(
+    redis_server: RedisServer, server_tls: ssl.SSLContext, authority_file: Path
+) -> None:
+    async with (
+        relay_to(redis_server.port, tls=server_tls) as relay,
+        duplex(tls_url(relay, authority_file, INGESTION)) as connection,
+    ):
+        assert connection.send_nowait(encode("PING")) == 0
+
+
 async def test_a_failed_send_leaves_what_came_in_before_to_be_received() -> None:
     async with introduced(b"+PONG\r\n") as opened_connection:
         connection, replies = opened_connection.detached(), ReplyParser()
         await connection.send(encode("PING"))
         await trio.lowlevel.wait_readable(connection._socket)
         connection._socket.shutdown(trio.socket.SHUT_WR)
+        assert connection.send_nowait(encode("PING")) == 0
         with pytest.raises(RedisUnavailable, match="the connection was lost"):
             await connection.send(encode("PING"))
         await connection.receive(replies)

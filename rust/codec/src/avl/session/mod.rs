@@ -23,8 +23,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use buffer::Buffer;
-pub use clocks::Expiry;
 use clocks::Clocks;
+pub use clocks::Expiry;
 pub use limits::SessionLimits;
 use message::{Front, Message, Sender, read_before_login};
 pub use step::{BadLogin, Step};

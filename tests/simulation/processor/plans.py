@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from tests.simulation import redis_troubles
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
-from tests.simulation.cuts import finish
-from tests.simulation.promise import violations
-from tests.simulation.simulation import (
+from tests.simulation.processor import redis_troubles
+from tests.simulation.processor.life import SEAMS
+from tests.simulation.processor.playing import finish
+from tests.simulation.processor.promise import violations
+from tests.simulation.processor.simulation import (
     DISCARDED_DEVICE,
     KILLER_DEVICE,
     REFUSED_DEVICE,
@@ -23,7 +24,7 @@ from tests.simulation.simulation import (
 )
 
 if TYPE_CHECKING:
-    from tests.simulation.life import Life
+    from tests.simulation.processor.life import Life
 
 NAMES = ("processor-1", "processor-2", "processor-3")
 
@@ -197,7 +198,7 @@ def carry_out(plan: Sequence[Step], *, seed: int, edges: EdgeClasses | None = No
     """Play a plan, and have a survivor finish it. Returns what broke the promise."""
     checkpoints = Checkpoints()
     play = partial(_play, plan, checkpoints, edges or EdgeClasses())
-    found = simulate(play, seed=seed, instrument=checkpoints)
+    found = simulate(play, seed=seed, instrument=checkpoints, seams=SEAMS)
     if checkpoints.fault is not None:
         raise checkpoints.fault
     return found

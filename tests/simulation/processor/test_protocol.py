@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.simulation.plans import (
+from tests.simulation.processor.plans import (
     CHANGES,
     NAMES,
     TROUBLES,

@@ -14,7 +14,7 @@ import trio
 from processor.config import Config, load_config
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import unix_ms
-from tests.simulation.life import Life
+from tests.simulation.processor.life import Life
 from tests.support.batches import NOON, position
 from tests.support.fakes.pending import RELEASED_IDLE_S
 from tests.support.fakes.redis import (

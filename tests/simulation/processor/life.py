@@ -17,7 +17,7 @@ from processor.watching.postgres_probe import PostgresProbe
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.logs import Log
 from tests.simulation.checkpoints import current_life
-from tests.simulation.wire import Wire
+from tests.simulation.processor.wire import Wire
 from tests.support.fakes.store import FakeStore
 from tests.support.journals import new_journal
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from processor.core.in_flight import InFlight
     from telemetry._codec import Delivery
     from telemetry.chassis.exit_codes import ExitCode
-    from tests.simulation.simulation import Simulation
+    from tests.simulation.processor.simulation import Simulation
 
 
 # The lines of many thousand lives: they are composed, as in the service, but nobody reads them.
@@ -200,3 +200,6 @@ class WatchedPipeline(Pipeline):
         super().__init__(*args, **kwargs)
         if life := current_life.get():
             life.adopt(self)
+
+
+SEAMS = ((supervisor, "Pipeline", WatchedPipeline),)

@@ -10,8 +10,8 @@ from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.rings import RELEASE_GRACE_MS, RELEASE_INSISTED_MS
 
 if TYPE_CHECKING:
-    from tests.simulation.life import Life
-    from tests.simulation.simulation import Published, Simulation
+    from tests.simulation.processor.life import Life
+    from tests.simulation.processor.simulation import Published, Simulation
 
 # Stage and code of an entry whose trial no life survived.
 SUSPICION = (FailureStage.CRASH.value, NO_ANSWER)

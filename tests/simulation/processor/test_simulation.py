@@ -10,7 +10,8 @@ import trio
 from telemetry.chassis.exit_codes import ExitCode
 from tests.simulation.checkpoints import Checkpoints
 from tests.simulation.clockwork import simulate
-from tests.simulation.simulation import Simulation
+from tests.simulation.processor.life import SEAMS
+from tests.simulation.processor.simulation import Simulation
 from tests.support.fakes.redis import parse_id
 
 
@@ -37,7 +38,7 @@ async def kill_in_an_acknowledgement(*, arrives: bool) -> Simulation:
 @pytest.mark.parametrize("arrives", [True, False])
 def test_what_a_killed_life_had_sent_arrives_or_not_and_nothing_follows_it(arrives: bool) -> None:
     play = partial(kill_in_an_acknowledgement, arrives=arrives)
-    simulation = simulate(play, seed=0, instrument=Checkpoints())
+    simulation = simulate(play, seed=0, instrument=Checkpoints(), seams=SEAMS)
     first, _ = map(parse_id, simulation.published)
     assert (first in simulation.redis.pending) is not arrives
     assert len(simulation.table.rows) == 1
@@ -57,7 +58,7 @@ async def stop_after(seconds: float) -> Simulation:
 
 
 def test_a_life_that_is_asked_to_stop_ends_by_itself() -> None:
-    simulation = simulate(partial(stop_after, 1.0), seed=0, instrument=Checkpoints())
+    simulation = simulate(partial(stop_after, 1.0), seed=0, instrument=Checkpoints(), seams=SEAMS)
     [life] = simulation.lives
     assert life.code is ExitCode.CLEAN
     assert life.acked == simulation.published.keys()
@@ -69,4 +70,4 @@ def test_virtual_hours_pass_in_no_time() -> None:
         await trio.sleep(3_600)
         return trio.current_time()
 
-    assert simulate(sleep, seed=0, instrument=Checkpoints()) == pytest.approx(3_600)
+    assert simulate(sleep, seed=0, instrument=Checkpoints(), seams=SEAMS) == pytest.approx(3_600)

@@ -16,7 +16,8 @@ from processor.writing import diagnosis
 from processor.writing.committing import Committing
 from telemetry.chassis.rings import Drain
 from telemetry.chassis.stopping import StopRequest
-from tests.simulation.broken_edges import (
+from tests.simulation.cuts import Cut, Kind, cuts_of, run
+from tests.simulation.processor.broken_edges import (
     BlamingStore,
     CancellingStore,
     CarelessStore,
@@ -33,8 +34,7 @@ from tests.simulation.broken_edges import (
     acknowledge_before_commit,
     receipt_at_sight,
 )
-from tests.simulation.cuts import Cut, Kind, cuts_of, run
-from tests.simulation.simulation import EdgeClasses
+from tests.simulation.processor.simulation import EdgeClasses
 
 if TYPE_CHECKING:
     from processor.core.write_errors import Case

@@ -8,8 +8,13 @@ from typing import TypeAlias
 
 import trio
 
-from tests.simulation import redis_troubles
-from tests.simulation.simulation import DISCARDED_DEVICE, KILLER_DEVICE, REFUSED_DEVICE, Simulation
+from tests.simulation.processor import redis_troubles
+from tests.simulation.processor.simulation import (
+    DISCARDED_DEVICE,
+    KILLER_DEVICE,
+    REFUSED_DEVICE,
+    Simulation,
+)
 
 Preparation: TypeAlias = Callable[[Simulation], None]
 Script: TypeAlias = Callable[[Simulation], Awaitable[None]]

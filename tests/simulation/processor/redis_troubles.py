@@ -10,7 +10,7 @@ from tests.support.fakes.failover import Replica, promote, replicate
 from tests.support.fakes.redis import parse_id
 
 if TYPE_CHECKING:
-    from tests.simulation.simulation import Simulation
+    from tests.simulation.processor.simulation import Simulation
 
 
 def fail_over(simulation: Simulation) -> None:

@@ -1,0 +1,193 @@
+"""What a device gets to see of its conversation, and what of it is counted."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from ingestion.errors import PublishOverflowError, RedisUnavailableError
+from tests.support.house_harness import housed
+from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
+
+ANSWER_5 = b"\x00\x00\x00\x05"
+# Codec 8 says one record, and has none.
+UNDECODABLE = framed(bytes([8, 1, 1]))
+BAD_CRC = tcp_frame(9)[:-1] + b"\xff"
+
+
+async def test_a_frame_is_answered_when_redis_has_confirmed_it_and_not_before() -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(tcp_frame(0))
+        await it.published.next_frame()
+        with trio.move_on_after(0.1) as waited:
+            await device.receive(1)
+        assert waited.cancelled_caught
+        assert it.house.oldest_unanswered_s >= 0.1
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+        await it.until(lambda: it.counts.frames["8", "ok"] == 1)
+        assert it.house.oldest_unanswered_s == 0
+        assert it.counts.records_published["8"] == 5
+
+
+async def test_nothing_is_read_while_a_frame_waits() -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(tcp_frame(0) + tcp_frame(1))
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+        await it.published.next_frame()
+        assert len(it.published.accepted) == 2
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (PublishOverflowError("full", imei=None, code="overflow"), "overflow"),
+        (RedisUnavailableError("away", imei=None, code="connection"), "unpublished"),
+    ],
+)
+async def test_a_frame_that_is_dropped_has_no_answer_and_the_connection_stays(
+    error: Exception, result: str
+) -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(tcp_frame(0))
+        await it.published.drop(error)
+        await it.until(lambda: it.counts.frames["8", result] == 1)
+        assert it.house.oldest_unanswered_s > 0
+        await device.send(tcp_frame(0))
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+        assert it.house.oldest_unanswered_s == 0
+
+
+async def test_a_newer_login_wins_and_the_older_frame_stays_on_its_way() -> None:
+    async with housed() as it:
+        older, newer = await it.connect(), await it.connect()
+        await older.log_in()
+        await older.send(tcp_frame(0))
+        await it.published.next_frame()
+        await newer.log_in()
+        assert await older.is_closed()
+        # Its frame is confirmed: nobody is answered for it, the newer connection least of all.
+        await it.published.confirm()
+        await newer.send(tcp_frame(1, records=2))
+        await it.published.confirm()
+        assert await newer.receive(4) == b"\x00\x00\x00\x02"
+        await it.until(lambda: len(it.house) == 1)
+        assert it.parts.roster.device(imei_of(1)) is not None
+
+
+async def test_a_device_that_is_not_listed_is_refused() -> None:
+    async with housed() as it:
+        it.listed.refused.add(imei_of(1))
+        device = await it.connect()
+        await device.send(b"\x00\x0f" + imei_of(1).encode() + tcp_frame(0))
+        assert await device.receive(2) == b"\x00"
+        assert it.counts.handshakes["rejected", "unknown"] == 1
+        assert not it.published.accepted
+
+
+async def test_a_wrong_checksum_closes_at_the_second_time_in_a_row() -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(BAD_CRC + tcp_frame(0))
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+        await device.send(BAD_CRC + BAD_CRC)
+        assert await device.is_closed()
+        assert it.counts.frames["8", "crc_fail"] == 3
+
+
+async def test_a_frame_that_cannot_be_decoded_is_kept_when_it_comes_again_and_again() -> None:
+    async with housed(quarantine_after=2) as it:
+        first = await it.connect()
+        await first.log_in()
+        await first.send(UNDECODABLE)
+        assert await first.is_closed()
+        second = await it.connect()
+        await second.log_in()
+        await second.send(UNDECODABLE)
+        kept = await it.published.next_frame()
+        assert UNDECODABLE.hex().encode() in kept.commands
+        await it.published.confirm()
+        assert await second.receive(4) == b"\x00\x00\x00\x01"
+        await it.until(lambda: it.counts.quarantined == 1)
+        await second.send(tcp_frame(0))
+        await it.published.confirm()
+        assert await second.receive(4) == ANSWER_5
+
+
+async def test_what_cannot_be_kept_has_no_answer_and_is_kept_the_next_time() -> None:
+    async with housed(quarantine_after=1) as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(UNDECODABLE)
+        await it.published.drop(RedisUnavailableError("away", imei=None, code="connection"))
+        await it.until(lambda: it.counts.frames["8", "unpublished"] == 1)
+        await device.send(UNDECODABLE)
+        await it.published.confirm()
+        assert await device.receive(4) == b"\x00\x00\x00\x01"
+
+
+async def test_a_fault_of_the_program_ends_one_conversation_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Panic(BaseException):
+        """As the codec's."""
+
+    for fault in (RuntimeError("oops"), Panic("oops")):
+        async with housed() as it:
+            broken, well = await it.connect(), await it.connect()
+            await broken.log_in(1)
+            await well.log_in(2)
+            it.published.fault = fault
+            await broken.send(tcp_frame(0))
+            assert await broken.is_closed()
+            await well.send(tcp_frame(0))
+            await it.published.confirm()
+            assert await well.receive(4) == ANSWER_5
+        assert "session failed" in caplog.text
+        caplog.clear()
+
+
+async def test_a_connection_without_a_byte_is_a_probe() -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.stream.aclose()
+        await it.until(lambda: it.counts.probes == 1)
+        assert sum(it.counts.handshakes.values()) == 0
+
+
+async def test_half_a_login_runs_out_of_time() -> None:
+    async with housed(login_timeout_ms=100) as it:
+        device = await it.connect()
+        await device.send(b"\x00\x0f123")
+        assert await device.is_closed()
+        assert it.counts.handshakes["timeout", "unknown"] == 1
+        assert it.counts.probes == 0
+
+
+async def test_a_datagram_is_answered_when_redis_has_confirmed_it() -> None:
+    async with housed() as it:
+        address = it.listeners.addresses["udp"]
+        assert address is not None
+        host, _, port = address.rpartition(":")
+        client = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
+        with client:
+            await client.connect((host, int(port)))
+            await client.send(datagram(1, 7))
+            await it.published.next_frame()
+            await client.send(b"\x00\x03abc")
+            await it.published.confirm()
+            with trio.fail_after(5):
+                assert await client.recv(100) == bytes.fromhex("00050007010705")
+        await it.until(lambda: it.counts.frames["other", "malformed"] == 1)
