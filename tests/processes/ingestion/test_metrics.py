@@ -1,4 +1,4 @@
-"""Every metric is true: known traffic of every kind, and every sample compared with what devices, Redis and log show."""
+"""Every metric is true: known traffic of every kind, each sample compared with what devices, Redis and log show."""
 
 from __future__ import annotations
 
