@@ -53,7 +53,8 @@ class PlainWire:
 
     async def send(self, data: bytes) -> None:
         """As in Wire."""
-        os.write(self._socket.fileno(), data)
+        if os.write(self._socket.fileno(), data) < len(data):
+            raise trio.BrokenResourceError("the device takes no answers")
         if self.tap is not None:
             self.tap.sent(data)
 
