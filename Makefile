@@ -36,11 +36,11 @@ setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/p
 	@echo "setup: .venv/bin/processor is up to date" >&2
 
 test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest), but for those of test-all
-	cargo test --locked --package codec
+	cargo test --locked --package codec --package load
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test, and test-pythons; some need docker-compose, faketime, PgBouncer, Prometheus, stress, chromium
-	cargo test --locked --package codec
+test-all: $(BUILT) ## Run every test, and test-pythons; some need docker-compose, faketime, HAProxy, PgBouncer, Prometheus, stress, chromium
+	cargo test --locked --package codec --package load
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
 
@@ -56,7 +56,7 @@ sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poiso
 fuzz: ## Run the libFuzzer targets; ARGS="--seconds 1800 avl"
 	@sh dev/fuzz $(ARGS)
 
-drill: $(BUILT) ## Stop and kill the service under load, on servers started for it; ARGS="--rounds 100"
+drill: $(BUILT) ## Stop and kill a service under load, on servers started for it; ARGS="tcp-ingestion --rounds 100"
 	@exec $(PYTHON_BIN) -m dev.drill $(ARGS)
 
 container-drill: $(BUILT) ## Build the images and run them as compose.yaml says, under load; needs root and docker.io
@@ -71,7 +71,7 @@ demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or
 pictures: $(BUILT) ## Take the pictures in docs/pictures again; needs chromium; ARGS=page for some
 	@exec $(PYTHON_BIN) -m dev.pictures $(ARGS)
 
-bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
+bench: $(BUILT) ## Print the ratios to other services and to psql's \copy
 	@exec $(PYTHON_BIN) -m bench $(ARGS)
 
 lint: $(BUILT) ## Check style, types, layers, the codec's stub, workflows and licences; changes nothing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -107,6 +108,7 @@ def _write_file(
         images={name: kind.image for name, kind in KINDS.items()},
         secrets=surroundings.secrets,
         variables=variables,
+        descriptors_max=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     )
     file.write_text(json.dumps(resolved))
     return file

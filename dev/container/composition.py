@@ -25,10 +25,12 @@ def on_this_machine(
     images: Mapping[str, str],
     secrets: Path,
     variables: Mapping[str, Mapping[str, str]],
+    descriptors_max: int,
 ) -> dict[str, Any]:
     """The services of `config` that `images` names, as they stand, but with these images and the machine's network.
 
-    Their secrets come from the directory `secrets`, and `variables` are added to each one's environment.
+    Their secrets come from the directory `secrets`, `variables` are added to each one's environment, and none may open
+    more files than `descriptors_max`: an engine inside of a container cannot raise that.
     """
     services = {name: dict(config["services"][name]) for name in images}
     for name, service in services.items():
@@ -37,6 +39,8 @@ def on_this_machine(
         service["image"] = images[name]
         service["network_mode"] = "host"
         service["environment"] = {**service["environment"], **variables[name]}
+        if limits := service.get("ulimits"):
+            service["ulimits"] = {**limits, "nofile": min(limits["nofile"], descriptors_max)}
     volumes = {source for service in services.values() for source, _ in mounts(service)}
     used = {name for service in services.values() for name in secret_names(service)}
     return {

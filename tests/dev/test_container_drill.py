@@ -15,6 +15,7 @@ HARDENED: dict[str, Any] = {
     "read_only": True,
     "cap_drop": ["ALL"],
     "stop_grace_period": "15s",
+    "ulimits": {"nofile": 65536},
     "environment": {"INSTANCE_ID": "x", "METRICS_PORT": "9090"},
     "secrets": [{"source": "redis_url"}],
     "volumes": ["dumps:/var/lib/processor:rw"],
@@ -31,11 +32,14 @@ CONFIG: dict[str, Any] = {
 
 def test_a_service_keeps_every_setting_but_its_network_image_and_secrets() -> None:
     variables = {name: {"METRICS_PORT": str(number)} for number, name in enumerate(IMAGES)}
-    made = on_this_machine(CONFIG, images=IMAGES, secrets=Path("/here"), variables=variables)
+    made = on_this_machine(
+        CONFIG, images=IMAGES, secrets=Path("/here"), variables=variables, descriptors_max=1_000
+    )
     kept = {"read_only", "cap_drop", "stop_grace_period", "secrets", "volumes"}
     for name, service in made["services"].items():
         assert {key: service[key] for key in kept} == {key: HARDENED[key] for key in kept}
-        assert service.keys() - kept == {"image", "network_mode", "environment"}
+        assert service.keys() - kept == {"image", "network_mode", "environment", "ulimits"}
+        assert service["ulimits"] == {"nofile": 1_000}
         assert (service["image"], service["network_mode"]) == (IMAGES[name], "host")
         assert service["environment"] == {"INSTANCE_ID": "x", **variables[name]}
     assert made["services"].keys() == variables.keys()

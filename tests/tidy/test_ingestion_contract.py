@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingestion.cli import COMMANDS
 from ingestion.cli.run import EPILOG
+from ingestion.cli.simulate import simulate
 from ingestion.config import Config, effective_config
 from ingestion.config.settings import PANIC_DUMP_DIR
 from ingestion.journal.exposition import metrics_text
+from ingestion.journal.identity import Identity
+from ingestion.page.flow import Flow
+from ingestion.page.status import status_of
 from processor.config import Config as ProcessorConfig
 from telemetry.chassis.exit_codes import ExitCode
 from tests.support.journals import new_ingestion_journal
@@ -166,3 +170,45 @@ def test_a_command_is_in_the_contract(command: str) -> None:
 def test_a_command_is_in_the_papers(command: str) -> None:
     papers = (ROOT / "README.md").read_text() + (ROOT / OPERATIONS).read_text()
     assert f"tcp-ingestion {command}" in papers
+
+
+def test_the_simulator_has_the_contracts_options() -> None:
+    [said] = [each for each in code_spans(TEXT) if each.startswith("tcp-ingestion simulate")]
+    options = {name for each in simulate.params for name in each.opts if name.startswith("--")}
+    assert {*re.findall(r"--[a-z-]+", said), "--answered"} <= options
+
+
+# The page
+
+
+def status() -> dict[str, Any]:
+    """What a service that has just started shows on `/status.json`."""
+    return status_of(
+        new_ingestion_journal().snapshot(),
+        Flow(),
+        Identity(),
+        listeners={"tcp": "h:1", "udp": None, "tls": None},
+        reasons={},
+        stalled=(),
+        log_level="info",
+    )
+
+
+def contract_fields() -> list[tuple[str, set[str]]]:
+    """Each field of `/status.json`, and the keys in it that the contract names."""
+    [said] = re.findall(r"`/status\.json`: (.*?);", TEXT, re.DOTALL)
+    parts = [re.fullmatch(r"(\w+)(?:\[\]|\{(.*)\})?", each) for each in code_spans(said)]
+    return [(each[1], {*filter(None, (each[2] or "").split(","))}) for each in parts if each]
+
+
+@pytest.mark.parametrize(("field", "keys"), contract_fields())
+def test_the_status_has_the_contracts_fields(field: str, keys: set[str]) -> None:
+    shown = status()[field]
+    assert not keys or keys <= shown.keys()
+
+
+def test_operators_find_every_problem_that_the_page_names() -> None:
+    source = (ROOT / "python/ingestion/page/problems.py").read_text()
+    codes = re.findall(r'Problem\(\s*"(\w+)",', source)
+    _, problems = section(OPERATIONS, "tcp-ingestion").tables
+    assert [name for row in problems.rows for name in code_spans(row[0])] == codes

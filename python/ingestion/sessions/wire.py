@@ -53,7 +53,8 @@ class PlainWire:
 
     async def send(self, data: bytes) -> None:
         """As in Wire."""
-        os.write(self._socket.fileno(), data)
+        if os.write(self._socket.fileno(), data) < len(data):
+            raise trio.BrokenResourceError("the device takes no answers")
         if self.tap is not None:
             self.tap.sent(data)
 
@@ -90,6 +91,6 @@ def _fed(session: Session, data: bytes, tap: Tap | None) -> Step | End | None:
 
 def wire_of(connection: Connection) -> Wire:
     """The wire of a connection that is established."""
-    if isinstance(connection.stream, trio.SSLStream):
-        return TlsWire(connection.stream)
+    if connection.tls is not None:
+        return TlsWire(connection.tls)
     return PlainWire(connection.socket)
