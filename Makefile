@@ -56,7 +56,7 @@ sim: $(BUILT) ## Cut simulated lives at every checkpoint; ARGS="--scenario poiso
 fuzz: ## Run the libFuzzer targets; ARGS="--seconds 1800 avl"
 	@sh dev/fuzz $(ARGS)
 
-drill: $(BUILT) ## Stop and kill the service under load, on servers started for it; ARGS="--rounds 100"
+drill: $(BUILT) ## Stop and kill a service under load, on servers started for it; ARGS="tcp-ingestion --rounds 100"
 	@exec $(PYTHON_BIN) -m dev.drill $(ARGS)
 
 container-drill: $(BUILT) ## Build the images and run them as compose.yaml says, under load; needs root and docker.io

@@ -1,4 +1,7 @@
-"""`make drill`: `processor drill sigterm` on servers that it starts itself and removes afterwards."""
+"""`make drill`: `drill sigterm` of either service, on servers that it starts itself and removes afterwards.
+
+`make drill ARGS="tcp-ingestion --rounds 100"` drills tcp-ingestion; without its name it is the processor's.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,19 @@ from dev.schema import create_database
 from dev.servers import Choice, find_postgres, find_redis, launch_postgres, launch_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-PROCESSOR = Path(sys.executable).with_name("processor")
+PROGRAMS = Path(sys.executable).parent
+PROCESSOR, TCP_INGESTION = "processor", "tcp-ingestion"
 EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
     """Drill with these arguments; the drill's exit code. Raises ServerError when a server does not start."""
+    if arguments[:1] == [TCP_INGESTION]:
+        with launch_redis(find_redis(Choice.AUTO)) as redis:
+            urls = {"REDIS_URL": redis.ingestion_url, "REDIS_ADMIN_URL": redis.drill_url}
+            return drill(TCP_INGESTION, arguments[1:], urls)
     with (
         launch_redis(find_redis(Choice.AUTO)) as redis,
         launch_postgres(find_postgres(Choice.AUTO)) as postgres,
@@ -31,14 +39,19 @@ def main(arguments: Sequence[str]) -> int:
             "POSTGRES_URL": database.processor_url,
             "POSTGRES_ADMIN_URL": database.admin_url,
         }
-        drill = subprocess.Popen(
-            [PROCESSOR, "drill", "sigterm", *arguments], env={**os.environ, **urls}
-        )
-        while True:
-            try:
-                return drill.wait()
-            except KeyboardInterrupt:
-                continue  # The drill has got it too, and cleans up; a second one ends that.
+        return drill(PROCESSOR, arguments, urls)
+
+
+def drill(program: str, arguments: Sequence[str], urls: Mapping[str, str]) -> int:
+    """Hold it; its exit code."""
+    drilling = subprocess.Popen(
+        [PROGRAMS / program, "drill", "sigterm", *arguments], env={**os.environ, **urls}
+    )
+    while True:
+        try:
+            return drilling.wait()
+        except KeyboardInterrupt:
+            continue  # The drill has got it too, and cleans up; a second one ends that.
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`make demo`: a real vehicle's traffic to rows, on servers that it starts, with figures that are checked.
 
-`command` is the command, `system` starts the servers and the processor, `replay` publishes and
+`command` is the command, `system` starts the servers and the services, `replay` sends and
 waits, `figures` asks the servers for the result, `picture` and `rows` leave files to look at.
 """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from dev.demo.figures import DRIVE_TRUTH
+from dev.demo.figures import drive_truth
 from dev.demo.replay import replay
 from dev.demo.rows import export_rows, read_track
 from dev.demo.system import start_system
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 CAPTURE = CHECKOUT / "tests" / "captures" / "drive-codec8.hex"
 OUTPUT_DEFAULT = CHECKOUT / "demo-output"
+
+# Their records are fewer than the stream keeps.
+DEVICES_MAX = 50
 
 EXIT_UNTRUE = 1
 
@@ -35,7 +38,9 @@ def main() -> int:
             untrue = perform(system, console, arguments)
             if arguments.keep_running:
                 keep_running(system, arguments.output, console)
-            console.print("stopping the processor, then PostgreSQL, then Redis")
+            console.print(
+                "stopping tcp-ingestion, the processor, PostgreSQL and Redis, in this order"
+            )
     except ServerError as error:
         console.print(f"demo failed: {error}", markup=False, soft_wrap=True)
         return EXIT_UNTRUE
@@ -44,10 +49,11 @@ def main() -> int:
 
 def perform(system: System, console: Console, arguments: argparse.Namespace) -> list[str]:
     """Replay the capture, write picture and rows, print the summary. Returns the figures that are wrong."""
-    console.print(f"publishing {CAPTURE.relative_to(CHECKOUT)}")
-    summary = replay(CAPTURE, system, console)
+    vehicles = "a device" if arguments.devices == 1 else f"{arguments.devices} devices"
+    console.print(f"sending {CAPTURE.relative_to(CHECKOUT)} over TCP, as {vehicles} would")
+    summary = replay(CAPTURE, arguments.devices, system, console)
     leave_behind(system, arguments.output, console)
-    untrue = summary.figures.differences(DRIVE_TRUTH)
+    untrue = summary.figures.differences(drive_truth(arguments.devices))
     for difference in untrue:
         console.print(f"NOT what the capture holds: {difference}", style="red")
     print(summary.as_json() if arguments.json else f"\n{summary.as_text()}", flush=True)
@@ -64,12 +70,21 @@ def leave_behind(system: System, output: Path, console: Console) -> None:
     export_rows(system.database.processor_url, rows)
     console.print(f"picture of the drive   {picture}", soft_wrap=True)
     console.print(f"rows, look with        less -S {rows}", soft_wrap=True)
-    console.print(f"processor's log        {system.log}", soft_wrap=True)
+    console.print(f"logs                   {system.log}", soft_wrap=True)
+    console.print(f"                       {system.ingestion_log}", soft_wrap=True)
 
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make demo ARGS=...", description=__doc__)
+    parser.add_argument(
+        "--devices",
+        type=int,
+        choices=range(1, DEVICES_MAX + 1),
+        default=1,
+        metavar="N",
+        help=f"send the drive from so many devices, up to {DEVICES_MAX}, each at another place (default: 1)",
+    )
     parser.add_argument(
         "--json",
         action="store_true",

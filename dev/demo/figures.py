@@ -6,7 +6,7 @@ import dataclasses
 import json
 import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,10 +20,12 @@ METRICS_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Figures:
-    """The outcome of a replay; each number but `frames` comes from a server."""
+    """The outcome of a replay; the frames are the devices' own count, all else comes from a server."""
 
     frames: int
-    """TCP frames published, by the publishing tool's report: Redis only knows records."""
+    """Frames that devices sent, repeats left out."""
+    frames_answered: int
+    """Frames that tcp-ingestion answered with their number of records."""
     records: int
     """Entries ever added to the stream, by Redis."""
     inserted: int
@@ -47,10 +49,28 @@ class Figures:
         ]
 
 
-# Counted in the capture by an independent decoder; inserted are the distinct timestamps.
-DRIVE_TRUTH = Figures(
-    frames=3208, records=13_732, inserted=12_375, duplicates=1_357, rejected=0, lag=0, pending=0
-)
+def drive_truth(devices: int) -> Figures:
+    """What is right when so many devices send the capture.
+
+    Counted in it by an independent decoder; inserted are the distinct timestamps.
+    """
+    return Figures(
+        frames=3208 * devices,
+        frames_answered=3208 * devices,
+        records=13_732 * devices,
+        inserted=12_375 * devices,
+        duplicates=1_357 * devices,
+        rejected=0,
+        lag=0,
+        pending=0,
+    )
+
+
+class SentFrames(NamedTuple):
+    """What devices did."""
+
+    sent: int
+    answered: int
 
 
 @dataclass(frozen=True)
@@ -79,7 +99,8 @@ class Summary:
         """A table for people, with the source of each number."""
         figures = self.figures
         lines = [
-            ("frames published", f"{figures.frames:,}", "processor publish"),
+            ("frames sent", f"{figures.frames:,}", "devices"),
+            ("frames answered", f"{figures.frames_answered:,}", "devices"),
             ("records in the stream", f"{figures.records:,}", "Redis"),
             ("rows inserted", f"{figures.inserted:,}", "PostgreSQL"),
             ("duplicates", f"{figures.duplicates:,}", "processor's metrics"),
@@ -107,13 +128,14 @@ def group_state(client: Redis, stream: str) -> GroupState:
 
 
 def collect(
-    frames: int, client: Redis, stream: str, database_url: str, metrics_url: str
+    sent: SentFrames, client: Redis, stream: str, database_url: str, metrics_url: str
 ) -> Figures:
     """Ask Redis, PostgreSQL and the processor's metrics, once the group has finished."""
     group = group_state(client, stream)
     metrics = read_metrics(metrics_url)
     return Figures(
-        frames=frames,
+        frames=sent.sent,
+        frames_answered=sent.answered,
         records=int(client.xinfo_stream(stream)["entries-added"]),
         inserted=count_rows(database_url),
         duplicates=metrics.get(("processor_position_writes_total", "duplicate"), 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,8 @@ def draw_drive(track: Sequence[Fix], file: Path) -> None:
         dots = axes.scatter(*places[order].T, c=speeds[order], cmap=COLOURS, s=14)
     whole.set_title("the whole drive", color=FOREGROUND)
     whole.margins(0.05)
-    close_up.set_title("around the place where it was most", color=FOREGROUND)
+    whose = "it" if vehicles_of(track) == 1 else "the first one"
+    close_up.set_title(f"around the place where {whose} was most", color=FOREGROUND)
     close_up.set_xlim(-CLOSE_UP_METRES, CLOSE_UP_METRES)
     close_up.set_ylim(-CLOSE_UP_METRES, CLOSE_UP_METRES)
     figure.suptitle(title(track), color=FOREGROUND, fontsize=15)
@@ -57,16 +59,20 @@ def draw_drive(track: Sequence[Fix], file: Path) -> None:
 
 
 def project(track: Sequence[Fix]) -> np.ndarray:
-    """Metres east and north of the middle: equirectangular, exact enough over a few kilometres."""
+    """Metres east and north of the first vehicle's middle: equirectangular, exact enough over a few kilometres."""
     degrees = np.array([(fix.longitude, fix.latitude) for fix in track])
-    middle = np.median(degrees, axis=0)
+    of_the_first = [fix.device_id == track[0].device_id for fix in track]
+    middle = np.median(degrees[of_the_first], axis=0)
     scale = METRES_PER_DEGREE * np.array([math.cos(math.radians(middle[1])), 1.0])
     return np.asarray((degrees - middle) * scale)
 
 
 def ways(track: Sequence[Fix], places: np.ndarray) -> LineCollection:
-    """A thin line between neighbours in time, unless there is a gap between them."""
-    near = np.diff([fix.ts.timestamp() for fix in track]) < GAP_SECONDS
+    """A thin line between a vehicle's neighbours in time, unless there is a gap between them."""
+    near = [
+        one.device_id == other.device_id and (other.ts - one.ts).total_seconds() < GAP_SECONDS
+        for one, other in pairwise(track)
+    ]
     segments = np.stack([places[:-1], places[1:]], axis=1)[near]
     return LineCollection(list(segments), colors=TRACK, linewidths=0.8, zorder=1)
 
@@ -86,5 +92,12 @@ def dress(axes: Axes) -> None:
 
 def title(track: Sequence[Fix]) -> str:
     """The picture's title: how many places, and from when."""
-    first, last = track[0].ts, track[-1].ts
-    return f"{len(track):,} fixes of one vehicle, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    first, last = min(fix.ts for fix in track), max(fix.ts for fix in track)
+    vehicles = vehicles_of(track)
+    whose = "one vehicle" if vehicles == 1 else f"{vehicles} vehicles"
+    return f"{len(track):,} fixes of {whose}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def vehicles_of(track: Sequence[Fix]) -> int:
+    """How many there are."""
+    return len({fix.device_id for fix in track})

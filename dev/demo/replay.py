@@ -1,10 +1,9 @@
-"""Publishes the capture and waits until the processor has settled every record of it."""
+"""Sends the capture as devices would, and waits until the processor has settled every record of it."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING
 from redis import Redis
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dev.demo.figures import Summary, collect, group_state
-from dev.demo.system import PROCESSOR, STREAM
+from dev.demo.figures import SentFrames, Summary, collect, group_state
+from dev.demo.system import STREAM, TCP_INGESTION
 from dev.servers import ServerError
 from dev.servers.errors import log_tail
 
@@ -30,37 +29,43 @@ SETTLE_BOUND_S = 120.0
 SETTLE_PROBE_S = 0.01
 
 
-def replay(capture: Path, system: System, console: Console) -> Summary:
-    """Publish `capture`, wait for its last acknowledgement, and ask the servers for the figures.
+def replay(capture: Path, devices: int, system: System, console: Console) -> Summary:
+    """Send `capture` from each device, wait for its last acknowledgement, and ask the servers for the figures.
 
-    Raises ServerError if publishing fails, the processor ends, or does not finish in time.
+    Raises ServerError if sending fails, the processor ends, or does not finish in time.
     """
-    frames = publish(capture, system)
+    sent = send(capture, devices, system)
     with Redis.from_url(system.redis.admin_url) as client:
         wait_until_settled(client, system, console)
         seconds = seconds_since_first_entry(client)
         figures = collect(
-            frames, client, STREAM, system.database.admin_url, f"{system.processor_url}/metrics"
+            sent, client, STREAM, system.database.admin_url, f"{system.processor_url}/metrics"
         )
     return Summary(figures, seconds)
 
 
-def publish(capture: Path, system: System) -> int:
-    """Run `processor publish`, its progress bar on standard error; the number of frames it published."""
+def send(capture: Path, devices: int, system: System) -> SentFrames:
+    """Run `tcp-ingestion simulate`, its progress bar on standard error."""
     with ended_at_exit(
         subprocess.Popen(
-            [PROCESSOR, "publish", "--json", "--stream", STREAM, capture],
-            env={**os.environ, "REDIS_URL": system.redis.operator_url},
+            [
+                *(TCP_INGESTION, "simulate", "--json", "--devices", str(devices)),
+                *("--capture", capture, system.ingestion_address),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-    ) as publisher:
-        printed, _ = publisher.communicate()
-    if publisher.returncode != 0:
-        raise ServerError(f"processor publish ended with status {publisher.returncode}")
-    return int(json.loads(printed.splitlines()[-1])["frames"])
+    ) as simulator:
+        printed, _ = simulator.communicate()
+    if simulator.returncode != 0:
+        raise ServerError(
+            f"tcp-ingestion simulate ended with status {simulator.returncode};"
+            f" the end of {system.ingestion_log}:\n{log_tail(system.ingestion_log)}"
+        )
+    said = json.loads(printed)
+    return SentFrames(said["frames_sent"] - said["frames_resent"], said["frames_answered"])
 
 
 @contextlib.contextmanager

@@ -17,15 +17,16 @@ EXPORT = """
 """
 # Without a fix a device repeats its last place or sends zeros.
 TRACK = """
-    SELECT ts, latitude, longitude, speed FROM positions
+    SELECT device_id, ts, latitude, longitude, speed FROM positions
     WHERE NOT faulty AND satellites > 0 ORDER BY device_id, ts
 """
 
 
 @dataclass(frozen=True)
 class Fix:
-    """One place of the vehicle; degrees and km/h."""
+    """One place of a vehicle; degrees and km/h."""
 
+    device_id: str
     ts: datetime
     latitude: float
     longitude: float
@@ -43,6 +44,6 @@ def export_rows(database_url: str, file: Path) -> None:
 
 
 def read_track(database_url: str) -> list[Fix]:
-    """All places with a fix, in the order of time."""
+    """All places with a fix, vehicle by vehicle in the order of time."""
     with psycopg.connect(database_url) as connection:
         return [Fix(*row) for row in connection.execute(TRACK)]

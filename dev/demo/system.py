@@ -1,4 +1,4 @@
-"""Starts the system of the demo: an embedded Redis and PostgreSQL with the schema, and a ready processor."""
+"""Starts the system of the demo: an embedded Redis and PostgreSQL with the schema, and both services, ready."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from dev.servers.ports import HOST, free_port
 from dev.servers.process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 STREAM = "telemetry:teltonika"
 DATABASE = "positions"
 PROCESSOR = Path(sys.executable).with_name("processor")
+TCP_INGESTION = Path(sys.executable).with_name("tcp-ingestion")
 PROBE_TIMEOUT_S = 1.0
 # The capture never changes: it holds records from 2021, of a clock that had not been set.
 TS_PAST_DAYS = 100 * 365
@@ -47,11 +48,15 @@ class System:
     processor: ServerProcess
     processor_url: str
     log: Path
+    ingestion: ServerProcess
+    ingestion_address: str
+    """Host and port that devices connect to."""
+    ingestion_log: Path
 
 
 @contextlib.contextmanager
 def start_system(output: Path, say: Callable[[str], None]) -> Iterator[System]:
-    """Start Redis, PostgreSQL and the processor, in this order; stop them in the opposite one.
+    """Start Redis, PostgreSQL, the processor and tcp-ingestion, in this order; stop them in the opposite one.
 
     Raises ServerError with the end of a log when one of them does not start.
     """
@@ -65,21 +70,45 @@ def start_system(output: Path, say: Callable[[str], None]) -> Iterator[System]:
         say("starting the processor")
         log = output / "processor.log"
         port = free_port()
-        processor = stack.enter_context(
-            _run_processor(redis.processor_url, database.processor_url, port, log)
+        settings = {
+            "REDIS_URL": redis.processor_url,
+            "POSTGRES_URL": database.processor_url,
+            "TS_PAST_MAX_DAYS": str(TS_PAST_DAYS),
+            "LOG_LEVEL": "debug",
+        }
+        processor = stack.enter_context(_run_service(PROCESSOR, settings, port, log))
+        say("starting tcp-ingestion")
+        ingestion_log, devices_port = output / "tcp-ingestion.log", free_port()
+        settings = {
+            "REDIS_URL": redis.ingestion_url,
+            "TELTONIKA_HOST": HOST,
+            "TELTONIKA_PORT": str(devices_port),
+        }
+        ingestion = stack.enter_context(
+            _run_service(TCP_INGESTION, settings, free_port(), ingestion_log)
         )
-        yield System(redis, postgres, database, processor, f"http://{HOST}:{port}", log)
+        yield System(
+            redis=redis,
+            postgres=postgres,
+            database=database,
+            processor=processor,
+            processor_url=f"http://{HOST}:{port}",
+            log=log,
+            ingestion=ingestion,
+            ingestion_address=f"{HOST}:{devices_port}",
+            ingestion_log=ingestion_log,
+        )
 
 
 @contextlib.contextmanager
-def _run_processor(
-    redis_url: str, postgres_url: str, port: int, log: Path
+def _run_service(
+    program: Path, settings: Mapping[str, str], port: int, log: Path
 ) -> Iterator[ServerProcess]:
     log.unlink(missing_ok=True)
     with guarded_directory("demo", last_signal=signal.SIGKILL) as directory:
         process = ServerProcess(
-            name="processor",
-            argv=[PROCESSOR, "run"],
+            name=program.name,
+            argv=[program, "run"],
             directory=directory,
             log=log,
             stop_signal=signal.SIGTERM,
@@ -87,13 +116,10 @@ def _run_processor(
             # Nothing from the caller's environment: the demo is the same on every machine.
             env={
                 "PATH": os.environ.get("PATH", os.defpath),
-                "REDIS_URL": redis_url,
-                "POSTGRES_URL": postgres_url,
+                **settings,
                 "REDIS_TELEMETRY_STREAM": STREAM,
                 "METRICS_HOST": HOST,
                 "METRICS_PORT": str(port),
-                "TS_PAST_MAX_DAYS": str(TS_PAST_DAYS),
-                "LOG_LEVEL": "debug",
                 "PANIC_DUMP_DIR": str(log.parent),
             },
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from dev.demo.system import STREAM
+from dev.demo.system import STREAM, TCP_INGESTION
 from dev.servers import Choice, ServerError, find_postgres
 from dev.servers.errors import log_tail
 
@@ -52,7 +52,8 @@ Redis       127.0.0.1:{system.redis.port}, stream {STREAM}
 PostgreSQL  {postgres.host}:{postgres.port}, database {system.database.name}
 rows        PGPASSFILE={passwords} {psql} -h {postgres.host} -p {postgres.port} -U directus \
 {system.database.name} -c '{LATEST}'
+devices     {system.ingestion_address}, so: {TCP_INGESTION} simulate {system.ingestion_address}
 metrics     {system.processor_url}/metrics
-log         tail -f {system.log}
+logs        tail -f {system.log} {system.ingestion_log}
 
 Ctrl-C stops all of it."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from drills.observed import Life
+from drills.observed import LeftPending, Life
 from drills.plan import Fault, Round
 from drills.service import DrillFailed, RunningService
 from telemetry.chassis.errors import ConfigError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from drills.launch import Launcher
     from drills.relay import Relay
-    from drills.stream import DrillStream
 
 # A busy machine takes seconds to load Python, an engine as long to make a container.
 _READY_S_MAX = 60.0
@@ -52,20 +51,46 @@ class Instance:
     environment: Mapping[str, str]
 
 
+class PendingLists(Protocol):
+    """What consumers of the stream have not settled. Blocks."""
+
+    def released(self) -> bool:
+        """Whether a released entry waits to be claimed."""
+
+    def left_by(self, consumer: str) -> LeftPending:
+        """What is pending under the name of a consumer that has ended."""
+
+
+class NothingPending:
+    """The pending lists of a service that consumes nothing."""
+
+    def released(self) -> bool:
+        """Nothing is ever released."""
+        return False
+
+    def left_by(self, _consumer: str) -> LeftPending:
+        """Nothing is ever left."""
+        return LeftPending()
+
+
 class Lives:
     """Starts the service again and again. `relay` stands before the server that freezes; None if no server does."""
 
     def __init__(
         self,
         launcher: Launcher,
-        stream: DrillStream,
+        pending: PendingLists,
         relay: Relay | None,
         *,
         shutdown_timeout_ms: int,
     ) -> None:
         self._launcher = launcher
-        self._stream = stream
+        self._pending = pending
         self._relay = relay
+        self.was_ready = trio.Event()
+        """Set once the first life is ready."""
+        self.has_load = trio.Event()
+        """No life is struck before: set it where the load begins behind the first life's readiness."""
         self._end_s_max = shutdown_timeout_ms / 1000 + _END_S_MAX
 
     async def of_round(self, plan: Round, instance: Instance, fault: Fault) -> Life:
@@ -102,14 +127,15 @@ class Lives:
         fault: Fault | None,
         end: Callable[[RunningService], Awaitable[Stop]],
     ) -> Life:
-        is_waiting = await trio.to_thread.run_sync(self._stream.released)
+        is_waiting = await trio.to_thread.run_sync(self._pending.released)
         service = RunningService(
             self._launcher, f"{instance.consumer}-life-{number}", instance.environment
         )
-        takeover = _Takeover(self._stream)
+        takeover = _Takeover(self._pending)
         async with trio.open_nursery() as living:
             living.start_soon(service.run)
             await _until_ready(service)
+            self.was_ready.set()
             if is_waiting:
                 living.start_soon(takeover.watch)
             try:
@@ -126,12 +152,16 @@ class Lives:
             ended_early=stop.ended_early,
             drain_ms=stop.drain_ms,
             last_line=service.last_line,
-            left=await trio.to_thread.run_sync(self._stream.left_by, instance.consumer),
+            left=await trio.to_thread.run_sync(self._pending.left_by, instance.consumer),
             inserted=service.inserted,
             takeover_ms=takeover.took_ms,
         )
 
     async def _strike(self, service: RunningService, plan: Round, fault: Fault) -> Stop:
+        async with trio.open_nursery() as waiting:
+            waiting.start_soon(_cancel_at_the_end, service, waiting.cancel_scope)
+            await self.has_load.wait()
+            waiting.cancel_scope.cancel()
         await _pause(service, plan.fault_after_ms)
         if fault.freezes:
             assert self._relay is not None
@@ -170,8 +200,8 @@ class Lives:
 class _Takeover:
     """Measures how long released entries wait until they are claimed."""
 
-    def __init__(self, stream: DrillStream) -> None:
-        self._stream = stream
+    def __init__(self, pending: PendingLists) -> None:
+        self._pending = pending
         self.took_ms: float | None = None
 
     async def watch(self) -> None:
@@ -181,7 +211,7 @@ class _Takeover:
         self.took_ms = (trio.current_time() - started) * 1000
 
     async def _all_claimed(self) -> bool:
-        return not await trio.to_thread.run_sync(self._stream.released)
+        return not await trio.to_thread.run_sync(self._pending.released)
 
 
 async def _until_ready(service: RunningService) -> None:

@@ -28,17 +28,6 @@ class Fault(Enum):
         return self in {Fault.FREEZE_POSTGRES, Fault.FREEZE_REDIS}
 
 
-class Rows(Enum):
-    """What becomes of the drill's rows in the end."""
-
-    DELETE = "delete"
-    """They are removed."""
-    MARK_FAULTY = "mark-faulty"
-    """They stay and are hidden from readers: for roles that may not delete."""
-    KEEP = "keep"
-    """They stay as they are."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillOptions:
     """What the operator chose; times are milliseconds. The same options give the same rounds."""
@@ -47,20 +36,15 @@ class DrillOptions:
     rounds: int
     seed: int
     rate: int
-    """Records a second, all the time."""
-    backlog: int
-    """Records that wait before every second round."""
+    """What is done a second, all the time."""
     within_ms: int
     """The fault comes at most this long after readiness."""
-    instances: int
-    """Consumer names, taken in turn."""
     tolerance_ms: int
     """How much longer than allowed an end may take."""
-    stream: str | None
-    """None: the drill makes one for itself."""
-    force: bool
-    """Use the stream although others do."""
-    rows: Rows
+    backlog: int = 0
+    """Records that wait before every second round."""
+    instances: int = 1
+    """Names of the service, taken in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +54,7 @@ class Round:
     number: int
     """From 0."""
     instance: int
-    """Which of the consumer names it takes."""
+    """Which of the names it takes."""
     backlog: int
     """Records published before it starts."""
     fault_after_ms: float

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from drills.result import Result
+    from drills.result import Result, Series
 
 _SIZE_INCHES = (8.6, 3.2)
 _BINS = 40
@@ -43,13 +43,11 @@ def drain_plot(result: Result) -> str:
     return _as_svg(figure)
 
 
-def records_plot(result: Result) -> str:
-    """Totals of published, read, acknowledged and released records over time."""
+def records_plot(series: Series) -> str:
+    """Totals of records over time."""
     figure, axes = _figure()
-    seconds = [each.at_s for each in result.samples]
-    for name, colour in _LINES.items():
-        totals = [getattr(each, name) for each in result.samples]
-        axes.plot(seconds, totals, color=colour, label=name)
+    for name, totals in series.totals.items():
+        axes.plot(list(series.seconds), list(totals), color=_LINES[name], label=name)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("seconds since the start")

@@ -6,6 +6,8 @@ frozen server, connections stay open, the system takes new ones, and what was se
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -14,9 +16,8 @@ import trio
 from telemetry.chassis.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from drills.table import PostgresPlace
     from telemetry.chassis.config.redis_target import RedisTarget
 
 RELAY_HOST = "127.0.0.1"
@@ -74,6 +75,26 @@ class Relay:
             pass  # The other direction has noticed it first.
 
 
+@asynccontextmanager
+async def serving(relay: Relay) -> AsyncIterator[tuple[Relay, int]]:
+    """The relay, serving, and its port."""
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(relay.serve)
+        yield relay, port
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def redis_relay(url: str, target: RedisTarget) -> AsyncIterator[tuple[Relay, str]]:
+    """A relay before Redis, and the URL that leads through it. Raises ConfigError."""
+    if target.path is not None:
+        connect = partial(trio.open_unix_socket, target.path)
+    else:
+        connect = partial(trio.open_tcp_stream, target.host, target.port)
+    async with serving(Relay(connect)) as (relay, port):
+        yield relay, redis_detour(url, target, port)
+
+
 async def connect_to(host: str, port: int) -> trio.SocketStream:
     """Connect to a host, or to PostgreSQL's socket in a directory."""
     if host.startswith("/"):
@@ -97,29 +118,11 @@ def redis_detour(url: str, target: RedisTarget, port: int) -> str:
         scheme, path = "redis", f"/{target.db}"
         query = urlencode([(name, value) for name, value in parse_qsl(query) if name != "db"])
     return parts._replace(
-        scheme=scheme, netloc=_user(parts.netloc) + f"{RELAY_HOST}:{port}", path=path, query=query
+        scheme=scheme, netloc=user_in(parts.netloc) + f"{RELAY_HOST}:{port}", path=path, query=query
     ).geturl()
 
 
-def postgres_detour(url: str, place: PostgresPlace, port: int) -> str:
-    """A PostgreSQL URL through the relay on `port`; the host's name stays, for the check of its certificate.
-
-    Raises ConfigError for a URL without exactly one host.
-    """
-    host, _ = place.single()
-    parts = urlsplit(url)
-    options = [
-        (name, value)
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-        if name not in {"host", "hostaddr", "port"}
-    ]
-    name = RELAY_HOST if host.startswith("/") else host
-    netloc = _user(parts.netloc) + (f"[{name}]" if ":" in name else name) + f":{port}"
-    query = urlencode([*options, ("hostaddr", RELAY_HOST)])
-    return parts._replace(netloc=netloc, query=query).geturl()
-
-
-def _user(netloc: str) -> str:
+def user_in(netloc: str) -> str:
     """User and password with their `@`, as they were written."""
     user, at, _ = netloc.rpartition("@")
     return user + at

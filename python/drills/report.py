@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from drills.result import times
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,19 +31,11 @@ def figure_rows(result: Result) -> list[tuple[str, str]]:
         ("fault", figures["fault"]),
         ("rounds", f"{figures['rounds']:,} in {figures['seconds']:,.0f} s, seed {figures['seed']}"),
         ("exit codes", codes),
-        ("records published", f"{figures['published']:,}"),
-        ("rows", f"{figures['rows']:,}"),
-        ("lost", f"{figures['lost']:,}"),
-        ("written twice", f"{figures['written_twice']:,}"),
-        ("dead letters", f"{figures['dead_lettered']:,}"),
-        ("pending at the end", f"{figures['left_pending']:,}"),
-        ("released", f"{figures['released']:,}"),
-        ("of them never read", f"{figures['released_unread']:,}"),
+        *result.finding_rows(),
         (
-            "released until taken over, p50 / max",
-            _times(figures, "takeover_ms_p50", "takeover_ms_max"),
+            "drain, p50 / p99 / max",
+            times(figures["drain_ms_p50"], figures["drain_ms_p99"], figures["drain_ms_max"]),
         ),
-        ("drain, p50 / p99 / max", _times(figures, "drain_ms_p50", "drain_ms_p99", "drain_ms_max")),
         ("drain budget", f"{figures['drain_budget_ms']:,} ms"),
         ("violations", f"{figures['violations']:,}"),
     ]
@@ -60,13 +54,6 @@ def violation_lines(result: Result) -> list[str]:
     shown = list(result.violations[:VIOLATIONS_SHOWN_MAX])
     more = len(result.violations) - len(shown)
     return [*shown, f"... and {more} more"] if more else shown
-
-
-def _times(figures: dict[str, float | None], *names: str) -> str:
-    values = [figures[name] for name in names]
-    if None in values:
-        return "-"
-    return " / ".join(f"{value:,.0f}" for value in values) + " ms"
 
 
 def write_report(result: Result, directory: Path) -> Path:
@@ -107,4 +94,5 @@ def _plots(result: Result) -> str:
             raise
         return f"<p>{escape(WITHOUT_PLOTS)}</p>"
     drains = f"<h2>Drain</h2>{drain_plot(result)}" if result.drains_ms else ""
-    return f"{drains}<h2>Records over time</h2>{records_plot(result)}"
+    series = result.series()
+    return drains + (f"<h2>Records over time</h2>{records_plot(series)}" if series else "")

@@ -1,53 +1,33 @@
-"""Report: the outcome of a drill, its samples over time, and its figures as one JSON object."""
+"""Report: the outcome of a drill, and its figures as one JSON object."""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drills.judgement import Bounds, FinalState, nearest_rank
+from drills.judgement import Bounds, nearest_rank
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from drills.observed import Life
     from drills.plan import Fault
 
-SAMPLES_MAX = 2_048
-FIRST_INTERVAL_S = 0.1
-
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """Totals since the start of the drill, `at_s` seconds after it."""
+class Series:
+    """Totals over time, for a plot."""
 
-    at_s: float
-    published: int
-    read: int
-    acked: int
-    released: int
+    seconds: Sequence[float]
+    """Since the start of the drill."""
+    totals: Mapping[str, Sequence[int]]
 
 
-@dataclass(slots=True)
-class Timeline:
-    """The samples so far, oldest first, and how long to wait for the next one.
-
-    Memory is bounded: a full timeline drops every second sample, and is then filled half as often.
-    """
-
-    samples: list[Sample] = field(default_factory=list)
-    interval_s: float = FIRST_INTERVAL_S
-
-    def add(self, sample: Sample) -> None:
-        """Take a sample."""
-        self.samples.append(sample)
-        if len(self.samples) >= SAMPLES_MAX:
-            del self.samples[1::2]
-            self.interval_s *= 2
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
+@dataclass(frozen=True, kw_only=True)
+class Result(ABC):
     """A drill that ran to its end. Times are milliseconds."""
 
     name: str
@@ -59,9 +39,7 @@ class Result:
     """One a round."""
     last_life: Life
     """The one that settled the rest; its drain is not counted."""
-    ending: FinalState
     violations: tuple[str, ...]
-    samples: tuple[Sample, ...]
 
     @property
     def drains_ms(self) -> list[float]:
@@ -69,30 +47,25 @@ class Result:
         return [life.drain_ms for life in self.lives if life.drain_ms is not None]
 
     @property
-    def takeovers_ms(self) -> list[float]:
-        """How long released entries waited for an instance that was ready."""
-        lives = (*self.lives, self.last_life)
-        return [life.takeover_ms for life in lives if life.takeover_ms is not None]
-
-    @property
-    def released(self) -> int:
-        """Entries that were released in Redis when each life had ended."""
-        return sum(life.left.released for life in (*self.lives, self.last_life))
-
-    @property
-    def released_unread(self) -> int:
-        """Entries released that were delivered and never read, by each life's last log line."""
-        lines = (life.last_line for life in (*self.lives, self.last_life))
-        return sum(each.ledger.released_unread for each in lines if each is not None)
-
-    @property
     def exit_codes(self) -> dict[int, int]:
         """How many rounds ended with which exit code."""
         return dict(sorted(Counter(life.exit_code for life in self.lives).items()))
 
+    @abstractmethod
+    def findings(self) -> dict[str, Any]:
+        """What was counted of the service's work; None where nothing was measured."""
+
+    @abstractmethod
+    def finding_rows(self) -> list[tuple[str, str]]:
+        """The same for people, each with its name."""
+
+    @abstractmethod
+    def series(self) -> Series | None:
+        """Totals over time; None without samples."""
+
     def figures(self) -> dict[str, Any]:
         """Everything countable; None where nothing was measured."""
-        drains, takeovers = self.drains_ms, self.takeovers_ms
+        drains = self.drains_ms
         return {
             "drill": self.name,
             "fault": self.fault.value,
@@ -100,22 +73,12 @@ class Result:
             "seconds": round(self.seconds, 1),
             "rounds": len(self.lives),
             "violations": len(self.violations),
-            "published": self.ending.tally.published,
-            "rows": self.ending.tally.rows,
-            "lost": len(self.ending.lost),
-            "written_twice": self.ending.written_twice,
-            "dead_lettered": len(self.ending.dead_lettered),
-            "left_pending": self.ending.group.pending,
-            "released": self.released,
-            "released_unread": self.released_unread,
-            "takeover_ms_p50": _rounded(nearest_rank(takeovers, 50)),
-            "takeover_ms_max": _rounded(max(takeovers, default=None)),
+            **self.findings(),
             "drain_budget_ms": self.bounds.budget_ms,
-            "drain_ms_p50": _rounded(nearest_rank(drains, 50)),
-            "drain_ms_p99": _rounded(nearest_rank(drains, 99)),
-            "drain_ms_max": _rounded(max(drains, default=None)),
+            "drain_ms_p50": rounded(nearest_rank(drains, 50)),
+            "drain_ms_p99": rounded(nearest_rank(drains, 99)),
+            "drain_ms_max": rounded(max(drains, default=None)),
             "exit_codes": {str(code): count for code, count in self.exit_codes.items()},
-            "consumers_left": [name for name, _ in self.ending.group.consumers],
             "violation_texts": list(self.violations),
         }
 
@@ -124,5 +87,14 @@ class Result:
         return json.dumps(self.figures(), separators=(",", ":"))
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """A time as it is shown; None stays None."""
     return None if value is None else round(value, 1)
+
+
+def times(*values: float | None) -> str:
+    """Times for people: `12 / 34 ms`, or `-` where one was not measured."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "-"
+    return " / ".join(f"{value:,.0f}" for value in known) + " ms"

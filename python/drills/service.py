@@ -40,7 +40,7 @@ class RunningService:
         self._process: trio.Process | None = None
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES_MAX)
         self.ready = trio.Event()
-        """Set by the line `processor ready`."""
+        """Set by the line that says so."""
         self.ended = trio.Event()
         """Set when the process has ended and all of its output was read."""
         self.ended_at = 0.0
@@ -122,7 +122,7 @@ class RunningService:
         if not isinstance(line, dict):
             return
         message = str(line.get("msg", ""))
-        if message.startswith("processor ready"):
+        if message.startswith(self._launcher.ready_line):
             self.ready.set()
         elif message.startswith("batch written"):
             self.inserted += int(line.get("inserted", 0))

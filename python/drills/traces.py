@@ -1,4 +1,4 @@
-"""Check before a drill what it would touch, and clean up after it, however it ends.
+"""Hold a drill, and clean up after it, however it ends.
 
 A signal ends the drill at any moment, a second one the clean-up.
 """
@@ -6,57 +6,53 @@ A signal ends the drill at any moment, a second one the clean-up.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import trio
 
-from drills.lives import until
-from drills.plan import Rows
 from telemetry.chassis.errors import EdgeError, RedisRefused, TelemetryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from drills.identity import Identity
-    from drills.result import Result
-    from drills.stream import DrillStream
-    from drills.table import DrillTable
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# A killed service's last COPY may still commit; a server that needs longer for it is not waited for.
-_SESSIONS_END_S_MAX = 10.0
+
+Result = TypeVar("Result")
 
 
 class DrillRefused(TelemetryError):
     """The drill would touch what is not its own, or leave something behind, and the operator did not allow it."""
 
 
-@dataclass(frozen=True)
-class Traces:
-    """What a drill uses and may leave; `say` writes a sentence for the operator."""
+class OwnStream(Protocol):
+    """The stream of a drill. Blocks."""
 
-    identity: Identity
-    stream: DrillStream
-    table: DrillTable
-    rows: Rows
-    say: Callable[[str], None]
+    def in_use(self) -> str | None:
+        """What is on the stream already, for a message; None if nothing. Raises EdgeError."""
+
+
+class Traces(Protocol):
+    """What a drill uses and may leave."""
 
     @property
     def possible(self) -> str:
         """What to look for and remove by hand, for a message."""
-        identity = self.identity
-        return (
-            f"what may be left: in Redis the keys {identity.stream}, {identity.dlq_stream} and {identity.attempts_key}"
-            f" or the group {identity.group}; in positions the rows with device_id LIKE '{identity.imei_prefix}%'"
-        )
+
+    @property
+    def say(self) -> Callable[[str], None]:
+        """Write a sentence for the operator."""
+
+    async def make(self) -> None:
+        """Make what the drill needs. Raises EdgeError."""
+
+    async def remove(self) -> None:
+        """Remove what the drill made; the service must have ended. Idempotent. Raises EdgeError."""
 
 
-async def check(traces: Traces, *, force: bool) -> None:
-    """Make sure that the drill touches and leaves only what the operator allows. Raises DrillRefused, EdgeError."""
+async def check_stream(stream: OwnStream, name: str, *, force: bool) -> None:
+    """Make sure that the stream is the drill's own, or may be used all the same. Raises DrillRefused, EdgeError."""
     try:
-        use = await trio.to_thread.run_sync(traces.stream.in_use)
+        use = await trio.to_thread.run_sync(stream.in_use)
     except RedisRefused as error:
         if error.code != "NOPERM":
             raise
@@ -66,14 +62,8 @@ async def check(traces: Traces, *, force: bool) -> None:
         ) from None
     if use and not force:
         raise DrillRefused(
-            f"the stream {traces.identity.stream} is in use: {use}. Leave out --stream for one of the drill's"
+            f"the stream {name} is in use: {use}. Leave out --stream for one of the drill's"
             " own, or add --force: then the entries of the drill stay in it, and its other groups read them too"
-        )
-    role = await trio.to_thread.run_sync(traces.table.role_without_delete)
-    if role and traces.rows is Rows.DELETE:
-        raise DrillRefused(
-            f"the role {role} may not delete the drill's rows afterwards. Set POSTGRES_ADMIN_URL to a role that may,"
-            " or choose --rows mark-faulty (they stay, hidden from readers) or --rows keep"
         )
 
 
@@ -92,7 +82,7 @@ async def hold(
         nursery.start_soon(_cancel_in_turn, signals, (drilling, cleaning))
         try:
             with drilling:
-                await trio.to_thread.run_sync(traces.stream.create_group)
+                await traces.make()
                 result = await conduct()
         finally:
             with cleaning:
@@ -105,32 +95,9 @@ async def hold(
 
 async def _clean_up(traces: Traces) -> None:
     try:
-        await _remove(traces)
+        await traces.remove()
     except EdgeError as error:
         traces.say(f"the clean-up failed: {error}; {traces.possible}")
-
-
-async def _remove(traces: Traces) -> None:
-    """Remove everything in Redis, and treat the rows as chosen once no session can write more of them.
-
-    The service must have ended. Idempotent. A cancellation does not wait for a statement. Raises EdgeError.
-    """
-    table = traces.table
-    await trio.to_thread.run_sync(traces.stream.remove)
-    with trio.move_on_after(_SESSIONS_END_S_MAX):
-        await until(partial(_is_unused, table))
-    if traces.rows is Rows.KEEP:
-        return
-    change = table.delete if traces.rows is Rows.DELETE else table.mark_faulty
-    await trio.to_thread.run_sync(change, abandon_on_cancel=True)
-    if writers := await trio.to_thread.run_sync(table.writers, abandon_on_cancel=True):
-        traces.say(
-            f"{writers} sessions of the service are still open and may write yet; {traces.possible}"
-        )
-
-
-async def _is_unused(table: DrillTable) -> bool:
-    return await trio.to_thread.run_sync(table.writers, abandon_on_cancel=True) == 0
 
 
 async def _cancel_in_turn(

@@ -71,6 +71,7 @@ def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path
     assert summary.pop("records_per_second") > 0
     assert summary == {
         "frames": 3208,
+        "frames_answered": 3208,
         "records": 13732,
         "inserted": 12375,
         "duplicates": 1357,
@@ -84,6 +85,7 @@ def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path
         "drive.png",
         "positions.csv",
         "processor.log",
+        "tcp-ingestion.log",
     }
 
 
@@ -93,7 +95,8 @@ def test_the_demo_ends_with_the_truth_as_one_json_line(temp_root: Path, tmp_path
         ("starting valkey", 130),
         ("starting PostgreSQL", 130),
         ("starting the processor", 130),
-        ("publishing", 130),
+        ("starting tcp-ingestion", 130),
+        ("sending", 130),
         ("Ctrl-C stops all of it", 0),
     ],
 )
@@ -110,7 +113,7 @@ def test_the_demo_leaves_nothing_when_it_is_interrupted_at(
     assert not (tmp_path / "pgpass").exists()
 
 
-def test_the_processor_is_stopped_while_its_servers_are_still_there(
+def test_the_services_are_stopped_while_their_servers_are_still_there(
     temp_root: Path, tmp_path: Path
 ) -> None:
     demo = start_demo(temp_root, tmp_path, "--keep-running")
@@ -118,7 +121,10 @@ def test_the_processor_is_stopped_while_its_servers_are_still_there(
     assert any(line.startswith("Ctrl-C") for line in demo.stderr)
     demo.send_signal(signal.SIGINT)
     demo.communicate(timeout=DEMO_BOUND_S)
-    log = [json.loads(line) for line in (tmp_path / "processor.log").read_text().splitlines()]
-    assert log[-1]["msg"].startswith("shutdown: clean exit")
-    stop = next(n for n, entry in enumerate(log) if entry["msg"].startswith("shutdown: starting"))
-    assert {entry["level"] for entry in log[stop:]} <= {"debug", "info"}
+    for service in ("processor", "tcp-ingestion"):
+        file = tmp_path / f"{service}.log"
+        log = [json.loads(line) for line in file.read_text().splitlines()]
+        messages = [entry["msg"] for entry in log]
+        assert messages[-1].startswith("shutdown: clean exit")
+        stop = next(n for n, said in enumerate(messages) if said.startswith("shutdown: starting"))
+        assert {entry["level"] for entry in log[stop:]} <= {"debug", "info"}

@@ -7,18 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CHECKOUT = Path(__file__).parents[2]
 DRILL_BOUND_S = 120
 
 
-def test_a_drill_runs_on_servers_that_are_started_for_it() -> None:
+@pytest.mark.parametrize("service", [[], ["tcp-ingestion"]])
+def test_a_drill_runs_on_servers_that_are_started_for_it(service: list[str]) -> None:
+    options = ["--rounds", "1", "--seed", "1", "--rate", "200", "--json"]
     drill = subprocess.run(
-        [sys.executable, "-m", "dev.drill", "--rounds", "1", "--seed", "1", "--rate", "200", "--json"],
+        [sys.executable, "-m", "dev.drill", *service, *options],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=DRILL_BOUND_S,
         check=False,
-    )  # fmt: skip
+    )
     assert drill.returncode == 0, drill.stderr
     assert json.loads(drill.stdout)["rounds"] == 1

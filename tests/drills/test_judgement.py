@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from drills.judgement import Tally, judge_ending, judge_life, nearest_rank, tally
+from drills.judgement import judge_life, nearest_rank
 from drills.observed import GroupState, LeftPending
 from drills.plan import Fault
+from drills.processor.judgement import Tally, judge_ending, tally
 from tests.drills.values import BOUNDS, ending, life, said
 
 

@@ -6,13 +6,8 @@ import signal
 
 import pytest
 
-from drills.launch import (
-    ContainerLauncher,
-    ProcessLauncher,
-    service_environment,
-    service_settings,
-    this_installation,
-)
+from drills.launch import ContainerLauncher, ProcessLauncher, of_this_installation
+from drills.processor.launch import service_environment, service_settings
 from processor.config import load_config
 from telemetry.chassis.errors import ConfigError
 from tests.drills.values import IDENTITY
@@ -21,7 +16,7 @@ URLS = {"REDIS_URL": "redis://h", "POSTGRES_URL": "postgres://u:hush@h/d"}
 
 
 def test_a_container_takes_its_settings_from_the_environment_and_shows_none() -> None:
-    launcher = ContainerLauncher("processor:1.4", "podman")
+    launcher = ContainerLauncher("processor:1.4", "podman", "processor ready")
     started = launcher.start("drill-1-0", URLS)
     assert started == (
         "podman", "run", "--rm", "--network", "host", "--name", "drill-1-0",
@@ -38,10 +33,10 @@ def test_a_container_takes_its_settings_from_the_environment_and_shows_none() ->
 
 
 def test_a_process_is_signalled_without_a_command() -> None:
-    launcher = ProcessLauncher(("processor", "run"))
+    launcher = ProcessLauncher(("processor", "run"), "processor ready")
     assert launcher.start("x", {}) == ("processor", "run")
     assert launcher.signal("x", signal.SIGTERM) == ()
-    assert this_installation().argv[1:] == ("-m", "processor", "run")
+    assert of_this_installation("processor")[1:] == ("-m", "processor", "run")
 
 
 def test_the_service_gets_the_operators_settings_but_not_the_stream_group_or_port() -> None:

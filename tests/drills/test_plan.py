@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drills.plan import FROZEN_BEFORE_STOP_MS_MAX, DrillOptions, Fault, Round, Rows, draw_rounds
+from drills.plan import FROZEN_BEFORE_STOP_MS_MAX, DrillOptions, Fault, Round, draw_rounds
 
 OPTIONS = DrillOptions(
     fault=Fault.SIGTERM,
@@ -13,9 +13,6 @@ OPTIONS = DrillOptions(
     within_ms=1_000,
     instances=2,
     tolerance_ms=500,
-    stream=None,
-    force=False,
-    rows=Rows.DELETE,
 )
 FREEZING = replace(OPTIONS, fault=Fault.FREEZE_POSTGRES)
 

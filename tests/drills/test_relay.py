@@ -10,8 +10,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from drills.relay import Relay, connect_to, postgres_detour, redis_detour
-from drills.table import postgres_place
+from drills.processor.detour import postgres_detour
+from drills.processor.table import postgres_place
+from drills.relay import Relay, connect_to, redis_detour
 from processor.config import load_config
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.errors import ConfigError

@@ -11,6 +11,7 @@ import pytest
 
 from drills.plan import Fault
 from drills.plots import drain_plot, records_plot
+from drills.processor.timeline import Sample
 from drills.report import (
     VIOLATIONS_SHOWN_MAX,
     WITHOUT_PLOTS,
@@ -19,7 +20,6 @@ from drills.report import (
     violation_lines,
     write_report,
 )
-from drills.result import Sample
 from tests.drills.values import life, result
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def test_drains_are_drawn_beside_their_budget() -> None:
 
 
 def test_records_are_drawn_over_time_under_their_names() -> None:
-    written = texts(records_plot(result()))
+    written = texts(records_plot(result().series()))
     assert {"published", "read", "acked", "released", "seconds since the start"} <= set(written)
     assert "80" in written
 
 
 @pytest.mark.parametrize("samples", [(), (Sample(0.0, 0, 0, 0, 0),)])
 def test_a_plot_of_nothing_is_still_a_plot(samples: tuple[Sample, ...]) -> None:
-    assert "published" in texts(records_plot(result(samples=samples)))
+    assert "published" in texts(records_plot(result(samples=samples).series()))
     assert texts(drain_plot(result(lives=(life(drain_ms=0.0),))))

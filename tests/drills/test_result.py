@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from drills.processor.timeline import SAMPLES_MAX, Sample, Timeline
 from drills.report import figure_rows
-from drills.result import SAMPLES_MAX, Sample, Timeline
 from tests.drills.values import life, result, said
 
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from drills.identity import Identity
-from drills.judgement import Bounds, FinalState, Tally
-from drills.load import Drive
+from drills.judgement import Bounds
 from drills.observed import GroupState, LastLine, LeftPending, Life, ReportedLedger
 from drills.plan import Fault
-from drills.result import Result, Sample
+from drills.processor.judgement import FinalState, Tally
+from drills.processor.load import Drive
+from drills.processor.result import ProcessorResult
+from drills.processor.timeline import Sample
 
 BOUNDS = Bounds(budget_ms=8_000, tolerance_ms=500)
 IDENTITY = Identity.of(4_711, None)
@@ -50,7 +52,7 @@ def ending(**changes: Any) -> FinalState:
     return FinalState(**{**value, **changes})
 
 
-def result(**changes: Any) -> Result:
+def result(**changes: Any) -> ProcessorResult:
     value: dict[str, Any] = {
         "name": IDENTITY.name,
         "fault": Fault.SIGTERM,
@@ -66,4 +68,4 @@ def result(**changes: Any) -> Result:
         "violations": (),
         "samples": (Sample(0.0, 0, 0, 0, 0), Sample(1.0, 100, 90, 80, 40)),
     }
-    return Result(**{**value, **changes})
+    return ProcessorResult(**{**value, **changes})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 # Of tries to connect and to log in. Real devices wait longer; here that would only lengthen a test.
-_PAUSES: Final = Backoff(base_ms=200, max_ms=5_000)
+_PAUSES: Final = Backoff(base_ms=200, max_ms=2_000)
 
 
 class Dialler:
@@ -100,10 +100,9 @@ class Device:
             self._hang_up()
 
     async def _wait_until_due(self, started_at: float, number: int) -> float | None:
-        """When frame `number` is due, once it is; None if the simulation stops."""
+        """When frame `number` is due, once it is; None if the simulation stops before."""
         due_s = self._plan.due_s(self._number, number)
-        now = trio.current_time()
-        due = now if due_s is None else started_at + due_s
+        due = trio.current_time() if due_s is None else started_at + due_s
         while not self._stopping and (left_s := due - trio.current_time()) > 0:
             await self._idle_for(min(left_s, self._plan.ping_after_s))
         return None if self._stopping else due

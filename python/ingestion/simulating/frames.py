@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 # Test equipment: no vehicle has such an IMEI (GSMA TS.06, two zeros in the place of the reporting body).
 FIRST_IMEI: Final = imei_after("009980000000000", 1)
 
-# Devices stand on a grid, 0.05 degrees apart, in rows of this many.
-_ROW_DEVICES = 100
+# Devices stand on a grid, so many 1e-7 degrees apart.
 _STEP_E7 = 500_000
 _FIRST_LONGITUDE_E7, _FIRST_LATITUDE_E7 = 190_000_000, 400_000_000
 # Each round of a recording, and each device in it, has times of its own.
@@ -82,6 +81,14 @@ def imei_of(device: int) -> str:
     return imei_after(FIRST_IMEI, device)
 
 
+def place_of(device: int) -> tuple[int, int]:
+    """How far east and north of the first device a device stands, in 1e-7 degrees; all together form a square."""
+    side = math.isqrt(device)
+    along = device - side * side
+    east, north = (side, along) if along <= side else (2 * side - along, side)
+    return east * _STEP_E7, north * _STEP_E7
+
+
 class RecordedFrames:
     """A recording as a device would have made it: the first one as it was, each other elsewhere and later.
 
@@ -107,12 +114,12 @@ class RecordedFrames:
         if self._device == 0 and round_number == 0:
             return OutgoingFrame(frame, frame[9])
         codec, records = decode_frame(frame)
-        row, column = divmod(self._device, _ROW_DEVICES)
+        east_e7, north_e7 = place_of(self._device)
         move = partial(
             AvlRecord.moved,
             later_ms=self._device * _DEVICE_MS + round_number * _ROUND_MS,
-            east_e7=column * _STEP_E7,
-            north_e7=row * _STEP_E7,
+            east_e7=east_e7,
+            north_e7=north_e7,
         )
         return OutgoingFrame(encode_frame(codec, [move(each) for each in records]), len(records))
 
@@ -128,9 +135,9 @@ class GeneratedFrames:
         self._random = random
         self._unix_ms = unix_ms
         self._newest_ms = unix_ms()
-        row, column = divmod(device, _ROW_DEVICES)
-        self._longitude_e7 = float(_FIRST_LONGITUDE_E7 + column * _STEP_E7)
-        self._latitude_e7 = float(_FIRST_LATITUDE_E7 + row * _STEP_E7)
+        east_e7, north_e7 = place_of(device)
+        self._longitude_e7 = float(_FIRST_LONGITUDE_E7 + east_e7)
+        self._latitude_e7 = float(_FIRST_LATITUDE_E7 + north_e7)
         self._angle_deg = random.randrange(360)
         self._speed_kmh = 50
         self._metres = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,8 +33,9 @@ class SimulationPlan:
     def due_s(self, device: int, number: int) -> float | None:
         """When a device's frame `number` is due, in seconds after the start; None: as soon as it can be sent.
 
-        The devices take turns, so that frames are due evenly.
+        The devices take turns, so that frames are due evenly. Behind the end nothing is ever due.
         """
         if self.rate is None:
             return None
-        return (device + number * self.devices) / self.rate
+        due_s = (device + number * self.devices) / self.rate
+        return due_s if self.seconds is None or due_s < self.seconds else math.inf

@@ -22,11 +22,12 @@ class RecordLog:
         self._file = file
 
     def write(self, imei: str, frame: OutgoingFrame) -> None:
-        """A line for each record of the frame. Raises OSError."""
+        """A line for each record of the frame, at once. Raises OSError."""
         for ts in published_times(frame.data, imei):
-            self._file.write(
-                json.dumps({"device_id": imei, "ts": ts}, separators=(",", ":")) + "\n"
-            )
+            line = json.dumps({"device_id": imei, "ts": ts}, separators=(",", ":"))
+            self._file.write(line + "\n")
+        # Whoever follows the file sees what was answered by now.
+        self._file.flush()
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from ingestion.simulating.frames import (
     OutgoingFrame,
     RecordedFrames,
     imei_of,
+    place_of,
     read_recording,
 )
 from telemetry._codec import AvlFrame, AvlRefusal, decode_avl
@@ -44,6 +45,13 @@ def test_devices_are_test_equipment_with_identities_of_their_own() -> None:
     assert len(set(imeis)) == len(imeis)
     assert all(each.startswith("00998") and len(each) == 15 for each in imeis)
     assert all(each[-1] == check_digit(each[:-1]) for each in imeis)
+
+
+def test_devices_stand_in_a_square_and_each_alone() -> None:
+    places = [place_of(device) for device in range(5_000)]
+    assert places[0] == (0, 0)
+    assert len(set(places)) == len(places)
+    assert max(max(place) for place in places) == 70 * 500_000
 
 
 def test_a_recording_is_what_a_device_can_send(tmp_path: Path) -> None:
@@ -78,11 +86,9 @@ def test_other_devices_and_rounds_have_times_of_their_own_and_devices_have_place
             assert time_of(position) == time_of(before) + later
             assert position["attributes"] == before["attributes"]
             if before["latitude"]:
-                assert position["latitude"] == pytest.approx(
-                    before["latitude"] + device // 100 / 20
-                )
-                east = device % 100 / 20
-                assert position["longitude"] == pytest.approx(before["longitude"] + east)
+                east_e7, north_e7 = place_of(device)
+                assert position["latitude"] == pytest.approx(before["latitude"] + north_e7 / 10**7)
+                assert position["longitude"] == pytest.approx(before["longitude"] + east_e7 / 10**7)
 
 
 @pytest.mark.parametrize("device", range(3))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from drills.observed import GroupState, LeftPending, PositionKey
-from telemetry.chassis.redis.client import errors_translated, open_client
+from drills.own_stream import PAGE, OwnStream
+from telemetry.chassis.redis.client import errors_translated
 from telemetry.stream.publisher import StreamPublisher, Target
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from drills.identity import Identity
     from telemetry.stream.entry import Entry
 
-_PAGE = 1_000
 # A released entry is given an idle time of a day (contract section 4, rule 7); no drill lasts half of one.
 _RELEASED_IDLE_MS_MIN = 43_200_000
 
@@ -22,50 +22,25 @@ Delivered: TypeAlias = "dict[str, Any]"
 """One entry of XPENDING's reply, its parts as the package names them."""
 
 
-class DrillStream:
-    """The stream, asked directly and not by way of the service; a context manager.
+class DrillStream(OwnStream):
+    """The stream, asked directly and not by way of the service.
 
-    Methods block, and raise RedisUnavailable and RedisRefused. In a stream that was there before, only the drill's own
-    group is removed.
+    In a stream that was there before, only the drill's own group is removed.
     """
 
     def __init__(self, url: str, identity: Identity) -> None:
+        super().__init__(url, identity.stream)
         self._publisher = StreamPublisher(url, Target(identity.stream, entries_max=0))
-        self._client = open_client(url)
         self._identity = identity
-        self._shared = True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+    def __exit__(self, *errors: object) -> None:
+        super().__exit__(*errors)
         self._publisher.__exit__()
 
     @property
     def where(self) -> str:
         """Host and port, or the socket's path."""
         return self._publisher.where
-
-    def in_use(self) -> str | None:
-        """What is on the stream already, for a message; None if nothing."""
-        with errors_translated(self._client):
-            stream = self._identity.stream
-            kind = _text(self._client.type(stream))
-            self._shared = kind != "none"
-            if not self._shared:
-                return None
-            if kind != "stream":
-                return f"it is a {kind}"
-            entries, groups = self._client.xlen(stream), self._client.xinfo_groups(stream)
-        if not entries and not groups:
-            return None
-        names = ", ".join(group["name"].decode() for group in groups)
-        return (
-            f"it has {entries:,} entries and the groups {names}"
-            if names
-            else f"it has {entries:,} entries"
-        )
 
     def create_group(self) -> None:
         """Make the drill's group, which gets what is published from now on."""
@@ -131,13 +106,13 @@ class DrillStream:
                     pipeline.xrange(stream, each["message_id"], each["message_id"])
                 found = [fields for entries in pipeline.execute() for _, fields in entries]
             behind = f"({group['last-delivered-id'].decode()}"
-            found += [fields for _, fields in self._entries(stream, behind)]
+            found += [fields for _, fields in self.entries_of(stream, behind)]
         return [_key(fields) for fields in found]
 
     def dead_letters(self) -> list[tuple[PositionKey, str]]:
         """Dead letters, each with its code."""
         with errors_translated(self._client):
-            entries = list(self._entries(self._identity.dlq_stream, "-"))
+            entries = list(self.entries_of(self._identity.dlq_stream, "-"))
         return [(_key(fields), fields[b"dlq_code"].decode()) for _, fields in entries]
 
     def trim_settled(self) -> None:
@@ -164,7 +139,7 @@ class DrillStream:
 
     def _pending(self, consumer: str | None = None) -> Iterator[Delivered]:
         start = "-"
-        while page := self._pending_page(start, _PAGE, consumer=consumer):
+        while page := self._pending_page(start, PAGE, consumer=consumer):
             yield from page
             start = f"({page[-1]['message_id'].decode()}"
 
@@ -181,20 +156,6 @@ class DrillStream:
             idle=idle,
         )
         return list(page)
-
-    def _entries(self, stream: str, start: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
-        while page := self._page(stream, start):
-            yield from page
-            start = f"({page[-1][0].decode()}"
-
-    def _page(self, stream: str, start: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        page: Any = self._client.xrange(stream, min=start, count=_PAGE)
-        return list(page)
-
-
-def _text(value: bytes | str) -> str:
-    """The package declares either, and gives bytes."""
-    return value if isinstance(value, str) else value.decode()
 
 
 def _key(fields: dict[bytes, bytes]) -> PositionKey:

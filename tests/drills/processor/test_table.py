@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drills.table import postgres_place
+from drills.processor.table import postgres_place
 from telemetry.chassis.config.parsers import Unacceptable
 
 

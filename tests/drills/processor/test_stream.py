@@ -8,7 +8,7 @@ import pytest
 
 from drills.identity import Identity
 from drills.observed import LeftPending, PositionKey
-from drills.stream import DrillStream
+from drills.processor.stream import DrillStream
 from tests.drills.values import DRIVE
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import trio
 from telemetry.stream.entry import Entry
 
 if TYPE_CHECKING:
-    from drills.stream import DrillStream
+    from drills.processor.stream import DrillStream
 
 _BATCH_RECORDS_MAX = 1_000
 # Often enough to look like many devices.
