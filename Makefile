@@ -39,7 +39,7 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
-test-all: $(BUILT) ## Run every test, and test-pythons; some need docker-compose, faketime, PgBouncer, Prometheus, stress, chromium
+test-all: $(BUILT) ## Run every test, and test-pythons; some need docker-compose, faketime, HAProxy, PgBouncer, Prometheus, stress, chromium
 	cargo test --locked --package codec
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)

@@ -172,6 +172,14 @@ class Deployments:
         )
 
 
+@pytest.fixture
+def signal_mask() -> Iterator[None]:
+    """The stop signals that are blocked, as before once the test has ended: a run of a service blocks some."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @pytest.fixture(scope="session")
 def redis_binary(pytestconfig: pytest.Config) -> RedisBinary:
     """The run's choice of a Redis, for tests that need a server of their own."""

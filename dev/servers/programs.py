@@ -13,6 +13,7 @@ PACKAGES = {
     "chromium": "chromium",
     "docker-compose": "docker-compose",
     "faketime": "faketime",
+    "haproxy": "haproxy",
     "pgbouncer": "pgbouncer",
     "prometheus": "prometheus",
     "promtool": "prometheus",

@@ -512,7 +512,10 @@ class RefusedFrame:
         """The session is over, unless it keeps the frame. False for the first wrong checksum in a row alone."""
     @property
     def frame(self) -> bytes | None:
-        """The whole frame if its checksum is right: then `Session.keep` may take it. A new object each time."""
+        """The whole frame if its checksum is right and it is no command: then `Session.keep` may take it.
+
+        A new object each time.
+        """
     @property
     def records(self) -> int:
         """The number of records that the frame declares; 0 if that was not looked at."""
@@ -530,7 +533,7 @@ class Session:
         """The device, once it was admitted."""
     @property
     def received_bytes(self) -> int:
-        """All so far, discarded ones included; 0 at the end: a probe."""
+        """All bytes so far, including discarded ones. A connection that ends with 0 was a probe."""
     @property
     def in_hand(self) -> bool:
         """A frame waits for `settle`, or a login for its verdict. Nothing may be received meanwhile."""

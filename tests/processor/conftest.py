@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -45,14 +44,6 @@ class LogLines:
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[LogLines]:
     with caplog.at_level(logging.DEBUG, logger="processor"):
         yield LogLines(caplog)
-
-
-@pytest.fixture
-def signal_mask() -> Iterator[None]:
-    """The stop signals that are blocked, as before once the test has ended: a run of the service blocks some."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    yield
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @pytest.fixture

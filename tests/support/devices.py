@@ -1,4 +1,4 @@
-"""A device over TCP and Redis behind it, as the codec meets them: sessions, their frames, and the replies."""
+"""What devices send and Redis answers, for tests of the codec: logins, frames, datagrams and confirmations."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -19,7 +20,7 @@ from ingestion.taps.taps import Taps
 from telemetry._codec import Confirmation, ReplyCounter, SessionLimits, StreamWriters
 from telemetry.chassis.progress import ProgressTable
 from tests.support.ingestion_frames import imei_of
-from tests.support.listening_harness import OPTIONS, new_journal, replace
+from tests.support.listening_harness import OPTIONS, new_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

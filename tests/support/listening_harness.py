@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ingestion.journal.statistics import Statistics
     from ingestion.listening.connection import Connection
 
-__all__ = ["HOST", "OPTIONS", "Listening", "Served", "new_journal", "replace"]
-
 LOGGER = "ingestion.tests"
 HOST = "127.0.0.1"
 OPTIONS = ListenOptions(host=HOST, port=0, login_timeout_ms=30_000, max_connections=10_000)
@@ -42,6 +40,8 @@ class Served:
         self.connections: list[Connection] = []
         self.established: list[Connection] = []
         self.over: list[Connection] = []
+        self.broken: list[Connection] = []
+        """Those whose end was an error."""
         self.received: dict[Connection, bytes] = {}
         self._changed = trio.Event()
 
@@ -80,7 +80,7 @@ class Served:
                     self.received[connection] = self.received.get(connection, b"") + data
                     self._notify()
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+            self.broken.append(connection)
         finally:
             connection.close()
             self.over.append(connection)

@@ -49,7 +49,9 @@ class AtWork:
     async def publish(self, device: int, number: int, records: int = 5) -> bytes:
         """Publish a frame, and return its answer."""
         accepted = frame(device, number, streams=self.streams, records=records)
-        return accepted.answer(await self.publishers.publish(accepted))
+        with trio.fail_after(BOUND_S):
+            confirmation = await self.publishers.publish(accepted)
+        return accepted.answer(confirmation)
 
     @property
     def readiness(self) -> Readiness:

@@ -20,7 +20,7 @@ from tests.support.processes import WAIT_S_MAX
 from tests.support.servers import GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from redis import Redis
 
@@ -151,7 +151,7 @@ class Truth:
             **self._writes(),
             **self._devices(),
             **self._state(),
-            **self._process(),
+            **process_samples(self.service.process.pid),
         }
         return {**expected, **changed}
 
@@ -297,26 +297,28 @@ class Truth:
             f"build_info{{{shown}}}": 1.0,
         }
 
-    def _process(self) -> Samples:
-        process = psutil.Process(self.service.process.pid)
-        cpu = process.cpu_times()
-        memory = process.memory_info()
-        descriptors = process.num_fds()
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        began = process.create_time()
-        used_s = cpu.user + cpu.system
-        return {
-            "process_cpu_seconds_total": Between(used_s - 0.05, used_s + 1.0),
-            "process_resident_memory_bytes": Between(memory.rss * 0.9, memory.rss * 1.1),
-            "process_virtual_memory_bytes": Between(memory.vms * 0.9, memory.vms * 1.1),
-            "process_start_time_seconds": Between(began - 1.0, began + 1.0),
-            # The connection on which the metrics are asked for is one more.
-            "process_open_fds": Between(descriptors - 1.0, descriptors + 3.0),
-            "process_max_fds": float(soft),
-        }
-
     def _age_s(self) -> float:
         return time.time() - psutil.Process(self.service.process.pid).create_time()
+
+
+def process_samples(pid: int) -> Samples:
+    """What the kernel says of a process."""
+    process = psutil.Process(pid)
+    cpu = process.cpu_times()
+    memory = process.memory_info()
+    descriptors = process.num_fds()
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    began = process.create_time()
+    used_s = cpu.user + cpu.system
+    return {
+        "process_cpu_seconds_total": Between(used_s - 0.05, used_s + 1.0),
+        "process_resident_memory_bytes": Between(memory.rss * 0.9, memory.rss * 1.1),
+        "process_virtual_memory_bytes": Between(memory.vms * 0.9, memory.vms * 1.1),
+        "process_start_time_seconds": Between(began - 1.0, began + 1.0),
+        # The connection on which the metrics are asked for is one more.
+        "process_open_fds": Between(descriptors - 1.0, descriptors + 3.0),
+        "process_max_fds": float(soft),
+    }
 
 
 def differences(seen: Mapping[str, float], expected: Samples) -> dict[str, object]:
@@ -329,14 +331,17 @@ def differences(seen: Mapping[str, float], expected: Samples) -> dict[str, objec
     }
 
 
-def assert_histogram_adds_up(seen: Mapping[str, float]) -> None:
+def assert_histogram_adds_up(
+    seen: Mapping[str, float],
+    name: str = "position_write_duration_seconds",
+    bounds: Sequence[float] = BOUNDS,
+) -> None:
     """Each bucket holds what the one before it holds, and the sum is within what they allow."""
-    name = "position_write_duration_seconds"
-    counts = [seen[f'{name}_bucket{{le="{bound}"}}'] for bound in (*BOUNDS, "+Inf")]
+    counts = [seen[f'{name}_bucket{{le="{bound}"}}'] for bound in (*bounds, "+Inf")]
     assert counts == sorted(counts)
     each = [after - before for before, after in zip([0.0, *counts], counts, strict=False)]
-    lowest = sum(count * bound for count, bound in zip(each, (0.0, *BOUNDS), strict=True))
+    lowest = sum(count * bound for count, bound in zip(each, (0.0, *bounds), strict=True))
     highest = sum(
-        count * bound for count, bound in zip(each, (*BOUNDS, math.inf), strict=True) if count
+        count * bound for count, bound in zip(each, (*bounds, math.inf), strict=True) if count
     )
     assert lowest <= seen[f"{name}_sum"] <= highest

@@ -24,7 +24,7 @@ COMMANDS = {
     "watch": ("ingestion.cli.watch:watch", "Watch one device's conversation, live."),
     "simulate": (
         "ingestion.cli.simulate:simulate",
-        "Play devices that keep the protocol's rules against a server.",
+        "Play devices that keep the protocol's rules, against any server.",
     ),
     "instances": (
         "ingestion.cli.running:instances",

@@ -7,8 +7,8 @@ from ingestion.service.crash_sections import PARTS
 from telemetry.chassis.cli.commands.panic import panic_command
 
 _EXAMPLES = """\
-  tcp-ingestion panic show --json FILE | jq .load              # connections, and what waited for Redis
-  tcp-ingestion panic show --json FILE | jq -r '.tasks[].name' # every task that was alive
+  tcp-ingestion panic show --json FILE | jq .load               # what it held
+  tcp-ingestion panic show --json FILE | jq -r '.tasks[].name'  # every task that was alive
 """
 
 panic = panic_command(SERVICE, PARTS, _EXAMPLES)

@@ -18,8 +18,8 @@ EPILOG = """\
 Exit codes:
   0   stopped, everything accepted was published
   1   uncaught exception, or the backstop SHUTDOWN_TIMEOUT_MS
-  3   stopped with accepted frames left unpublished: DRAIN_BUDGET_MS ran out, a second signal came, or Redis was away;
-      none of them was answered, and the devices send them again
+  3   stopped with accepted frames left unpublished: DRAIN_BUDGET_MS ran out, a second signal
+      came, or Redis was away; none of them was answered, and the devices send them again
   4   Redis unreachable at start-up, or credentials refused
   78  bad configuration, a listening port in use, or no list of devices where one is needed
 

@@ -36,9 +36,9 @@ _SECONDS_DEFAULT = 10.0
 _EPILOG = """\
 \b
 Examples:
-  tcp-ingestion simulate --devices 100 127.0.0.1:5027              # ten seconds, as fast as answers come
+  tcp-ingestion simulate --devices 100 127.0.0.1:5027        # ten seconds, at full speed
   tcp-ingestion simulate --devices 5000 --rate 500 --seconds 60 127.0.0.1:5027
-  tcp-ingestion simulate --capture drive.hex 127.0.0.1:5027        # a recording, once
+  tcp-ingestion simulate --capture drive.hex 127.0.0.1:5027  # a recording, once
   tcp-ingestion simulate --devices 50 --bad-share 0.01 --reconnect-share 0.1 127.0.0.1:5027
   tcp-ingestion simulate --rate 10 --json 127.0.0.1:5027 | jq .answer_ms_p99
 
@@ -116,7 +116,7 @@ def simulate(  # noqa: PLR0913  # one for each option
     as_json: bool,
     **shares: float,
 ) -> int:
-    """Play devices that keep the protocol's rules, against tcp-ingestion or any other server.
+    """Play devices that keep the protocol's rules, against any server.
 
     Each device logs in, has one frame in flight, and goes on when the answer has the right number. After a wrong number
     it sends the frame again; without an answer for five seconds it closes the link and sends the frame again over a new

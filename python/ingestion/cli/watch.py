@@ -26,7 +26,7 @@ _EPILOG = """\
 Examples:
   tcp-ingestion watch 356307042441013
   tcp-ingestion watch 356307042441013 --for 10m
-  tcp-ingestion watch 356307042441013 --json | jq -c 'select(.kind == "frame").decoded.positions[]'
+  tcp-ingestion watch 356307042441013 --json | jq -c '.decoded.positions[]?'
   tcp-ingestion watch 356307042441013 --for 1h --json > conversation.jsonl
 
 Environment: REDIS_URL; REDIS_CONTROL_CHANNEL

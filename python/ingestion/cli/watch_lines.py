@@ -116,7 +116,7 @@ _WORDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 def _position(position: dict[str, Any]) -> Iterator[str]:
     yield _printable(
         "    {timestamp}  {latitude:.7f} {longitude:.7f}  {altitude} m  {angle} deg  {speed} km/h"
-        "  {satellites} satellites  priority {priority}".format_map(position)
+        "  {satellites} sat  priority {priority}".format_map(position)
     )
     line = "       "
     for name, value in position["attributes"].items():

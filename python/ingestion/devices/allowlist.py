@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from telemetry.chassis.config.redis_target import RedisTarget
     from telemetry.chassis.redis.connection import RedisConnection
 
-# Redis serves nobody else during a step: 0.2 ms for so many, where the whole set of a large fleet takes 20.
+# Redis serves nobody else during a step: half a millisecond for so many, where 100,000 at once take fifty.
 MEMBERS_PER_STEP: Final = 1_000
 
 

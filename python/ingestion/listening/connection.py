@@ -28,7 +28,7 @@ class Connection:
         "peer",
         "place",
         "socket",
-        "stream",
+        "tls",
         "transport",
     )
 
@@ -48,10 +48,8 @@ class Connection:
         """Who connected, or whom a proxy announced."""
         self.transport: Transport = transport
         self.socket = trio.socket.from_stdlib_socket(raw)
-        self.stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = trio.SocketStream(
-            self.socket
-        )
-        """An SSLStream once the handshake is done."""
+        self.tls: trio.SSLStream[trio.SocketStream] | None = None
+        """Once the handshake is done, if there is one."""
         self.accepted_s = clocks.monotonic_s()
         """When the login clock began."""
 
@@ -59,6 +57,11 @@ class Connection:
     def address(self) -> str:
         """Host and port of the device, as announced by a proxy."""
         return str(self.peer)
+
+    @property
+    def stream(self) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+        """For whoever needs more than the socket. A crowd of silent devices does not, and a stream costs 350 bytes."""
+        return self.tls or trio.SocketStream(self.socket)
 
     async def establish(self) -> bool:
         """Go through what stands before the first login: a proxy's header and the handshake of TLS, if any.

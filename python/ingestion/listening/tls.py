@@ -51,10 +51,10 @@ class Certificate:
             is_over = True
         if is_over:
             raise ConnectionProbed
-        assert isinstance(connection.stream, trio.SocketStream), "hands are shaken once"
+        assert connection.tls is None, "hands are shaken once"
         # Devices end a connection as a mobile link does: without the alert that TLS has for it.
         stream = trio.SSLStream(
-            connection.stream,
+            trio.SocketStream(connection.socket),
             self._context,
             server_side=True,
             https_compatible=True,
@@ -65,7 +65,7 @@ class Certificate:
             raise ConnectionRefused(
                 f"the TLS handshake failed: {_fault(error.__cause__ or error)}", reason="tls"
             ) from None
-        connection.stream = stream
+        connection.tls = stream
 
     async def watch(self) -> None:
         """Read the files again whenever they have changed."""

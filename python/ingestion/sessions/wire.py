@@ -91,6 +91,6 @@ def _fed(session: Session, data: bytes, tap: Tap | None) -> Step | End | None:
 
 def wire_of(connection: Connection) -> Wire:
     """The wire of a connection that is established."""
-    if isinstance(connection.stream, trio.SSLStream):
-        return TlsWire(connection.stream)
+    if connection.tls is not None:
+        return TlsWire(connection.tls)
     return PlainWire(connection.socket)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FRAME_BYTES_MAX = 65_535 + 12
-"""The codec's limit of a frame: of its length field, with header and checksum. So much is given to it at once: a
-refusal costs no more than this again."""
+"""The codec's limit of a frame: of its length field, with header and checksum. This is also what is given to it at
+once, so a refusal costs no more than this again."""
 
 _PING = 0xFF
 _LOGIN = re.compile(rb"\x00\x0f([0-9]{15})")

@@ -36,7 +36,7 @@ impl StreamWriters {
     ///
     /// # Errors
     ///
-    /// [`NoStream`] if there is none.
+    /// [`NoStream`] if the list is empty.
     pub fn new<S: AsRef<str>>(streams: &[S], entries_max: u64) -> Result<Self, NoStream> {
         if streams.is_empty() {
             return Err(NoStream);

@@ -9,13 +9,14 @@ import resource
 import socket
 import struct
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
 from ingestion.journal.statistics import LISTENERS
-from ingestion.listening.accepting import BURST, AcceptLoop
+from ingestion.listening.accepting import BURST, SHORTAGE_PAUSE_S, AcceptLoop
 from ingestion.listening.entrance import Entrance
 from ingestion.listening.preamble import Preamble
 from ingestion.listening.sockets import (
@@ -124,6 +125,22 @@ async def test_a_full_house_leaves_connections_in_the_queue(listening: Listening
     assert "MAX_CONNECTIONS" in listening.lines()[0]
 
 
+async def test_a_burst_ends_where_the_house_is_full(listening: Listening) -> None:
+    accepted: list[Connection] = []
+    with socket.create_server((HOST, 0)) as bound, ExitStack() as devices:
+        bound.settimeout(0)
+        for _ in range(5):
+            devices.enter_context(connecting(bound.getsockname()[1]))
+        async with trio.open_nursery() as nursery:
+            loop = accept_loop(listening, bound, max_connections=2)
+            nursery.start_soon(loop.run, accepted.append)
+            await listening.until_refused()
+            nursery.cancel_scope.cancel()
+        assert len(accepted) == 2
+        for connection in accepted:
+            connection.close()
+
+
 async def test_beyond_the_limit_of_its_address_a_connection_is_closed(
     listening: Listening,
 ) -> None:
@@ -189,8 +206,10 @@ async def test_want_of_descriptors_or_memory_is_one_line_and_a_pause(
         bound.errors = [OSError(number, os.strerror(number))] * 2
         obstacles: list[str] = []
         bound.on_error = lambda: obstacles.extend(listening.journal.health().obstacles)
+        began_s = trio.current_time()
         connection = await accepted_by(accept_loop(listening, bound))
         connection.close()
+        assert trio.current_time() - began_s >= 2 * SHORTAGE_PAUSE_S
     assert listening.refused == {"descriptors": 2}
     assert obstacles == [LISTENERS], "not ready from the first failure"
     await trio.lowlevel.checkpoint()
@@ -218,11 +237,12 @@ class Failing(socket.socket):
         return super().accept()
 
 
-def accept_loop(listening: Listening, bound: socket.socket) -> AcceptLoop:
-    preamble = Preamble(OPTIONS, None, listening.journal)
-    return AcceptLoop(
-        bound, "tcp", Entrance(OPTIONS, preamble, listening.journal), listening.journal
-    )
+def accept_loop(
+    listening: Listening, bound: socket.socket, *, max_connections: int = 1000
+) -> AcceptLoop:
+    options = replace(OPTIONS, max_connections=max_connections)
+    entrance = Entrance(options, Preamble(options, None, listening.journal), listening.journal)
+    return AcceptLoop(bound, "tcp", entrance, listening.journal)
 
 
 async def accepted_by(loop: AcceptLoop) -> Connection:

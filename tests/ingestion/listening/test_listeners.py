@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -11,7 +13,7 @@ from ingestion.listening.listeners import Listeners
 from ingestion.listening.options import TlsOptions
 from telemetry.chassis.errors import ConfigError
 from telemetry.chassis.sockets import EVERY_IPV6
-from tests.support.listening_harness import HOST, OPTIONS, Listening, replace
+from tests.support.listening_harness import HOST, OPTIONS, Listening
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,14 +43,26 @@ async def test_by_default_both_families_are_listened_to(listening: Listening, ho
             assert served.connections[0].address == shown
 
 
+class TwoAddresses(trio.abc.HostnameResolver):
+    """Resolves every name to the two addresses of this machine."""
+
+    async def getaddrinfo(self, host: Any, port: Any, *_: Any) -> list[Any]:
+        assert host == b"both.test"
+        return [
+            (family, socket.SOCK_STREAM, 0, "", (address, port))
+            for family, address in ((socket.AF_INET6, "::1"), (socket.AF_INET, HOST))
+        ]
+
+    async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
+        raise NotImplementedError
+
+
 async def test_a_name_with_two_addresses_has_one_port(listening: Listening) -> None:
-    families = {found[0] for found in socket.getaddrinfo("localhost", 0)}
-    async with listening.run(host="localhost") as served:
-        for family in families:
-            device = trio.socket.socket(family)
-            with device:
-                await device.connect(("::1" if family == socket.AF_INET6 else HOST, served.port()))
-        await served.until(lambda: len(served.connections) == len(families))
+    trio.socket.set_custom_hostname_resolver(TwoAddresses())
+    async with listening.run(host="both.test") as served:
+        for host in ("::1", HOST):
+            await (await trio.open_tcp_stream(host, served.port())).aclose()
+        await served.until_over(2)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +107,10 @@ async def test_once_closed_nobody_is_accepted_and_who_is_there_goes_on(
 
 async def test_closing_ends_an_accept_loop_that_waits_for_room(listening: Listening) -> None:
     """The end of the block waits for the loop, while the house is still full."""
-    async with (
-        listening.run(max_connections=1) as served,
-        await trio.open_tcp_stream(HOST, served.port()),
-        await trio.open_tcp_stream(HOST, served.port()),
-    ):
+    async with AsyncExitStack() as devices, listening.run(max_connections=1) as served:
+        for _ in range(2):
+            await devices.enter_async_context(await trio.open_tcp_stream(HOST, served.port()))
         await listening.until_refused()
-        served.listeners.close()
 
 
 async def test_a_certificate_that_is_not_there_is_a_fault_of_the_configuration(

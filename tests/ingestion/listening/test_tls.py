@@ -99,6 +99,7 @@ async def test_a_device_talks_over_tls_as_it_does_without(
         # As mobile links end: without the alert of TLS.
         await device.transport_stream.aclose()
         await served.until_over()
+        assert served.broken == []
     assert listening.refused == {}
     assert listening.lines() == []
 

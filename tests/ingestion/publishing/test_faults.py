@@ -14,7 +14,7 @@ from dev.servers import launch_redis, launch_relay
 from dev.servers.ports import HOST
 from dev.servers.redis_users import INGESTION, login, redis_url
 from tests.support.peers import answering, peer
-from tests.support.publishing import QUICK, Fleet, at_work, cut_short, until
+from tests.support.publishing import QUICK, AtWork, Fleet, at_work, cut_short, until
 from tests.support.redis_connections import INTRODUCTION
 from tests.support.tls_relay import relay_to
 
@@ -195,6 +195,37 @@ async def test_a_slow_link_takes_its_time_and_no_connection(
     fleet.assert_promise_kept((redis_client, stream_name))
 
 
+def have_a_small_buffer(work: AtWork) -> None:
+    """Have the system take little of what is sent at a time."""
+    [publisher] = work.publishers._publishers
+    assert publisher._connection is not None
+    buffer = (trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF)
+    publisher._connection._socket.setsockopt(*buffer, 4_096)
+
+
+async def test_a_link_that_takes_too_little_drops_what_waits_too_long_and_redis_is_not_ready(
+    redis_server: RedisServer, redis_client: Redis, stream_name: str
+) -> None:
+    with launch_relay(redis_server.port) as relay:
+        async with (
+            at_work(redis_url(INGESTION, relay.port), stream_name) as work,
+            trio.open_nursery() as nursery,
+        ):
+            have_a_small_buffer(work)
+            relay.up.bytes_per_s = 50_000
+            fleet = Fleet(work, DEVICES, records=25)
+            fleet.start(nursery)
+            await work.until_lost()
+            assert "not sent in time" in work.readiness.reason
+            await until(lambda: fleet.dropped["connection"] > 2 * DEVICES, "frames are dropped")
+            relay.up.bytes_per_s = None
+            await fleet.until_more(1)
+            assert work.readiness.ready
+            nursery.cancel_scope.cancel()
+        assert relay.accepted == 1
+    fleet.assert_promise_kept((redis_client, stream_name))
+
+
 async def test_a_frame_that_the_socket_takes_in_pieces_is_sent_whole(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
@@ -203,10 +234,7 @@ async def test_a_frame_that_the_socket_takes_in_pieces_is_sent_whole(
             at_work(redis_url(INGESTION, relay.port), stream_name) as work,
             trio.open_nursery() as nursery,
         ):
-            [publisher] = work.publishers._publishers
-            assert publisher._connection is not None
-            buffer = (trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF)
-            publisher._connection._socket.setsockopt(*buffer, 4_096)
+            have_a_small_buffer(work)
             fleet = Fleet(work, 2, records=255)
             fleet.start(nursery)
             await fleet.until_more()

@@ -94,8 +94,11 @@ def no_right_to_the_key(server: RedisServer, client: Redis) -> Iterator[None]:
 
 @contextmanager
 def another_type(_: RedisServer, client: Redis) -> Iterator[None]:
-    client.rename(STREAM, f"{STREAM}:aside")
-    client.set(STREAM, "no stream")
+    # At once: an entry that came in between would be overwritten.
+    with client.pipeline(transaction=True) as transaction:
+        transaction.rename(STREAM, f"{STREAM}:aside")
+        transaction.set(STREAM, "no stream")
+        transaction.execute()
     try:
         yield
     finally:

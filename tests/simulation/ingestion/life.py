@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import socket
 from collections import Counter
@@ -56,7 +57,6 @@ class Life:
         self.is_killed = False
         self.is_lost = False
         """Killed, and what it had sent has not arrived."""
-        self.is_draining = False
         self.drained_in_peace = False
         """Whether Redis answered from the stop request to the end."""
         self.ended = trio.Event()
@@ -65,6 +65,9 @@ class Life:
         self.confirmed: Counter[str] = Counter()
         """How many of each device."""
         self.dropped_in_drain = 0
+        self.dropped_at = -math.inf
+        """When the last one was dropped before the drain; its conversation may hear of it in the drain."""
+        self.drained_from = math.inf
         # The kernel closes them when it ends. If it is killed, nothing is sent by what unwinds then.
         self.sockets: list[Callable[[], None]] = []
         self._is_led_astray = False
@@ -77,9 +80,14 @@ class Life:
         return self.ended.is_set()
 
     @property
-    def left_unpublished(self) -> bool:
-        """Whether it has accepted something that was not confirmed, neither before the stop request nor afterwards."""
+    def has_left_something(self) -> bool:
+        """Whether something that it had accepted by the stop request, or afterwards, was not confirmed."""
         return bool(self.waiting or self.dropped_in_drain)
+
+    @property
+    def may_have_left_something(self) -> bool:
+        """The same, or something was dropped in the very moment of the stop request."""
+        return self.has_left_something or self.dropped_at == self.drained_from
 
     async def run(self) -> None:
         """Live until the process would end."""
@@ -145,7 +153,7 @@ class WatchedJournal(Journal):
 
     def shutdown_starting(self, *, signal: str | None) -> None:
         """From here on, whatever is dropped was left unpublished."""
-        self._life.is_draining = True
+        self._life.drained_from = trio.current_time()
         super().shutdown_starting(signal=signal)
 
 
@@ -188,7 +196,10 @@ class WatchedOutcomes(Outcomes):
 def _dropped(frames: Sequence[WaitingFrame]) -> None:
     life: Life = current_life.get()
     life.waiting.difference_update(frames)
-    life.dropped_in_drain += life.is_draining * len(frames)
+    if life.drained_from < math.inf:
+        life.dropped_in_drain += len(frames)
+    elif frames:
+        life.dropped_at = trio.current_time()
 
 
 class WatchedConnection(Connection):

@@ -102,7 +102,8 @@ def _of_end(life: Life) -> Iterator[str]:
     if life.code not in {ExitCode.CLEAN, ExitCode.TIMED_OUT}:
         yield f"ended with {life.code!r}"
         return
-    if (life.code is ExitCode.TIMED_OUT) is not life.left_unpublished:
+    is_clean = life.code is ExitCode.CLEAN
+    if life.has_left_something if is_clean else not life.may_have_left_something:
         yield (
             f"ended with {life.code!r}, {len(life.waiting)} frames waiting"
             f" and {life.dropped_in_drain} dropped"
@@ -111,11 +112,11 @@ def _of_end(life: Life) -> Iterator[str]:
     assert life.ended_at is not None
     drain_ms = round((life.ended_at - life.asked_at) * 1000)
     budget_ms = life.config.drain_budget_ms + life.config.drain_delay_ms
-    if life.insisted_at is not None:
+    if life.insisted_at is not None and not life.config.drain_delay_ms:
         late_ms = round((life.ended_at - life.insisted_at) * 1000)
-        if late_ms > life.config.drain_delay_ms and life.config.drain_delay_ms == 0:
+        if late_ms > 0:
             yield f"ended {late_ms} ms after the second signal"
-    elif life.code is ExitCode.TIMED_OUT and life.drained_in_peace:
+    elif not is_clean and life.drained_in_peace:
         yield "did not drain, and Redis answered"
     if drain_ms > budget_ms:
         yield f"drained for {drain_ms} ms, granted were {budget_ms}"

@@ -65,7 +65,7 @@ fn read_header(bytes: &[u8]) -> Result<(Imei, Transport, Cursor<'_>), Fault> {
 
 /// Without a checksum, what is no sound command does not show that commands were meant: its codec id is refused.
 fn without_command(fault: Fault, codec_id: Option<u8>, bytes: &[u8]) -> Fault {
-    if let Some(Codec::C12 | Codec::C13 | Codec::C14 | Codec::C15) = codec_id.and_then(Codec::from_id) {
+    if codec_id.and_then(Codec::from_id).is_some_and(Codec::is_command) {
         let codec_offset = HEADER_BYTES.min(bytes.len());
         return Fault::new(RefusalCode::UnknownCodec, codec_offset);
     }

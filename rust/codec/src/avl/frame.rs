@@ -75,6 +75,11 @@ impl Codec {
         }
     }
 
+    /// Codec 12 to 15: no records, and no answer.
+    pub(super) const fn is_command(self) -> bool {
+        self.shape().is_none()
+    }
+
     /// How records are laid out; None for the command codecs.
     const fn shape(self) -> Option<Shape> {
         match self {

@@ -28,7 +28,7 @@ pub struct RefusedFrame {
     pub codec: &'static str,
     /// The session is over, unless it keeps the frame.
     pub closes: bool,
-    /// The whole frame, if its checksum is right.
+    /// The whole frame, if its checksum is right and it is no command: the device repeats it until it is answered.
     pub frame: Option<Vec<u8>>,
     /// The number of records that it declares; 0 where that was not looked at.
     pub records: u8,

@@ -156,6 +156,9 @@ fn only_an_undecodable_frame_that_has_just_ended_the_session_can_be_kept() {
     assert!(session.keep(&crc_failed, 0).is_err(), "its checksum is wrong");
     let oversize = refused(&mut session, &[0, 0, 0, 0, 0xff, 0, 0, 0]);
     assert!(session.keep(&oversize, 0).is_err(), "it is not there");
+    let mut session = logged_in();
+    let command = refused(&mut session, &encode_frame(&[0x0c, 1, 5, 0, 0, 0, 9, 1]));
+    assert!(session.keep(&command, 0).is_err(), "a command is not answered");
 
     let mut session = logged_in();
     let keepable = refused(&mut session, &undecodable(1));

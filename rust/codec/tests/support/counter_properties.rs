@@ -11,7 +11,7 @@ static WRITERS: LazyLock<StreamWriters> = LazyLock::new(|| StreamWriters::new(&[
 /// A codec 8 record without elements.
 const RECORD_BYTES: usize = 30;
 
-/// A frame of so many records.
+/// A frame with this number of records.
 pub(crate) fn frame_of(records: u8) -> AcceptedFrame {
     let header = [&[0xca, 0xfe, 1, 5, 0, 15], b"356307042441013".as_slice()].concat();
     let content = vec![0; RECORD_BYTES * usize::from(records)];
@@ -23,7 +23,7 @@ pub(crate) fn frame_of(records: u8) -> AcceptedFrame {
     }
 }
 
-/// What was sent: a frame of so many records, or another command.
+/// What was sent: a frame with this number of records, or another command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sent {
     Frame(u8),

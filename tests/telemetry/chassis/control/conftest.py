@@ -13,7 +13,7 @@ from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.control.asking import ask
 from telemetry.chassis.control.messages import MESSAGE_BYTES_MAX, reply_channel
-from telemetry.chassis.control.responder import CannotDo, Responder
+from telemetry.chassis.control.responder import Caller, CannotDo, Carrier, InParts, Responder
 from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.subscription import SubscriptionOptions
 
@@ -72,11 +72,19 @@ class Control:
         self.server, self.client, self.channel = server, client, channel
         self.carried: list[Mapping[str, Any]] = []
         self.goes_on = trio.Event()
+        # Each who has asked for parts: whoever serves it holds it.
+        self.callers: list[Caller] = []
 
     async def echo(self, arguments: Mapping[str, object]) -> Mapping[str, object]:
         self.carried.append(arguments)
         await trio.lowlevel.checkpoint()
         return {"echo": dict(arguments)}
+
+    async def count(self, caller: Caller, arguments: Mapping[str, Any]) -> Mapping[str, object]:
+        self.callers.append(caller)
+        for number in range(arguments["parts"]):
+            await caller.tell({"number": number})
+        return {"counted": arguments["parts"]}
 
     async def wait(self, arguments: Mapping[str, object]) -> Mapping[str, object]:
         self.carried.append(arguments)
@@ -101,9 +109,10 @@ class Control:
             message_bytes_max=MESSAGE_BYTES_MAX,
             limits=limits or RedisLimits(),
         )
-        carriers = {
+        carriers: dict[str, Carrier | InParts] = {
             "echo": self.echo,
             "wait": self.wait,
+            "count": InParts(self.count),
             "refuse": self.refuse,
             "fail": self.fail,
         }

@@ -164,6 +164,51 @@ async def test_garbage_and_long_messages_are_dropped_counted_and_answered_by_nob
         ]
 
 
+async def test_a_result_may_come_in_parts_which_all_come_before_its_end(control: Control) -> None:
+    parts: list[Answer] = []
+    async with control.answering("a", "b") as journals:
+        for journal in journals:
+            await journal.until("ready")
+        answers = await control.ask("count", arguments={"parts": 20}, take_part=parts.append)
+    assert [(each.kind, each.result) for each in answers] == 2 * [
+        (AnswerKind.DONE, {"counted": 20})
+    ]
+    for name in ("a", "b"):
+        numbers = [each.result["number"] for each in parts if each.instance_id == name]
+        assert numbers == [*range(20)]
+
+
+async def test_a_part_that_nobody_hears_is_lost_and_costs_no_connection(control: Control) -> None:
+    async with control.answering("a") as [journal]:
+        await journal.until("ready")
+        await control.ask("count", arguments={"parts": 0})
+        [caller] = control.callers
+        for number in range(3):
+            await caller.tell({"number": number})
+        # Its own connection would have come back with another report.
+        [answer] = await control.ask("echo")
+        assert answer.kind is AnswerKind.DONE
+        assert journal.count("ready") == 1
+
+
+async def test_who_asks_again_is_known_to_be_there(control: Control) -> None:
+    async with control.answering("a") as [journal]:
+        await journal.until("ready")
+        asked = request("count", parts=1)
+        replies = control.replies_to(asked)
+        await control.publish(encode_request(asked))
+        kinds = [(await next_answer(replies)).kind for _ in range(3)]
+        assert kinds.count(AnswerKind.PART) == 1
+        [caller] = control.callers
+        first_s = caller.asked_at_s
+        await control.publish(encode_request(asked))
+        assert (await next_answer(replies)).kind is AnswerKind.DONE
+        assert caller.asked_at_s > first_s
+        # Carried out once.
+        assert len(control.callers) == 1
+        replies.close()
+
+
 async def test_a_result_may_take_longer_than_an_answer(control: Control) -> None:
     async with control.answering("a") as [journal], trio.open_nursery() as nursery:
         await journal.until("ready")

@@ -9,6 +9,7 @@ import click
 
 from telemetry.chassis.cli import json_option, print_at_once, print_json
 from telemetry.chassis.cli.commands.replies import instance_option, say_who_failed
+from telemetry.chassis.cli.commands.service import examples
 from telemetry.chassis.control.requests import DUMP
 from telemetry.chassis.operating.requests import request
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 _EPILOG = """\
 \b
 Examples:
-  {name} dump
-  {name} dump --instance {name}-1 --json
-  {name} panic show FILE                                 # shows one, on the host where it is
+{examples}
 
 Environment: {environment}
 
@@ -29,8 +28,14 @@ Exit codes: 0 done; 1 nobody answered, or one failed; 4 Redis is unreachable or 
 
 def dump_command(service: ServiceCommands) -> click.Command:
     """The command `dump` of a service."""
+    name = service.name
+    shown = examples(
+        (f"{name} dump", ""),
+        (f"{name} dump --instance {name}-1 --json", ""),
+        (f"{name} panic show FILE", "shows one, on the host where it is"),
+    )
 
-    @click.command(epilog=_EPILOG.format(name=service.name, environment=service.environment))
+    @click.command(epilog=_EPILOG.format(examples=shown, environment=service.environment))
     @instance_option
     @json_option
     def dump(*, instance_id: str | None, as_json: bool) -> int:

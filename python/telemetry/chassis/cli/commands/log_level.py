@@ -9,6 +9,7 @@ import click
 
 from telemetry.chassis.cli import DURATION, json_option, print_at_once, print_json
 from telemetry.chassis.cli.commands.replies import instance_option, say_who_failed
+from telemetry.chassis.cli.commands.service import examples
 from telemetry.chassis.control.requests import LOG_LEVEL
 from telemetry.chassis.logs.log import LEVELS
 from telemetry.chassis.operating.requests import request
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 _EPILOG = """\
 \b
 Examples:
-  {name} log-level debug --for 10m                       # and back after ten minutes
-  {name} log-level debug --instance {name}-2          # one instance alone
-  {name} log-level info
+{examples}
 
 Environment: {environment}
 
@@ -31,8 +30,14 @@ configuration"""
 
 def log_level_command(service: ServiceCommands) -> click.Command:
     """The command `log-level` of a service."""
+    name = service.name
+    shown = examples(
+        (f"{name} log-level debug --for 10m", "and back after ten minutes"),
+        (f"{name} log-level debug --instance {name}-2", "one instance alone"),
+        (f"{name} log-level info", ""),
+    )
 
-    @click.command(epilog=_EPILOG.format(name=service.name, environment=service.environment))
+    @click.command(epilog=_EPILOG.format(examples=shown, environment=service.environment))
     @click.argument("level", metavar="LEVEL", type=click.Choice([*LEVELS]))
     @instance_option
     @click.option(

@@ -18,7 +18,7 @@ _EXIT_NOT_A_DUMP = 1
 _EPILOG = """\
 \b
 Examples:
-  {name} panic show /var/lib/{name}/{name}-panic-{name}-1-20260501T093000000000Z.json
+  {name} panic show {name}-panic-{name}-1-20260501T093000000000Z.json
 {examples}
 \b
 Exit codes: 0 shown, 1 the file is no panic dump, or damaged, 2 wrong arguments or unreadable file"""

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from telemetry.chassis.operating.access import Access
 
 
+def examples(*rows: tuple[str, str]) -> str:
+    """The lines of a help text that show commands, each with a remark, or an empty one, behind it."""
+    width = max(len(command) for command, remark in rows if remark)
+    return "\n".join(
+        f"  {command.ljust(width)}  # {remark}" if remark else f"  {command}"
+        for command, remark in rows
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceCommands:
     """A service, as its operators see it."""

@@ -21,8 +21,10 @@ impl Buffer {
         if data.is_empty() {
             return;
         }
-        self.bytes.drain(..self.consumed);
-        self.consumed = 0;
+        if self.consumed > 0 {
+            self.bytes.drain(..self.consumed);
+            self.consumed = 0;
+        }
         self.bytes.extend_from_slice(data);
     }
 

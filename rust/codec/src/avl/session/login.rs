@@ -16,8 +16,8 @@ pub(super) fn begins_login(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 ///
-/// At the first byte that cannot be part of one. It alone decides the code, so that this is the same however the
-/// bytes are cut.
+/// At the first byte that cannot be part of one. The code depends on nothing behind it, so it is the same however
+/// the bytes are cut.
 pub(super) fn read_login(bytes: &[u8]) -> Result<Option<Imei>, BadLogin> {
     let (prefix, digits) = bytes.split_at(bytes.len().min(PREFIX.len()));
     match prefix {

@@ -25,7 +25,7 @@ pub(super) enum Message {
 
 /// What the bytes hold at their front.
 pub(super) enum Front {
-    /// More bytes are needed: so many of a frame whose header is there, else an unknown number.
+    /// More bytes are needed. The number is known once a frame's header is there.
     Missing(Option<usize>),
     /// A message and its length.
     Whole(Message, usize),
@@ -92,25 +92,28 @@ impl Sender<'_> {
     }
 
     fn decode(&self, frame: &[u8], commands: &mut Vec<u8>) -> Message {
-        let refused = |fault: Fault, closes, frame_kept: Option<&[u8]>| {
+        let codec_id = frame.get(HEADER_BYTES).copied();
+        let refused = |Fault { code, offset }, kept: Option<&[u8]>| {
             Message::Refused(RefusedFrame {
-                code: fault.code,
-                offset: fault.offset,
-                codec: label_of(frame.get(HEADER_BYTES).copied()),
-                closes,
-                frame: frame_kept.map(<[u8]>::to_vec),
+                code,
+                offset,
+                codec: label_of(codec_id),
+                closes: true,
+                frame: kept.map(<[u8]>::to_vec),
                 records: frame.get(QUANTITY_OFFSET).copied().unwrap_or_default(),
             })
         };
         let data = match checked_data(frame) {
             Ok(data) => data,
-            Err(fault) => return refused(fault, false, None),
+            Err(fault) => return refused(fault, None),
         };
         match accept(self.imei, data, self.writers, Transport::Tcp, commands) {
             Ok(Carried::Records(accepted)) => Message::Accepted(accepted),
             Ok(Carried::Nothing(codec)) => Message::Empty(codec),
             Ok(Carried::Command(codec)) => Message::Command(codec),
-            Err(fault) => refused(fault, true, Some(frame)),
+            // A device does not wait for an answer to a command frame, so it does not repeat it either.
+            Err(fault) if codec_id.and_then(Codec::from_id).is_some_and(Codec::is_command) => refused(fault, None),
+            Err(fault) => refused(fault, Some(frame)),
         }
     }
 }

@@ -84,7 +84,7 @@ pub struct Session {
 enum Looked {
     /// They may hold a step.
     NotYet,
-    /// They hold none, and so many bytes are missing of the frame that they begin, if that is known.
+    /// They hold none. The number of bytes that are missing is known once a frame's header is there.
     Missing(Option<usize>),
 }
 
