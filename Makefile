@@ -36,11 +36,11 @@ setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/p
 	@echo "setup: .venv/bin/processor is up to date" >&2
 
 test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest), but for those of test-all
-	cargo test --locked --package codec
+	cargo test --locked --package codec --package load
 	$(PYTHON_BIN) -m pytest -m "not deployment" $(ARGS)
 
 test-all: $(BUILT) ## Run every test, and test-pythons; some need docker-compose, faketime, HAProxy, PgBouncer, Prometheus, stress, chromium
-	cargo test --locked --package codec
+	cargo test --locked --package codec --package load
 	$(PYTHON_BIN) -m pytest $(ARGS)
 	@sh dev/pythons $(PYTHONS)
 
@@ -71,7 +71,7 @@ demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or
 pictures: $(BUILT) ## Take the pictures in docs/pictures again; needs chromium; ARGS=page for some
 	@exec $(PYTHON_BIN) -m dev.pictures $(ARGS)
 
-bench: $(BUILT) ## Print the ratios to a Python service and to psql's \copy
+bench: $(BUILT) ## Print the ratios to other services and to psql's \copy
 	@exec $(PYTHON_BIN) -m bench $(ARGS)
 
 lint: $(BUILT) ## Check style, types, layers, the codec's stub, workflows and licences; changes nothing

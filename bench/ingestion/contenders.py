@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,8 +99,7 @@ def _node() -> Contender:
 
 def _asyncio() -> Contender:
     module = "bench.ingestion.peers.asyncio_service"
-    loop = "asyncio" if find_spec("uvloop") is None else "uvloop"
-    title = f"{loop}, redis.asyncio, hiredis"
+    title = "uvloop, redis.asyncio, hiredis"
     return Contender(ASYNCIO, title, [sys.executable, "-m", module], PEER_READY)
 
 

@@ -153,7 +153,7 @@ def measure_growth(setting: Setting, contender: Contender) -> Growth:
     """Memory over some time of coming and going, beside silent connections. Raises BenchError."""
     redis, connections, seconds = setting.redis, setting.scale.connections, setting.scale.growth_s
     # Caches and pools fill first.
-    before_s = max(seconds / 5, 5.0)
+    before_s = seconds / 5
     silent = ["send", "--connections", str(connections), "--rate", str(connections)]
     silent += ["--warm-up", "1", "--seconds", "0.01"]
     churn = ["churn", "--connections", str(CHURNING), "--rate", str(LIVES_PER_SECOND)]

@@ -56,9 +56,10 @@ class Tally:
 
 def build_load() -> None:
     """Compile it. Raises BenchError."""
-    built = subprocess.run(BUILD, cwd=CHECKOUT, check=False)
-    if built.returncode:
-        raise BenchError(f"{' '.join(BUILD)} has failed")
+    try:
+        subprocess.run(BUILD, cwd=CHECKOUT, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchError(f"the load generator cannot be built: {error}") from error
 
 
 class Load:

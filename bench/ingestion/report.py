@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from bench.ingestion.sending import WORKLOADS
 from bench.ingestion.targets import cpu_ratio, targets
 from bench.tabular import new_table
 
@@ -33,7 +32,7 @@ VERDICTS = {True: "yes", False: "no", None: "not measured"}
 
 def print_ingestion(console: Console, result: IngestionResult) -> None:
     """A table for each workload, one of crowds, and the targets."""
-    for workload in WORKLOADS:
+    for workload in result.scale.workloads:
         table = new_table(workload.title, SENDING_COLUMNS)
         for name, figures in result.sending[workload.name].items():
             table.add_row(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from bench.ingestion.workloads import WORKLOADS, Workload
 from bench.measure import interleave
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class IngestionScale:
     connections: int
     """Silent ones, those of the storm and those of the drain."""
     growth_s: float
+    workloads: tuple[Workload, ...] = WORKLOADS
 
 
 @dataclass(frozen=True)

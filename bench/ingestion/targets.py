@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.ingestion.contenders import ASYNCIO, GO, NODE, OURS
-from bench.ingestion.sending import FLAT_OUT, FLEET, LATENCY, MANY_RECORDS, ONE_RECORD
+from bench.ingestion.workloads import FLAT_OUT, FLEET, LATENCY, MANY_RECORDS, ONE_RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ GROWTH_NOISE_MB = 1.0
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and its bound. `measured` is None where the peer it is compared with is not there."""
+    """A figure and its bound. `measured` is None where it was not, or the peer is not there."""
 
     what: str
     measured: float | None
@@ -59,9 +59,10 @@ def _of_sending(result: IngestionResult) -> Iterator[Target]:
             bound,
             at_least=True,
         )
-    latency = result.sending[LATENCY.name][OURS]
-    yield Target(f"p50 in ms: {LATENCY.title}", latency.p50_ms, 1)
-    yield Target(f"p99 in ms: {LATENCY.title}", latency.p99_ms, 10)
+    latency = result.sending.get(LATENCY.name, {}).get(OURS)
+    p50_ms, p99_ms = (latency.p50_ms, latency.p99_ms) if latency else (None, None)
+    yield Target(f"p50 in ms: {LATENCY.title}", p50_ms, 1)
+    yield Target(f"p99 in ms: {LATENCY.title}", p99_ms, 10)
 
 
 def _of_crowds(result: IngestionResult) -> Iterator[Target]:
@@ -87,15 +88,15 @@ def _of_crowds(result: IngestionResult) -> Iterator[Target]:
 
 
 def cpu_ratio(result: IngestionResult, workload: str, peer: str) -> float | None:
-    """CPU time a record of tcp-ingestion by the peer's; None if the peer is not there."""
-    figures = result.sending[workload]
+    """CPU time a record of tcp-ingestion by the peer's; None if it was not measured."""
+    figures = result.sending.get(workload, {})
     if peer not in figures:
         return None
     return figures[OURS].cpu_us_per_record / figures[peer].cpu_us_per_record
 
 
 def _rate_ratio(result: IngestionResult, workload: str, peer: str) -> float | None:
-    figures = result.sending[workload]
+    figures = result.sending.get(workload, {})
     if peer not in figures:
         return None
     return figures[OURS].frames_per_second / figures[peer].frames_per_second
