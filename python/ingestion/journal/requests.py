@@ -10,7 +10,7 @@ from telemetry.chassis.control.journal import RequestsJournal as CommonRequestsJ
 class RequestsJournal(CountingJournal, CommonRequestsJournal):
     """What the responder reports, and what comes of requests."""
 
-    looking = requests.LOOKING
+    _looking = requests.LOOKING
 
     @property
     def _request_counters(self) -> Counters:

@@ -22,7 +22,7 @@ class RequestCounters(Protocol):
 class RequestsJournal(ServiceJournal):
     """What the responder reports, and what comes of the requests that every service takes."""
 
-    looking: ClassVar[frozenset[str]]
+    _looking: ClassVar[frozenset[str]]
     """Requests that change nothing, and may come once a second: they are no news."""
 
     @property
@@ -35,7 +35,7 @@ class RequestsJournal(ServiceJournal):
     def request_taken(self, name: str) -> None:
         """A request is carried out or refused, once for each id."""
         self._request_counters.requests[name] += 1
-        write = self._log.debug if name in self.looking else self._log.info
+        write = self._log.debug if name in self._looking else self._log.info
         write(f"request taken request={name}", request=name)
 
     def request_failed(self, name: str, *, error: str) -> None:
