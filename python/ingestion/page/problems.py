@@ -60,7 +60,8 @@ def _of_redis(now: Statistics) -> Iterator[Problem]:
         return
     yield Problem(
         "redis_unreachable",
-        f"Nothing is published, and no device is answered: {redis.reason}. Devices keep what they have.",
+        f"Nothing is published, and no device is answered: {redis.reason.removesuffix('.')}. Devices keep what they"
+        " have.",
         "tcp-ingestion config",
     )
 
