@@ -10,6 +10,7 @@ from redis import Redis
 from dev.servers import launch_redis, launch_relay
 from tests.drills.conftest import drills
 from tests.processes.conftest import run, servers
+from tests.processes.ingestion.conftest import ingest
 from tests.support.servers import Servers
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from dev.servers import Database, PostgresServer, RedisBinary, RedisServer, Relay
 
-__all__ = ["drills", "run", "servers"]
+__all__ = ["drills", "ingest", "run", "servers"]
 
 
 @pytest.fixture

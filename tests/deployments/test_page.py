@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import expect
 
 from dev.browser import PROGRAM, TELEPHONE, launch_browser, open_page
+from tests.support.ingestion import frozen
+from tests.support.ingestion_frames import tcp_frame
 from tests.support.processes import QUICK_CLAIMS, WAIT_S_MAX, until
 from tests.support.servers import drive, entry
 
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from dev.servers import PostgresServer
+    from dev.servers import PostgresServer, RedisServer
     from tests.processes.conftest import Run
+    from tests.support.ingestion import Ingest
     from tests.support.processes import Service
     from tests.support.servers import Servers
 
@@ -140,6 +143,41 @@ def test_the_page_follows_traffic_an_outage_a_drain_and_the_end(
         says(page, "The service does not answer")
         shows(page, "#freshness", "as it was")
         assert "old" in str(page.locator("body").get_attribute("class"))
+
+
+def test_the_page_of_tcp_ingestion_follows_devices_an_outage_a_drain_and_the_end(
+    ingest: Ingest, redis_server: RedisServer, browser: Browser
+) -> None:
+    service = ingest(DRAIN_DELAY_MS="20000").ready()
+    with (
+        open_page(browser, url_of(service)) as page,
+        watched(page) as seen,
+        service.login() as device,
+    ):
+        assert device.ask(tcp_frame(0)) == 5
+        says(page, "All is well")
+        shows(page, "#outcomes tr:has-text('frames answered')", "1")
+        shows(page, "#verdict-more", "1 connection is open")
+        shows(page, "#publish-note", "until Redis has confirmed")
+        expect(page.locator("#no-failures")).to_be_visible()
+
+        with frozen(redis_server):
+            device.send(tcp_frame(1))
+            says(page, "No device is answered: Redis cannot be used")
+            shows(page, "#problem-list .remedy", "tcp-ingestion config")
+            shows(page, "#publish", "\N{EN DASH}")
+            # By Redis' code alone, not by codec, too.
+            shows(page, "#failures", "Redis did not confirm it")
+            expect(page.locator("#failures tr")).to_have_count(1)
+        says(page, "All is well")
+
+        service.send(SIGTERM)
+        says(page, "Leaving: it still accepts devices, but not for long")
+        assert seen.complaints == []
+        assert seen.addresses == {service.address}
+        service.send(SIGTERM)
+        assert service.wait() == 0
+        says(page, "The service does not answer")
 
 
 def test_a_record_and_a_password_are_never_on_the_page(
