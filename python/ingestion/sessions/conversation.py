@@ -12,8 +12,9 @@ from ingestion.errors import (
     PublishOverflowError,
     RedisUnavailableError,
 )
+from ingestion.publishing.parked import Parked
 from ingestion.sessions.keeping import quarantine_command
-from ingestion.sessions.wire import wire_of
+from ingestion.sessions.wire import PlainWire, wire_of
 from telemetry._codec import (
     AcceptedFrame,
     BadLogin,
@@ -29,6 +30,7 @@ from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
     from ingestion.listening.connection import Connection
+    from ingestion.publishing.waiting_frame import Outcome
     from ingestion.sessions.parts import Parts
     from ingestion.sessions.wire import Wire
     from ingestion.taps.taps import Tap
@@ -55,11 +57,14 @@ class Conversation:
     __slots__ = (
         "_asks_for_tap",
         "_connection",
+        "_in_flight",
         "_is_leaving",
         "_is_shut_down",
         "_parts",
         "_reason",
         "_session",
+        "_settled",
+        "_submitted_s",
         "_wire",
         "connected_at_ms",
         "frames",
@@ -80,6 +85,9 @@ class Conversation:
         self._session = Session(parts.limits, parts.writers, now_ms=clocks.monotonic_ms())
         self._wire: Wire | None = None
         self._asks_for_tap = False
+        self._in_flight: AcceptedFrame | None = None
+        self._submitted_s = 0.0
+        self._settled = Parked()
         self._is_leaving = False
         self._is_shut_down = False
         self._reason = "closed by the device"
@@ -111,11 +119,14 @@ class Conversation:
         except (trio.Cancelled, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as fault:  # noqa: BLE001  # of one session alone, also if the codec panics
-            self._reason = "fault of the program"
-            self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
+            self._fail(fault)
         finally:
             self._connection.close()
             self._ended()
+
+    def _fail(self, fault: BaseException) -> None:
+        self._reason = "fault of the program"
+        self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
 
     def expire(self, now_ms: int) -> None:
         """Close the connection if one of its clocks has run out. Called about once a second."""
@@ -145,11 +156,44 @@ class Conversation:
         self._reason = reason
         self._connection.close()
 
+    def settled(self, outcome: Outcome) -> None:
+        """The frame in hand is confirmed or dropped: it is answered here and now, without waking this task."""
+        frame, self._in_flight = self._in_flight, None
+        assert frame is not None
+        self._session.settle()
+        try:
+            self._finish(frame, outcome)
+        except (OSError, trio.BrokenResourceError):
+            # The device has gone.
+            self._connection.close()
+        except Exception as fault:  # noqa: BLE001  # of one session alone: the publisher's task goes on
+            self._fail(fault)
+            self._connection.close()
+        self._settled.wake()
+
+    def _finish(self, frame: AcceptedFrame, outcome: Outcome) -> None:
+        if isinstance(outcome, RedisUnavailableError):
+            self._parts.journal.frame_unpublished(outcome, codec=frame.codec)
+        else:
+            duration_s = clocks.monotonic_s() - self._submitted_s
+            self._parts.journal.frame_published(
+                frame.codec, records=frame.records, duration_s=duration_s
+            )
+            wire = self._wire
+            assert isinstance(wire, PlainWire)
+            wire.send_nowait(frame.answer(outcome))
+            self._answered()
+        if self._is_leaving:
+            self._shut_down("the service stops")
+
     async def _talk(self, wire: Wire) -> None:
         session = self._session
-        while not isinstance(step := await wire.receive(session), End):
+        while not isinstance(step := await self._receive(wire), End):
             while step is not None:
                 if isinstance(step, AcceptedFrame):
+                    if isinstance(wire, PlainWire) and session.is_at_boundary:
+                        self._submit(step)
+                        break
                     await self._publish(step)
                 else:
                     await self._take(step)
@@ -158,6 +202,15 @@ class Conversation:
                 self._take_tap(is_login=False)
             if self._is_leaving:
                 self._shut_down("the service stops")
+
+    async def _receive(self, wire: Wire) -> Step | End | None:
+        """The next step; nothing is received while a frame is in hand. A device sends nothing before its answer."""
+        if not isinstance(wire, PlainWire):
+            return await wire.receive(self._session)
+        await wire.readable()
+        if self._in_flight is not None:
+            await self._settled.park()
+        return wire.receive_nowait(self._session)
 
     async def _take(self, step: Step) -> None:
         """Do what a step calls for that publishes nothing."""
@@ -198,6 +251,20 @@ class Conversation:
         answer = self._session.admit()
         self._take_tap(is_login=True)
         await self._send(answer)
+
+    def _submit(self, frame: AcceptedFrame) -> None:
+        """Publish a frame behind which the device has sent nothing; `settled` answers it."""
+        self._parts.quarantine.forget(frame.imei)
+        now_s = clocks.monotonic_s()
+        if self.unanswered_since_s is None:
+            self.unanswered_since_s = now_s
+        self._in_flight, self._submitted_s = frame, now_s
+        try:
+            self._parts.publishers.submit(frame, self, now_s)
+        except PublishOverflowError as overflow:
+            self._in_flight = None
+            self._parts.journal.frame_overflowed(overflow, codec=frame.codec)
+            self._session.settle()
 
     async def _publish(self, frame: AcceptedFrame) -> None:
         """Publish a frame and answer it. While it waits for Redis, nothing is read."""
@@ -257,6 +324,9 @@ class Conversation:
 
     async def _answer(self, answer: bytes) -> None:
         await self._send(answer)
+        self._answered()
+
+    def _answered(self) -> None:
         self.unanswered_since_s = None
         self.frames += 1
         self.last_frame_at_ms = clocks.unix_ms()

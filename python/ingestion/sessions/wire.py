@@ -43,9 +43,17 @@ class PlainWire:
 
     async def receive(self, session: Session) -> Step | End | None:
         """As in Wire."""
+        await self.readable()
+        return self.receive_nowait(session)
+
+    async def readable(self) -> None:
+        """Wait until there is something to receive."""
         if self._socket.fileno() < 0:
             raise trio.ClosedResourceError
         await trio.lowlevel.wait_readable(self._socket)
+
+    def receive_nowait(self, session: Session) -> Step | End | None:
+        """The second half of `receive`."""
         if self.tap is None:
             return session.receive(self._socket, clocks.monotonic_ms())
         data = os.read(self._socket.fileno(), session.wanted_bytes())
@@ -53,6 +61,10 @@ class PlainWire:
 
     async def send(self, data: bytes) -> None:
         """As in Wire."""
+        self.send_nowait(data)
+
+    def send_nowait(self, data: bytes) -> None:
+        """The same as `send`, from whatever task."""
         if os.write(self._socket.fileno(), data) < len(data):
             raise trio.BrokenResourceError("the device takes no answers")
         if self.tap is not None:

@@ -45,21 +45,17 @@ async def test_nothing_is_read_while_a_frame_waits() -> None:
         assert await device.receive(4) == ANSWER_5
 
 
-@pytest.mark.parametrize(
-    ("error", "result"),
-    [
-        (PublishOverflowError("full", imei=None, code="overflow"), "overflow"),
-        (RedisUnavailableError("away", imei=None, code="connection"), "unpublished"),
-    ],
-)
-async def test_a_frame_that_is_dropped_has_no_answer_and_the_connection_stays(
-    error: Exception, result: str
-) -> None:
+@pytest.mark.parametrize("result", ["overflow", "unpublished"])
+async def test_a_frame_that_is_dropped_has_no_answer_and_the_connection_stays(result: str) -> None:
     async with housed() as it:
         device = await it.connect()
         await device.log_in()
-        await device.send(tcp_frame(0))
-        await it.published.drop(error)
+        if result == "overflow":
+            it.published.fault = PublishOverflowError("full", imei=None, code="overflow")
+            await device.send(tcp_frame(0))
+        else:
+            await device.send(tcp_frame(0))
+            await it.published.drop(RedisUnavailableError("away", imei=None, code="connection"))
         await it.until(lambda: it.counts.frames["8", result] == 1)
         assert it.house.oldest_unanswered_s > 0
         await device.send(tcp_frame(0))
@@ -157,6 +153,38 @@ async def test_a_fault_of_the_program_ends_one_conversation_alone(
             assert await well.receive(4) == ANSWER_5
         assert "session failed" in caplog.text
         caplog.clear()
+
+
+async def test_what_comes_before_the_answer_is_read_behind_it() -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(tcp_frame(0))
+        await it.published.next_frame()
+        await device.send(tcp_frame(1, records=2))
+        await device.stream.send_eof()
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+        await it.published.confirm()
+        assert await device.receive(5) == b"\x00\x00\x00\x02"
+
+
+async def test_a_fault_while_a_frame_is_answered_ends_one_conversation_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with housed() as it:
+        broken, well = await it.connect(), await it.connect()
+        await broken.log_in(1)
+        await well.log_in(2)
+        with monkeypatch.context() as patch:
+            patch.setattr("ingestion.journal.sessions.SessionsJournal.frame_published", None)
+            await broken.send(tcp_frame(0))
+            await it.published.confirm()
+            assert await broken.is_closed()
+        await well.send(tcp_frame(0))
+        await it.published.confirm()
+        assert await well.receive(4) == ANSWER_5
+    assert "session failed" in caplog.text
 
 
 async def test_a_connection_without_a_byte_is_a_probe() -> None:
