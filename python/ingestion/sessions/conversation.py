@@ -28,6 +28,8 @@ from telemetry._codec import (
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingestion.listening.connection import Connection
     from ingestion.sessions.parts import Parts
     from ingestion.sessions.wire import Wire
@@ -99,12 +101,13 @@ class Conversation:
         """`tcp` or `tls`."""
         return self._connection.transport
 
-    async def run(self) -> None:
+    async def run(self, when_over: Callable[[Conversation], None]) -> None:
         """Talk until one side ends it. A fault of the program ends this conversation alone."""
         try:
             if await self._connection.establish():
-                self._wire = wire_of(self._connection)
-                await self._talk(self._wire)
+                wire = self._wire = wire_of(self._connection)
+                while not isinstance(step := await wire.receive(self._session), End):
+                    await self._follow(step)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             # The device has gone, or somebody here has closed the connection and said why.
             pass
@@ -116,6 +119,7 @@ class Conversation:
         finally:
             self._connection.close()
             self._ended()
+            when_over(self)
 
     def expire(self, now_ms: int) -> None:
         """Close the connection if one of its clocks has run out. Called about once a second."""
@@ -145,19 +149,18 @@ class Conversation:
         self._reason = reason
         self._connection.close()
 
-    async def _talk(self, wire: Wire) -> None:
-        session = self._session
-        while not isinstance(step := await wire.receive(session), End):
-            while step is not None:
-                if isinstance(step, AcceptedFrame):
-                    await self._publish(step)
-                else:
-                    await self._take(step)
-                step = session.next_step()
-            if self._asks_for_tap:
-                self._take_tap(is_login=False)
-            if self._is_leaving:
-                self._shut_down("the service stops")
+    async def _follow(self, step: Step | None) -> None:
+        """Do what this step calls for, and all further ones that the bytes hold which have come."""
+        while step is not None:
+            if isinstance(step, AcceptedFrame):
+                await self._publish(step)
+            else:
+                await self._take(step)
+            step = self._session.next_step()
+        if self._asks_for_tap:
+            self._take_tap(is_login=False)
+        if self._is_leaving:
+            self._shut_down("the service stops")
 
     async def _take(self, step: Step) -> None:
         """Do what a step calls for that publishes nothing."""
