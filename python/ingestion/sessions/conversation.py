@@ -29,6 +29,8 @@ from telemetry._codec import (
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingestion.listening.connection import Connection
     from ingestion.publishing.waiting_frame import Outcome
     from ingestion.sessions.parts import Parts
@@ -107,12 +109,13 @@ class Conversation:
         """`tcp` or `tls`."""
         return self._connection.transport
 
-    async def run(self) -> None:
+    async def run(self, when_over: Callable[[Conversation], None]) -> None:
         """Talk until one side ends it. A fault of the program ends this conversation alone."""
         try:
             if await self._connection.establish():
-                self._wire = wire_of(self._connection)
-                await self._talk(self._wire)
+                wire = self._wire = wire_of(self._connection)
+                while not isinstance(step := await self._receive(wire), End):
+                    await self._follow(step)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             # The device has gone, or somebody here has closed the connection and said why.
             pass
@@ -123,6 +126,7 @@ class Conversation:
         finally:
             self._connection.close()
             self._ended()
+            when_over(self)
 
     def _fail(self, fault: BaseException) -> None:
         self._reason = "fault of the program"
@@ -166,7 +170,9 @@ class Conversation:
         except (OSError, trio.BrokenResourceError):
             # The device has gone.
             self._connection.close()
-        except Exception as fault:  # noqa: BLE001  # of one session alone: the publisher's task goes on
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as fault:  # noqa: BLE001  # of one session alone: the publisher's task goes on
             self._fail(fault)
             self._connection.close()
         self._settled.wake()
@@ -186,22 +192,21 @@ class Conversation:
         if self._is_leaving:
             self._shut_down("the service stops")
 
-    async def _talk(self, wire: Wire) -> None:
-        session = self._session
-        while not isinstance(step := await self._receive(wire), End):
-            while step is not None:
-                if isinstance(step, AcceptedFrame):
-                    if isinstance(wire, PlainWire) and session.is_at_boundary:
-                        self._submit(step)
-                        break
-                    await self._publish(step)
-                else:
-                    await self._take(step)
-                step = session.next_step()
-            if self._asks_for_tap:
-                self._take_tap(is_login=False)
-            if self._is_leaving:
-                self._shut_down("the service stops")
+    async def _follow(self, step: Step | None) -> None:
+        """Do what this step calls for, and all further ones that the bytes hold which have come."""
+        while step is not None:
+            if isinstance(step, AcceptedFrame):
+                if isinstance(self._wire, PlainWire) and self._session.is_at_boundary:
+                    self._submit(step)
+                    break
+                await self._publish(step)
+            else:
+                await self._take(step)
+            step = self._session.next_step()
+        if self._asks_for_tap:
+            self._take_tap(is_login=False)
+        if self._is_leaving:
+            self._shut_down("the service stops")
 
     async def _receive(self, wire: Wire) -> Step | End | None:
         """The next step; nothing is received while a frame is in hand. A device sends nothing before its answer."""

@@ -11,6 +11,8 @@ from telemetry._codec import END
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from ingestion.listening.connection import Connection
     from ingestion.taps.taps import Tap
     from telemetry._codec import End, Session, Step
@@ -46,11 +48,11 @@ class PlainWire:
         await self.readable()
         return self.receive_nowait(session)
 
-    async def readable(self) -> None:
-        """Wait until there is something to receive."""
+    def readable(self) -> Awaitable[None]:
+        """Wait until there is something to receive. Not a coroutine of its own, which thousands would keep."""
         if self._socket.fileno() < 0:
             raise trio.ClosedResourceError
-        await trio.lowlevel.wait_readable(self._socket)
+        return trio.lowlevel.wait_readable(self._socket)  # noqa: ASYNC105  # awaited by the caller
 
     def receive_nowait(self, session: Session) -> Step | End | None:
         """The second half of `receive`."""

@@ -73,7 +73,8 @@ async def test_it_says_what_the_service_holds_and_has_done(running: Journal) -> 
     assert shown["oldest_unanswered_s"] == 0.5
     assert (shown["frames"]["ok"], shown["frames"]["unpublished"]) == (2, 1)
     assert {"what": "unpublished", "code": "8", "count": 1} in shown["failures"]
-    assert {"what": "redis", "code": "OOM", "count": 1} in shown["failures"]
+    running.frame_refused_by_redis(stream="s", code="OOM", error="OOM")
+    assert {"what": "redis", "code": "OOM", "count": 1} in status(running)["failures"]
     [instance] = shown["instances"]
     assert (instance["in_flight"], instance["ledger"]["published"]) == (7, 7)
     assert IMEI not in json.dumps(shown)
