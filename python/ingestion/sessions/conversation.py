@@ -145,9 +145,9 @@ class Conversation:
         self.close(f"{expired} time-out")
 
     def leave(self) -> None:
-        """End it with FIN: at once if no frame is in hand, else behind its answer."""
+        """End it with FIN: at once if no frame is in hand or has come unread, else behind its answer."""
         self._is_leaving = True
-        if not self._session.in_hand:
+        if not self._session.in_hand and not self._connection.has_unread:
             self._shut_down("the service stops")
 
     def look_for_tap(self) -> None:
@@ -205,7 +205,7 @@ class Conversation:
             step = self._session.next_step()
         if self._asks_for_tap:
             self._take_tap(is_login=False)
-        if self._is_leaving:
+        if self._is_leaving and not self._session.in_hand:
             self._shut_down("the service stops")
 
     async def _receive(self, wire: Wire) -> Step | End | None:
