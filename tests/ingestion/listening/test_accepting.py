@@ -84,7 +84,7 @@ async def test_a_connection_that_comes_at_the_moment_of_the_stop_crashes_nobody(
     """The loop has been woken for it, and the stop has its turn first: Trio picks one of two orders."""
     for _ in range(20):
         async with listening.run() as served, trio.open_nursery() as stopping:
-            ((_, bound),) = served.listeners._streams  # noqa: SLF001  # nothing else wakes at the same moment
+            ((_, bound),) = served.listeners._streams  # nothing else wakes at the same moment
             with bound.dup() as same:
 
                 async def stop(same: socket.socket = same) -> None:
