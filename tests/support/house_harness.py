@@ -157,6 +157,16 @@ class Housed:
         self.devices.append(device)
         return device
 
+    @asynccontextmanager
+    async def sender(self) -> AsyncIterator[trio.socket.SocketType]:
+        """A device that sends datagrams."""
+        address = self.listeners.addresses["udp"]
+        assert address is not None
+        host, _, port = address.rpartition(":")
+        with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as client:
+            await client.connect((host, int(port)))
+            yield client
+
     async def until(self, holds: Any) -> None:
         """Wait until it holds; for what the service does without an answer."""
         with trio.fail_after(WAIT_S):

@@ -48,6 +48,7 @@ BAD_LOGINS = {
     "other_imei": "a second login with another IMEI",
 }
 """What a connection had instead of a login, by code."""
+CLOSED_BY_DEVICE = "closed by the device"
 
 
 class Conversation:
@@ -92,7 +93,7 @@ class Conversation:
         self._settled = Parked()
         self._is_leaving = False
         self._is_shut_down = False
-        self._reason = "closed by the device"
+        self._reason = CLOSED_BY_DEVICE
 
     @property
     def imei(self) -> str:
@@ -224,16 +225,20 @@ class Conversation:
         elif isinstance(step, Ping):
             self._parts.journal.pinged()
         elif isinstance(step, EmptyFrame):
-            self._parts.journal.frame_without_records(step.codec)
+            self._note_without_records(step)
             await self._answer(step.answer)
         elif isinstance(step, CommandFrame):
-            self._parts.journal.frame_without_records(step.codec)
+            self._note_without_records(step)
         elif isinstance(step, BadLogin):
             error = HandshakeError(BAD_LOGINS[step.code], imei=self.imei or None, code=step.code)
             self._parts.journal.login_malformed(error, address=self.address)
             self._shut_down(f"no login: {step.code}")
         elif isinstance(step, RefusedFrame):
             await self._refuse(step)
+
+    def _note_without_records(self, frame: EmptyFrame | CommandFrame) -> None:
+        self._parts.quarantine.forget(self.imei)
+        self._parts.journal.frame_without_records(frame.codec)
 
     async def _log_in(self, login: Login) -> None:
         parts, imei = self._parts, login.imei
@@ -281,6 +286,7 @@ class Conversation:
                 frame.codec, records=frame.records, duration_s=duration_s
             )
             await self._answer(answer)
+        self._session.settle()
 
     async def _refuse(self, refused: RefusedFrame) -> None:
         """Report a refused frame. It is kept raw if the device sends nothing else; else it may end the conversation."""
@@ -310,6 +316,7 @@ class Conversation:
             parts.quarantine.forget(imei)
             parts.journal.frame_quarantined(error, records=kept.records)
             await self._answer(answer)
+        self._session.settle()
 
     async def _confirmed(self, frame: AcceptedFrame, began_s: float) -> bytes | None:
         """The answer to a frame once Redis has confirmed it; None if it was dropped."""
@@ -323,8 +330,6 @@ class Conversation:
             self._parts.journal.frame_unpublished(error, codec=frame.codec)
         else:
             return frame.answer(confirmation)
-        finally:
-            self._session.settle()
         return None
 
     async def _answer(self, answer: bytes) -> None:
@@ -362,8 +367,10 @@ class Conversation:
 
     def _ended(self) -> None:
         parts, imei = self._parts, self.imei
-        # Before a session was established, whoever was to establish it has said what happened.
-        if self._wire is not None and not self._session.received_bytes:
+        # Before a session was established, whoever was to establish it has said what happened. A clock that ran out
+        # has been counted, and a stop is no probe.
+        has_ended_itself = self._reason == CLOSED_BY_DEVICE
+        if self._wire is not None and has_ended_itself and not self._session.received_bytes:
             parts.journal.probed(address=self.address)
         if imei:
             parts.roster.leave(imei, self)
