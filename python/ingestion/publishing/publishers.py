@@ -51,7 +51,7 @@ class Publishers:
         commands_bytes = len(frame.commands)
         if not self.depth.has_room(frame.replies, commands_bytes):
             raise PublishOverflowError(
-                "the publish queue is full", imei=frame.imei, code="overflow"
+                "frames are dropped unanswered", imei=frame.imei, code="overflow"
             )
         self.depth.add(frame.replies, commands_bytes)
         waiting = WaitingFrame(frame, commands_bytes, now_s, submitter)
