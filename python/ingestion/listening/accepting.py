@@ -79,7 +79,8 @@ class AcceptLoop:
             await trio.lowlevel.wait_readable(self._listening)
         except trio.ClosedResourceError:
             return False
-        return True
+        # It may have been closed after this task was woken, and before its turn.
+        return self._listening.fileno() >= 0
 
     def _accept_burst(self, start: Callable[[Connection], None]) -> str | None:
         """Accept what waits, as far as there is room; returns the error if descriptors or memory ran out."""

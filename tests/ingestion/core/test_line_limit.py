@@ -23,3 +23,11 @@ def test_subjects_that_are_made_up_take_no_memory(monkeypatch: pytest.MonkeyPatc
         assert limit.passes(subject, 0.0) == 0
     assert limit.passes("a", 1.0) == 0
     assert limit.passes("c", 1.0) is None
+
+
+def test_subjects_that_are_made_up_fill_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_limit, "LINES_MAX", 2)
+    limit = LineLimit()
+    assert [limit.passes(subject, 10.0) for subject in "abcd"] == [0, 0, None, None]
+    assert limit.passes("c", 69.9) is None
+    assert limit.passes("c", 70.0) == 2

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from ingestion.journal.statistics import LISTENERS
 from ingestion.listening.accepting import BURST, SHORTAGE_PAUSE_S, AcceptLoop
@@ -75,6 +76,26 @@ async def test_a_fleet_that_connects_at_once_is_accepted(listening: Listening) -
                 await trio.lowlevel.wait_readable(device)
                 assert device.recv(2) == b"\x01"
         assert served.listeners.connections == 0
+
+
+async def test_a_connection_that_comes_at_the_moment_of_the_stop_crashes_nobody(
+    listening: Listening,
+) -> None:
+    """The loop has been woken for it, and the stop has its turn first: Trio picks one of two orders."""
+    for _ in range(20):
+        async with listening.run() as served, trio.open_nursery() as stopping:
+            ((_, bound),) = served.listeners._streams  # nothing else wakes at the same moment
+            with bound.dup() as same:
+
+                async def stop(same: socket.socket = same) -> None:
+                    await trio.lowlevel.wait_readable(same)
+                    served.listeners.close()
+
+                stopping.start_soon(stop)
+                await trio.testing.wait_all_tasks_blocked()
+                with socket.create_connection((HOST, served.port())):
+                    await trio.testing.wait_all_tasks_blocked()
+                    stopping.cancel_scope.cancel()
 
 
 async def test_sessions_have_their_turn_between_two_bursts(listening: Listening) -> None:

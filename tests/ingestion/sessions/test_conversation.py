@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
+import trio.testing
 
 from ingestion.errors import PublishOverflowError, RedisUnavailableError
 from tests.support.house_harness import housed
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
 
+if TYPE_CHECKING:
+    from ingestion.sessions.wire import Wire
+    from ingestion.taps.taps import Tap
+    from telemetry._codec import End, Session, Step
+
 ANSWER_5 = b"\x00\x00\x00\x05"
 # Codec 8 says one record, and has none.
 UNDECODABLE = framed(bytes([8, 1, 1]))
+EMPTY = framed(bytes([8, 0, 0]))
+# The answer to a command: codec 12, one of type 6, with the text "ok".
+COMMAND = framed(b"\x0c\x01\x06\x00\x00\x00\x02ok\x01")
 BAD_CRC = tcp_frame(9)[:-1] + b"\xff"
 
 
@@ -45,21 +56,17 @@ async def test_nothing_is_read_while_a_frame_waits() -> None:
         assert await device.receive(4) == ANSWER_5
 
 
-@pytest.mark.parametrize(
-    ("error", "result"),
-    [
-        (PublishOverflowError("full", imei=None, code="overflow"), "overflow"),
-        (RedisUnavailableError("away", imei=None, code="connection"), "unpublished"),
-    ],
-)
-async def test_a_frame_that_is_dropped_has_no_answer_and_the_connection_stays(
-    error: Exception, result: str
-) -> None:
+@pytest.mark.parametrize("result", ["overflow", "unpublished"])
+async def test_a_frame_that_is_dropped_has_no_answer_and_the_connection_stays(result: str) -> None:
     async with housed() as it:
         device = await it.connect()
         await device.log_in()
-        await device.send(tcp_frame(0))
-        await it.published.drop(error)
+        if result == "overflow":
+            it.published.fault = PublishOverflowError("full", imei=None, code="overflow")
+            await device.send(tcp_frame(0))
+        else:
+            await device.send(tcp_frame(0))
+            await it.published.drop(RedisUnavailableError("away", imei=None, code="connection"))
         await it.until(lambda: it.counts.frames["8", result] == 1)
         assert it.house.oldest_unanswered_s > 0
         await device.send(tcp_frame(0))
@@ -126,6 +133,22 @@ async def test_a_frame_that_cannot_be_decoded_is_kept_when_it_comes_again_and_ag
         assert await second.receive(4) == ANSWER_5
 
 
+async def test_any_other_frame_between_two_of_a_kind_begins_their_count_again() -> None:
+    for other in (tcp_frame(0), EMPTY, COMMAND):
+        async with housed(quarantine_after=2) as it:
+            for sent in (UNDECODABLE, other + UNDECODABLE):
+                device = await it.connect()
+                await device.log_in()
+                await device.send(sent)
+                if sent.startswith(tcp_frame(0)):
+                    await it.published.confirm()
+                    assert await device.receive(4) == ANSWER_5
+                elif sent.startswith(EMPTY):
+                    assert await device.receive(4) == bytes(4)
+                assert await device.is_closed()
+            assert it.counts.quarantined == 0
+
+
 async def test_what_cannot_be_kept_has_no_answer_and_is_kept_the_next_time() -> None:
     async with housed(quarantine_after=1) as it:
         device = await it.connect()
@@ -159,6 +182,102 @@ async def test_a_fault_of_the_program_ends_one_conversation_alone(
         caplog.clear()
 
 
+async def test_what_comes_before_the_answer_is_read_behind_it() -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(tcp_frame(0))
+        await it.published.next_frame()
+        await device.send(tcp_frame(1, records=2))
+        await device.stream.send_eof()
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+        await it.published.confirm()
+        assert await device.receive(5) == b"\x00\x00\x00\x02"
+
+
+async def test_a_fault_while_a_frame_is_answered_ends_one_conversation_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with housed() as it:
+        broken, well = await it.connect(), await it.connect()
+        await broken.log_in(1)
+        await well.log_in(2)
+        with monkeypatch.context() as patch:
+            patch.setattr("ingestion.journal.sessions.SessionsJournal.frame_published", None)
+            await broken.send(tcp_frame(0))
+            await it.published.confirm()
+            assert await broken.is_closed()
+        await well.send(tcp_frame(0))
+        await it.published.confirm()
+        assert await well.receive(4) == ANSWER_5
+    assert "session failed" in caplog.text
+
+
+async def test_a_fault_of_the_program_costs_one_datagram(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with housed() as it, it.sender() as client:
+        it.published.fault = RuntimeError("oops")
+        await client.send(datagram(1, 6))
+        await it.until(lambda: it.published.fault is None)
+        await client.send(datagram(1, 7))
+        await it.published.confirm()
+        with trio.fail_after(5):
+            assert await client.recv(100) == bytes.fromhex("00050007010705")
+    assert "session failed" in caplog.text
+
+
+async def test_a_datagram_of_a_device_that_is_not_listed_is_reported_and_not_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with housed() as it, it.sender() as client:
+        it.listed.refused.add(imei_of(1))
+        await client.send(datagram(1, 7))
+        await it.until(lambda: it.counts.handshakes["rejected", "unknown"] == 1)
+        assert not it.published.accepted
+    assert f"login refused imei={imei_of(1)}" in caplog.text
+
+
+async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> None:
+    """Through TLS an answer may have to wait, and behind FIN it is lost."""
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        (conversation,) = it.house
+        wire, may_send = conversation._wire, trio.Event()  # a wire whose sending takes its time
+        assert wire is not None
+        quick: Wire = wire
+
+        class SlowWire:
+            tap: Tap | None = None
+
+            async def receive(self, session: Session) -> Step | End | None:
+                return await quick.receive(session)
+
+            async def send(self, data: bytes) -> None:
+                await may_send.wait()
+                await quick.send(data)
+
+        conversation._wire = SlowWire()
+        await device.send(tcp_frame(0))
+        await it.published.confirm()
+        await it.until(lambda: it.counts.frames["8", "ok"] == 1)
+        it.house.close()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        may_send.set()
+        assert await device.receive(4) == ANSWER_5
+        assert await device.is_closed()
+
+
+async def test_a_silent_connection_that_runs_out_of_time_is_no_probe() -> None:
+    async with housed(login_timeout_ms=100) as it:
+        device = await it.connect()
+        assert await device.is_closed()
+        await it.until(lambda: not len(it.house))
+        assert (it.counts.handshakes["timeout", "unknown"], it.counts.probes) == (1, 0)
+
+
 async def test_a_connection_without_a_byte_is_a_probe() -> None:
     async with housed() as it:
         device = await it.connect()
@@ -177,17 +296,11 @@ async def test_half_a_login_runs_out_of_time() -> None:
 
 
 async def test_a_datagram_is_answered_when_redis_has_confirmed_it() -> None:
-    async with housed() as it:
-        address = it.listeners.addresses["udp"]
-        assert address is not None
-        host, _, port = address.rpartition(":")
-        client = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
-        with client:
-            await client.connect((host, int(port)))
-            await client.send(datagram(1, 7))
-            await it.published.next_frame()
-            await client.send(b"\x00\x03abc")
-            await it.published.confirm()
-            with trio.fail_after(5):
-                assert await client.recv(100) == bytes.fromhex("00050007010705")
+    async with housed() as it, it.sender() as client:
+        await client.send(datagram(1, 7))
+        await it.published.next_frame()
+        await client.send(b"\x00\x03abc")
+        await it.published.confirm()
+        with trio.fail_after(5):
+            assert await client.recv(100) == bytes.fromhex("00050007010705")
         await it.until(lambda: it.counts.frames["other", "malformed"] == 1)
