@@ -45,6 +45,8 @@ BAD_LOGINS = {
 }
 """What a connection had instead of a login, by code."""
 CLOSED_BY_DEVICE = "closed by the device"
+# Then the others have their turn: a piece that was received may hold thousands of pings.
+STEPS_PER_TURN = 32
 
 
 class Conversation:
@@ -149,11 +151,15 @@ class Conversation:
     async def _talk(self, wire: Wire) -> None:
         session = self._session
         while not isinstance(step := await wire.receive(session), End):
+            taken = 0
             while step is not None:
                 if isinstance(step, AcceptedFrame):
                     await self._publish(step)
                 else:
                     await self._take(step)
+                taken += 1
+                if taken % STEPS_PER_TURN == 0:
+                    await trio.lowlevel.checkpoint()
                 step = session.next_step()
             if self._asks_for_tap:
                 self._take_tap(is_login=False)

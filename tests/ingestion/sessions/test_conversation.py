@@ -7,6 +7,7 @@ import trio
 import trio.testing
 
 from ingestion.errors import PublishOverflowError, RedisUnavailableError
+from ingestion.sessions.conversation import STEPS_PER_TURN
 from ingestion.sessions.wire import PlainWire
 from tests.support.house_harness import housed
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
@@ -203,6 +204,21 @@ async def test_a_datagram_of_a_device_that_is_not_listed_is_reported_and_not_ans
         await it.until(lambda: it.counts.handshakes["rejected", "unknown"] == 1)
         assert not it.published.accepted
     assert f"login refused imei={imei_of(1)}" in caplog.text
+
+
+async def test_the_others_have_their_turn_while_a_flood_of_pings_is_taken() -> None:
+    pings = 4_000
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        seen = {0}
+        await device.send(b"\xff" * pings)
+        with trio.fail_after(20):
+            while pings not in seen:
+                await trio.lowlevel.checkpoint()
+                seen.add(it.counts.pings)
+        # However the kernel cut it, and whatever else was runnable between two looks.
+        assert len(seen) > pings / STEPS_PER_TURN / 4
 
 
 async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> None:
