@@ -32,7 +32,7 @@ help: ## List the commands
 	@echo 'PROCESSOR_TEST_SERVERS=auto|machine|embedded chooses the servers of make test:'
 	@echo "  auto, the default, takes the machine's own Redis and PostgreSQL where they are installed, else embedded ones."
 
-setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/processor
+setup: $(BUILT) ## Install the locked dependencies and build; leaves .venv/bin/processor and .venv/bin/tcp-ingestion
 	@echo "setup: .venv/bin/processor is up to date" >&2
 
 test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pytest), but for those of test-all
@@ -65,7 +65,7 @@ container-drill: $(BUILT) ## Build the images and run them as compose.yaml says,
 alerts: $(BUILT) ## Make each alert fire by its fault, and print the seconds; needs Prometheus
 	$(PYTHON_BIN) -m pytest -q tests/deployments/test_alerts.py $(ARGS)
 
-demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS=--json or --keep-running
+demo: $(BUILT) ## Take real packets to rows, on embedded servers; ARGS="--devices 5", --json or --keep-running
 	@exec $(PYTHON_BIN) -m dev.demo $(ARGS)
 
 pictures: $(BUILT) ## Take the pictures in docs/pictures again; needs chromium; ARGS=page for some

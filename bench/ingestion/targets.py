@@ -48,21 +48,21 @@ def _of_sending(result: IngestionResult) -> Iterator[Target]:
     ):
         for peer, bound in bounds:
             yield Target(
-                f"CPU a record by {peer}'s: {workload.title}",
+                f"CPU a record by {peer}'s, {workload.short}",
                 cpu_ratio(result, workload.name, peer),
                 bound,
             )
     for peer, bound in ((GO, 1.15), (NODE, 3.5)):
         yield Target(
-            f"frames/s by {peer}'s: {FLAT_OUT.title}",
+            f"frames/s by {peer}'s, {FLAT_OUT.short}",
             _rate_ratio(result, FLAT_OUT.name, peer),
             bound,
             at_least=True,
         )
     latency = result.sending.get(LATENCY.name, {}).get(OURS)
     p50_ms, p99_ms = (latency.p50_ms, latency.p99_ms) if latency else (None, None)
-    yield Target(f"p50 in ms: {LATENCY.title}", p50_ms, 1)
-    yield Target(f"p99 in ms: {LATENCY.title}", p99_ms, 10)
+    yield Target(f"p50 in ms, {LATENCY.short}", p50_ms, 1)
+    yield Target(f"p99 in ms, {LATENCY.short}", p99_ms, 10)
 
 
 def _of_crowds(result: IngestionResult) -> Iterator[Target]:
@@ -74,17 +74,15 @@ def _of_crowds(result: IngestionResult) -> Iterator[Target]:
         result.drain,
     )
     yield Target("KB of a silent connection", silence.bytes_per_connection / 1e3, 5)
-    yield Target(f"MB in all with {crowd} silent connections", silence.resident_bytes / 1e6, 60)
+    yield Target(f"MB in all with {crowd} of them", silence.resident_bytes / 1e6, 60)
     yield Target(
-        f"MB of growth in {growth.seconds:.0f} s of coming, going and rubbish",
+        f"MB of growth in {growth.seconds:.0f} s of churn",
         (growth.after_bytes - growth.before_bytes) / 1e6,
         GROWTH_NOISE_MB,
     )
-    yield Target(f"s until {crowd} logins at once have their answer", storm.logins_s, 2)
+    yield Target(f"s until {crowd} logins at once are answered", storm.logins_s, 2)
     yield Target("p99 in ms of 200 senders meanwhile", storm.senders_p99_ms, 150)
-    yield Target(
-        f"s from SIGTERM to the end, {crowd} connections flat out", drain.seconds, drain.budget_s
-    )
+    yield Target(f"s from SIGTERM to the end, {crowd} flat out", drain.seconds, drain.budget_s)
 
 
 def cpu_ratio(result: IngestionResult, workload: str, peer: str) -> float | None:

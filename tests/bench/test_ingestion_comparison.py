@@ -105,10 +105,10 @@ def test_tcp_ingestion_and_a_peer_are_compared_in_all_parts(
 
     assert list(result.sending[FLAT_OUT.name]) == [OURS, ASYNCIO]
     measured = {target.what: target.measured for target in targets(result)}
-    ratio = measured[f"CPU a record by {ASYNCIO}'s: {FLAT_OUT.title}"]
+    ratio = measured[f"CPU a record by {ASYNCIO}'s, {FLAT_OUT.short}"]
     assert ratio is not None
     assert ratio < 1
-    assert measured[f"CPU a record by {GO}'s: {FLAT_OUT.title}"] is None
+    assert measured[f"CPU a record by {GO}'s, {FLAT_OUT.short}"] is None
     assert result.drain.exit_code == 0
     assert result.drain.answered_records <= result.drain.entries
     console = Console(record=True, width=200, file=io.StringIO())

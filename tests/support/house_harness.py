@@ -12,6 +12,7 @@ import trio
 from ingestion.core.quarantine import Quarantine
 from ingestion.devices.known_devices import Verdict
 from ingestion.listening.listeners import Listeners
+from ingestion.publishing.waiting_frame import ParkedOutcome
 from ingestion.sessions.datagrams import serve_datagram
 from ingestion.sessions.house import House
 from ingestion.sessions.parts import Parts
@@ -25,8 +26,10 @@ from tests.support.listening_harness import OPTIONS, new_journal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ingestion.errors import RedisUnavailableError
     from ingestion.journal.journal import Journal
     from ingestion.journal.statistics import Statistics
+    from ingestion.publishing.waiting_frame import Outcome, Submitter
     from telemetry._codec import AcceptedFrame
 
 STREAM = "stream"
@@ -40,24 +43,24 @@ class PublishedByHand:
         self.accepted: list[AcceptedFrame] = []
         self.fault: BaseException | None = None
         """Raised in the session that publishes next."""
-        self._waiting: deque[tuple[AcceptedFrame, list[Any], trio.Event]] = deque()
+        self._waiting: deque[tuple[AcceptedFrame, Submitter]] = deque()
         self._came = trio.Event()
 
     async def publish(self, frame: AcceptedFrame) -> Confirmation:
         """As Publishers'."""
+        outcome = ParkedOutcome()
+        self.submit(frame, outcome, trio.current_time())
+        return await outcome.wait()
+
+    def submit(self, frame: AcceptedFrame, submitter: Submitter, now_s: float) -> None:  # noqa: ARG002
+        """As Publishers'."""
         if (fault := self.fault) is not None:
             self.fault = None
             raise fault
-        outcome, settled = list[Any](), trio.Event()
         self.accepted.append(frame)
-        self._waiting.append((frame, outcome, settled))
+        self._waiting.append((frame, submitter))
         came, self._came = self._came, trio.Event()
         came.set()
-        await settled.wait()
-        if isinstance(outcome[0], BaseException):
-            raise outcome[0]
-        assert isinstance(outcome[0], Confirmation)
-        return outcome[0]
 
     async def next_frame(self) -> AcceptedFrame:
         """The oldest frame that waits."""
@@ -73,18 +76,18 @@ class PublishedByHand:
         counter.expect(frame, frame)
         counter.feed(b"$15\r\n1526919030474-0\r\n" * frame.replies)
         ((_, confirmation),) = counter.settled()
+        assert isinstance(confirmation, Confirmation)
         self._settle(confirmation)
         return frame
 
-    async def drop(self, error: Exception) -> None:
+    async def drop(self, error: RedisUnavailableError) -> None:
         """The oldest frame is not published."""
         await self.next_frame()
         self._settle(error)
 
-    def _settle(self, outcome: object) -> None:
-        _, kept, settled = self._waiting.popleft()
-        kept.append(outcome)
-        settled.set()
+    def _settle(self, outcome: Outcome) -> None:
+        _, submitter = self._waiting.popleft()
+        submitter.settled(outcome)
 
 
 class Listed:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from tests.support.ingestion_frames import datagram as udp_datagram
 from tests.support.ingestion_frames import imei_of
 from tests.support.processes import WAIT_S_MAX, Service, base_environment
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 RUN = (Path(sys.executable).with_name("tcp-ingestion"), "run")
+# Of a datagram that no test sends otherwise.
+MARK_DEVICE, MARK = 999, 60_000
 ADMITTED, REFUSED = b"\x01", b"\x00"
 
 
@@ -133,6 +136,40 @@ class Device:
             raise AssertionError(
                 f"neither an answer nor an end within {WAIT_S_MAX:.0f} s"
             ) from None
+
+
+class Handset:
+    """A device that speaks UDP."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(WAIT_S_MAX)
+        self._socket.connect((HOST, port))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, datagram: bytes) -> None:
+        """Send a datagram."""
+        self._socket.send(datagram)
+
+    def receive(self) -> bytes:
+        """Wait for an answer."""
+        return self._socket.recv(100)
+
+    def ask(self, datagram: bytes) -> bytes:
+        """Send a datagram, and wait for its answer."""
+        self.send(datagram)
+        return self.receive()
+
+    def asks_in_vain(self, datagram: bytes) -> bool:
+        """Whether it gets no answer. UDP has no end: it gets none if another one behind it has one."""
+        self.send(datagram)
+        mark = udp_datagram(MARK_DEVICE, MARK, records=1)
+        return self.ask(mark)[2:4] == mark[2:4]
 
 
 @contextmanager

@@ -160,13 +160,13 @@ def test_help_names_every_exit_code_of_the_service() -> None:
     assert [*map(int, re.findall(r"^  (\d+) ", EPILOG, re.MULTILINE))] == codes
 
 
-@pytest.mark.parametrize("command", sorted({*COMMANDS} - UNSAID))
+@pytest.mark.parametrize("command", sorted({*COMMANDS, "drill"} - UNSAID))
 def test_a_command_is_in_the_contract(command: str) -> None:
     spans = [each.removeprefix("tcp-ingestion ").split()[0] for each in code_spans(TEXT)]
     assert command in spans
 
 
-@pytest.mark.parametrize("command", [*COMMANDS])
+@pytest.mark.parametrize("command", [*COMMANDS, "drill"])
 def test_a_command_is_in_the_papers(command: str) -> None:
     papers = (ROOT / "README.md").read_text() + (ROOT / OPERATIONS).read_text()
     assert f"tcp-ingestion {command}" in papers

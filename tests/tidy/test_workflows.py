@@ -53,6 +53,7 @@ def test_the_night_has_every_long_form() -> None:
     said = {step.get("run", "") for job in load("nightly")["jobs"].values() for step in steps(job)}
     targets = {command.split()[1] for command in said if command.startswith("make ")}
     assert targets >= {"sim", "fuzz", "drill", "container-drill", "audit"}
+    assert any(command.startswith('make drill ARGS="tcp-ingestion ') for command in said)
 
 
 @pytest.mark.parametrize(("name", "job"), jobs())

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from ingestion.config import load_config
+from ingestion.config import Config, load_config
 from ingestion.journal import SERVICE
-from telemetry.chassis.cli import say
-from telemetry.chassis.errors import ConfigError
-from telemetry.chassis.exit_codes import ExitCode
-from telemetry.chassis.logs import configure
+from telemetry.chassis.cli.running import run_configured
 
 EPILOG = """\
 \b
@@ -35,24 +30,11 @@ def run() -> int:
     Listens for Teltonika devices over TCP, and over UDP and TLS if their ports are set, until SIGTERM or SIGINT. A
     device is answered for what Redis has confirmed. REDIS_URL is required.
     """
-    try:
-        config = load_config(os.environ)
-    except ConfigError as error:
-        # On standard error, one variable a line: how the log should look could not be read either.
-        say(f"tcp-ingestion: {error}")
-        return ExitCode.BAD_CONFIGURATION
-    log = configure(
-        service=SERVICE,
-        level=config.log_level,
-        form=config.log_format,
-        instance_id=config.instance_id,
-    )
-    # Imported late: a bad environment is reported without waiting for everything to load.
-    from ingestion.service.process import run_service  # noqa: PLC0415
 
-    try:
+    def serve(config: Config) -> int:
+        # Imported late: a bad environment is reported without waiting for everything to load.
+        from ingestion.service.process import run_service  # noqa: PLC0415
+
         return run_service(config)
-    except ConfigError as error:
-        # Found out later, such as a port in use: the log says it.
-        log.fatal(f"bad configuration: {error}")
-        return ExitCode.BAD_CONFIGURATION
+
+    return run_configured(SERVICE, load_config, serve)

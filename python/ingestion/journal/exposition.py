@@ -8,7 +8,6 @@ from prometheus_client.core import CounterMetricFamily
 
 from ingestion.journal.statistics import (
     COMMAND_CODECS,
-    DRAIN_OUTCOMES,
     OTHER,
     PUBLISH_DURATION_BOUNDS_S,
 )
@@ -19,9 +18,8 @@ from telemetry.chassis.exposition import (
     gauge,
     histogram,
     info,
-    states,
 )
-from telemetry.chassis.lifecycle import Phase
+from telemetry.chassis.life_metrics import life_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,46 +128,7 @@ def _state_metrics(now: Statistics) -> Iterator[Metric]:
         "Lines about single devices that were left out of the log, so that it stays readable.",
         now.suppressed_lines,
     )
-    yield gauge(
-        "teltonika_drain_duration_seconds",
-        "Time since the stop request; absent before it.",
-        now.drain.duration_s,
-    )
-    yield gauge(
-        "teltonika_drain_budget_seconds",
-        "Time from the stop request to the last answer, at most.",
-        now.build.drain_budget_s,
-    )
-    yield states(
-        "teltonika_drain_outcome",
-        "1 for the outcome of the drain, once it has ended.",
-        "outcome",
-        {name: name == now.drain.outcome for name in DRAIN_OUTCOMES},
-    )
-    yield states(
-        "teltonika_phase",
-        "1 for the phase of its life that the process is in.",
-        "phase",
-        {phase.value: phase is now.phase for phase in Phase},
-    )
-    yield states(
-        "teltonika_dependency_ready",
-        "1 while the server can be used.",
-        "dependency",
-        {name: readiness.ready for name, readiness in now.dependencies.items()},
-    )
-    yield counters(
-        "teltonika_requests_total",
-        "Operators' requests that this instance has taken.",
-        "request",
-        now.requests,
-    )
-    yield counters(
-        "teltonika_control_messages_dropped_total",
-        "Messages on the control channel that were no requests.",
-        "reason",
-        now.control_messages_dropped,
-    )
+    yield from life_metrics("teltonika", now, drain_budget_s=now.build.drain_budget_s)
     yield info(
         "teltonika_build_info",
         "Always 1: the labels say which version runs, as which instance, and on which streams.",

@@ -11,8 +11,9 @@ class ListeningJournal(CountingJournal):
 
     def descriptors_taken(self, *, before: int, after: int, connections_max: int) -> None:
         """The soft limit of file descriptors is as high as it can be; -1: no limit."""
+        limit = f"limit raised from {before} to {after}" if after != before else f"limit {after}"
         self._log.info(
-            f"file descriptors: limit raised from {before} to {after}, connections_max={connections_max}",
+            f"file descriptors: {limit}, connections_max={connections_max}",
             before=before,
             after=after,
             connections_max=connections_max,

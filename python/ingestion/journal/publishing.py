@@ -21,11 +21,14 @@ class PublishingJournal(CountingJournal):
     def __init__(self, log: Log) -> None:
         super().__init__(log)
         self._redis_lines = LineLimit()
+        # Streams that the log calls lost: each such line is followed by one that says when it is over.
+        self._said_lost: set[str] = set()
 
     def frame_refused_by_redis(self, *, stream: str, code: str, error: str) -> None:
         """Redis has refused a record at least, so the frame is dropped unanswered."""
         self._count_redis_errors(code, 1)
         if (suppressed := self._held_back_line(code)) is not None:
+            self._said_lost.add(stream)
             self._log.error(
                 f"Redis refuses frames code={code}: {error}",
                 stream=stream,
@@ -38,6 +41,7 @@ class PublishingJournal(CountingJournal):
         """The connection was lost or silent: the frames that were on it are dropped unanswered."""
         self._count_redis_errors(CONNECTION, frames)
         if (suppressed := self._held_back_line("lost")) is not None:
+            self._said_lost.add(stream)
             self._log.error(
                 f"Redis connection lost: {error}",
                 stream=stream,
@@ -51,6 +55,7 @@ class PublishingJournal(CountingJournal):
         """These frames waited too long for a connection that takes them, and are dropped unanswered."""
         self._count_redis_errors(CONNECTION, frames)
         if (suppressed := self._held_back_line("overdue")) is not None:
+            self._said_lost.add(stream)
             self._log.error(
                 f"frames not sent to Redis: {error}",
                 stream=stream,
@@ -59,6 +64,12 @@ class PublishingJournal(CountingJournal):
                 frames=frames,
                 suppressed=suppressed,
             )
+
+    def stream_found(self, *, stream: str) -> None:
+        """Redis confirms what it is sent, or would. No more lines than those that say the contrary."""
+        if stream in self._said_lost:
+            self._said_lost.remove(stream)
+            self._log.info(f"Redis confirms again stream={stream}", stream=stream)
 
     def devices_read(self, *, key: str, devices: int) -> None:
         """The list of known devices was read."""

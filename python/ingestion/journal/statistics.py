@@ -31,7 +31,6 @@ FRAME_RESULTS: Final = (
     "unpublished",
 )
 REFUSED_REASONS: Final = ("connections", "address", "proxy", "tls", "descriptors")
-DRAIN_OUTCOMES: Final = ("clean", "timed_out")
 
 # From a local Redis that is idle to one that is nearly given up.
 PUBLISH_DURATION_BOUNDS_S: Final = (
@@ -76,7 +75,7 @@ class DrainResult:
     """The end of a life, from the stop request."""
 
     outcome: str | None = None
-    """One of DRAIN_OUTCOMES; None before the end."""
+    """`clean` or `timed_out`; None before the end."""
     duration_s: float | None = None
     """Up to this moment or the end; None before the stop request."""
 

@@ -79,6 +79,16 @@ class Connection:
                 return self._raw.recv(bytes_max, stdlib.MSG_PEEK)
         raise trio.ClosedResourceError
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes have come that nobody has read. Under TLS only its own buffers know: no."""
+        if self.tls is not None:
+            return False
+        try:
+            return bool(self._raw.recv(1, stdlib.MSG_PEEK))
+        except OSError:
+            return False
+
     def take(self, count: int) -> bytes:
         """The first bytes of what was peeked at."""
         return self._raw.recv(count)

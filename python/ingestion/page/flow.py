@@ -21,6 +21,8 @@ class Sample:
     """Their records."""
     refused_per_s: float
     """Frames that were refused or dropped, for whatever reason."""
+    overflows: int
+    """Frames of the interval that were dropped since the publish queue was full."""
     publish_ms: float | None
     """Mean time from a frame's acceptance to its confirmation; None without one."""
     connections: int
@@ -33,6 +35,11 @@ class Flow(flow.Flow["Statistics", Sample]):
     def __init__(self) -> None:
         super().__init__(_sample)
 
+    @property
+    def overflows(self) -> int:
+        """Frames of the last three minutes that were dropped since the publish queue was full."""
+        return sum(each.overflows for each in self.samples)
+
 
 def _sample(then: Statistics, now: Statistics, seconds: float) -> Sample:
     published = sum(now.publish_durations.counts) - sum(then.publish_durations.counts)
@@ -42,6 +49,7 @@ def _sample(then: Statistics, now: Statistics, seconds: float) -> Sample:
         frames_per_s=published / seconds,
         records_per_s=records / seconds,
         refused_per_s=(_refused(now) - _refused(then)) / seconds,
+        overflows=now.overflows - then.overflows,
         publish_ms=duration_s * 1000 / published if published else None,
         connections=now.load.connections,
         queue_records=now.load.queue_records,

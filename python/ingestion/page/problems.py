@@ -28,13 +28,19 @@ class Problem:
     """The next command to type."""
 
 
-def problems_of(now: Statistics, stalled: Sequence[StalledTask]) -> list[Problem]:
-    """The worst first. While the process starts or drains, what is not there yet or any more is no problem."""
+def problems_of(
+    now: Statistics, stalled: Sequence[StalledTask], *, overflows: int
+) -> list[Problem]:
+    """The worst first. While the process starts or drains, what is not there yet or any more is no problem.
+
+    `overflows`: frames of the last minutes. One burst, as after a restart of all, is over soon, and must not stand
+    there for as long as the process lives.
+    """
     return [
         *_of_tasks(stalled),
         *_of_redis(now),
         *(_of_listeners(now) if now.phase is Phase.RUNNING else ()),
-        *_of_frames(now),
+        *_of_frames(now, overflows),
     ]
 
 
@@ -54,7 +60,8 @@ def _of_redis(now: Statistics) -> Iterator[Problem]:
         return
     yield Problem(
         "redis_unreachable",
-        f"Nothing is published, and no device is answered: {redis.reason}. Devices keep what they have.",
+        f"Nothing is published, and no device is answered: {redis.reason.removesuffix('.')}. Devices keep what they"
+        " have.",
         "tcp-ingestion config",
     )
 
@@ -64,7 +71,7 @@ def _of_listeners(now: Statistics) -> Iterator[Problem]:
         yield Problem("listeners", f"Devices cannot connect: {reason}.", "tcp-ingestion config")
 
 
-def _of_frames(now: Statistics) -> Iterator[Problem]:
+def _of_frames(now: Statistics, overflows: int) -> Iterator[Problem]:
     if now.load.oldest_unanswered_s > UNANSWERED_S_MAX:
         yield Problem(
             "unanswered",
@@ -72,10 +79,10 @@ def _of_frames(now: Statistics) -> Iterator[Problem]:
             " connection, and send it again over a new one.",
             "tcp-ingestion devices",
         )
-    if now.overflows:
+    if overflows:
         yield Problem(
             "overflow",
-            f"{_frames(now.overflows)} dropped unanswered since the start, since the publish queue was full: Redis is"
+            f"{_frames(overflows)} dropped unanswered in the last minutes, because the publish queue was full: Redis is"
             " slower than the devices are. They send again.",
             "tcp-ingestion config",
         )

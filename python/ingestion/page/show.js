@@ -6,7 +6,7 @@ const REASONS = {
 };
 const PHASES = {
   starting: "Starting",
-  leaving: "Leaving: it still accepts devices, and takes no more for long",
+  leaving: "Leaving: it still accepts devices, but not for long",
   draining: "Draining: it lets nobody in, and answers what it has",
   stopped: "Stopped",
 };
@@ -15,8 +15,7 @@ const WHY = {
   malformed: "cannot be decoded",
   unknown_codec: "unknown codec",
   overflow: "the queue was full",
-  unpublished: "Redis did not confirm it",
-  redis: "not confirmed by Redis",
+  redis: "Redis did not confirm it",
 };
 
 function words(status) {
@@ -29,7 +28,7 @@ function words(status) {
 }
 
 function more(status) {
-  const devices = `${count(status.connections)} connections are open`;
+  const devices = status.connections === 1 ? "1 connection is open" : `${count(status.connections)} connections are open`;
   if (status.phase === "draining") return `${devices}. What is not answered, devices send again.`;
   if (status.phase === "starting" || status.phase === "stopped") return "";
   if (status.status !== "ready") return `${devices}. Nothing is lost: devices keep what is not answered.`;
@@ -37,13 +36,14 @@ function more(status) {
   return status.records === 0 ? "No device has sent anything yet." : `${devices}, every record was confirmed by Redis before it was answered.`;
 }
 
-function show_flow({flow, frames, records, connections, queue, oldest_unanswered_s: oldest, logins, problems: wrong}) {
+function show_flow({flow, frames, records, connections, queue, oldest_unanswered_s: oldest, logins, redis, problems: wrong}) {
   const has = (code) => wrong.some((problem) => problem.code === code);
   const rate = (values) => values.length ? count(newest(values)) : "–";
   figure("connections", count(connections), "", `${count(logins.accepted)} logins since the start`);
   figure("frames", rate(flow.frames_per_s), "/s", `${count(frames.ok)} since the start`);
   figure("records", rate(flow.records_per_s), "/s", `${count(records)} since the start`);
-  const publish_ms = lastKnown(flow.publish_ms);
+  // What an answer took before Redis went away says nothing of now.
+  const publish_ms = redis.ready ? lastKnown(flow.publish_ms) : null;
   figure("publish", publish_ms === null ? "–" : publish_ms < 10 ? publish_ms.toFixed(1) : count(publish_ms), "ms", "until Redis has confirmed");
   figure("queue", count(queue.records), "records", `${count(queue.bytes / 1024)} KiB`);
   figure("oldest", oldest > 0 ? age(oldest) : "none", "", "frame without an answer", has("unanswered") ? "bad" : "");
@@ -89,9 +89,11 @@ function show_instance({instances: [own], at: now}) {
 }
 
 function show_failures({failures}) {
-  at("no-failures").hidden = failures.length > 0;
-  at("failures-table").hidden = failures.length === 0;
-  rows("failures", failures.map((each) => [WHY[each.what] ?? each.what, each.code, each.count]));
+  // What Redis did not confirm is in there twice, by codec and by Redis' code: the code says more.
+  const shown = failures.filter(({what}) => what !== "unpublished");
+  at("no-failures").hidden = shown.length > 0;
+  at("failures-table").hidden = shown.length === 0;
+  rows("failures", shown.map((each) => [WHY[each.what] ?? each.what, each.code, each.count]));
 }
 
 function show(status) {

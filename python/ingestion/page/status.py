@@ -51,7 +51,7 @@ def status_of(  # noqa: PLR0913  # everything that there is to show
         "oldest_unanswered_s": now.load.oldest_unanswered_s,
         "streams": list(now.build.streams),
         "instances": [identity.describe(now, log_level=log_level)],
-        "problems": [asdict(each) for each in problems_of(now, stalled)],
+        "problems": [asdict(each) for each in problems_of(now, stalled, overflows=flow.overflows)],
         "logins": _logins(now),
         "counts": {
             "probes": now.probes,

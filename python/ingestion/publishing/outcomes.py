@@ -27,7 +27,7 @@ class Outcomes:
     def confirmed(self, waiting: WaitingFrame, confirmation: Confirmation) -> None:
         """Redis has confirmed each of its records."""
         self._depth.remove(waiting.frame.replies, waiting.commands_bytes)
-        waiting.settle(confirmation)
+        waiting.submitter.settled(confirmation)
 
     def refused(self, waiting: WaitingFrame, refusal: PublishRefusal) -> None:
         """Redis has refused one of its records at least."""
@@ -51,4 +51,5 @@ class Outcomes:
     def _drop(self, waiting: WaitingFrame, reason: str, code: str) -> None:
         frame = waiting.frame
         self._depth.remove(frame.replies, waiting.commands_bytes)
-        waiting.settle(RedisUnavailableError(reason, imei=frame.imei, code=code))
+        error = RedisUnavailableError(reason, imei=frame.imei, code=code)
+        waiting.submitter.settled(error)

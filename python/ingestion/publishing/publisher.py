@@ -12,7 +12,6 @@ from ingestion.publishing.frame_queue import FrameQueue
 from ingestion.publishing.opening import open_publishing
 from ingestion.publishing.outcomes import Outcomes
 from ingestion.publishing.readiness import StreamReadiness
-from ingestion.publishing.waiting_frame import WaitingFrame
 from telemetry.chassis import clocks, progress
 from telemetry.chassis.dependency import Dependency
 from telemetry.chassis.errors import RedisMoved
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ingestion.journal.journal import Journal
     from ingestion.publishing.depth import QueueDepth
     from ingestion.publishing.options import PublishOptions
-    from telemetry._codec import AcceptedFrame
+    from ingestion.publishing.waiting_frame import WaitingFrame
     from telemetry.chassis.redis.duplex import DuplexConnection
 
 # How late a bound may be noticed.
@@ -47,14 +46,11 @@ class Publisher:
         self._connection: DuplexConnection | None = None
         self._exchange: Exchange | None = None
 
-    def accept(self, frame: AcceptedFrame, commands_bytes: int) -> WaitingFrame:
+    def accept(self, waiting: WaitingFrame) -> None:
         """Take a frame, behind those that were accepted before."""
-        now_s = clocks.monotonic_s()
-        waiting = WaitingFrame(frame, commands_bytes, now_s)
         self._queue.put(waiting)
         if self._exchange is not None:
-            self._exchange.frame_came(now_s)
-        return waiting
+            self._exchange.frame_came(waiting.accepted_s)
 
     def close(self) -> None:
         """No frame comes any more: `run` ends when all are answered or dropped."""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from ingestion.errors import PublishOverflowError
 from ingestion.publishing.depth import QueueDepth
 from ingestion.publishing.publisher import Publisher
+from ingestion.publishing.waiting_frame import ParkedOutcome, WaitingFrame
+from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
     import trio
 
     from ingestion.journal.journal import Journal
     from ingestion.publishing.options import PublishOptions
+    from ingestion.publishing.waiting_frame import Submitter
     from telemetry._codec import AcceptedFrame, Confirmation
     from telemetry.chassis.progress import ProgressTable
 
@@ -36,13 +39,23 @@ class Publishers:
         the frame was dropped: its connection was lost or silent, or there was none for too long. Cancelled, the
         frame stays on its way, and its outcome is nobody's.
         """
+        outcome = ParkedOutcome()
+        self.submit(frame, outcome, clocks.monotonic_s())
+        return await outcome.wait()
+
+    def submit(self, frame: AcceptedFrame, submitter: Submitter, now_s: float) -> None:
+        """Publish a frame; the submitter hears of the outcome. `now_s` is the time of Trio's clock.
+
+        Raises PublishOverflowError if the queue is full; nobody hears of such a frame again.
+        """
         commands_bytes = len(frame.commands)
         if not self.depth.has_room(frame.replies, commands_bytes):
             raise PublishOverflowError(
-                "the publish queue is full", imei=frame.imei, code="overflow"
+                "frames are dropped unanswered", imei=frame.imei, code="overflow"
             )
         self.depth.add(frame.replies, commands_bytes)
-        return await self._publishers[frame.stream].accept(frame, commands_bytes).outcome()
+        waiting = WaitingFrame(frame, commands_bytes, now_s, submitter)
+        self._publishers[frame.stream].accept(waiting)
 
     async def connect(self) -> None:
         """Make the connections that are missing, before the start.

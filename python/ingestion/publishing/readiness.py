@@ -27,3 +27,4 @@ class StreamReadiness:
         """Redis has confirmed a frame, or would."""
         self.ready = True
         self._journal.dependency_ready(REDIS, by=self._stream)
+        self._journal.stream_found(stream=self._stream)

@@ -12,8 +12,9 @@ from ingestion.errors import (
     PublishOverflowError,
     RedisUnavailableError,
 )
+from ingestion.publishing.parked import Parked
 from ingestion.sessions.keeping import quarantine_command
-from ingestion.sessions.wire import wire_of
+from ingestion.sessions.wire import PlainWire, wire_of
 from telemetry._codec import (
     AcceptedFrame,
     BadLogin,
@@ -28,7 +29,10 @@ from telemetry._codec import (
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ingestion.listening.connection import Connection
+    from ingestion.publishing.waiting_frame import Outcome
     from ingestion.sessions.parts import Parts
     from ingestion.sessions.wire import Wire
     from ingestion.taps.taps import Tap
@@ -44,7 +48,6 @@ BAD_LOGINS = {
     "other_imei": "a second login with another IMEI",
 }
 """What a connection had instead of a login, by code."""
-CLOSED_BY_DEVICE = "closed by the device"
 # Then the others have their turn: a piece that was received may hold thousands of pings.
 STEPS_PER_TURN = 32
 
@@ -58,11 +61,14 @@ class Conversation:
     __slots__ = (
         "_asks_for_tap",
         "_connection",
+        "_in_flight",
         "_is_leaving",
         "_is_shut_down",
         "_parts",
         "_reason",
         "_session",
+        "_settled",
+        "_submitted_s",
         "_wire",
         "connected_at_ms",
         "frames",
@@ -83,9 +89,12 @@ class Conversation:
         self._session = Session(parts.limits, parts.writers, now_ms=clocks.monotonic_ms())
         self._wire: Wire | None = None
         self._asks_for_tap = False
+        self._in_flight: AcceptedFrame | None = None
+        self._submitted_s = 0.0
+        self._settled = Parked()
         self._is_leaving = False
         self._is_shut_down = False
-        self._reason = CLOSED_BY_DEVICE
+        self._reason = "closed by the device"
 
     @property
     def imei(self) -> str:
@@ -102,23 +111,28 @@ class Conversation:
         """`tcp` or `tls`."""
         return self._connection.transport
 
-    async def run(self) -> None:
+    async def run(self, when_over: Callable[[Conversation], None]) -> None:
         """Talk until one side ends it. A fault of the program ends this conversation alone."""
         try:
             if await self._connection.establish():
-                self._wire = wire_of(self._connection)
-                await self._talk(self._wire)
+                wire = self._wire = wire_of(self._connection)
+                while not isinstance(step := await self._receive(wire), End):
+                    await self._follow(step)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             # The device has gone, or somebody here has closed the connection and said why.
             pass
         except (trio.Cancelled, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as fault:  # noqa: BLE001  # of one session alone, also if the codec panics
-            self._reason = "fault of the program"
-            self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
+            self._fail(fault)
         finally:
             self._connection.close()
             self._ended()
+            when_over(self)
+
+    def _fail(self, fault: BaseException) -> None:
+        self._reason = "fault of the program"
+        self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
 
     def expire(self, now_ms: int) -> None:
         """Close the connection if one of its clocks has run out. Called about once a second."""
@@ -133,9 +147,9 @@ class Conversation:
         self.close(f"{expired} time-out")
 
     def leave(self) -> None:
-        """End it with FIN: at once if no frame is in hand, else behind its answer."""
+        """End it with FIN: at once if no frame is in hand or has come unread, else behind its answer."""
         self._is_leaving = True
-        if not self._session.in_hand:
+        if not self._session.in_hand and not self._connection.has_unread:
             self._shut_down("the service stops")
 
     def look_for_tap(self) -> None:
@@ -148,23 +162,66 @@ class Conversation:
         self._reason = reason
         self._connection.close()
 
-    async def _talk(self, wire: Wire) -> None:
-        session = self._session
-        while not isinstance(step := await wire.receive(session), End):
-            taken = 0
-            while step is not None:
-                if isinstance(step, AcceptedFrame):
-                    await self._publish(step)
-                else:
-                    await self._take(step)
-                taken += 1
-                if taken % STEPS_PER_TURN == 0:
-                    await trio.lowlevel.checkpoint()
-                step = session.next_step()
-            if self._asks_for_tap:
-                self._take_tap(is_login=False)
-            if self._is_leaving:
-                self._shut_down("the service stops")
+    def settled(self, outcome: Outcome) -> None:
+        """The frame in hand is confirmed or dropped: it is answered here and now, without waking this task."""
+        frame, self._in_flight = self._in_flight, None
+        assert frame is not None
+        self._session.settle()
+        try:
+            self._finish(frame, outcome)
+        except (OSError, trio.BrokenResourceError):
+            # The device has gone.
+            self._connection.close()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as fault:  # noqa: BLE001  # of one session alone: the publisher's task goes on
+            self._fail(fault)
+            self._connection.close()
+        self._settled.wake()
+
+    def _finish(self, frame: AcceptedFrame, outcome: Outcome) -> None:
+        if isinstance(outcome, RedisUnavailableError):
+            self._parts.journal.frame_unpublished(outcome, codec=frame.codec)
+        else:
+            duration_s = clocks.monotonic_s() - self._submitted_s
+            self._parts.journal.frame_published(
+                frame.codec, records=frame.records, duration_s=duration_s
+            )
+            wire = self._wire
+            assert isinstance(wire, PlainWire)
+            wire.send_nowait(frame.answer(outcome))
+            self._answered()
+        if self._is_leaving:
+            self._shut_down("the service stops")
+
+    async def _follow(self, step: Step | None) -> None:
+        """Do what this step calls for, and all further ones that the bytes hold which have come."""
+        taken = 0
+        while step is not None:
+            if isinstance(step, AcceptedFrame):
+                if isinstance(self._wire, PlainWire) and self._session.is_at_boundary:
+                    self._submit(step)
+                    break
+                await self._publish(step)
+            else:
+                await self._take(step)
+            taken += 1
+            if taken % STEPS_PER_TURN == 0:
+                await trio.lowlevel.checkpoint()
+            step = self._session.next_step()
+        if self._asks_for_tap:
+            self._take_tap(is_login=False)
+        if self._is_leaving and not self._session.in_hand:
+            self._shut_down("the service stops")
+
+    async def _receive(self, wire: Wire) -> Step | End | None:
+        """The next step; nothing is received while a frame is in hand. A device sends nothing before its answer."""
+        if not isinstance(wire, PlainWire):
+            return await wire.receive(self._session)
+        await wire.readable()
+        if self._in_flight is not None:
+            await self._settled.park()
+        return wire.receive_nowait(self._session)
 
     async def _take(self, step: Step) -> None:
         """Do what a step calls for that publishes nothing."""
@@ -209,6 +266,20 @@ class Conversation:
         answer = self._session.admit()
         self._take_tap(is_login=True)
         await self._send(answer)
+
+    def _submit(self, frame: AcceptedFrame) -> None:
+        """Publish a frame behind which the device has sent nothing; `settled` answers it."""
+        self._parts.quarantine.forget(frame.imei)
+        now_s = clocks.monotonic_s()
+        if self.unanswered_since_s is None:
+            self.unanswered_since_s = now_s
+        self._in_flight, self._submitted_s = frame, now_s
+        try:
+            self._parts.publishers.submit(frame, self, now_s)
+        except PublishOverflowError as overflow:
+            self._in_flight = None
+            self._parts.journal.frame_overflowed(overflow, codec=frame.codec)
+            self._session.settle()
 
     async def _publish(self, frame: AcceptedFrame) -> None:
         """Publish a frame and answer it. While it waits for Redis, nothing is read."""
@@ -268,6 +339,9 @@ class Conversation:
 
     async def _answer(self, answer: bytes) -> None:
         await self._send(answer)
+        self._answered()
+
+    def _answered(self) -> None:
         self.unanswered_since_s = None
         self.frames += 1
         self.last_frame_at_ms = clocks.unix_ms()
@@ -298,10 +372,8 @@ class Conversation:
 
     def _ended(self) -> None:
         parts, imei = self._parts, self.imei
-        # Before a session was established, whoever was to establish it has said what happened. A clock that ran out
-        # has been counted, and a stop is no probe.
-        has_ended_itself = self._reason == CLOSED_BY_DEVICE
-        if self._wire is not None and has_ended_itself and not self._session.received_bytes:
+        # Before a session was established, whoever was to establish it has said what happened.
+        if self._wire is not None and not self._session.received_bytes:
             parts.journal.probed(address=self.address)
         if imei:
             parts.roster.leave(imei, self)

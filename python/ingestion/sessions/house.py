@@ -70,17 +70,16 @@ class House:
             return
         conversation = Conversation(connection, self._parts)
         self._conversations[conversation] = None
-        self._tasks.start_soon(self._talk, conversation)
+        # With a name of its own each task would keep one, and what waits between a task and its conversation costs
+        # half a kilobyte for each of thousands.
+        self._tasks.start_soon(conversation.run, self._forget, name="conversation")
 
     def close(self) -> None:
         """No connection comes any more."""
         self._closed.set()
 
-    async def _talk(self, conversation: Conversation) -> None:
-        try:
-            await conversation.run()
-        finally:
-            del self._conversations[conversation]
+    def _forget(self, conversation: Conversation) -> None:
+        del self._conversations[conversation]
 
     async def _sweep_for_ever(self) -> None:
         while True:

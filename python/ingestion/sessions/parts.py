@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ingestion.core.quarantine import Quarantine
     from ingestion.devices.known_devices import KnownDevices
     from ingestion.journal.journal import Journal
+    from ingestion.publishing.waiting_frame import Submitter
     from ingestion.sessions.roster import Roster
     from ingestion.taps.taps import Taps
     from telemetry._codec import AcceptedFrame, Confirmation, SessionLimits, StreamWriters
@@ -22,6 +23,9 @@ class Publish(Protocol):
 
         Raises PublishOverflowError and RedisUnavailableError: the frame is dropped.
         """
+
+    def submit(self, frame: AcceptedFrame, submitter: Submitter, now_s: float) -> None:
+        """The same without waiting: the submitter hears of the outcome. Raises PublishOverflowError."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,8 @@ from telemetry._codec import END
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from ingestion.listening.connection import Connection
     from ingestion.taps.taps import Tap
     from telemetry._codec import End, Session, Step
@@ -43,9 +45,17 @@ class PlainWire:
 
     async def receive(self, session: Session) -> Step | End | None:
         """As in Wire."""
+        await self.readable()
+        return self.receive_nowait(session)
+
+    def readable(self) -> Awaitable[None]:
+        """Wait until there is something to receive. Not a coroutine of its own, which thousands would keep."""
         if self._socket.fileno() < 0:
             raise trio.ClosedResourceError
-        await trio.lowlevel.wait_readable(self._socket)
+        return trio.lowlevel.wait_readable(self._socket)  # noqa: ASYNC105  # awaited by the caller
+
+    def receive_nowait(self, session: Session) -> Step | End | None:
+        """The second half of `receive`."""
         if self.tap is None:
             return session.receive(self._socket, clocks.monotonic_ms())
         data = os.read(self._socket.fileno(), session.wanted_bytes())
@@ -53,6 +63,10 @@ class PlainWire:
 
     async def send(self, data: bytes) -> None:
         """As in Wire."""
+        self.send_nowait(data)
+
+    def send_nowait(self, data: bytes) -> None:
+        """The same as `send`, from whatever task."""
         if os.write(self._socket.fileno(), data) < len(data):
             raise trio.BrokenResourceError("the device takes no answers")
         if self.tap is not None:

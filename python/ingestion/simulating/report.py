@@ -47,8 +47,9 @@ class Summary:
         """Sentences for the terminal."""
         tally, seconds = self.tally, self.ending.seconds
         rate = tally.frames_answered / seconds if seconds else 0.0
+        devices = "1 device" if self.devices == 1 else f"{self.devices:,} devices"
         text = (
-            f"{'interrupted: ' if self.ending.interrupted else ''}{self.devices:,} devices, "
+            f"{'interrupted: ' if self.ending.interrupted else ''}{devices}, "
             f"{tally.frames_answered:,} frames ({tally.records_answered:,} records) answered in "
             f"{seconds:.2f} s, {rate:,.0f} frames/s"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from processor.journal.statistics import DRAIN_OUTCOMES, WRITE_DURATION_BOUNDS_S
+from processor.journal.statistics import WRITE_DURATION_BOUNDS_S
 from telemetry.chassis.exposition import (
     counter,
     counters,
@@ -14,9 +14,8 @@ from telemetry.chassis.exposition import (
     gauges,
     histogram,
     info,
-    states,
 )
-from telemetry.chassis.lifecycle import Phase
+from telemetry.chassis.life_metrics import life_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,28 +130,7 @@ def _write_metrics(now: Statistics) -> Iterator[Metric]:
 
 
 def _state_metrics(now: Statistics) -> Iterator[Metric]:
-    yield gauge(
-        "processor_drain_duration_seconds",
-        "Time since the stop request; absent before it.",
-        now.drain.duration_s,
-    )
-    yield gauge(
-        "processor_drain_budget_seconds",
-        "Time from the stop request to the last acknowledgement, at most.",
-        now.build.drain_budget_s,
-    )
-    yield states(
-        "processor_drain_outcome",
-        "1 for the outcome of the drain, once it has ended.",
-        "outcome",
-        {name: name == now.drain.outcome for name in DRAIN_OUTCOMES},
-    )
-    yield states(
-        "processor_phase",
-        "1 for the phase of its life that the process is in.",
-        "phase",
-        {phase.value: phase is now.phase for phase in Phase},
-    )
+    yield from life_metrics("processor", now, drain_budget_s=now.build.drain_budget_s)
     yield gauge("processor_device_state_size", "Devices in memory.", now.device_state_size)
     yield counter(
         "processor_device_state_evictions_total",
@@ -164,24 +142,6 @@ def _state_metrics(now: Statistics) -> Iterator[Metric]:
         "Devices that were not in memory, by the result of looking them up in the table.",
         "result",
         now.rehydrations,
-    )
-    yield counters(
-        "processor_requests_total",
-        "Operators' requests that this instance has taken.",
-        "request",
-        now.requests,
-    )
-    yield counters(
-        "processor_control_messages_dropped_total",
-        "Messages on the control channel that were no requests.",
-        "reason",
-        now.control_messages_dropped,
-    )
-    yield states(
-        "processor_dependency_ready",
-        "1 while the server can be used.",
-        "dependency",
-        {name: readiness.ready for name, readiness in now.dependencies.items()},
     )
     # Not `instance`: Prometheus has that label for the address it scrapes, and would rename ours.
     labels = ("version", "instance_id", "stream", "group", "consumer")

@@ -22,7 +22,6 @@ DEPENDENCIES = {REDIS: "Redis", POSTGRES: "Postgres"}
 """The servers that the service cannot do without: names as in metrics to names as in log lines."""
 SCHEMA, CONSUMER = "schema", "consumer"
 """What else may keep the service from its work: the table is not what it should be; reading does not go on."""
-DRAIN_OUTCOMES = ("clean", "timed_out")
 
 CONNECTION = "connection"
 """The cause of a retry without an SQLSTATE: no connection, a lost one, or no answer in time."""
@@ -59,7 +58,7 @@ class DrainResult:
     """The end of a life, from the stop request."""
 
     outcome: str | None = None
-    """One of DRAIN_OUTCOMES; None before the end."""
+    """`clean` or `timed_out`; None before the end."""
     duration_s: float | None = None
     """Up to this moment while it lasts; None before the stop request."""
 

@@ -13,6 +13,7 @@ from ingestion.journal.statistics import LISTENERS, REDIS, Load
 from ingestion.page.flow import Flow, Sample
 from ingestion.page.problems import UNANSWERED_S_MAX, problems_of
 from ingestion.page.status import status_of
+from telemetry.chassis.http.page.flow import INTERVAL_S, SAMPLES_MAX
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.progress import StalledTask
 from tests.support.ingestion_frames import NOON_MS
@@ -73,14 +74,15 @@ async def test_it_says_what_the_service_holds_and_has_done(running: Journal) -> 
     assert shown["oldest_unanswered_s"] == 0.5
     assert (shown["frames"]["ok"], shown["frames"]["unpublished"]) == (2, 1)
     assert {"what": "unpublished", "code": "8", "count": 1} in shown["failures"]
-    assert {"what": "redis", "code": "OOM", "count": 1} in shown["failures"]
+    running.frame_refused_by_redis(stream="s", code="OOM", error="OOM")
+    assert {"what": "redis", "code": "OOM", "count": 1} in status(running)["failures"]
     [instance] = shown["instances"]
     assert (instance["in_flight"], instance["ledger"]["published"]) == (7, 7)
     assert IMEI not in json.dumps(shown)
 
 
 def codes(journal: Journal) -> list[str]:
-    return [each.code for each in problems_of(journal.snapshot(), ())]
+    return [each.code for each in problems_of(journal.snapshot(), (), overflows=0)]
 
 
 def test_a_service_that_works_has_no_problem(running: Journal) -> None:
@@ -95,12 +97,6 @@ def test_a_service_that_works_has_no_problem(running: Journal) -> None:
         ("listeners", lambda j: j.hindered(LISTENERS, "no descriptors")),
         ("unanswered", lambda j: j.measure(lambda: Load(oldest_unanswered_s=11.0))),
         (
-            "overflow",
-            lambda j: j.frame_overflowed(
-                PublishOverflowError("full", imei=IMEI, code="overflow"), codec="8"
-            ),
-        ),
-        (
             "quarantined",
             lambda j: j.frame_quarantined(FrameError("bad", imei=IMEI, code="x"), records=1),
         ),
@@ -110,15 +106,31 @@ async def test_each_problem_has_a_message_and_what_to_type(
     running: Journal, code: str, happen: Callable[[Journal], None]
 ) -> None:
     happen(running)
-    [problem] = problems_of(running.snapshot(), ())
+    [problem] = problems_of(running.snapshot(), (), overflows=0)
     assert problem.code == code
     assert problem.remedy
     assert IMEI not in problem.message
 
 
+async def test_an_overflow_is_a_problem_for_as_long_as_the_page_shows_the_interval(
+    running: Journal,
+) -> None:
+    flow = Flow()
+    flow.take(running.snapshot(), 0.0)
+    running.frame_overflowed(PublishOverflowError("full", imei=IMEI, code="overflow"), codec="8")
+    flow.take(running.snapshot(), INTERVAL_S)
+    [problem] = status(running, flow)["problems"]
+    assert (problem["code"], problem["message"].split()[:2]) == ("overflow", ["1", "frame"])
+    assert problem["remedy"]
+    for number in range(SAMPLES_MAX):
+        flow.take(running.snapshot(), (number + 2) * INTERVAL_S)
+    shown = status(running, flow)
+    assert (shown["problems"], shown["counts"]["overflows"]) == ([], 1)
+
+
 def test_a_task_that_stands_still_is_the_first(running: Journal) -> None:
     running.dependency_lost(REDIS, "lost")
-    found = problems_of(running.snapshot(), [StalledTask("publisher", 70.0)])
+    found = problems_of(running.snapshot(), [StalledTask("publisher", 70.0)], overflows=0)
     assert [each.code for each in found] == ["stalled", "redis_unreachable"]
     assert status(running, stalled=[StalledTask("publisher", 70.0)])["status"] == "stalled"
 
@@ -140,6 +152,7 @@ async def test_a_sample_is_what_has_changed_since_the_last_one(running: Journal)
         frames_per_s=2.0,
         records_per_s=10.0,
         refused_per_s=0.5,
+        overflows=1,
         publish_ms=sample.publish_ms,
         connections=9,
         queue_records=3,

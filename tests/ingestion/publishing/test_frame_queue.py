@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ingestion.publishing.frame_queue import FrameQueue
-from ingestion.publishing.waiting_frame import WaitingFrame
+from ingestion.publishing.waiting_frame import ParkedOutcome, WaitingFrame
 from tests.support.ingestion_frames import frame
 
 ACCEPTED = frame(1, 1, streams=["s"])
@@ -12,7 +12,9 @@ ACCEPTED = frame(1, 1, streams=["s"])
 def filled(*sizes: int) -> tuple[FrameQueue, list[WaitingFrame]]:
     """Frames of these sizes, of which the nth was accepted at second n."""
     queue = FrameQueue()
-    frames = [WaitingFrame(ACCEPTED, size, second) for second, size in enumerate(sizes)]
+    frames = [
+        WaitingFrame(ACCEPTED, size, second, ParkedOutcome()) for second, size in enumerate(sizes)
+    ]
     for each in frames:
         queue.put(each)
     return queue, frames
@@ -78,5 +80,5 @@ def test_an_empty_one_is_dry_once_it_is_closed_and_takes_no_frame_any_more() -> 
     queue.close()
     assert queue.dry.is_set()
     with pytest.raises(AssertionError):
-        queue.put(WaitingFrame(ACCEPTED, 1, 0.0))
+        queue.put(WaitingFrame(ACCEPTED, 1, 0.0, ParkedOutcome()))
     assert frames == []

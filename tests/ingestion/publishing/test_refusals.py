@@ -268,3 +268,21 @@ async def test_a_code_has_one_line_a_minute_and_says_how_many_were_left_out(
         each for each in caplog.records if "Redis refuses frames code=OOM" in each.getMessage()
     ]
     assert line.levelname == "ERROR"
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_line_says_when_it_is_over_and_there_are_no_more_of_these_than_of_the_others(
+    own_server: RedisServer, client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with at_work(own_server.ingestion_url, STREAM) as work:
+        # The second time is in the same minute: both lines are left out.
+        for number in range(2):
+            with full_memory(own_server, client):
+                with pytest.raises(RedisUnavailableError):
+                    await work.publish(1, number)
+                assert not work.readiness.ready
+            await work.until_ready()
+    said = [each.getMessage().split(":")[0] for each in caplog.records]
+    lines = [each for each in said if each.startswith("Redis")]
+    assert lines == ["Redis refuses frames code=OOM", "Redis confirms again stream=telemetry"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
 import trio.testing
@@ -11,6 +13,9 @@ from ingestion.sessions.conversation import STEPS_PER_TURN
 from ingestion.sessions.wire import PlainWire
 from tests.support.house_harness import housed
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
+
+if TYPE_CHECKING:
+    from telemetry._codec import End, Session, Step
 
 ANSWER_5 = b"\x00\x00\x00\x05"
 # Codec 8 says one record, and has none.
@@ -51,21 +56,17 @@ async def test_nothing_is_read_while_a_frame_waits() -> None:
         assert await device.receive(4) == ANSWER_5
 
 
-@pytest.mark.parametrize(
-    ("error", "result"),
-    [
-        (PublishOverflowError("full", imei=None, code="overflow"), "overflow"),
-        (RedisUnavailableError("away", imei=None, code="connection"), "unpublished"),
-    ],
-)
-async def test_a_frame_that_is_dropped_has_no_answer_and_the_connection_stays(
-    error: Exception, result: str
-) -> None:
+@pytest.mark.parametrize("result", ["overflow", "unpublished"])
+async def test_a_frame_that_is_dropped_has_no_answer_and_the_connection_stays(result: str) -> None:
     async with housed() as it:
         device = await it.connect()
         await device.log_in()
-        await device.send(tcp_frame(0))
-        await it.published.drop(error)
+        if result == "overflow":
+            it.published.fault = PublishOverflowError("full", imei=None, code="overflow")
+            await device.send(tcp_frame(0))
+        else:
+            await device.send(tcp_frame(0))
+            await it.published.drop(RedisUnavailableError("away", imei=None, code="connection"))
         await it.until(lambda: it.counts.frames["8", result] == 1)
         assert it.house.oldest_unanswered_s > 0
         await device.send(tcp_frame(0))
@@ -181,6 +182,38 @@ async def test_a_fault_of_the_program_ends_one_conversation_alone(
         caplog.clear()
 
 
+async def test_what_comes_before_the_answer_is_read_behind_it() -> None:
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        await device.send(tcp_frame(0))
+        await it.published.next_frame()
+        await device.send(tcp_frame(1, records=2))
+        await device.stream.send_eof()
+        await it.published.confirm()
+        assert await device.receive(4) == ANSWER_5
+        await it.published.confirm()
+        assert await device.receive(5) == b"\x00\x00\x00\x02"
+
+
+async def test_a_fault_while_a_frame_is_answered_ends_one_conversation_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with housed() as it:
+        broken, well = await it.connect(), await it.connect()
+        await broken.log_in(1)
+        await well.log_in(2)
+        with monkeypatch.context() as patch:
+            patch.setattr("ingestion.journal.sessions.SessionsJournal.frame_published", None)
+            await broken.send(tcp_frame(0))
+            await it.published.confirm()
+            assert await broken.is_closed()
+        await well.send(tcp_frame(0))
+        await it.published.confirm()
+        assert await well.receive(4) == ANSWER_5
+    assert "session failed" in caplog.text
+
+
 async def test_a_fault_of_the_program_costs_one_datagram(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -230,12 +263,17 @@ async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> 
         wire, may_send = conversation._wire, trio.Event()  # a wire whose sending takes its time
         assert wire is not None
 
-        class SlowWire(PlainWire):
+        class SlowWire:
+            tap = None
+
+            async def receive(self, session: Session) -> Step | End | None:
+                return await wire.receive(session)
+
             async def send(self, data: bytes) -> None:
                 await may_send.wait()
-                await super().send(data)
+                await wire.send(data)
 
-        conversation._wire = SlowWire(conversation._connection.socket)
+        conversation._wire = SlowWire()
         await device.send(tcp_frame(0))
         await it.published.confirm()
         await it.until(lambda: it.counts.frames["8", "ok"] == 1)
@@ -244,14 +282,6 @@ async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> 
         may_send.set()
         assert await device.receive(4) == ANSWER_5
         assert await device.is_closed()
-
-
-async def test_a_silent_connection_that_runs_out_of_time_is_no_probe() -> None:
-    async with housed(login_timeout_ms=100) as it:
-        device = await it.connect()
-        assert await device.is_closed()
-        await it.until(lambda: not len(it.house))
-        assert (it.counts.handshakes["timeout", "unknown"], it.counts.probes) == (1, 0)
 
 
 async def test_a_connection_without_a_byte_is_a_probe() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import trio
@@ -27,6 +28,38 @@ async def test_a_frame_in_hand_is_answered_before_its_connection_is_closed() -> 
         assert waited.cancelled_caught
         await it.published.confirm()
         assert await device.receive(5) == b"\x00\x00\x00\x05"
+
+
+async def test_a_frame_that_has_come_unread_is_answered_before_its_connection_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(houses, "CLOSE_EVERY_S", 0.0)
+    async with housed() as it:
+        devices = [await it.connect() for _ in range(20)]
+        for number, device in enumerate(devices):
+            await device.log_in(number)
+        # Without a checkpoint in between: the kernel has these frames, and no conversation has seen one yet.
+        for device in devices:
+            os.write(device.stream.socket.fileno(), tcp_frame(0))
+        it.listeners.close()
+        it.house.close()
+        for _ in devices:
+            await it.published.confirm()
+        for device in devices:
+            assert await device.receive(5) == b"\x00\x00\x00\x05"
+
+
+async def test_half_a_frame_that_has_come_unread_does_not_hold_up_the_end() -> None:
+    async with housed() as it:
+        devices = [await it.connect() for _ in range(20)]
+        for number, device in enumerate(devices):
+            await device.log_in(number)
+        for device in devices:
+            os.write(device.stream.socket.fileno(), tcp_frame(0)[:20])
+        it.listeners.close()
+        it.house.close()
+        for device in devices:
+            assert await device.is_closed()
 
 
 async def test_connections_are_closed_evenly_over_the_time_there_is(

@@ -1,4 +1,4 @@
-"""`kill -9` of tcp-ingestion, Redis and the processor in turn, while 200 devices send: each answer is one row."""
+"""`kill -9` of tcp-ingestion, Redis and the processor in turn: what was answered is a row, once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Every metric is true: known traffic of every kind, each sample compared with what devices, Redis and log show."""
+"""Every metric is true: known traffic of every kind, and every sample compared with what else shows it."""
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import psutil
 import pytest
 
 from telemetry.chassis.control.messages import Request, encode_request, new_id, reply_channel
-from tests.support.ingestion import HOST, entries, frozen
+from tests.support.ingestion import Handset, entries, frozen
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
 from tests.support.processes import WAIT_S_MAX, until
 from tests.support.truth import (
@@ -143,13 +142,18 @@ def logins(service: Ingestion, truth: Truth) -> None:
     """Accepted, malformed, timed out; a probe, and one connection too many."""
     with service.login(KNOWN), service.login(UNKNOWN), service.connect(3) as third:
         assert third.until_closed() == b""
+    # An address has two places: each is given back before it is taken again.
+    service.until_metrics(connections_active=0)
     with service.connect() as stranger:
         stranger.send(b"GET / HTTP/1.1\r\n\r\n")
         stranger.until_closed()
+    service.until_metrics(connections_active=0)
     with service.connect() as slow:
         slow.send(b"\x00\x0f3")
         slow.until_closed()
+    service.until_metrics(connections_active=0)
     service.connect().close()
+    service.until_metrics(connections_active=0)
     truth.limited += 1
     truth.tally.update(
         {
@@ -193,8 +197,10 @@ def refused_frames(service: Ingestion, device: Device, truth: Truth) -> None:
         with service.login(UNKNOWN) as other:
             other.send(frame)
             assert other.until_closed() == b""
+        service.until_metrics(connections_active=1)
     with service.login(UNKNOWN) as other:
         assert other.ask(UNDECODABLE) == 2
+    service.until_metrics(connections_active=1)
     truth.limited += 4
     truth.tally.update(
         {
@@ -213,12 +219,9 @@ UNDECODABLE = framed(bytes([8, 2, 0, 0, 0, 2]))
 
 def datagrams(service: Ingestion, truth: Truth) -> None:
     """One that is published, behind one that is refused."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handset:
-        handset.settimeout(WAIT_S_MAX)
-        handset.connect((HOST, service.port_of("udp")))
+    with Handset(service.port_of("udp")) as handset:
         handset.send(datagram(5, 0)[:-1])
-        handset.send(datagram(5, 0))
-        assert handset.recv(100)[-1] == 5
+        assert handset.ask(datagram(5, 0))[-1] == 5
     truth.limited += 1
     truth.frames += 1
     truth.tally.update({frames_total("8", "ok"): 1, frames_total("other", "malformed"): 1})
@@ -257,7 +260,6 @@ def test_every_metric_is_true_while_it_is_quiet_held_up_refused_and_stopping(
     assert_true(service, truth)
 
     logins(service, truth)
-    service.until_metrics(connections_active=0)
     with service.login(KNOWN) as device:
         truth.tally['handshake_total{known="known",result="accepted"}'] += 1
         sound_frames(device, truth)

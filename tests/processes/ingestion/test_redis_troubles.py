@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.servers.redis_users import INGESTION
-from tests.support.ingestion import Device, frozen, iso_times, published
-from tests.support.ingestion_frames import imei_of, tcp_frame, times_ms
+from tests.support.ingestion import MARK_DEVICE, Device, Handset, frozen, iso_times, published
+from tests.support.ingestion_frames import datagram, imei_of, tcp_frame, times_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,6 +148,23 @@ def test_a_device_that_waits_on_its_connection_sends_again_on_the_same_one(
         # One answer: the first transmission gets none, not even a late one.
         assert device.ask(tcp_frame(0)) == 5
         assert not device.has_heard()
+
+
+def test_a_datagram_gets_no_answer_while_redis_refuses_or_from_a_device_that_is_refused(
+    ingest: Ingest, redis_client: Redis, stream_name: str, redis_server: RedisServer
+) -> None:
+    redis_client.sadd(f"{stream_name}:devices", imei_of(1), imei_of(MARK_DEVICE))
+    service = ingest(TELTONIKA_UDP_PORT="0", STRICT_DEVICE_AUTH="true").ready()
+    with Handset(service.port_of("udp")) as handset:
+        with without_memory(redis_server, redis_client, stream_name):
+            handset.send(datagram(1, 0))
+            service.until_metrics(**{'frames_total{codec="8",result="unpublished"}': 1})
+        assert handset.asks_in_vain(datagram(2, 1))
+        assert handset.ask(datagram(1, 2))[2:4] == (2).to_bytes(2)
+    assert {imei for imei, _ in published(redis_client, stream_name)} == {
+        imei_of(1),
+        imei_of(MARK_DEVICE),
+    }
 
 
 def test_a_full_queue_drops_frames_unanswered_and_the_connections_stay(

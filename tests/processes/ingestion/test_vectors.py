@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from telemetry._codec import AvlFrame, decode_avl
-from tests.support.ingestion import HOST, Device, entries
+from tests.support.ingestion import Device, Handset, entries
 from tests.support.ingestion_frames import imei_of, tcp_frame
 from tests.support.vectors import rows
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tests.support.ingestion import Ingest, Ingestion
 
 HANDSHAKES = Path(__file__).parents[2] / "vectors/handshake.jsonl"
-# UDP has no end: what has got no answer by the time that a later datagram has one gets none.
-MARK = 60_000
 
 
 @pytest.fixture
@@ -32,35 +30,10 @@ def service(ingest: Ingest) -> Ingestion:
     return ingest(TELTONIKA_UDP_PORT="0", QUARANTINE_AFTER="0").ready()
 
 
-class Handset:
-    """A device that speaks UDP."""
-
-    def __init__(self, service: Ingestion) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(10)
-        self._socket.connect((HOST, service.port_of("udp")))
-
-    def ask(self, datagram: bytes) -> bytes:
-        """Send a datagram, and wait for its answer."""
-        self._socket.send(datagram)
-        return self._socket.recv(100)
-
-    def asks_in_vain(self, datagram: bytes) -> bool:
-        """Whether it gets no answer, also when another one behind it has one."""
-        self._socket.send(datagram)
-        number, body = MARK.to_bytes(2), tcp_frame(MARK, records=1)[8:-4]
-        rest = number + b"\x01\x07\x00\x0f" + imei_of(999).encode() + body
-        return self.ask(len(rest).to_bytes(2) + rest) == b"\x00\x05" + number + b"\x01\x07\x01"
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 @pytest.fixture
 def handset(service: Ingestion) -> Iterator[Handset]:
-    handset = Handset(service)
-    yield handset
-    handset.close()
+    with Handset(service.port_of("udp")) as handset:
+        yield handset
 
 
 def handshakes(*, udp: bool) -> list[dict[str, Any]]:

@@ -39,5 +39,6 @@ STATES: dict[str, State] = {
     "A device repeats the same frame": ingestion.undecodable_frame,
     "Redis is away or refuses": ingestion.redis_silent,
     "Roll a deploy of tcp-ingestion": ingestion.deploy,
+    "Drill tcp-ingestion": ingestion.staging_system,
 }
 """By the recipe's heading."""

@@ -138,3 +138,9 @@ def deploy(stage: Stage) -> Iterator[Mapping[str, str]]:
     second = stage.ingestion(INSTANCE_ID="tcp-ingestion-2")
     with sending(second, of_one(GOOD)):
         yield shell(stage, second)
+
+
+def staging_system(stage: Stage) -> Iterator[Mapping[str, str]]:
+    """A Redis, and nobody on it; the service under test logs in as in production."""
+    yield {"REDIS_URL": stage.redis.ingestion_url, "REDIS_ADMIN_URL": stage.redis.drill_url}
+    assert list((stage.directory / "drills").glob("drill-*.html"))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ingestion.config import Config
     from ingestion.publishing.waiting_frame import WaitingFrame
-    from telemetry._codec import AcceptedFrame, Confirmation, PublishRefusal
+    from telemetry._codec import Confirmation, PublishRefusal
     from telemetry.chassis.exit_codes import ExitCode
     from tests.simulation.clockwork import Seam
     from tests.simulation.ingestion.simulation import Simulation
@@ -160,11 +160,10 @@ class WatchedJournal(Journal):
 class WatchedPublisher(Publisher):
     """Notes each frame that is accepted."""
 
-    def accept(self, frame: AcceptedFrame, commands_bytes: int) -> WaitingFrame:
+    def accept(self, waiting: WaitingFrame) -> None:
         """As Publisher's."""
-        waiting = super().accept(frame, commands_bytes)
         current_life.get().waiting.add(waiting)
-        return waiting
+        super().accept(waiting)
 
 
 class WatchedOutcomes(Outcomes):

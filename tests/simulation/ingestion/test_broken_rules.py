@@ -9,9 +9,11 @@ import trio
 from ingestion.errors import RedisUnavailableError
 from ingestion.publishing.frame_queue import FrameQueue
 from ingestion.publishing.outcomes import Outcomes
+from ingestion.publishing.waiting_frame import ParkedOutcome
 from ingestion.service.ending import Ending
 from ingestion.sessions.conversation import Conversation
 from ingestion.sessions.roster import Roster
+from ingestion.sessions.wire import PlainWire
 from telemetry.chassis.rings import Drain
 from telemetry.chassis.stopping import StopRequest
 from tests.simulation.cuts import Cut, Kind, cuts_of, run
@@ -19,8 +21,9 @@ from tests.simulation.cuts import Cut, Kind, cuts_of, run
 if TYPE_CHECKING:
     import pytest
 
-    from ingestion.publishing.waiting_frame import WaitingFrame
-    from telemetry._codec import AcceptedFrame, Confirmation
+    from ingestion.publishing.waiting_frame import Outcome, WaitingFrame
+    from ingestion.sessions.wire import Wire
+    from telemetry._codec import AcceptedFrame, Confirmation, End, Step
     from telemetry.chassis.exit_codes import ExitCode
 
 # Faults that show at many checkpoints are looked for at every n-th only.
@@ -37,20 +40,24 @@ def noticed(scenario: str, kind: Kind = Kind.STOP) -> str:
     return next((str(each.violations) for each in outcomes if each.violations), "")
 
 
+def send(conversation: Conversation, answer: bytes) -> None:
+    assert isinstance(conversation._wire, PlainWire)
+    conversation._wire.send_nowait(answer)
+
+
 def bare_answer(frame: AcceptedFrame) -> bytes:
     """The answer without what proves it: the codec makes none."""
     return frame.records.to_bytes(4)
 
 
 def test_an_answer_before_the_confirmation_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(self: Conversation, frame: AcceptedFrame, _: float) -> bytes:
-        with trio.move_on_after(0):
-            # Cut off before the outcome, the frame stays on its way.
-            await self._parts.publishers.publish(frame)
+    def at_once(self: Conversation, frame: AcceptedFrame) -> None:
+        # Nobody hears of the outcome, and the frame stays on its way.
+        self._parts.publishers.submit(frame, ParkedOutcome(), trio.current_time())
         self._session.settle()
-        return bare_answer(frame)
+        send(self, bare_answer(frame))
 
-    monkeypatch.setattr(Conversation, "_confirmed", at_once)
+    monkeypatch.setattr(Conversation, "_submit", at_once)
     assert "was answered, and is not in the stream" in noticed("devices-steady")
 
 
@@ -65,42 +72,36 @@ def test_an_answer_by_another_frames_confirmation_is_noticed(
         if len(settled) == 2:
             (first, its), (second, others) = settled
             settled.clear()
-            first.settle(others)
-            second.settle(its)
+            first.submitter.settled(others)
+            second.submitter.settled(its)
 
     monkeypatch.setattr(Outcomes, "confirmed", mixed_up)
     assert "a session failed: CodecError" in noticed("devices-steady")
 
 
 def test_an_answer_to_a_frame_that_was_dropped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def all_the_same(self: Conversation, frame: AcceptedFrame, _: float) -> bytes:
-        try:
-            await self._parts.publishers.publish(frame)
-        except RedisUnavailableError:
-            # It may be executed later, or never.
-            pass
-        finally:
-            self._session.settle()
-        return bare_answer(frame)
+    def all_the_same(self: Conversation, frame: AcceptedFrame, _: Outcome) -> None:
+        # A frame that was dropped may be executed later, or never.
+        send(self, bare_answer(frame))
 
-    monkeypatch.setattr(Conversation, "_confirmed", all_the_same)
+    monkeypatch.setattr(Conversation, "_finish", all_the_same)
     assert "was answered, and is not in the stream" in noticed("publishing-redis-away-for-long")
 
 
 def test_an_answer_of_a_conversation_that_is_cut_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def whatever_happens(self: Conversation, frame: AcceptedFrame, _: float) -> bytes:
-        try:
-            confirmation = await self._parts.publishers.publish(frame)
-        except trio.Cancelled:
-            await self._send(bare_answer(frame))
-            raise
-        finally:
-            self._session.settle()
-        return frame.answer(confirmation)
+    receive = Conversation._receive
 
-    monkeypatch.setattr(Conversation, "_confirmed", whatever_happens)
+    async def whatever_happens(self: Conversation, wire: Wire) -> Step | End | None:
+        try:
+            return await receive(self, wire)
+        except trio.Cancelled:
+            if self._in_flight is not None:
+                send(self, bare_answer(self._in_flight))
+            raise
+
+    monkeypatch.setattr(Conversation, "_receive", whatever_happens)
     assert "was answered, and is not in the stream" in noticed("drain-overflow")
 
 
@@ -120,15 +121,14 @@ def test_an_older_connection_that_stays_is_noticed(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_outage_that_ends_connections_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def give_up(self: Conversation, frame: AcceptedFrame, _: float) -> bytes:
-        try:
-            return frame.answer(await self._parts.publishers.publish(frame))
-        except RedisUnavailableError as error:
-            raise OSError from error
-        finally:
-            self._session.settle()
+    finish = Conversation._finish
 
-    monkeypatch.setattr(Conversation, "_confirmed", give_up)
+    def give_up(self: Conversation, frame: AcceptedFrame, outcome: Outcome) -> None:
+        if isinstance(outcome, RedisUnavailableError):
+            raise OSError from outcome
+        finish(self, frame, outcome)
+
+    monkeypatch.setattr(Conversation, "_finish", give_up)
     assert "was ended without a reason" in noticed("publishing-redis-full")
 
 
@@ -172,9 +172,5 @@ def test_a_second_signal_that_is_not_heard_is_noticed(monkeypatch: pytest.Monkey
 
 
 def test_a_device_that_is_left_waiting_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def swallow(self: Conversation, frame: AcceptedFrame, _: float) -> None:
-        await self._parts.publishers.publish(frame)
-        self._session.settle()
-
-    monkeypatch.setattr(Conversation, "_confirmed", swallow)
+    monkeypatch.setattr(Conversation, "_finish", lambda *_: None)
     assert "without an answer, and everybody has finished" in noticed("devices-steady")
