@@ -15,6 +15,8 @@ from tests.support.house_harness import housed
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
 
 if TYPE_CHECKING:
+    from ingestion.sessions.wire import Wire
+    from ingestion.taps.taps import Tap
     from telemetry._codec import End, Session, Step
 
 ANSWER_5 = b"\x00\x00\x00\x05"
@@ -262,16 +264,17 @@ async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> 
         (conversation,) = it.house
         wire, may_send = conversation._wire, trio.Event()  # a wire whose sending takes its time
         assert wire is not None
+        quick: Wire = wire
 
         class SlowWire:
-            tap = None
+            tap: Tap | None = None
 
             async def receive(self, session: Session) -> Step | End | None:
-                return await wire.receive(session)
+                return await quick.receive(session)
 
             async def send(self, data: bytes) -> None:
                 await may_send.wait()
-                await wire.send(data)
+                await quick.send(data)
 
         conversation._wire = SlowWire()
         await device.send(tcp_frame(0))
