@@ -10,7 +10,6 @@ import trio.testing
 
 from ingestion.errors import PublishOverflowError, RedisUnavailableError
 from ingestion.sessions.conversation import STEPS_PER_TURN
-from ingestion.sessions.wire import PlainWire
 from tests.support.house_harness import housed
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
 
