@@ -149,7 +149,9 @@ class Conversation:
     def leave(self) -> None:
         """End it with FIN: at once if no frame is in hand or has come unread, else behind its answer."""
         self._is_leaving = True
-        if not self._session.in_hand and not self._connection.has_unread:
+        # Before the session, what is unread is a header or a handshake, and nobody may ever come to read behind it.
+        has_unread = self._wire is not None and self._connection.has_unread
+        if not self._session.in_hand and not has_unread:
             self._shut_down("the service stops")
 
     def look_for_tap(self) -> None:

@@ -9,6 +9,7 @@ import trio
 import trio.testing
 
 from ingestion.errors import PublishOverflowError, RedisUnavailableError
+from ingestion.listening.connection import Connection
 from ingestion.sessions.conversation import STEPS_PER_TURN
 from tests.support.house_harness import housed
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
@@ -253,6 +254,23 @@ async def test_the_others_have_their_turn_while_a_flood_of_pings_is_taken() -> N
                 seen.add(it.counts.pings)
         # However the kernel cut it, and whatever else was runnable between two looks.
         assert len(seen) > pings / STEPS_PER_TURN / 4
+
+
+async def test_a_stop_does_not_wait_for_what_stands_before_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never_established(_: Connection) -> bool:
+        return await trio.sleep_forever()
+
+    monkeypatch.setattr(Connection, "establish", never_established)
+    async with housed() as it:
+        device = await it.connect()
+        await device.send(b"PROXY ")
+        await it.until(lambda: len(it.house) == 1)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        it.house.close()
+        with trio.fail_after(1):
+            assert await device.is_closed()
 
 
 async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> None:
