@@ -150,11 +150,16 @@ class SessionsJournal(CountingJournal):
             )
 
     def session_failed(self, error: BaseException, *, imei: str | None, address: str) -> None:
-        """A fault of the program ended one connection; the others go on."""
-        text = f"{type(error).__name__}: {error}"
-        self._log.error(
-            f"session failed imei={imei}: {text}", imei=imei, address=address, error=text
-        )
+        """A fault of the program ended one connection, or cost one datagram; the others go on."""
+        if (suppressed := self._held_back("fault", imei or _host(address))) is not None:
+            text = f"{type(error).__name__}: {error}"
+            self._log.error(
+                f"session failed imei={imei}: {text}",
+                imei=imei,
+                address=address,
+                error=text,
+                suppressed=suppressed,
+            )
 
     def _held_back(self, kind: str, subject: str | None) -> int | None:
         """How many such lines about the subject were left out since the last one; None: leave this one out, too."""

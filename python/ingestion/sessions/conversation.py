@@ -48,7 +48,8 @@ BAD_LOGINS = {
     "other_imei": "a second login with another IMEI",
 }
 """What a connection had instead of a login, by code."""
-CLOSED_BY_DEVICE = "closed by the device"
+# Then the others have their turn: a piece that was received may hold thousands of pings.
+STEPS_PER_TURN = 32
 
 
 class Conversation:
@@ -93,7 +94,7 @@ class Conversation:
         self._settled = Parked()
         self._is_leaving = False
         self._is_shut_down = False
-        self._reason = CLOSED_BY_DEVICE
+        self._reason = "closed by the device"
 
     @property
     def imei(self) -> str:
@@ -148,7 +149,9 @@ class Conversation:
     def leave(self) -> None:
         """End it with FIN: at once if no frame is in hand or has come unread, else behind its answer."""
         self._is_leaving = True
-        if not self._session.in_hand and not self._connection.has_unread:
+        # Before the session, what is unread is a header or a handshake, and nobody may ever come to read behind it.
+        has_unread = self._wire is not None and self._connection.has_unread
+        if not self._session.in_hand and not has_unread:
             self._shut_down("the service stops")
 
     def look_for_tap(self) -> None:
@@ -195,6 +198,7 @@ class Conversation:
 
     async def _follow(self, step: Step | None) -> None:
         """Do what this step calls for, and all further ones that the bytes hold which have come."""
+        taken = 0
         while step is not None:
             if isinstance(step, AcceptedFrame):
                 if isinstance(self._wire, PlainWire) and self._session.is_at_boundary:
@@ -203,6 +207,9 @@ class Conversation:
                 await self._publish(step)
             else:
                 await self._take(step)
+            taken += 1
+            if taken % STEPS_PER_TURN == 0:
+                await trio.lowlevel.checkpoint()
             step = self._session.next_step()
         if self._asks_for_tap:
             self._take_tap(is_login=False)
@@ -367,10 +374,8 @@ class Conversation:
 
     def _ended(self) -> None:
         parts, imei = self._parts, self.imei
-        # Before a session was established, whoever was to establish it has said what happened. A clock that ran out
-        # has been counted, and a stop is no probe.
-        has_ended_itself = self._reason == CLOSED_BY_DEVICE
-        if self._wire is not None and has_ended_itself and not self._session.received_bytes:
+        # Before a session was established, whoever was to establish it has said what happened.
+        if self._wire is not None and not self._session.received_bytes:
             parts.journal.probed(address=self.address)
         if imei:
             parts.roster.leave(imei, self)

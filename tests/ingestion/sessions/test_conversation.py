@@ -9,6 +9,8 @@ import trio
 import trio.testing
 
 from ingestion.errors import PublishOverflowError, RedisUnavailableError
+from ingestion.listening.connection import Connection
+from ingestion.sessions.conversation import STEPS_PER_TURN
 from tests.support.house_harness import housed
 from tests.support.ingestion_frames import datagram, framed, imei_of, tcp_frame
 
@@ -239,6 +241,38 @@ async def test_a_datagram_of_a_device_that_is_not_listed_is_reported_and_not_ans
     assert f"login refused imei={imei_of(1)}" in caplog.text
 
 
+async def test_the_others_have_their_turn_while_a_flood_of_pings_is_taken() -> None:
+    pings = 4_000
+    async with housed() as it:
+        device = await it.connect()
+        await device.log_in()
+        seen = {0}
+        await device.send(b"\xff" * pings)
+        with trio.fail_after(20):
+            while pings not in seen:
+                await trio.lowlevel.checkpoint()
+                seen.add(it.counts.pings)
+        # However the kernel cut it, and whatever else was runnable between two looks.
+        assert len(seen) > pings / STEPS_PER_TURN / 4
+
+
+async def test_a_stop_does_not_wait_for_what_stands_before_a_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never_established(_: Connection) -> bool:
+        return await trio.sleep_forever()
+
+    monkeypatch.setattr(Connection, "establish", never_established)
+    async with housed() as it:
+        device = await it.connect()
+        await device.send(b"PROXY ")
+        await it.until(lambda: len(it.house) == 1)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        it.house.close()
+        with trio.fail_after(1):
+            assert await device.is_closed()
+
+
 async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> None:
     """Through TLS an answer may have to wait, and behind FIN it is lost."""
     async with housed() as it:
@@ -268,14 +302,6 @@ async def test_a_stop_between_confirmation_and_answer_waits_for_the_answer() -> 
         may_send.set()
         assert await device.receive(4) == ANSWER_5
         assert await device.is_closed()
-
-
-async def test_a_silent_connection_that_runs_out_of_time_is_no_probe() -> None:
-    async with housed(login_timeout_ms=100) as it:
-        device = await it.connect()
-        assert await device.is_closed()
-        await it.until(lambda: not len(it.house))
-        assert (it.counts.handshakes["timeout", "unknown"], it.counts.probes) == (1, 0)
 
 
 async def test_a_connection_without_a_byte_is_a_probe() -> None:
