@@ -46,7 +46,7 @@ class PublishedByHand:
         self._waiting: deque[tuple[AcceptedFrame, Submitter]] = deque()
         self._came = trio.Event()
 
-    async def publish(self, frame: AcceptedFrame) -> Confirmation:
+    async def publish(self, frame: AcceptedFrame, *, part: float = 1.0) -> Confirmation:  # noqa: ARG002
         """As Publishers'."""
         outcome = ParkedOutcome()
         self.submit(frame, outcome, trio.current_time())

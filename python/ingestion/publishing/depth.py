@@ -15,11 +15,17 @@ class QueueDepth:
     bytes: int = 0
     """Of commands on the wire."""
 
-    def has_room(self, records: int, size: int) -> bool:
-        """Whether a frame of so many records and bytes may be accepted: always if nothing else waits."""
+    def has_room(self, records: int, size: int, *, part: float = 1.0) -> bool:
+        """Whether a frame of so many records and bytes may be accepted: always if nothing else waits.
+
+        `part` of the bounds counts, for those who are to leave the rest to others.
+        """
         if not self.records:
             return True
-        return self.records + records <= self.records_max and self.bytes + size <= self.bytes_max
+        return (
+            self.records + records <= self.records_max * part
+            and self.bytes + size <= self.bytes_max * part
+        )
 
     def add(self, records: int, size: int) -> None:
         """A frame was accepted."""

@@ -32,7 +32,7 @@ class Publishers:
             for number in range(len(options.streams))
         ]
 
-    async def publish(self, frame: AcceptedFrame) -> Confirmation:
+    async def publish(self, frame: AcceptedFrame, *, part: float = 1.0) -> Confirmation:
         """Publish a frame, and wait until Redis has confirmed each of its records.
 
         Raises PublishOverflowError at once if the queue is full; RedisUnavailableError if Redis refused a record, or
@@ -40,16 +40,18 @@ class Publishers:
         frame stays on its way, and its outcome is nobody's.
         """
         outcome = ParkedOutcome()
-        self.submit(frame, outcome, clocks.monotonic_s())
+        self.submit(frame, outcome, clocks.monotonic_s(), part=part)
         return await outcome.wait()
 
-    def submit(self, frame: AcceptedFrame, submitter: Submitter, now_s: float) -> None:
+    def submit(
+        self, frame: AcceptedFrame, submitter: Submitter, now_s: float, *, part: float = 1.0
+    ) -> None:
         """Publish a frame; the submitter hears of the outcome. `now_s` is the time of Trio's clock.
 
         Raises PublishOverflowError if the queue is full; nobody hears of such a frame again.
         """
         commands_bytes = len(frame.commands)
-        if not self.depth.has_room(frame.replies, commands_bytes):
+        if not self.depth.has_room(frame.replies, commands_bytes, part=part):
             raise PublishOverflowError(
                 "frames are dropped unanswered", imei=frame.imei, code="overflow"
             )

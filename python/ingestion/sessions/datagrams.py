@@ -23,6 +23,10 @@ from telemetry.chassis import clocks
 if TYPE_CHECKING:
     from ingestion.sessions.parts import Parts
 
+# A connection has one frame in hand, and a datagram's sender has none to wait for: whatever comes by UDP leaves at
+# least this part of the publish queue to connections.
+QUEUE_PART = 0.5
+
 
 async def serve_datagram(data: bytes, address: str, parts: Parts) -> bytes | None:
     """The answer to a datagram; None if it gets none: it is refused, or not published.
@@ -60,7 +64,7 @@ async def _answer_to(data: bytes, address: str, parts: Parts) -> bytes | None:
 async def _published(frame: AcceptedFrame, parts: Parts) -> bytes | None:
     began_s = clocks.monotonic_s()
     try:
-        confirmation = await parts.publishers.publish(frame)
+        confirmation = await parts.publishers.publish(frame, part=QUEUE_PART)
     except PublishOverflowError as overflow:
         parts.journal.frame_overflowed(overflow, codec=frame.codec)
     except RedisUnavailableError as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Publish(Protocol):
     """The way to Redis."""
 
-    async def publish(self, frame: AcceptedFrame) -> Confirmation:
+    async def publish(self, frame: AcceptedFrame, *, part: float = 1.0) -> Confirmation:
         """Returns when Redis has confirmed every record of the frame.
 
         Raises PublishOverflowError and RedisUnavailableError: the frame is dropped.

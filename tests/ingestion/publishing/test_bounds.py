@@ -55,6 +55,23 @@ async def test_a_frame_beyond_the_records_is_refused_at_once_and_the_others_get_
     assert redis_client.xlen(stream_name) == 23
 
 
+async def test_who_may_take_half_of_the_queue_leaves_the_other_half_to_others(
+    redis_server: RedisServer, redis_client: Redis, stream_name: str
+) -> None:
+    one_more = frame(9, 1, streams=[stream_name], records=1)
+    async with (
+        at_work(redis_server.ingestion_url, stream_name, records_max=20) as work,
+        trio.open_nursery() as nursery,
+        holding(redis_client),
+    ):
+        await fill(nursery, work, range(2), 5)
+        with pytest.raises(PublishOverflowError):
+            await work.publishers.publish(one_more, part=0.5)
+        await fill(nursery, work, range(2, 4), 5)
+        assert work.publishers.depth.records == 20
+    assert redis_client.xlen(stream_name) == 20
+
+
 async def test_the_bound_is_of_all_streams_together(
     redis_server: RedisServer, redis_client: Redis, stream_name: str
 ) -> None:
