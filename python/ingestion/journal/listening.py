@@ -28,6 +28,12 @@ class ListeningJournal(CountingJournal):
             connections_max=connections_max,
         )
 
+    def nobody_is_trusted(self) -> None:
+        """PROXY_PROTOCOL is on, and no network may send its header."""
+        self._log.warning(
+            "PROXY_TRUSTED is empty: every connection is refused; name the networks of the balancers"
+        )
+
     def accept_failed(self, *, error: str) -> None:
         """Descriptors or memory have run out: connections wait in the listen queue, and a balancer is turned away."""
         self._counters.refused_connections["descriptors"] += 1

@@ -29,6 +29,8 @@ class Preamble:
         self._has_proxy = options.proxy_protocol != OFF
         self._certificate = certificate
         self._journal = journal
+        if self._has_proxy and not options.proxy_trusted:
+            journal.nobody_is_trusted()
 
     def refusal_on_arrival(self, connection: Connection) -> ConnectionRefused | None:
         """Why the connection may not come in, as far as the socket's own address says; None if it may."""

@@ -58,7 +58,11 @@ class PlainWire:
         """The second half of `receive`."""
         if self.tap is None:
             return session.receive(self._socket, clocks.monotonic_ms())
-        data = os.read(self._socket.fileno(), session.wanted_bytes())
+        try:
+            data = os.read(self._socket.fileno(), session.wanted_bytes())
+        except BlockingIOError:
+            # Woken for nothing.
+            return None
         return _fed(session, data, self.tap)
 
     async def send(self, data: bytes) -> None:

@@ -204,6 +204,11 @@ async def test_headers_from_trusted_networks_alone_are_believed(
     assert listening.refused == ({} if is_trusted else {"proxy": 1})
 
 
+async def test_nobody_to_trust_is_said_at_the_start(listening: Listening) -> None:
+    async with listening.run(proxy_protocol="any"):
+        assert ["PROXY_TRUSTED is empty" in line for line in listening.lines()] == [True]
+
+
 async def test_a_scan_writes_one_warning_a_minute(listening: Listening) -> None:
     async with listening.run(**TRUSTED) as served:
         for number in range(5):
