@@ -33,7 +33,7 @@ async def test_to_be_woken_for_nothing_ends_no_conversation_also_if_it_is_watche
         frame_bytes_max=65_535, login_timeout_ms=1, frame_timeout_ms=1, idle_timeout_ms=1
     )
     ours, theirs = socket.socketpair()
-    ours.setblocking(False)
+    ours.settimeout(0)
     taps = Taps()
     taps.begin("imei")
     with theirs, trio.socket.from_stdlib_socket(ours) as connected:
