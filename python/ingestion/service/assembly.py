@@ -24,8 +24,8 @@ from ingestion.service.rooms import Rooms
 from ingestion.service.starting import StartOptions
 from ingestion.service.supervisor import ServiceOptions
 from ingestion.sessions.house import House
-from ingestion.sessions.keeping import SUFFIX
 from ingestion.sessions.parts import Parts
+from ingestion.sessions.refusing import SUFFIX
 from ingestion.sessions.roster import Roster
 from ingestion.taps.taps import Taps
 from telemetry._codec import SessionLimits, StreamWriters, __version__

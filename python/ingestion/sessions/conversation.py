@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ingestion.errors import (
-    FrameError,
-    HandshakeError,
-    PublishOverflowError,
-    RedisUnavailableError,
-)
-from ingestion.publishing.parked import Parked
-from ingestion.sessions.keeping import quarantine_command
+from ingestion.errors import HandshakeError
+from ingestion.sessions.answering import Answering
+from ingestion.sessions.refusing import RefusedFrames
 from ingestion.sessions.wire import PlainWire, wire_of
 from telemetry._codec import (
     AcceptedFrame,
@@ -32,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ingestion.listening.connection import Connection
-    from ingestion.publishing.waiting_frame import Outcome
     from ingestion.sessions.parts import Parts
     from ingestion.sessions.wire import Wire
     from ingestion.taps.taps import Tap
@@ -59,39 +53,27 @@ class Conversation:
     """
 
     __slots__ = (
+        "_answering",
         "_asks_for_tap",
         "_connection",
-        "_in_flight",
         "_is_leaving",
         "_is_shut_down",
         "_parts",
         "_reason",
         "_session",
-        "_settled",
-        "_submitted_s",
         "_wire",
         "connected_at_ms",
-        "frames",
-        "last_frame_at_ms",
-        "unanswered_since_s",
     )
 
     def __init__(self, connection: Connection, parts: Parts) -> None:
         self.connected_at_ms = clocks.unix_ms()
-        self.last_frame_at_ms: int | None = None
-        """When a frame was answered last; Unix time, as the one before."""
-        self.frames = 0
-        """Frames that were answered."""
-        self.unanswered_since_s: float | None = None
-        """When the oldest frame was accepted that has no answer."""
         self._connection = connection
         self._parts = parts
         self._session = Session(parts.limits, parts.writers, now_ms=clocks.monotonic_ms())
         self._wire: Wire | None = None
+        # Made for the first frame: a silent device needs none.
+        self._answering: Answering | None = None
         self._asks_for_tap = False
-        self._in_flight: AcceptedFrame | None = None
-        self._submitted_s = 0.0
-        self._settled = Parked()
         self._is_leaving = False
         self._is_shut_down = False
         self._reason = "closed by the device"
@@ -111,6 +93,21 @@ class Conversation:
         """`tcp` or `tls`."""
         return self._connection.transport
 
+    @property
+    def frames(self) -> int:
+        """Frames that were answered."""
+        return 0 if self._answering is None else self._answering.frames
+
+    @property
+    def last_frame_at_ms(self) -> int | None:
+        """When a frame was answered last; Unix time."""
+        return None if self._answering is None else self._answering.last_frame_at_ms
+
+    @property
+    def unanswered_since_s(self) -> float | None:
+        """When the oldest frame was accepted that has no answer."""
+        return None if self._answering is None else self._answering.unanswered_since_s
+
     async def run(self, when_over: Callable[[Conversation], None]) -> None:
         """Talk until one side ends it. A fault of the program ends this conversation alone."""
         try:
@@ -124,15 +121,11 @@ class Conversation:
         except (trio.Cancelled, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as fault:  # noqa: BLE001  # of one session alone, also if the codec panics
-            self._fail(fault)
+            self.fail(fault)
         finally:
             self._connection.close()
             self._ended()
             when_over(self)
-
-    def _fail(self, fault: BaseException) -> None:
-        self._reason = "fault of the program"
-        self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
 
     def expire(self, now_ms: int) -> None:
         """Close the connection if one of its clocks has run out. Called about once a second."""
@@ -164,35 +157,13 @@ class Conversation:
         self._reason = reason
         self._connection.close()
 
-    def settled(self, outcome: Outcome) -> None:
-        """The frame in hand is confirmed or dropped: it is answered here and now, without waking this task."""
-        frame, self._in_flight = self._in_flight, None
-        assert frame is not None
-        self._session.settle()
-        try:
-            self._finish(frame, outcome)
-        except (OSError, trio.BrokenResourceError):
-            # The device has gone.
-            self._connection.close()
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as fault:  # noqa: BLE001  # of one session alone: the publisher's task goes on
-            self._fail(fault)
-            self._connection.close()
-        self._settled.wake()
+    def fail(self, fault: BaseException) -> None:
+        """A fault of the program: this conversation is over, and the others go on."""
+        self._parts.journal.session_failed(fault, imei=self.imei or None, address=self.address)
+        self.close("fault of the program")
 
-    def _finish(self, frame: AcceptedFrame, outcome: Outcome) -> None:
-        if isinstance(outcome, RedisUnavailableError):
-            self._parts.journal.frame_unpublished(outcome, codec=frame.codec)
-        else:
-            duration_s = clocks.monotonic_s() - self._submitted_s
-            self._parts.journal.frame_published(
-                frame.codec, records=frame.records, duration_s=duration_s
-            )
-            wire = self._wire
-            assert isinstance(wire, PlainWire)
-            wire.send_nowait(frame.answer(outcome))
-            self._answered()
+    def handed_over(self) -> None:
+        """The frame in hand was answered or dropped."""
         if self._is_leaving:
             self._shut_down("the service stops")
 
@@ -201,10 +172,9 @@ class Conversation:
         taken = 0
         while step is not None:
             if isinstance(step, AcceptedFrame):
-                if isinstance(self._wire, PlainWire) and self._session.is_at_boundary:
-                    self._submit(step)
+                await self._answers.publish(step)
+                if self._session.in_hand:
                     break
-                await self._publish(step)
             else:
                 await self._take(step)
             taken += 1
@@ -221,8 +191,8 @@ class Conversation:
         if not isinstance(wire, PlainWire):
             return await wire.receive(self._session)
         await wire.readable()
-        if self._in_flight is not None:
-            await self._settled.park()
+        if self._session.in_hand:
+            await self._answers.until_settled()
         return wire.receive_nowait(self._session)
 
     async def _take(self, step: Step) -> None:
@@ -233,7 +203,7 @@ class Conversation:
             self._parts.journal.pinged()
         elif isinstance(step, EmptyFrame):
             self._note_without_records(step)
-            await self._answer(step.answer)
+            await self._answers.answer(step.answer)
         elif isinstance(step, CommandFrame):
             self._note_without_records(step)
         elif isinstance(step, BadLogin):
@@ -241,7 +211,9 @@ class Conversation:
             self._parts.journal.login_malformed(error, address=self.address)
             self._shut_down(f"no login: {step.code}")
         elif isinstance(step, RefusedFrame):
-            await self._refuse(step)
+            refused_frames = RefusedFrames(self._session, self._answers, self._parts)
+            if not await refused_frames.take(step, address=self.address, tap=self._tap):
+                self._shut_down(f"frame refused: {step.code}")
 
     def _note_without_records(self, frame: EmptyFrame | CommandFrame) -> None:
         self._parts.quarantine.forget(self.imei)
@@ -269,88 +241,17 @@ class Conversation:
         self._take_tap(is_login=True)
         await self._send(answer)
 
-    def _submit(self, frame: AcceptedFrame) -> None:
-        """Publish a frame behind which the device has sent nothing; `settled` answers it."""
-        self._parts.quarantine.forget(frame.imei)
-        now_s = clocks.monotonic_s()
-        if self.unanswered_since_s is None:
-            self.unanswered_since_s = now_s
-        self._in_flight, self._submitted_s = frame, now_s
-        try:
-            self._parts.publishers.submit(frame, self, now_s)
-        except PublishOverflowError as overflow:
-            self._in_flight = None
-            self._parts.journal.frame_overflowed(overflow, codec=frame.codec)
-            self._session.settle()
-
-    async def _publish(self, frame: AcceptedFrame) -> None:
-        """Publish a frame and answer it. While it waits for Redis, nothing is read."""
-        self._parts.quarantine.forget(frame.imei)
-        began_s = clocks.monotonic_s()
-        if (answer := await self._confirmed(frame, began_s)) is not None:
-            duration_s = clocks.monotonic_s() - began_s
-            self._parts.journal.frame_published(
-                frame.codec, records=frame.records, duration_s=duration_s
-            )
-            await self._answer(answer)
-        self._session.settle()
-
-    async def _refuse(self, refused: RefusedFrame) -> None:
-        """Report a refused frame. It is kept raw if the device sends nothing else; else it may end the conversation."""
-        parts, imei = self._parts, self.imei
-        error = FrameError(f"{refused.code} at byte {refused.offset}", imei=imei, code=refused.code)
-        parts.journal.frame_refused(
-            error, codec=refused.codec, offset=refused.offset, address=self.address
-        )
-        if (tap := self._tap) is not None:
-            tap.noted(f"frame refused: {error}", codec=refused.codec)
-        if refused.frame is None:
-            parts.quarantine.forget(imei)
-        elif parts.quarantine.is_due(imei, refused.frame):
-            await self._keep(refused, refused.frame, error)
-            return
-        if refused.closes:
-            self._shut_down(f"frame refused: {refused.code}")
-
-    async def _keep(self, refused: RefusedFrame, frame: bytes, error: FrameError) -> None:
-        parts, imei = self._parts, self.imei
-        index = parts.writers.stream_of(imei)
-        command = quarantine_command(
-            parts.quarantine_streams[index], frame, error, instance_id=parts.instance_id
-        )
-        kept = self._session.keep(refused, command, index)
-        if (answer := await self._confirmed(kept, clocks.monotonic_s())) is not None:
-            parts.quarantine.forget(imei)
-            parts.journal.frame_quarantined(error, records=kept.records)
-            await self._answer(answer)
-        self._session.settle()
-
-    async def _confirmed(self, frame: AcceptedFrame, began_s: float) -> bytes | None:
-        """The answer to a frame once Redis has confirmed it; None if it was dropped."""
-        if self.unanswered_since_s is None:
-            self.unanswered_since_s = began_s
-        try:
-            confirmation = await self._parts.publishers.publish(frame)
-        except PublishOverflowError as overflow:
-            self._parts.journal.frame_overflowed(overflow, codec=frame.codec)
-        except RedisUnavailableError as error:
-            self._parts.journal.frame_unpublished(error, codec=frame.codec)
-        else:
-            return frame.answer(confirmation)
-        return None
-
-    async def _answer(self, answer: bytes) -> None:
-        await self._send(answer)
-        self._answered()
-
-    def _answered(self) -> None:
-        self.unanswered_since_s = None
-        self.frames += 1
-        self.last_frame_at_ms = clocks.unix_ms()
-
     async def _send(self, data: bytes) -> None:
         if self._wire is not None:
             await self._wire.send(data)
+
+    @property
+    def _answers(self) -> Answering:
+        if (answering := self._answering) is None:
+            assert self._wire is not None
+            answering = Answering(self, self._session, self._wire, self._parts)
+            self._answering = answering
+        return answering
 
     @property
     def _tap(self) -> Tap | None:

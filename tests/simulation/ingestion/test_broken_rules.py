@@ -11,6 +11,7 @@ from ingestion.publishing.frame_queue import FrameQueue
 from ingestion.publishing.outcomes import Outcomes
 from ingestion.publishing.waiting_frame import ParkedOutcome
 from ingestion.service.ending import Ending
+from ingestion.sessions.answering import Answering
 from ingestion.sessions.conversation import Conversation
 from ingestion.sessions.roster import Roster
 from ingestion.sessions.wire import PlainWire
@@ -40,9 +41,9 @@ def noticed(scenario: str, kind: Kind = Kind.STOP) -> str:
     return next((str(each.violations) for each in outcomes if each.violations), "")
 
 
-def send(conversation: Conversation, answer: bytes) -> None:
-    assert isinstance(conversation._wire, PlainWire)
-    conversation._wire.send_nowait(answer)
+def send(answering: Answering, answer: bytes) -> None:
+    assert isinstance(answering._wire, PlainWire)
+    answering._wire.send_nowait(answer)
 
 
 def bare_answer(frame: AcceptedFrame) -> bytes:
@@ -51,13 +52,13 @@ def bare_answer(frame: AcceptedFrame) -> bytes:
 
 
 def test_an_answer_before_the_confirmation_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def at_once(self: Conversation, frame: AcceptedFrame) -> None:
+    def at_once(self: Answering, frame: AcceptedFrame) -> None:
         # Nobody hears of the outcome, and the frame stays on its way.
         self._parts.publishers.submit(frame, ParkedOutcome(), trio.current_time())
         self._session.settle()
         send(self, bare_answer(frame))
 
-    monkeypatch.setattr(Conversation, "_submit", at_once)
+    monkeypatch.setattr(Answering, "_submit", at_once)
     assert "was answered, and is not in the stream" in noticed("devices-steady")
 
 
@@ -80,11 +81,11 @@ def test_an_answer_by_another_frames_confirmation_is_noticed(
 
 
 def test_an_answer_to_a_frame_that_was_dropped_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def all_the_same(self: Conversation, frame: AcceptedFrame, _: Outcome) -> None:
+    def all_the_same(self: Answering, frame: AcceptedFrame, _: Outcome) -> None:
         # A frame that was dropped may be executed later, or never.
         send(self, bare_answer(frame))
 
-    monkeypatch.setattr(Conversation, "_finish", all_the_same)
+    monkeypatch.setattr(Answering, "_finish", all_the_same)
     assert "was answered, and is not in the stream" in noticed("publishing-redis-away-for-long")
 
 
@@ -97,8 +98,9 @@ def test_an_answer_of_a_conversation_that_is_cut_is_noticed(
         try:
             return await receive(self, wire)
         except trio.Cancelled:
-            if self._in_flight is not None:
-                send(self, bare_answer(self._in_flight))
+            answering = self._answering
+            if answering is not None and answering._frame is not None:
+                send(answering, bare_answer(answering._frame))
             raise
 
     monkeypatch.setattr(Conversation, "_receive", whatever_happens)
@@ -121,14 +123,14 @@ def test_an_older_connection_that_stays_is_noticed(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_outage_that_ends_connections_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    finish = Conversation._finish
+    finish = Answering._finish
 
-    def give_up(self: Conversation, frame: AcceptedFrame, outcome: Outcome) -> None:
+    def give_up(self: Answering, frame: AcceptedFrame, outcome: Outcome) -> None:
         if isinstance(outcome, RedisUnavailableError):
             raise OSError from outcome
         finish(self, frame, outcome)
 
-    monkeypatch.setattr(Conversation, "_finish", give_up)
+    monkeypatch.setattr(Answering, "_finish", give_up)
     assert "was ended without a reason" in noticed("publishing-redis-full")
 
 
@@ -172,5 +174,5 @@ def test_a_second_signal_that_is_not_heard_is_noticed(monkeypatch: pytest.Monkey
 
 
 def test_a_device_that_is_left_waiting_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Conversation, "_finish", lambda *_: None)
+    monkeypatch.setattr(Answering, "_finish", lambda *_: None)
     assert "without an answer, and everybody has finished" in noticed("devices-steady")
