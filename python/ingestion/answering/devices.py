@@ -1,4 +1,4 @@
-"""Which devices are connected: more than one message holds, so they are told in parts."""
+"""Which devices are connected: one message cannot hold them all, so they are sent in parts."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class WatchJournal(Protocol):
 
 @dataclass(eq=False, slots=True)
 class _Told:
-    """A watch, and who is told."""
+    """A watch, and the caller that it is sent to."""
 
     watch: Watch
     caller: Caller

@@ -1,4 +1,4 @@
-"""The way in: who gets a place, and where the accept loops wait when there is none left."""
+"""The way in: who gets a place, and where the accept loops wait when all places are taken."""
 
 from __future__ import annotations
 

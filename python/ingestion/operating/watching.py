@@ -60,7 +60,7 @@ class PartsLost:
 
 @dataclass(frozen=True, slots=True)
 class NobodyAnswers:
-    """No instance has answered so far; the last thing that is told."""
+    """No instance has answered so far; nothing comes after this."""
 
 
 News: TypeAlias = Begun | Failed | Told | PartsLost | NobodyAnswers

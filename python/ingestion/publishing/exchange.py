@@ -141,7 +141,7 @@ class Exchange:
                 self._settle()
                 self._await_replies()
         except RedisUnavailable as error:
-            # Replies before the one that is none.
+            # Replies that came before what is not a reply.
             self._settle()
             return str(error)
 

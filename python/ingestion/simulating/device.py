@@ -87,7 +87,7 @@ class Device:
         self._failures = 0
 
     async def play(self, dialler: Dialler, started_at: float) -> None:
-        """Send all frames, each when it is due, until there is none left or the simulation stops."""
+        """Send all frames, each when it is due, until all are sent or the simulation stops."""
         number = 0
         try:
             while not self._frames.is_through:
@@ -142,7 +142,7 @@ class Device:
                 answer = None
 
     async def _linked(self, dialler: Dialler) -> Link:
-        """The link, logged in and in step; a new one if there is none."""
+        """The link, logged in and in step; a new one if the last is gone."""
         while True:
             link = self._link
             if link is not None and self._is_in_step(link):
