@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -16,6 +17,9 @@ from bench.ingestion.comparison import IngestionResult, run_ingestion
 from bench.ingestion.report import print_ingestion
 from bench.ingestion.setting import IngestionScale
 from bench.measure import BenchError
+from bench.paced.comparison import Extra, run_paced
+from bench.paced.report import print_paced
+from bench.paced.result import PacedResult, PacedScale
 from bench.paths import PathsResult, run_paths
 from bench.report import as_json, print_codec, print_service
 from bench.report_paths import print_paths
@@ -24,7 +28,7 @@ from dev.servers import Choice, ServerError
 from telemetry.chassis.errors import TelemetryError
 
 INTERRUPTED = 130
-PARTS = ["codec", "service", "paths", "ingestion"]
+PARTS = ["codec", "service", "paths", "ingestion", "paced"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Scale:
     path_batches: int
     path_rounds: int
     ingestion: IngestionScale
+    paced: PacedScale
 
 
 FULL = Scale(
@@ -48,6 +53,7 @@ FULL = Scale(
     path_batches=3,
     path_rounds=3,
     ingestion=IngestionScale(rounds=3, seconds=5, connections=5000, growth_s=30),
+    paced=PacedScale(rounds=3, seconds=20),
 )
 QUICK = Scale(
     codec_records=5_000,
@@ -57,6 +63,7 @@ QUICK = Scale(
     path_batches=2,
     path_rounds=1,
     ingestion=IngestionScale(rounds=1, seconds=2, connections=5000, growth_s=10),
+    paced=PacedScale(rounds=1, seconds=5),
 )
 
 
@@ -73,13 +80,14 @@ def main() -> int:
         service = _service(options, scale, console, errors) if "service" in asked else None
         paths = _paths(options, scale, console, errors) if "paths" in asked else None
         ingestion = _ingestion(options, scale, console, errors) if "ingestion" in asked else None
+        paced = _paced(options, scale, console, errors) if "paced" in asked else None
     except (BenchError, ServerError, TelemetryError) as error:
         errors.print(f"bench: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     if options.json:
-        print(json.dumps(as_json(codec, service, paths, ingestion)))
+        print(json.dumps(as_json(codec, service, paths, ingestion, paced)))
     return 0
 
 
@@ -141,11 +149,31 @@ def _ingestion(
     return result
 
 
+def _paced(
+    options: argparse.Namespace, scale: Scale, console: Console, errors: Console
+) -> PacedResult:
+    asked = replace(
+        scale.paced,
+        rounds=options.rounds or scale.paced.rounds,
+        paces=tuple(options.paces),
+        seconds=options.seconds or scale.paced.seconds,
+    )
+    result = run_paced(
+        asked,
+        Choice(options.servers),
+        progress=lambda text: errors.print(text, style="dim", markup=False),
+        extra=Extra(options.read_intervals, options.processor),
+    )
+    print_paced(console, result)
+    return result
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make bench",
         description="Compares the codec with Python's best, the service with an asyncio service"
-        " and psql, the ways to write a batch with each other, and tcp-ingestion with services of other languages.",
+        " and psql, the ways to write a batch with each other, tcp-ingestion with services of other languages,"
+        " and the processor with others at everyday paces.",
     )
     parser.add_argument("--only", choices=PARTS, help="one comparison alone")
     parser.add_argument("--quick", action="store_true", help="a small run: seconds, and less sure")
@@ -162,13 +190,35 @@ def _options() -> argparse.Namespace:
         "--rounds",
         type=_count,
         help=f"of the service ({FULL.service_rounds}), of the write paths ({FULL.path_rounds})"
-        f" and of tcp-ingestion ({FULL.ingestion.rounds})",
+        f", of tcp-ingestion ({FULL.ingestion.rounds}) and of each pace ({FULL.paced.rounds})",
     )
     parser.add_argument(
         "--minutes",
         type=_count,
         help="of frames, reconnects and rubbish over which tcp-ingestion's memory is to stay the same"
         f" ({FULL.ingestion.growth_s:.0f} s)",
+    )
+    parser.add_argument(
+        "--paces",
+        type=_count,
+        nargs="+",
+        default=FULL.paced.paces,
+        help="of the paced comparison, records a second (100 1000 10000)",
+    )
+    parser.add_argument("--seconds", type=_count, help="of a paced run (20)")
+    parser.add_argument(
+        "--read-intervals",
+        type=int,
+        nargs="+",
+        default=[],
+        help="values of READ_INTERVAL_MS that are measured at each pace beside the default",
+    )
+    parser.add_argument(
+        "--processor",
+        type=Path,
+        action="append",
+        default=[],
+        help="the command of another build (CHECKOUT/.venv/bin/processor), measured at each pace as well",
     )
     parser.add_argument("--codec-rounds", type=_count, help=f"of the codec ({FULL.codec_rounds})")
     parser.add_argument(

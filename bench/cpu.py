@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import psutil
@@ -20,14 +21,11 @@ def process_cpu_s(pid: int) -> float:
 
 
 def family_cpu_s(pid: int) -> float:
-    """User and system time of a process and all its children, those that have ended included; 10 ms steps."""
+    """User and system time of a process and all its children; of those that have ended in 10 ms steps."""
     leader = psutil.Process(pid)
     reaped = leader.cpu_times()
     total: float = process_cpu_s(pid) + reaped.children_user + reaped.children_system
     for child in leader.children(recursive=True):
-        try:
-            times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
+        with contextlib.suppress(OSError):
+            total += process_cpu_s(child.pid)
     return total

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.codec import MEMCPY, OURS, PEER
 from bench.ingestion.report import ingestion_json
+from bench.paced.report import paced_json
 from bench.report_paths import paths_json
 from bench.service import ASYNCIO, COPY, processor_name
 from bench.tabular import new_table
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bench.bisection import BisectionResult
     from bench.codec import CodecResult
     from bench.ingestion.comparison import IngestionResult
+    from bench.paced.result import PacedResult
     from bench.paths import PathsResult
     from bench.service import ServiceResult
 
@@ -100,6 +102,7 @@ def as_json(
     service: ServiceResult | None,
     paths: tuple[Sequence[PathsResult], Sequence[BisectionResult]] | None,
     ingestion: IngestionResult | None,
+    paced: PacedResult | None,
 ) -> dict[str, object]:
     """The measured figures; a part that was left out is null."""
     return {
@@ -107,6 +110,7 @@ def as_json(
         "service": None if service is None else _service_json(service),
         "write_paths": None if paths is None else paths_json(*paths),
         "ingestion": None if ingestion is None else ingestion_json(ingestion),
+        "paced": None if paced is None else paced_json(paced),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.ingestion.targets import cpu_ratio, targets
 from bench.tabular import new_table
+from bench.targets import targets_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,6 @@ SENDING_COLUMNS = (
     "by it",
 )
 CROWD_COLUMNS = ("KB/connection", "MB in all", "logins s", "p99 ms")
-VERDICTS = {True: "yes", False: "no", None: "not measured"}
 
 
 def print_ingestion(console: Console, result: IngestionResult) -> None:
@@ -48,7 +48,7 @@ def print_ingestion(console: Console, result: IngestionResult) -> None:
             )
         console.print(table)
     console.print(_crowds_table(result))
-    console.print(_targets_table(result))
+    console.print(targets_table(targets(result)))
     for line in _remarks(result):
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
@@ -81,18 +81,6 @@ def _crowds_table(result: IngestionResult) -> Table:
             f"{silence.resident_bytes / 1e6:.0f}",
             f"{storm.logins_s:.2f}",
             f"{storm.senders_p99_ms:.1f}",
-        )
-    return table
-
-
-def _targets_table(result: IngestionResult) -> Table:
-    table = new_table("Targets", ("measured", "target", "reached"))
-    for target in targets(result):
-        table.add_row(
-            target.what,
-            "" if target.measured is None else f"{target.measured:.2f}",
-            f"{'≥' if target.at_least else '≤'} {target.bound:g}",
-            VERDICTS[target.is_met],
         )
     return table
 

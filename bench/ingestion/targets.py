@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.ingestion.contenders import ASYNCIO, GO, NODE, OURS
 from bench.ingestion.workloads import FLAT_OUT, FLEET, LATENCY, MANY_RECORDS, ONE_RECORD
+from bench.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,23 +15,6 @@ if TYPE_CHECKING:
 
 # What allocators and page sizes move by.
 GROWTH_NOISE_MB = 1.0
-
-
-@dataclass(frozen=True)
-class Target:
-    """A figure and its bound. `measured` is None where it was not, or the peer is not there."""
-
-    what: str
-    measured: float | None
-    bound: float
-    at_least: bool = False
-
-    @property
-    def is_met(self) -> bool | None:
-        """None if it was not measured."""
-        if self.measured is None:
-            return None
-        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
 
 def targets(result: IngestionResult) -> list[Target]:
