@@ -6,6 +6,7 @@ import json
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
+from telemetry.chassis.exit_codes import ExitCode
 from tests.support.processes import QUICK_CLAIMS, until
 from tests.support.servers import drive
 
@@ -156,6 +157,23 @@ def test_an_instance_that_was_frozen_takes_nothing_back_from_who_has_taken_over(
     assert frozen.stop() == 0
     ledger = frozen.ledger
     assert ledger.pop("read") == ENTRIES == sum(ledger.values())
+
+
+def test_what_a_stop_releases_is_claimed_at_once(run: Run, servers: Servers) -> None:
+    # A peer looks within the hour only because it is called.
+    first, peer = (
+        run(INSTANCE_ID=f"processor-{n}", DRAIN_BUDGET_MS="100", **AT_START_ONLY).ready()
+        for n in (1, 2)
+    )
+    with servers.inserts_held():
+        servers.publish(drive(ENTRIES))
+        servers.until_writers_wait(2)
+        assert first.stop() == ExitCode.TIMED_OUT
+        until(lambda: owners(servers) == {"processor-2"}, "the peer has all", within_s=1.0)
+    assert first.ledger["released"]
+    servers.until_settled()
+    servers.assert_promise_kept(rows=ENTRIES)
+    assert len(peer.logged("request taken request=claim_now")) == 1
 
 
 def owners(servers: Servers) -> set[str]:

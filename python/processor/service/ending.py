@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+import trio
+
 from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStream
 from processor.errors import LedgerImbalance
@@ -11,23 +15,29 @@ from telemetry.chassis.errors import RedisError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.stopping import StopRequest
 
+# One message to Redis, whose answer is not waited for. A server that has just taken the releases takes it at once.
+_CALL_S_MAX = 0.1
+
 
 class Ending:
     """What the drain asks of the processor when the rings end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # everything that an end touches, one by one
         self,
         stream: PositionStream,
         in_flight: InFlight,
         stop: StopRequest,
         journal: Journal,
         *,
+        call_peers: Callable[[], Awaitable[None]],
         budget_ms: int,
     ) -> None:
+        """`call_peers`: have the other instances look at once for what they can claim; raises nothing."""
         self._stream = stream
         self._in_flight = in_flight
         self._stop = stop
         self._journal = journal
+        self._call_peers = call_peers
         self._budget_ms = budget_ms
 
     def begin(self) -> None:
@@ -39,11 +49,18 @@ class Ending:
         return reserve_ms(len(self._in_flight), budget_ms=self._budget_ms)
 
     async def release(self) -> None:
-        """Release what is undecided, and acknowledge what is committed; a failure of Redis is logged."""
+        """Release what is undecided, and acknowledge what is committed; a failure of Redis is logged.
+
+        The other instances hear of it. Where they do not, they find it in their next pass.
+        """
+        release = Release(self._stream, self._in_flight)
         try:
-            await Release(self._stream, self._in_flight).run()
+            await release.run()
         except RedisError as error:
             self._journal.not_released(error=str(error))
+        if release.has_released:
+            with trio.move_on_after(_CALL_S_MAX):
+                await self._call_peers()
 
     def release_cut(self) -> None:
         """The time for the release is over."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import trio
 
 from processor.answering.answers import Answers, Parts
+from processor.core.requests import CLAIM_NOW
 from processor.journal import SERVICE
 from processor.journal.identity import Identity
 from processor.journal.journal import Journal
@@ -114,11 +115,13 @@ class Processor:
         self._identity = Identity()
         self._endpoints = Endpoints(journal, self._identity, self._tasks, stall_ms=options.stall_ms)
         self._levels = LevelSwitch(SERVICE, journal)
+        self._responder: Responder | None = None
         self._ending = Ending(
             edges.stream,
             self._pipeline.in_flight,
             stop,
             journal,
+            call_peers=self._call_peers,
             budget_ms=options.drain_budget_ms,
         )
         # The other half of `rings.Service`.
@@ -149,8 +152,8 @@ class Processor:
         services.start_soon(self._levels.run)
         if self._edges.requests is not None:
             # Before the servers are there: who waits for them should be found.
-            responder = self._responder(self._edges.requests)
-            self._tasks.start_soon(services, "control", responder.run)
+            self._responder = self._responder_to(self._edges.requests)
+            self._tasks.start_soon(services, "control", self._responder.run)
         code = await Start(self._options.start, self._edges, self._journal).run(self._stop)
         if code is None:
             self._start_probes(services)
@@ -168,7 +171,11 @@ class Processor:
         start_soon(services, "keep_alive", keep_connections_alive, stream)
         start_soon(services, "postgres_probe", self._edges.probe.run, journal)
 
-    def _responder(self, requests: SubscriptionOptions) -> Responder:
+    async def _call_peers(self) -> None:
+        if self._responder is not None:
+            await self._responder.notify(CLAIM_NOW)
+
+    def _responder_to(self, requests: SubscriptionOptions) -> Responder:
         pipeline = self._pipeline
         parts = Parts(
             journal=self._journal,

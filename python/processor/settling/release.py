@@ -42,6 +42,11 @@ class Release:
     in_flight: InFlight
     _released: set[str] = field(default_factory=set)
 
+    @property
+    def has_released(self) -> bool:
+        """Whether there is something that others may claim at once."""
+        return bool(self._released)
+
     async def run(self) -> None:
         """Release and acknowledge, and leave the group if nothing is pending. Raises RedisError.
 

@@ -60,6 +60,8 @@ class Request:
     arguments: Values
     instance_id: str | None
     """The one that is asked; None: all."""
+    is_notice: bool = False
+    """Nobody waits for an answer: it comes from an instance, not from a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,13 @@ def reply_channel(channel: str, request_id: str) -> str:
 
 def encode_request(request: Request) -> bytes:
     """The message. Raises ValueError where it would be too long."""
-    message = orjson.dumps(
-        {
-            "id": request.id,
-            "request": request.name,
-            "arguments": dict(request.arguments),
-            "instance_id": request.instance_id,
-        }
-    )
+    members = {
+        "id": request.id,
+        "request": request.name,
+        "arguments": dict(request.arguments),
+        "instance_id": request.instance_id,
+    }
+    message = orjson.dumps({**members, "notice": True} if request.is_notice else members)
     if len(message) > MESSAGE_BYTES_MAX:
         raise ValueError(f"a request has {MESSAGE_BYTES_MAX} bytes at most, not {len(message)}")
     return message
@@ -120,7 +121,8 @@ def decode_request(message: bytes) -> Request | Dropped:
             "arguments": dict(arguments),
             "instance_id": str() | None as instance_id,
         } if ID.fullmatch(request_id) and NAME.fullmatch(name):
-            return Request(request_id, name, arguments, instance_id)
+            is_notice = members.get("notice") is True
+            return Request(request_id, name, arguments, instance_id, is_notice)
     return Dropped.GARBAGE
 
 

@@ -23,6 +23,7 @@ from telemetry.chassis.control.messages import (
     Values,
     decode_request,
     encode_answer,
+    encode_request,
     new_id,
     reply_channel,
 )
@@ -132,6 +133,20 @@ class Responder:
         with progress.working():
             await self._answer_for_ever()
 
+    async def notify(self, name: str) -> None:
+        """Ask the other instances for something, and wait for no answer.
+
+        Best effort: nothing happens without a connection, and a message is lost where nobody listens.
+        """
+        if self._subscription is None:
+            return
+        notice = Request(new_id(), name, {}, None, is_notice=True)
+        # It comes back to us as well, and is not for us.
+        self._remembered(notice, AnswerKind.PASSED)
+        with suppress(RedisError):
+            message = encode_request(notice)
+            await self._subscription.publish(self._options.channel, message, must_be_heard=False)
+
     async def _answer_for_ever(self) -> NoReturn:
         # Around the connections: a result that one of them could not send is asked for again on the next.
         async with trio.open_nursery() as carrying:
@@ -187,7 +202,8 @@ class Responder:
             caller.asked_at_s = clocks.monotonic_s()
         # An answer may have been lost: whoever publishes the request again has not heard it.
         answer = self._answers.get(request.id) or self._first_answer(request, carrying)
-        await self._send(answer)
+        if not request.is_notice:
+            await self._send(answer)
 
     def _first_answer(self, request: Request, carrying: trio.Nursery) -> Answer:
         if request.instance_id not in {None, self._instance_id}:
@@ -227,7 +243,8 @@ class Responder:
             answer = self._failed(request, f"a fault of the program, its log says more: {fault}")
         finally:
             self._carried -= 1
-        await self._send(answer)
+        if not request.is_notice:
+            await self._send(answer)
 
     def _failed(self, request: Request, error: str) -> Answer:
         return self._remembered(request, AnswerKind.FAILED, error=error)

@@ -74,6 +74,7 @@ class Control:
         self.goes_on = trio.Event()
         # Each who has asked for parts: whoever serves it holds it.
         self.callers: list[Caller] = []
+        self.responders: list[Responder] = []
 
     async def echo(self, arguments: Mapping[str, object]) -> Mapping[str, object]:
         self.carried.append(arguments)
@@ -126,6 +127,7 @@ class Control:
                     journal=journal,
                     backoff=Backoff(base_ms=10, max_ms=50),
                 )
+                self.responders.append(responder)
                 nursery.start_soon(responder.run)
             yield journals
             nursery.cancel_scope.cancel()

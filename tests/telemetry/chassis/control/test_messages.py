@@ -97,6 +97,11 @@ def test_members_of_a_later_version_are_ignored() -> None:
     assert request == Request("0" * 32, "look", {}, None)
 
 
+def test_a_request_that_needs_no_answer_says_so() -> None:
+    notice = Request("0" * 32, "look", {}, None, is_notice=True)
+    assert decode_request(encode_request(notice)) == notice
+
+
 def test_a_message_of_64_kib_is_read_and_a_longer_one_dropped() -> None:
     empty = len(encode_request(Request("0" * 32, "look", {"pad": ""}, None)))
     pad = "x" * (MESSAGE_BYTES_MAX - empty)

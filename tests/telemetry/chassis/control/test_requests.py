@@ -294,6 +294,25 @@ async def test_an_answer_that_nobody_hears_costs_a_new_connection_and_is_no_loss
         assert journal.count("lost") == 0
 
 
+async def test_an_instance_asks_its_peers_and_waits_for_no_answer(control: Control) -> None:
+    async with control.answering("a", "b") as [asking, asked]:
+        for journal in (asking, asked):
+            await journal.until("ready")
+        for times in (1, 2):
+            await control.responders[0].notify("echo")
+            await asked.until("taken echo", times)
+        await control.ask("echo")
+        # It does not carry out what it asks of others. An answer that nobody hears would have cost a connection.
+        assert asking.reports == ["ready", "taken echo"]
+        assert asked.reports == ["ready", *["taken echo"] * 3]
+
+
+async def test_an_instance_without_a_connection_asks_nobody(control: Control) -> None:
+    async with control.answering("a", url="redis://127.0.0.1:1") as [journal]:
+        await control.responders[0].notify("echo")
+        assert journal.reports == []
+
+
 async def test_it_is_never_silent_for_long_and_a_server_that_is_frozen_is_noticed(
     control: Control, redis_server: RedisServer
 ) -> None:
