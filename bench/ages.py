@@ -1,4 +1,4 @@
-"""The ages of a stream's records: device and time for each record number, with unique keys."""
+"""The ages of a stream's records: device and time for each record number. Only `resent` has a key twice."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ FLEET_DEVICES = 300
 FLEET_START = datetime(2026, 5, 1, tzinfo=UTC)
 # A fleet that sends four records a second fills one day, one chunk of the hypertable, with 345,600.
 FLEET_INTERVAL = timedelta(milliseconds=250)
+CROWD_INTERVAL = timedelta(milliseconds=50)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
 MONTH_DAYS = 30
 STRAY_DAYS = 330
 RECORDS_A_STRAY = 1_000
+RECORDS_A_REPEAT, REPEATED_WITHIN = 10, 40_000
 
 Ages: TypeAlias = "Callable[[random.Random, int], tuple[int, datetime]]"
 """The (number of the device, time) of each record number."""
@@ -47,6 +49,25 @@ def backwards(_rng: random.Random, number: int) -> tuple[int, datetime]:
     return device, FLEET_START + DAY - (turn + 1) * SECOND
 
 
+def resent(rng: random.Random, number: int) -> tuple[int, datetime]:
+    """Live, and every tenth record was sent before, among the last 40,000: most of these are in the table already."""
+    if number % RECORDS_A_REPEAT == RECORDS_A_REPEAT - 1:
+        turns = min(number, REPEATED_WITHIN) // RECORDS_A_REPEAT
+        # The records just before a repeat are none themselves.
+        number -= 1 + RECORDS_A_REPEAT * rng.randrange(turns + 1)
+    # The device follows from the number alone, so that a repeat is of the same one.
+    return number * 7919 % FLEET_DEVICES, FLEET_START + number * FLEET_INTERVAL
+
+
+def of_devices(devices: int) -> Ages:
+    """Live records of that many devices; a million of them are of one day."""
+
+    def ages(rng: random.Random, number: int) -> tuple[int, datetime]:
+        return rng.randrange(devices), FLEET_START + number * CROWD_INTERVAL
+
+    return ages
+
+
 DAYS_STORED: Mapping[str, int] = {"month": MONTH_DAYS, "strays": STRAY_DAYS + 1}
 """Days of which the table has a row before a run, so that their chunks exist, as they do for late records."""
 
@@ -55,4 +76,5 @@ AGES: Mapping[str, Ages] = {
     "month": month,
     "strays": strays,
     "backwards": backwards,
+    "resent": resent,
 }

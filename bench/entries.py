@@ -15,7 +15,7 @@ from telemetry.stream.capture import Accepted, Capture
 from telemetry.stream.entry import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from bench.ages import Ages
@@ -65,7 +65,7 @@ def capture_entries() -> list[Entry]:
 
 
 def fleet_entries(fleet: Fleet, entries: int, ages: Ages = live) -> Iterator[Entry]:
-    """`entries` records of a fleet, with keys that never repeat; the same ones each time."""
+    """`entries` records of a fleet, the same ones each time; no key comes twice, unless the ages say so."""
     rng = random.Random(FLEET_SEED)  # noqa: S311  # sample data
     for number in range(entries):
         device, moment = ages(rng, number)
@@ -85,6 +85,14 @@ def fleet_entries(fleet: Fleet, entries: int, ages: Ages = live) -> Iterator[Ent
             }
         )
         yield Entry(ts, device_id, fleet.codec, payload)
+
+
+def first_of_each_key(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries without those that repeat an earlier one's device and time."""
+    first: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        first.setdefault((entry.device_id, entry.ts), entry)
+    return list(first.values())
 
 
 def _iso(moment: datetime) -> str:

@@ -87,11 +87,11 @@ def _service_table(result: ServiceResult) -> Table:
     for name, run in result.runs.items():
         table.add_row(
             name,
-            f"{result.entries / run.cost.wall_s:,.0f}",
+            f"{result.records_per_second(name):,.0f}",
             f"{run.cost.wall_s:.2f}",
-            f"{run.cost.cpu_s / result.entries * 1e6:.2f}",
-            f"{run.redis_cpu_s / result.entries * 1e6:.2f}",
-            f"{run.postgres_cpu_s / result.entries * 1e6:.2f}",
+            f"{run.cost.cpu_s / result.records(name) * 1e6:.2f}",
+            f"{run.redis_cpu_s / result.records(name) * 1e6:.2f}",
+            f"{run.postgres_cpu_s / result.records(name) * 1e6:.2f}",
             f"{result.share_of_limit(name):.2f}",
         )
     return table
@@ -106,15 +106,16 @@ def as_json(
 ) -> dict[str, object]:
     """The measured figures; a part that was left out is null."""
     return {
-        "codec": None if codec is None else [_codec_json(result) for result in codec],
-        "service": None if service is None else _service_json(service),
+        "codec": None if codec is None else [codec_json(result) for result in codec],
+        "service": None if service is None else service_json(service),
         "write_paths": None if paths is None else paths_json(*paths),
         "ingestion": None if ingestion is None else ingestion_json(ingestion),
         "paced": None if paced is None else paced_json(paced),
     }
 
 
-def _codec_json(result: CodecResult) -> dict[str, object]:
+def codec_json(result: CodecResult) -> dict[str, object]:
+    """One workload of the codec."""
     return {
         "workload": result.workload,
         "records": result.records,
@@ -128,11 +129,13 @@ def _codec_json(result: CodecResult) -> dict[str, object]:
     }
 
 
-def _service_json(result: ServiceResult) -> dict[str, object]:
+def service_json(result: ServiceResult) -> dict[str, object]:
+    """The service, on one filling of the stream."""
     keys = {processor_name(count): f"processor_writers_{count}" for count in result.writers}
     keys |= {ASYNCIO: "asyncio", COPY: "psql_copy"}
     return {
         "entries": result.entries,
+        "keys": result.keys,
         "ages": result.ages,
         "table": result.table,
         "rounds": result.rounds,
@@ -144,12 +147,13 @@ def _service_json(result: ServiceResult) -> dict[str, object]:
 
 
 def _run_json(result: ServiceResult, name: str) -> dict[str, float]:
-    run = result.runs[name]
+    run, records = result.runs[name], result.records(name)
     return {
-        "records_per_second": round(result.entries / run.cost.wall_s),
+        "records_per_second": round(result.records_per_second(name)),
         "seconds": round(run.cost.wall_s, 3),
-        "cpu_us_per_record": round(run.cost.cpu_s / result.entries * 1e6, 3),
-        "redis_cpu_us_per_record": round(run.redis_cpu_s / result.entries * 1e6, 3),
-        "postgres_cpu_us_per_record": round(run.postgres_cpu_s / result.entries * 1e6, 3),
+        "cpu_us_per_record": round(run.cost.cpu_s / records * 1e6, 3),
+        "redis_cpu_us_per_record": round(run.redis_cpu_s / records * 1e6, 3),
+        "postgres_cpu_us_per_record": round(run.postgres_cpu_s / records * 1e6, 3),
+        "peak_mb": round(run.peak_bytes / 1e6, 1),
         "share_of_copy": round(result.share_of_limit(name), 3),
     }

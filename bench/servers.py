@@ -40,6 +40,22 @@ STORE_DAYS = """
     SELECT 'stored', %s - day * interval '1 day', 41, 19, 0, 0, 0, 0, 0, '8', '{}'
     FROM generate_series(0, %s - 1) day
 """
+# A position of each device from the day before: the service has something to restore.
+STORE_DEVICES = """
+    INSERT INTO positions (device_id, ts, latitude, longitude, altitude, angle, speed, satellites, priority,
+                           codec, attributes)
+    SELECT '3563070' || lpad(device::text, 8, '0'), %s - interval '1 day', 41, 19, 0, 0, 0, 0, 0, '8', '{}'
+    FROM generate_series(0, %s - 1) device
+"""
+# The same columns, indexes and grants, without chunks.
+MAKE_PLAIN = """
+    ALTER TABLE positions RENAME TO chunked;
+    CREATE TABLE positions (LIKE chunked INCLUDING ALL);
+    DROP TABLE chunked;
+    GRANT SELECT, INSERT, UPDATE ON positions TO processor
+"""
+# Nothing is trimmed.
+STREAM_ENTRIES_MAX = 10_000_000
 COUNT_WRITTEN = "SELECT count(*) FROM positions WHERE device_id <> 'stored'"
 # Nothing is kept on disk: the stream is made again for each benchmark.
 REDIS_ARGUMENTS = ("--appendonly", "no")
@@ -72,13 +88,17 @@ class BenchServers:
     redis_server: RedisServer
     postgres_server: PostgresServer
     database: Database
+    table_kind: str
     _redis: redis.Redis
     _postgres: psycopg.Connection
 
+    def __str__(self) -> str:
+        redis_server = self.redis_server
+        return f"{redis_server.product} {redis_server.version}, {self.postgres_server.binaries}"
+
     def fill(self, entries: Sequence[Entry]) -> None:
         """Append the entries to the stream as tcp-ingestion would."""
-        # MAXLEN ~ this: nothing is trimmed.
-        target = Target(stream=STREAM, entries_max=2 * len(entries))
+        target = Target(stream=STREAM, entries_max=STREAM_ENTRIES_MAX)
         with StreamPublisher(self.redis_server.operator_url, target) as publisher:
             for first in range(0, len(entries), PUBLISH_BATCH):
                 publisher.publish(entries[first : first + PUBLISH_BATCH])
@@ -89,6 +109,15 @@ class BenchServers:
         self._postgres.execute("TRUNCATE positions")
         self._postgres.execute(STORE_DAYS, (FLEET_START, days_stored))
         self._postgres.execute("CHECKPOINT")
+
+    def store_devices(self, devices: int) -> None:
+        """Add a position of each device, of the day before the stream's."""
+        self._postgres.execute(STORE_DEVICES, (FLEET_START, devices))
+        self._postgres.execute("ANALYZE positions")
+
+    def empty_stream(self) -> None:
+        """Remove the stream, and its group with it."""
+        self._redis.delete(STREAM)
 
     def settled(self) -> bool:
         """Whether the group has read all of the stream and acked all that it has read."""
@@ -104,11 +133,6 @@ class BenchServers:
         assert row is not None
         return int(row[0])
 
-    @property
-    def table_kind(self) -> str:
-        """The kind of the table: a hypertable if the server has TimescaleDB."""
-        return PLAIN if self.postgres_server.binaries.timescaledb is None else HYPERTABLE
-
     def servers_cpu(self) -> ServersCpu:
         """Their CPU time up to now."""
         return ServersCpu(
@@ -118,8 +142,11 @@ class BenchServers:
 
 
 @contextlib.contextmanager
-def launch_servers(choice: Choice) -> Iterator[BenchServers]:
-    """Start both servers and apply the schema; all is gone when the block ends. Raises ServerError."""
+def launch_servers(choice: Choice, *, plain: bool = False) -> Iterator[BenchServers]:
+    """Start both servers and apply the schema; all is gone when the block ends. Raises ServerError.
+
+    The table is a hypertable where the server has TimescaleDB, unless `plain`.
+    """
     with (
         launch_redis(find_redis(choice), extra_args=REDIS_ARGUMENTS) as redis_server,
         launch_postgres(find_postgres(choice), settings=POSTGRES_SETTINGS) as postgres_server,
@@ -129,4 +156,10 @@ def launch_servers(choice: Choice) -> Iterator[BenchServers]:
             contextlib.closing(redis.Redis.from_url(redis_server.admin_url, protocol=2)) as client,
             psycopg.connect(database.admin_url, autocommit=True) as connection,
         ):
-            yield BenchServers(redis_server, postgres_server, database, client, connection)
+            kind = PLAIN
+            if postgres_server.binaries.timescaledb is not None:
+                if plain:
+                    connection.execute(MAKE_PLAIN)
+                else:
+                    kind = HYPERTABLE
+            yield BenchServers(redis_server, postgres_server, database, kind, client, connection)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from bench.servers import HYPERTABLE, PLAIN, POSTGRES_SETTINGS
+from bench.servers import HYPERTABLE, MAKE_PLAIN, PLAIN, POSTGRES_SETTINGS
 from dev.schema import create_database
 from dev.servers import Choice, find_postgres, launch_postgres
 
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dev.servers import Database
-
-# The same columns, indexes and grants, without chunks.
-MAKE_PLAIN = """
-    ALTER TABLE positions RENAME TO chunked;
-    CREATE TABLE positions (LIKE chunked INCLUDING ALL);
-    DROP TABLE chunked;
-    GRANT SELECT, INSERT, UPDATE ON positions TO processor
-"""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from bench.tables import MAKE_PLAIN
+from bench.servers import MAKE_PLAIN
 from processor.edges.postgres.probing import probe_of
 from processor.edges.postgres.store import PostgresStore
 from telemetry._codec import Batch, DeviceStates
