@@ -48,7 +48,7 @@ def test_two_writers_share_the_devices_and_never_race(
 def test_memory_stays_bounded_while_postgres_is_away_and_the_stream_grows(
     run: Run, servers: Servers, postgres_server: PostgresServer
 ) -> None:
-    service = run(BATCH_SIZE="1000", WRITE_BATCH_SIZE="2000", WRITE_LINGER_MS="0").ready()
+    service = run(BATCH_SIZE="1000", WRITE_BATCH_SIZE="2000", READ_INTERVAL_MS="0").ready()
     postgres_server.process.freeze()
     servers.publish(drive(1))
     service.until_metrics(in_flight_records=1)

@@ -92,8 +92,9 @@ async def harness(in_flight: InFlight, journal: Journal, backoff: Backoff) -> Re
 @pytest.fixture
 async def busy_harness(in_flight: InFlight, journal: Journal, backoff: Backoff) -> RedisHarness:
     """A harness in which each batch is admitted only once it is received."""
-    harness = RedisHarness(in_flight, journal, backoff, capacity=0)
+    harness = RedisHarness(in_flight, journal, backoff, capacity=1)
     await harness.open()
+    await harness.keep_busy()
     return harness
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -16,9 +17,10 @@ from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.device_states import KnownDevices, NewestPositions
+from processor.writing.inlet import Inlet
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
-from tests.support.batches import position
+from tests.support.batches import batch_of, position
 from tests.support.fakes.redis import FakePending, FakeRedis, parse_id
 from tests.support.fakes.stream import FakeStream
 from tests.support.stores import SpyStore
@@ -58,14 +60,16 @@ class RedisHarness:
         self.store = SpyStore()
         self.writers = SpyStore(self.store.table)
         self.turn = trio.Lock()
+        self.interval_ms = 0
         self._backoff = backoff
-        inlets = [trio.open_memory_channel[Batch](capacity) for _ in range(writers)]
-        self.outlets = [outlet for _, outlet in inlets]
+        self.inlets = [Inlet(rows_max=1_000, entries_max=capacity) for _ in range(writers)]
+        self._received: deque[Batch] = deque()
+        self._filler: Batch | None = None
         failures, self.failures = trio.open_memory_channel[FailureReport](CAPACITY)
         receipts, self.receipts = trio.open_memory_channel[Receipt](CAPACITY)
         self.states = DeviceStates(CAPACITY)
         self.intake = Intake(
-            [inlet for inlet, _ in inlets],
+            self.inlets,
             failures,
             in_flight=in_flight,
             journal=journal,
@@ -98,13 +102,18 @@ class RedisHarness:
             backoff=self._backoff,
         )
 
+    async def keep_busy(self) -> None:
+        """Have the first writer's inlet full, until something is received from it."""
+        self._filler = batch_of([position(99, 0)])
+        await self.inlets[0].put(self._filler)
+
     async def open(self) -> None:
         """Connect, and create the group."""
         await self.stream.connect()
         await self.stream.ensure_group()
 
     def consumer(self) -> Consumer:
-        options = ReadOptions(count=5, block_ms=1_000)
+        options = ReadOptions(count=5, block_ms=1_000, interval_ms=self.interval_ms)
         return Consumer(
             self.redis,
             self.intake,
@@ -136,11 +145,18 @@ class RedisHarness:
     async def receive(self) -> list[str]:
         """The ids of the next batch that a writer gets; they stay in flight."""
         with trio.fail_after(WAIT_S_MAX):
-            return in_order((await self.outlets[0].receive()).entry_ids)
+            while not self._received:
+                self._receive(await self.inlets[0].take())
+        return in_order(self._received.popleft().entry_ids)
 
     def admitted(self) -> list[list[str]]:
         """The ids of all batches that wait for the first writer."""
-        return [in_order(batch.entry_ids) for batch in waiting(self.outlets[0])]
+        self._receive(self.inlets[0].take_nowait())
+        waiting, self._received = self._received, deque()
+        return [in_order(batch.entry_ids) for batch in waiting]
+
+    def _receive(self, batches: list[Batch]) -> None:
+        self._received += [batch for batch in batches if batch is not self._filler]
 
     def taken(self) -> list[str]:
         """The ids of all records that wait for the first writer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from processor.config import Config, load_config
+from processor.config import RETIRED, Config, load_config
 from processor.journal import SERVICE
 from telemetry.chassis.cli.running import run_configured
 
@@ -38,4 +38,4 @@ def run() -> int:
 
         return run_service(config)
 
-    return run_configured(SERVICE, load_config, serve)
+    return run_configured(SERVICE, load_config, serve, retired=RETIRED)

@@ -89,10 +89,10 @@ class Config(ServiceSettings, PostgresSettings, RedisSettings):
     """Entries one XREADGROUP asks for."""
     batch_block_ms: int = variable(milliseconds(), default="1000")
     """How long one XREADGROUP waits for entries."""
+    read_interval_ms: int = variable(milliseconds(least=0), default="5")
+    """Least time between two reads that came back less than full; 0: read at once."""
     write_batch_size: int = variable(count, default="20000")
     """Rows in one COPY at most."""
-    write_linger_ms: int = variable(milliseconds(least=0), default="5")
-    """How long a free writer that has some rows waits for more; 0: it does not wait."""
     writers: int = variable(count, default="1")
     """Concurrent PostgreSQL writers; a device always goes to the same one."""
     device_state_lru_cap: int = variable(count, default="100000")
@@ -115,7 +115,7 @@ class Config(ServiceSettings, PostgresSettings, RedisSettings):
 
 RELATIONS = (BACKSTOP_BEHIND_DRAIN,)
 
-RETIRED = {"CONTROL_SOCKET": "REDIS_CONTROL_CHANNEL"}
+RETIRED = {"CONTROL_SOCKET": "REDIS_CONTROL_CHANNEL", "WRITE_LINGER_MS": "READ_INTERVAL_MS"}
 """Variables that are ignored now, and what does their work."""
 
 

@@ -1,4 +1,4 @@
-"""When a free writer's batch is ready, and what goes into it."""
+"""What goes into a writer's next batch."""
 
 from __future__ import annotations
 
@@ -21,41 +21,21 @@ Item = TypeVar("Item", bound=Splittable)
 
 
 class Batching(Generic[Item]):
-    """Gathers items until they are due for writing, by the number of rows or by age.
+    """Holds items in the order of arrival, and makes batches of them that stay within a number of rows."""
 
-    The caller adds what is there, asks `due_at` how long it may wait for more, and takes one batch with
-    `flush`. Times are seconds of any clock that does not run backwards.
-    """
-
-    def __init__(self, *, rows_max: int, linger_s: float) -> None:
-        if rows_max < 1 or linger_s < 0:
-            raise ValueError(f"no batch fits rows_max={rows_max} linger_s={linger_s}")
+    def __init__(self, *, rows_max: int) -> None:
+        if rows_max < 1:
+            raise ValueError(f"no batch fits rows_max={rows_max}")
         self.rows_max = rows_max
-        self._linger_s = linger_s
-        self._held: deque[tuple[float, Item]] = deque()
-        self._rows = 0
+        self._held: deque[Item] = deque()
 
-    @property
-    def rows(self) -> int:
-        """Rows held; what one item repeats of another counts twice."""
-        return self._rows
+    def __bool__(self) -> bool:
+        """Whether anything is held."""
+        return bool(self._held)
 
-    @property
-    def full(self) -> bool:
-        """Whether a batch is due by its rows: adding more would only make the next one."""
-        return self._rows >= self.rows_max
-
-    def add(self, item: Item, now: float) -> None:
+    def add(self, item: Item) -> None:
         """Hold an item, of any number of rows, none included."""
-        self._held.append((now, item))
-        self._rows += item.rows
-
-    def due_at(self) -> float | None:
-        """When to flush: a time that may have passed already, or None while nothing is held."""
-        if not self._held:
-            return None
-        oldest, _ = self._held[0]
-        return oldest if self.full else oldest + self._linger_s
+        self._held.append(item)
 
     def flush(self, *, beside_rows: int = 0) -> list[Item]:
         """Take one batch, in the order of arrival: as many items as stay within the limit together.
@@ -66,16 +46,13 @@ class Batching(Generic[Item]):
         taken: list[Item] = []
         room = limit = self.rows_max - beside_rows
         self._split_first(limit)
-        while self._held and self._held[0][1].rows <= room:
-            _, item = self._held.popleft()
+        while self._held and self._held[0].rows <= room:
+            item = self._held.popleft()
             room -= item.rows
             taken.append(item)
-        self._rows -= limit - room
         return taken
 
     def _split_first(self, limit: int) -> None:
-        while self._held and self._held[0][1].rows > limit:
-            added_at, item = self._held.popleft()
-            first, second = item.split()
-            self._rows += first.rows + second.rows - item.rows
-            self._held.extendleft(((added_at, second), (added_at, first)))
+        while self._held and self._held[0].rows > limit:
+            first, second = self._held.popleft().split()
+            self._held.extendleft((second, first))

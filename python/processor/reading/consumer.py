@@ -11,6 +11,7 @@ from processor.core.portion import Portion
 from processor.edges.retrying_stream import RetryingStream
 from processor.journal.journal import Journal
 from processor.reading.intake import Intake
+from processor.reading.pacing import Pacing
 from processor.reading.pending_pass import PendingPass
 from telemetry._codec import Delivery
 from telemetry.chassis import progress
@@ -23,10 +24,12 @@ GONE_CODES = frozenset({"NOGROUP", "UNBLOCKED", "WRONGTYPE"})
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How many entries one read asks for at most, and how long it waits for them."""
+    """How many entries one read asks for at most, how long it waits for them, and how soon the next one follows."""
 
     count: int
     block_ms: int
+    interval_ms: int
+    """Behind a read that came back less than full."""
 
 
 class Consumer:
@@ -53,6 +56,7 @@ class Consumer:
         self._pending_pass = pending_pass
         self._portion = Portion(options.count)
         self._block_ms = options.block_ms
+        self._pacing = Pacing(options.interval_ms / 1000)
         self._journal = journal
         # A Redis that takes connections may refuse reads: the pauses grow until a read is answered.
         self._retries = Retries(backoff, first_at_once=True)
@@ -78,14 +82,17 @@ class Consumer:
     async def _read_new(self) -> NoReturn:
         while True:
             progress.step()
-            delivery = await self._read_some()
+            asked_for = self._portion.size
+            delivery = await self._read_some(asked_for)
             self._retries.reset()
             self._journal.read_answered(entries=delivery.entries)
             if delivery.entries:
                 await self._intake.admit(delivery, redelivered=False)
+            if pause_s := self._pacing.pause_s(entries=delivery.entries, asked_for=asked_for):
+                # Nothing is on its way: a stop request ends it.
+                await progress.pause(pause_s)
 
-    async def _read_some(self) -> Delivery:
-        asked_for = self._portion.size
+    async def _read_some(self, asked_for: int) -> Delivery:
         try:
             delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
         except RedisUnavailable:

@@ -11,6 +11,7 @@ from processor.core.attempts import Failure, FailureStage
 from processor.core.in_flight import InFlight
 from processor.journal.journal import Journal
 from processor.settling.failure_recorder import FailureReport
+from processor.writing.inlet import Inlet
 from telemetry._codec import Batch, Delivery, Rejection
 from telemetry.chassis import clocks, progress
 
@@ -20,7 +21,7 @@ class Intake:
 
     def __init__(
         self,
-        inlets: Sequence[trio.MemorySendChannel[Batch]],
+        inlets: Sequence[Inlet],
         failures: trio.MemorySendChannel[FailureReport],
         *,
         in_flight: InFlight,
@@ -41,7 +42,7 @@ class Intake:
             wait.cancel()
 
     def close(self) -> None:
-        """Close the channels to the stages."""
+        """Close the ways to the stages."""
         for inlet in self._inlets:
             inlet.close()
         self._failures.close()
@@ -108,7 +109,7 @@ class Intake:
         for inlet, part in zip(self._inlets, parts, strict=True):
             if part.records:
                 with progress.resting():
-                    await inlet.send(part)
+                    await inlet.put(part)
 
 
 def decode_failure_of(rejection: Rejection, *, on_trial: bool = False) -> Failure:

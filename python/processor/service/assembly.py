@@ -107,10 +107,14 @@ def service_options(config: Config) -> ServiceOptions:
             ),
         ),
         pipeline=PipelineOptions(
-            read=ReadOptions(count=config.batch_size, block_ms=config.batch_block_ms),
+            read=ReadOptions(
+                count=config.batch_size,
+                block_ms=config.batch_block_ms,
+                interval_ms=config.read_interval_ms,
+            ),
             claim=ClaimOptions(count=config.batch_size, idle_ms=config.claim_threshold_ms),
             claim_interval_ms=config.claim_interval_ms,
-            write=WriteOptions(rows_max=config.write_batch_size, linger_ms=config.write_linger_ms),
+            write=WriteOptions(rows_max=config.write_batch_size),
             attempts_max=config.dlq_max_attempts,
             devices_max=config.device_state_lru_cap,
             backoff=backoff,

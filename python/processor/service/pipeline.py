@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import trio
 
 from processor.answering.devices import DeviceAnswers, WriterDevices
-from processor.core.batching import Batching
 from processor.core.in_flight import InFlight
 from processor.edges.ports import PositionStore
 from processor.edges.retrying_stream import RetryingStream
@@ -24,8 +22,9 @@ from processor.settling.failure_recorder import FailureRecorder, FailureReport
 from processor.settling.leases import renew_leases
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.device_states import KnownDevices, NewestPositions
+from processor.writing.inlet import Inlet
 from processor.writing.writer import Writer
-from telemetry._codec import Batch, DeviceStates
+from telemetry._codec import DeviceStates
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.progress import ProgressTable
@@ -38,10 +37,9 @@ FAILURES_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How much one COPY takes at most, and how long a free writer with some rows waits for more."""
+    """How much one COPY takes at most."""
 
     rows_max: int
-    linger_ms: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,15 +83,15 @@ class Pipeline:
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
         self._receipts = Receipts(receipts, self.in_flight)
         self._failures, self._failures_out = trio.open_memory_channel[FailureReport](FAILURES_MAX)
-        self._inlets = [
-            trio.open_memory_channel[Batch](self._reads_ahead_max) for _ in edges.stores
-        ]
+        rows_max = options.write.rows_max
+        # What waits for a busy writer fills its next batch, and no more.
+        self._inlets = [Inlet(rows_max=rows_max, entries_max=rows_max) for _ in edges.stores]
         # Between two batches of a writer, a suspect may be tried on its session, and a device restored.
         self._writers = [WriterDevices(self._devices(store), trio.Lock()) for store in edges.stores]
         self.devices = DeviceAnswers(self.states, self._writers)
         self.reclaim = Nudge()
         self._intake = Intake(
-            [inlet for inlet, _ in self._inlets],
+            self._inlets,
             self._failures,
             in_flight=self.in_flight,
             journal=journal,
@@ -118,15 +116,12 @@ class Pipeline:
         """The writers, the acker and the recorder of failures."""
         options, in_flight = self._options, self.in_flight
         ends = zip(self._edges.stores, self._inlets, self._writers, strict=True)
-        for number, (store, (_, outlet), its) in enumerate(ends, 1):
+        for number, (store, inlet, its) in enumerate(ends, 1):
             writer = Writer(
                 store,
-                outlet,
+                inlet,
                 self._receipts.clone(),
                 self._failures.clone(),
-                batching=Batching[Batch](
-                    rows_max=options.write.rows_max, linger_s=options.write.linger_ms / 1000
-                ),
                 devices=its.known,
                 turn=its.turn,
                 journal=self._journal,
@@ -191,8 +186,3 @@ class Pipeline:
 
     def _devices(self, store: PositionStore) -> KnownDevices:
         return KnownDevices(store, self._positions, journal=self._journal)
-
-    @property
-    def _reads_ahead_max(self) -> int:
-        """Reads that wait for a busy writer: under load they fill its next batch, and no more."""
-        return math.ceil(self._options.write.rows_max / self._options.read.count)

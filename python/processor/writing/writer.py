@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import trio
 
 from processor.core.batch_size import BatchSize
-from processor.core.batching import Batching
 from processor.edges.ports import PositionStore
 from processor.journal.journal import Journal
 from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipts
 from processor.writing.committing import Callbacks, Committing
 from processor.writing.device_states import KnownDevices
+from processor.writing.inlet import Inlet
 from telemetry._codec import Batch
-from telemetry.chassis import clocks, progress
+from telemetry.chassis import progress
 from telemetry.chassis.backoff import Backoff
 
 # A held batch takes in others up to twice its size, and at least up to this size: it is written in parts.
@@ -34,11 +32,10 @@ class Writer:
     def __init__(
         self,
         store: PositionStore,
-        inlet: trio.MemoryReceiveChannel[Batch],
+        inlet: Inlet,
         receipts: Receipts,
         failures: trio.MemorySendChannel[FailureReport],
         *,
-        batching: Batching[Batch],
         devices: KnownDevices,
         turn: trio.Lock,
         journal: Journal,
@@ -48,13 +45,12 @@ class Writer:
         self._inlet = inlet
         self._receipts = receipts
         self._failures = failures
-        self._batching = batching
         self._devices = devices
         self._turn = turn
         self._committing = Committing(
             store,
             Callbacks(receipts.send, receipts.leave, self._take_waiting),
-            size=BatchSize(batching.rows_max),
+            size=BatchSize(inlet.rows_max),
             journal=journal,
             backoff=backoff,
         )
@@ -77,27 +73,9 @@ class Writer:
     async def _next_batch(self) -> Batch | None:
         """All that came in, as large as the load makes it; None when the inlet has ended and nothing is left."""
         try:
-            await self._gather()
+            return Batch.merge(await self._inlet.take())
         except trio.EndOfChannel:
-            if self._batching.due_at() is None:
-                return None
-        return Batch.merge(self._batching.flush())
-
-    async def _gather(self) -> None:
-        """Take batches in until one is due. Raises EndOfChannel when no more will come."""
-        while not self._batching.full:
-            due_at = self._batching.due_at()
-            with trio.move_on_at(math.inf if due_at is None else due_at) as lingering:
-                self._batching.add(await self._next(), clocks.monotonic_s())
-            if lingering.cancelled_caught:
-                return
-
-    async def _next(self) -> Batch:
-        # A batch that is there is taken without a checkpoint, and even when lingering is over.
-        try:
-            return self._inlet.receive_nowait()
-        except trio.WouldBlock:
-            return await self._inlet.receive()
+            return None
 
     def _take_waiting(self, rows: int) -> Batch | None:
         """Take what waits behind a held batch of this number of rows.
@@ -105,16 +83,11 @@ class Writer:
         It fills that batch up to its limit, or is another one beside a full one: rows that the table refuses
         may fill a batch, and must not keep out those that it accepts.
         """
-        rows_max = self._batching.rows_max
+        rows_max = self._inlet.rows_max
         if rows >= max(2 * rows_max, HELD_ROWS_MIN):
             return None
-        while not self._batching.full:
-            try:
-                self._batching.add(self._inlet.receive_nowait(), clocks.monotonic_s())
-            except (trio.WouldBlock, trio.EndOfChannel):
-                break
         beside_rows = rows if rows < rows_max else 0
-        if not (waiting := self._batching.flush(beside_rows=beside_rows)):
+        if not (waiting := self._inlet.take_nowait(beside_rows=beside_rows)):
             return None
         batch = Batch.merge(waiting)
         self._devices.update(batch)

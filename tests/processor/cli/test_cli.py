@@ -177,6 +177,18 @@ def test_an_interrupt_while_a_command_is_being_loaded_is_one_as_well(
     assert ended.value.code == 130
 
 
+def test_a_retired_variable_is_named_in_the_log_and_ignored(
+    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("WRITE_LINGER_MS", "not looked at")
+    environment.setenv("CONTROL_SOCKET", "")
+    supervise_with(environment, lambda _: 0)
+    assert cli.main(["run"]) == 0
+    [line] = capfd.readouterr().out.splitlines()
+    said = "WRITE_LINGER_MS is retired and ignored: READ_INTERVAL_MS does its work"
+    assert (json.loads(line)["level"], json.loads(line)["msg"]) == ("warn", said)
+
+
 def test_a_misspelt_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["pubish"]) == 2
     assert "Did you mean 'publish'?" in capsys.readouterr().err

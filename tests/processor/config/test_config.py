@@ -61,8 +61,8 @@ def test_durations_reach_from_a_millisecond_to_a_day(name: str) -> None:
     assert f"{name}: '86400001' is out of range" in fault(**{name: "86400001"})
 
 
-def test_the_linger_may_be_nothing() -> None:
-    assert value("WRITE_LINGER_MS", "0") == 0
+def test_the_read_interval_may_be_nothing() -> None:
+    assert value("READ_INTERVAL_MS", "0") == 0
 
 
 def test_the_claim_threshold_ends_at_an_hour() -> None:

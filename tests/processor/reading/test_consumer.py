@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
@@ -17,6 +18,51 @@ if TYPE_CHECKING:
     from telemetry._codec import Delivery
     from telemetry.chassis.backoff import Backoff
     from tests.processor.conftest import LogLines
+
+
+INTERVAL_S = 0.2
+
+
+async def test_after_a_silence_an_entry_is_read_at_once_and_then_what_gathers_in_an_interval(
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
+) -> None:
+    harness.interval_ms = 200
+    nursery.start_soon(harness.consumer().run)
+    await trio.sleep(10)
+    began = trio.current_time()
+    first = harness.publish(1)
+    assert await harness.receive() == first
+    assert trio.current_time() == began
+    gathered = harness.publish(2, first_second=100)
+    await trio.sleep(INTERVAL_S / 2)
+    gathered += harness.publish(2, first_second=200)
+    assert await harness.receive() == gathered
+    assert trio.current_time() == pytest.approx(began + INTERVAL_S)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_full_read_is_followed_at_once(
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
+) -> None:
+    harness.interval_ms = 200
+    ids = harness.publish(12)
+    began = trio.current_time()
+    nursery.start_soon(harness.consumer().run)
+    assert [await harness.receive() for _ in range(3)] == [ids[:5], ids[5:10], ids[10:]]
+    assert trio.current_time() == began
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_stop_request_does_not_wait_for_the_interval(
+    clock: MockClock, harness: RedisHarness
+) -> None:
+    harness.interval_ms = 3_600_000
+    ids = harness.publish(1)
+    with trio.move_on_after(1) as stopped:
+        await harness.consumer().run()
+    assert stopped.cancelled_caught
+    assert trio.current_time() == pytest.approx(1, abs=0.01)
+    assert harness.taken() == ids
 
 
 async def test_own_pending_entries_come_first_and_in_pieces(
@@ -141,7 +187,7 @@ async def test_a_cancelled_consumer_reads_no_more(clock: MockClock, harness: Red
 async def test_it_ends_by_itself_when_the_writers_are_gone(
     clock: MockClock, harness: RedisHarness
 ) -> None:
-    harness.outlets[0].close()
+    harness.inlets[0].abandon()
     harness.publish(3)
     with trio.fail_after(10):
         await harness.consumer().run()
@@ -163,12 +209,9 @@ async def test_a_device_always_goes_to_the_same_writer(
     nursery.start_soon(harness.consumer().run)
     await wait_all_tasks_blocked()
     shares: list[set[int]] = []
-    for outlet in harness.outlets:
-        share: set[int] = set()
-        for _ in range(outlet.statistics().current_buffer_used):
-            batch = await outlet.receive()
-            share |= {device_of[entry_id] for entry_id in batch.entry_ids}
-        shares.append(share)
+    for inlet in harness.inlets:
+        batches = inlet.take_nowait()
+        shares.append({device_of[each] for batch in batches for each in batch.entry_ids})
     assert shares[0] | shares[1] == set(range(20))
     assert not shares[0] & shares[1]
     assert all(shares)

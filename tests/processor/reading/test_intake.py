@@ -84,7 +84,7 @@ async def test_it_raises_when_the_stages_have_ended(
     clock: MockClock, harness: RedisHarness
 ) -> None:
     harness.publish(1)
-    harness.outlets[0].close()
+    harness.inlets[0].abandon()
     with pytest.raises(trio.BrokenResourceError):
         await harness.intake.admit(await harness.read(), redelivered=False)
 
@@ -113,5 +113,7 @@ async def test_closed_it_lets_the_stages_run_dry(clock: MockClock, harness: Redi
     harness.add_malformed()
     await harness.intake.admit(await harness.read(), redelivered=False)
     harness.intake.close()
-    assert len([batch async for batch in harness.outlets[0]]) == 1
+    assert len(await harness.inlets[0].take()) == 1
+    with pytest.raises(trio.EndOfChannel):
+        await harness.inlets[0].take()
     assert len([failures async for failures in harness.failures]) == 1

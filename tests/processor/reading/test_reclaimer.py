@@ -274,7 +274,7 @@ async def test_it_ends_by_itself_when_the_writers_are_gone(
 ) -> None:
     await left_by_a_peer(harness, 2)
     await trio.sleep(IDLE_S)
-    harness.outlets[0].close()
+    harness.inlets[0].abandon()
     with trio.fail_after(10):
         await reclaimer.run()
 

@@ -7,11 +7,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from processor.core.attempts import Failure
-from processor.core.batching import Batching
 from processor.core.in_flight import InFlight
 from processor.settling.failure_recorder import FailureReport
 from processor.settling.receipts import Receipt, Receipts
 from processor.writing.device_states import KnownDevices, NewestPositions
+from processor.writing.inlet import Inlet
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
 from tests.support.batches import batch_of, position, rows
@@ -24,35 +24,33 @@ if TYPE_CHECKING:
     from processor.journal.journal import Journal
     from telemetry.chassis.backoff import Backoff
 
-LINGER_S = 0.005
 ROWS_MAX = 100
 
 
 class WriterHarness:
-    """A writer between its two channels."""
+    """A writer between its inlet and its channels."""
 
     def __init__(self, journal: Journal, in_flight: InFlight, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.turn = trio.Lock()
         self.in_flight = in_flight
-        self.inlet, outlet = trio.open_memory_channel[Batch](50)
+        self.inlet = Inlet(rows_max=ROWS_MAX, entries_max=50 * ROWS_MAX)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)
         failures, self.failures = trio.open_memory_channel[FailureReport](50)
         self.states = DeviceStates(100)
         self.writer = Writer(
             self.store,
-            outlet,
+            self.inlet,
             Receipts(receipts, self.in_flight),
             failures,
-            batching=Batching(rows_max=ROWS_MAX, linger_s=LINGER_S),
             devices=KnownDevices(self.store, NewestPositions(self.states), journal=journal),
             turn=self.turn,
             journal=journal,
             backoff=backoff,
         )
 
-    def put(self, batch: Batch) -> None:
-        self.inlet.send_nowait(batch)
+    async def put(self, batch: Batch) -> None:
+        await self.inlet.put(batch)
 
     async def only_failure(self) -> Failure:
         """The one failure that is sent until the writer has ended."""
@@ -75,46 +73,16 @@ def some(count: int, first_second: int) -> Batch:
     return rows(count, first_second=first_second)
 
 
-async def test_a_free_writer_waits_for_more_no_longer_than_its_linger(
-    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
-) -> None:
-    nursery.start_soon(writer_harness.writer.run)
-    began = trio.current_time()
-    written_at: list[float] = []
-    writer_harness.store.before_write = lambda: written_at.append(trio.current_time() - began)
-    writer_harness.put(some(1, 0))
-    await trio.sleep(LINGER_S * 0.6)
-    writer_harness.put(some(1, 100))
-    await trio.sleep(LINGER_S)
-    writer_harness.put(some(1, 200))
-    await trio.sleep(LINGER_S * 2)
-    # The age of a batch's first row decides; a later row begins another batch.
-    assert writer_harness.write_sizes == [2, 1]
-    assert written_at == pytest.approx([LINGER_S, LINGER_S * 2.6])
-    writer_harness.inlet.close()
-
-
-async def test_a_full_batch_does_not_linger(
-    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
-) -> None:
-    nursery.start_soon(writer_harness.writer.run)
-    began = trio.current_time()
-    writer_harness.put(some(ROWS_MAX, 0))
-    assert (await writer_harness.receipts.receive()).inserted == ROWS_MAX
-    assert trio.current_time() == began
-    writer_harness.inlet.close()
-
-
 async def test_under_load_batches_grow_to_their_limit_and_no_further(
     clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
     nursery.start_soon(writer_harness.writer.run)
     writer_harness.store.table.answers = trio.Event()
-    writer_harness.put(some(1, 0))
+    await writer_harness.put(some(1, 0))
     await trio.sleep(1)
     for hour in range(1, 11):
-        writer_harness.put(some(30, hour * 3_600))
-    writer_harness.put(some(2 * ROWS_MAX + 20, 20 * 3_600))
+        await writer_harness.put(some(30, hour * 3_600))
+    await writer_harness.put(some(2 * ROWS_MAX + 20, 20 * 3_600))
     writer_harness.store.table.answers.set()
     writer_harness.inlet.close()
     await wait_all_tasks_blocked()
@@ -126,12 +94,26 @@ async def test_under_load_batches_grow_to_their_limit_and_no_further(
     assert max(writer_harness.write_sizes) <= ROWS_MAX
 
 
+async def test_many_small_reads_make_few_large_batches_for_a_slow_writer(
+    clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
+) -> None:
+    nursery.start_soon(writer_harness.writer.run)
+    writer_harness.store.table.answers = trio.Event()
+    for second in range(51):
+        await writer_harness.put(some(2, second * 100))
+        await wait_all_tasks_blocked()
+    writer_harness.store.table.answers.set()
+    writer_harness.inlet.close()
+    receipts = [receipt async for receipt in writer_harness.receipts]
+    assert [receipt.inserted for receipt in receipts] == [2, ROWS_MAX]
+
+
 async def test_no_other_task_gets_the_turn_while_a_batch_is_written(
     clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
     nursery.start_soon(writer_harness.writer.run)
     writer_harness.store.table.answers = trio.Event()
-    writer_harness.put(some(1, 0))
+    await writer_harness.put(some(1, 0))
     await trio.sleep(1)
     assert writer_harness.turn.locked()
     writer_harness.store.table.answers.set()
@@ -144,7 +126,7 @@ async def test_a_closed_inlet_is_written_to_its_end_and_the_receipts_are_closed(
     clock: MockClock, writer_harness: WriterHarness
 ) -> None:
     for hour in range(5):
-        writer_harness.put(some(30, hour * 3_600))
+        await writer_harness.put(some(30, hour * 3_600))
     writer_harness.inlet.close()
     await writer_harness.writer.run()
     receipts = [receipt async for receipt in writer_harness.receipts]
@@ -164,7 +146,7 @@ async def test_device_states_are_updated_before_the_write(
         seen.append(state.session_records)
 
     writer_harness.store.before_write = look
-    writer_harness.put(batch_of([position(1, 0), position(1, 7)]))
+    await writer_harness.put(batch_of([position(1, 0), position(1, 7)]))
     writer_harness.inlet.close()
     await writer_harness.writer.run()
     assert seen == [2]
@@ -175,7 +157,7 @@ async def test_refused_records_are_sent_to_be_recorded_and_their_neighbours_rece
     clock: MockClock, writer_harness: WriterHarness, journal: Journal
 ) -> None:
     writer_harness.store.speed_max = 200
-    writer_harness.put(batch_of([position(1, 0), position(2, 0, speed=250), position(3, 0)]))
+    await writer_harness.put(batch_of([position(1, 0), position(2, 0, speed=250), position(3, 0)]))
     writer_harness.inlet.close()
     await writer_harness.writer.run()
     failure = await writer_harness.only_failure()
@@ -195,11 +177,11 @@ async def test_a_cancelled_writer_closes_all_of_its_channels(
     clock: MockClock, nursery: trio.Nursery, writer_harness: WriterHarness
 ) -> None:
     writer_harness.store.table.answers = trio.Event()
-    writer_harness.put(some(1, 0))
+    await writer_harness.put(some(1, 0))
     with trio.move_on_after(10):
         await writer_harness.writer.run()
     with pytest.raises(trio.BrokenResourceError):
-        writer_harness.inlet.send_nowait(some(1, 0))
+        await writer_harness.put(some(1, 0))
     with pytest.raises(trio.EndOfChannel):
         await writer_harness.receipts.receive()
     with pytest.raises(trio.EndOfChannel):
@@ -211,7 +193,7 @@ async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
 ) -> None:
     writer_harness.store.table.reachable = False
     for hour in range(5):
-        writer_harness.put(some(30, hour * 3_600))
+        await writer_harness.put(some(30, hour * 3_600))
     writer_harness.inlet.close()
 
     async def mend() -> None:
@@ -239,7 +221,7 @@ async def test_devices_are_prepared_before_a_batch_is_written_and_only_unproven_
     writer_harness.store.restore_failures.append(
         writer_harness.store.error("too slow", sqlstate="57014")
     )
-    writer_harness.put(batch_of([position(1, 0), position(1, 7), position(2, 0)]))
+    await writer_harness.put(batch_of([position(1, 0), position(1, 7), position(2, 0)]))
     writer_harness.inlet.close()
     await writer_harness.writer.run()
     assert writer_harness.store.probes == [1]
@@ -251,10 +233,10 @@ async def test_a_lone_row_that_the_table_refuses_is_written_with_what_waits_behi
 ) -> None:
     writer_harness.store.table.refused_devices[position(1, 0)["device_id"]] = "XX000"
     nursery.start_soon(writer_harness.writer.run)
-    writer_harness.put(batch_of([position(1, 0)]))
+    await writer_harness.put(batch_of([position(1, 0)]))
     await trio.sleep(60)
     assert len(writer_harness.store.writes) > 5
-    writer_harness.put(batch_of([position(2, 0), position(3, 0)]))
+    await writer_harness.put(batch_of([position(2, 0), position(3, 0)]))
     writer_harness.inlet.close()
     failure = await writer_harness.only_failure()
     assert (failure.entry_id, failure.sqlstate) == ("1-0", "XX000")
@@ -270,7 +252,7 @@ async def test_a_row_that_the_table_refuses_among_others_is_left_pending_without
     [tomorrow] = {day_of(key) for key in rows_of(batch_of([position(1, 50_000)]))}
     writer_harness.store.table.refused_days[tomorrow] = "23514"
     writer_harness.in_flight.ids.take(batch, 0)
-    writer_harness.put(batch)
+    await writer_harness.put(batch)
     writer_harness.inlet.close()
     await writer_harness.writer.run()
     assert [failures async for failures in writer_harness.failures] == []
@@ -284,10 +266,10 @@ async def test_a_batch_and_its_neighbours_together_are_no_larger_than_any_other_
 ) -> None:
     writer_harness.store.table.refused_devices[position(50, 0)["device_id"]] = "XX000"
     nursery.start_soon(writer_harness.writer.run)
-    writer_harness.put(batch_of([position(50, 0)]))
+    await writer_harness.put(batch_of([position(50, 0)]))
     await trio.sleep(60)
     for hour in range(1, 4):
-        writer_harness.put(some(ROWS_MAX, hour * 3_600))
+        await writer_harness.put(some(ROWS_MAX, hour * 3_600))
     writer_harness.inlet.close()
     # After the others' commit there are sound rows to copy.
     await writer_harness.only_failure()
@@ -302,9 +284,9 @@ async def test_refused_rows_that_fill_a_batch_do_not_keep_out_rows_that_the_tabl
     tomorrow = batch_of(position(n, 50_000 + n) for n in range(ROWS_MAX))
     writer_harness.store.table.refused_days = dict.fromkeys(map(day_of, rows_of(tomorrow)), "23514")
     nursery.start_soon(writer_harness.writer.run)
-    writer_harness.put(tomorrow)
+    await writer_harness.put(tomorrow)
     await trio.sleep(60)
-    writer_harness.put(some(30, 3_600))
+    await writer_harness.put(some(30, 3_600))
     writer_harness.inlet.close()
     await trio.sleep(60)
     assert len(writer_harness.store.table.rows) == 1 + 30
@@ -322,10 +304,10 @@ async def test_a_held_batch_grows_to_twice_its_size_and_no_further(
     writer_harness.store.table.refuses_all = "54000"
     nursery.start_soon(writer_harness.writer.run)
     for hour in range(8):
-        writer_harness.put(some(ROWS_MAX, hour * 3_600))
+        await writer_harness.put(some(ROWS_MAX, hour * 3_600))
     writer_harness.inlet.close()
     await trio.sleep(60)
-    assert writer_harness.inlet.statistics().current_buffer_used == 6
+    assert writer_harness.inlet.entries == 6 * ROWS_MAX
     writer_harness.store.table.refuses_all = None
     receipts = [receipt async for receipt in writer_harness.receipts]
     assert sum(receipt.inserted for receipt in receipts) == 8 * ROWS_MAX

@@ -37,8 +37,13 @@ def run_configured(
     service: str,
     load: Callable[[Mapping[str, str]], Settings],
     run: Callable[[Settings], int],
+    *,
+    retired: Mapping[str, str] | None = None,
 ) -> int:
-    """Run a service with the configuration of the environment; its exit code."""
+    """Run a service with the configuration of the environment; its exit code.
+
+    `retired`: variables that are ignored now, and what does their work.
+    """
     try:
         config = load(os.environ)
     except ConfigError as error:
@@ -51,6 +56,9 @@ def run_configured(
         form=config.log_format,
         instance_id=config.instance_id,
     )
+    for name, successor in (retired or {}).items():
+        if os.environ.get(name):
+            log.warning(f"{name} is retired and ignored: {successor} does its work")  # noqa: G004  # once a life
     try:
         return run(config)
     except ConfigError as error:
