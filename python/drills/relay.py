@@ -105,8 +105,14 @@ async def connect_to(host: str, port: int) -> trio.SocketStream:
 def redis_detour(url: str, target: RedisTarget, port: int) -> str:
     """A Redis URL through the relay on `port`.
 
-    Raises ConfigError for a TLS URL whose host name is checked: the relay has another name.
+    Raises ConfigError for a TLS URL whose host name is checked: the relay has another name; and for sentinels, which
+    would lead past it.
     """
+    if target.sentinels is not None:
+        raise ConfigError(
+            "REDIS_URL: --fault freeze-redis puts a relay before one server, and the sentinels lead past it: name the"
+            " server itself for this drill, as in redis://127.0.0.1:6379"
+        )
     if target.tls is not None and target.tls.check_hostname:
         raise ConfigError(
             "REDIS_URL: --fault freeze-redis puts a relay on 127.0.0.1 before the server, and the certificate is for"

@@ -104,7 +104,15 @@ class Connections:
             limits=self.limits,
         )
         connection.when_moved = partial(self._close_all_after, connection)
+        if self._target.sentinels is not None:
+            self._leave_other_servers(connection)
         return connection
+
+    def _leave_other_servers(self, connection: RedisConnection) -> None:
+        """Close those to another server than this one: since they were opened, another has become the master."""
+        for each in self._all:
+            if each.where != connection.where:
+                each.close()
 
     def _close_all_after(self, connection: RedisConnection) -> None:
         """Close the others too: they were opened to the same server, which is not the one to work on."""

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from telemetry.chassis.config.parsers import Unacceptable
 from telemetry.chassis.config.redis_url import redis_url_options
+from telemetry.chassis.config.sentinel_url import (
+    SENTINEL_FORM,
+    SENTINEL_OPTIONS,
+    SENTINEL_SCHEMES,
+    SentinelGroup,
+    as_server_url,
+    sentinel_group,
+)
 from telemetry.chassis.config.urls import ENCODE, split_url
 
 if TYPE_CHECKING:
@@ -16,7 +24,8 @@ if TYPE_CHECKING:
 REDIS_PORT = 6379
 
 REDIS_ACCEPTED = (
-    "accepted: redis://[user:password@]host[:port][/db], rediss://..., unix:///path[?db=n]"
+    "accepted: redis://[user:password@]host[:port][/db], rediss://..., unix:///path[?db=n], "
+    f"{SENTINEL_FORM}"
 )
 
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
@@ -41,7 +50,7 @@ class RedisTls:
 
 @dataclass(frozen=True, slots=True)
 class RedisTarget:
-    """A Redis server, and the user to log in as."""
+    """A Redis server, or sentinels that know which one it is; and the user to log in as."""
 
     host: str
     port: int
@@ -52,22 +61,42 @@ class RedisTarget:
     password: str | None = field(repr=False)
     client_name: str | None
     tls: RedisTls | None
+    sentinels: SentinelGroup | None = None
+    """Whom to ask for host and port, which say nothing then."""
+    service: str | None = None
+    """The service whose master was found at this host and port."""
 
     @property
     def where(self) -> str:
-        """Host and port, or the path, for messages."""
-        return self.path or f"{self.host}:{self.port}"
+        """Host and port, or the path, for messages; with sentinels the service's name as well."""
+        if self.sentinels is not None:
+            return self.sentinels.where
+        place = self.path or f"{self.host}:{self.port}"
+        return place if self.service is None else f"{self.service} ({place})"
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The password, which must not be shown."""
-        return (self.password or "",)
+        """The passwords, which must not be shown."""
+        sentinels = self.sentinels
+        return (self.password or "", (sentinels and sentinels.password) or "")
+
+    def found_at(self, host: str, port: int) -> RedisTarget:
+        """The server that the sentinels have led to."""
+        assert self.sentinels is not None
+        return replace(self, host=host, port=port, sentinels=None, service=self.sentinels.service)
 
 
 def redis_target(raw: str) -> RedisTarget:
     """Take a Redis URL apart as the `redis` package does, but refuse what that package silently ignores."""
-    parts = split_url(raw, ("redis", "rediss", "unix"), REDIS_ACCEPTED)
-    options = _redis_options(parts)
+    parts = split_url(raw, ("redis", "rediss", "unix", *SENTINEL_SCHEMES), REDIS_ACCEPTED)
+    sentinels = None
+    if parts.scheme in SENTINEL_SCHEMES:
+        named, parts = parts, as_server_url(parts)
+        options = _redis_options(parts)
+        sentinels = sentinel_group(named, options)
+        options = {name: options[name] for name in options.keys() - set(SENTINEL_OPTIONS)}
+    else:
+        options = _redis_options(parts)
     _refuse_what_redis_ignores(parts, options)
     return RedisTarget(
         host=options.get("host", "localhost"),
@@ -78,6 +107,7 @@ def redis_target(raw: str) -> RedisTarget:
         password=options.get("password"),
         client_name=options.get("client_name"),
         tls=_redis_tls(options) if parts.scheme == "rediss" else None,
+        sentinels=sentinels,
     )
 
 
@@ -92,7 +122,8 @@ def _refuse_what_redis_ignores(parts: SplitResult, options: dict[str, Any]) -> N
     unknown = options.keys() - {"host", "port", "path", *REDIS_OPTIONS}
     if unknown or (parts.scheme == "unix" and parts.hostname):
         raise Unacceptable(
-            f"has an option or a part that is not supported; accepted options: {', '.join(REDIS_OPTIONS)}; "
+            f"has an option or a part that is not supported; accepted options: {', '.join(REDIS_OPTIONS)}, "
+            f"with sentinels {', '.join(SENTINEL_OPTIONS)}; "
             f"{REDIS_ACCEPTED}"
         )
     if parts.scheme == "unix" and not options.get("path"):
@@ -102,7 +133,9 @@ def _refuse_what_redis_ignores(parts: SplitResult, options: dict[str, Any]) -> N
     if options.get("db", 0) < 0:
         raise Unacceptable("has a negative database number; accepted: 0, 1, ...")
     if parts.scheme != "rediss" and options.keys() & set(TLS_OPTIONS):
-        raise Unacceptable("has options for TLS; accepted with rediss:// only")
+        raise Unacceptable(
+            "has options for TLS; accepted with rediss:// and rediss+sentinel:// only"
+        )
 
 
 def _redis_tls(options: dict[str, Any]) -> RedisTls:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
-from telemetry.chassis.config.urls import HIDDEN, PARAMETERS_SHOWN
+from telemetry.chassis.config.urls import HIDDEN, PARAMETERS_SHOWN, split_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ def secrets_of(settings: DataclassInstance) -> tuple[str, ...]:
 
 def secrets_in_url(url: str) -> tuple[str, ...]:
     """The URL itself, its password, and every option that is not known to be harmless."""
-    parts = urlsplit(url)
+    parts = split_hosts(url)
     options = parse_qsl(parts.query)
     return (
         url,

@@ -45,7 +45,7 @@ def redact_url(url: str) -> str:
     if scheme is None:
         return HIDDEN
     try:
-        parts = urlsplit(url)
+        parts = split_hosts(url)
         authority = _authority(parts)
     except ValueError:
         return f"{scheme[0]}{HIDDEN}"
@@ -75,12 +75,26 @@ def _parameters(query: str) -> list[str]:
     ]
 
 
+def split_hosts(url: str) -> SplitResult:
+    """Take a URL apart that may have several hosts. Raises ValueError.
+
+    Python's own function refuses a list in which an IPv6 address is not the first.
+    """
+    before, separator, behind = url.partition("://")
+    user, at, hosts = re.match(r"(?:([^/?#]*)(@))?([^/?#]*)", behind).groups("")  # type: ignore[union-attr]  # always
+    if "," not in hosts:
+        return urlsplit(url)
+    rest = behind.removeprefix(f"{user}{at}{hosts}")
+    parts = urlsplit(f"{before}{separator}{user}{at}{rest}")
+    return parts._replace(netloc=parts.netloc + hosts)
+
+
 def split_url(raw: str, schemes: tuple[str, ...], accepted: str) -> SplitResult:
     """Take a URL of one of the schemes apart. Raises Unacceptable, whose text quotes nothing of it."""
     if not raw.startswith(tuple(f"{scheme}://" for scheme in schemes)) or not raw.isprintable():
         raise Unacceptable(f"is not such a URL; {accepted}")
     try:
-        parts = urlsplit(raw)
+        parts = split_hosts(raw)
     except ValueError:
         raise Unacceptable(f"does not parse; {ENCODE}; {accepted}") from None
     if parts.fragment or "@" in parts.path + parts.query:

@@ -10,8 +10,12 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from telemetry.chassis.config.parsers import Unacceptable
+from telemetry.chassis.config.redis_target import redis_target
+from telemetry.chassis.config.sentinel_url import SENTINEL_SCHEMES
 from telemetry.chassis.errors import ConfigError, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.limits import RedisLimits
+from telemetry.chassis.redis.master import Master, MasterConnection, TlsMasterConnection
 from telemetry.chassis.tls_advice import ENDED_BY_TLS_SERVER, tls_advice
 
 if TYPE_CHECKING:
@@ -33,6 +37,11 @@ def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
 
     Raises ConfigError for what is not a Redis URL.
     """
+    if url.startswith(tuple(f"{scheme}://" for scheme in SENTINEL_SCHEMES)):
+        try:
+            return open_target(redis_target(url), limits=limits)
+        except Unacceptable as fault:
+            raise ConfigError(f"REDIS_URL: {fault}") from None
     limits = limits or RedisLimits()
     try:
         return redis.Redis.from_url(
@@ -46,14 +55,18 @@ def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
     except ValueError:
         # The parser's own text may quote the URL, password included.
         raise ConfigError(
-            "REDIS_URL: expected redis://, rediss:// or unix://, as in redis://127.0.0.1:6379/0"
+            "REDIS_URL: expected redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://, as in "
+            "redis://127.0.0.1:6379/0"
         ) from None
 
 
 def open_target(
-    target: RedisTarget, *, name: str, limits: RedisLimits | None = None
+    target: RedisTarget, *, name: str | None = None, limits: RedisLimits | None = None
 ) -> redis.Redis:
-    """A client of a server as a setting names it, as `open_client` opens it; called `name` unless the URL has one."""
+    """A client of a server as a setting names it, as `open_client` opens it; called `name` unless the URL has one.
+
+    With sentinels, of whichever server is the master when it connects, and whenever it connects again.
+    """
     limits = limits or RedisLimits()
     options: dict[str, Any] = {
         "db": target.db,
@@ -63,30 +76,34 @@ def open_target(
     }
     if target.path is not None:
         options["unix_socket_path"] = target.path
-    else:
+    elif target.sentinels is None:
         options |= {"host": target.host, "port": target.port}
-    if target.tls is not None:
-        tls = target.tls
+    if (tls := target.tls) is not None:
         options |= {
-            "ssl": True,
             "ssl_ca_certs": tls.ca_certs,
             "ssl_cert_reqs": tls.cert_reqs,
             "ssl_certfile": tls.certfile,
             "ssl_keyfile": tls.keyfile,
             "ssl_check_hostname": tls.check_hostname,
         }
-    return redis.Redis(
-        **options,
-        socket_connect_timeout=limits.connect_timeout_ms / 1000,
-        socket_timeout=limits.answer_timeout_ms / 1000,
-        retry=Retry(NoBackoff(), 0),
-        driver_info=None,
-    )
+    options |= {
+        "socket_connect_timeout": limits.connect_timeout_ms / 1000,
+        "socket_timeout": limits.answer_timeout_ms / 1000,
+        "retry": Retry(NoBackoff(), 0),
+        "driver_info": None,
+    }
+    if target.sentinels is not None:
+        kind = MasterConnection if tls is None else TlsMasterConnection
+        pool = redis.ConnectionPool(connection_class=kind, master=Master(target), **options)
+        return redis.Redis.from_pool(pool)
+    return redis.Redis(**options, ssl=tls is not None)
 
 
 def place_of(client: redis.Redis) -> str:
     """Host and port, or the socket's path, for messages."""
     options = client.connection_pool.connection_kwargs
+    if "master" in options:
+        return str(options["master"].where)
     if "path" in options:
         return str(options["path"])
     return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
