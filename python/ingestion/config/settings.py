@@ -55,7 +55,7 @@ class RedisSettings:
     """Redis, and the names there: what most commands need."""
 
     redis_url: RedisTarget = variable(redis_target, secret=True, file=True)
-    """The server of the stream: `redis://`, `rediss://` or `unix://`."""
+    """The server of the stream: `redis://`, `rediss://`, `unix://`, or sentinels that know it."""
     instance_id: str = variable(text, default="tcp-ingestion-1")
     """This instance's name in logs and metrics; distinct among live instances."""
     redis_telemetry_stream: tuple[str, ...] = variable(stream_names, default="telemetry:teltonika")

@@ -53,7 +53,7 @@ class RedisSettings:
     """Redis, the names there, and what every instance of the group has in common: what most commands need."""
 
     redis_url: RedisTarget = variable(redis_target, secret=True, file=True)
-    """The server of the stream: `redis://`, `rediss://` or `unix://`."""
+    """The server of the stream: `redis://`, `rediss://`, `unix://`, or sentinels that know it."""
     instance_id: str = variable(text, default="processor-1")
     """This instance's name in logs and metrics; distinct among live instances."""
     redis_telemetry_stream: str = variable(stream_name, default="telemetry:teltonika")
