@@ -10,11 +10,12 @@ import trio
 from redis import Redis
 
 from dev.servers import launch_redis, launch_relay
-from dev.servers.redis_users import PROCESSOR, redis_url
+from dev.servers.redis_users import PROCESSOR, login, redis_url
 from processor.core.attempts import Failure, FailureStage
 from processor.edges.ports import STREAM_START
 from telemetry.chassis.errors import RedisMoved, RedisUnavailable
 from tests.conftest import redis_key
+from tests.support.peers import peer
 from tests.support.real_lives import RealStreamService, living, pending, publish, until
 from tests.support.stream_contract import LONG_BLOCK_MS
 
@@ -134,6 +135,50 @@ async def test_a_blocked_read_ends_in_an_error_that_wants_new_connections(
         assert caught.value.code == "UNBLOCKED"
         await assert_every_connection_is_closed(stream)
         await assert_works_again(pair, stream)
+
+
+async def test_a_connection_to_a_new_master_ends_those_to_the_old_one(
+    pytestconfig: pytest.Config,
+) -> None:
+    with two_servers(pytestconfig) as servers:
+        old, new = [Redis.from_url(server.admin_url) for server in servers]
+        named = servers[0].port
+
+        async def sentinel(stream: trio.SocketStream) -> None:
+            await stream.receive_some(4_096)
+            port = str(named).encode()
+            await stream.send_all(b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%b\r\n" % (len(port), port))
+
+        with old, new:
+            for client in (old, new):
+                client.xgroup_create(NAME, "processor", "0", mkstream=True)
+            async with peer(sentinel) as port:
+                url = f"redis+sentinel://{login(PROCESSOR)}@127.0.0.1:{port}/fleet"
+                stream = RealStreamService(url, NAME).real
+                await stream.connect()
+                assert roles_at(old) == ["claims", "control", "reader"]
+                named = servers[1].port
+                old.client_kill_filter(_id=clients_of(old)["reader"])
+                with pytest.raises(RedisUnavailable):
+                    await stream.read_new(1, 10)
+                # It closes the others, and needs one of them; the next try opens all.
+                with pytest.raises(RedisUnavailable):
+                    await stream.connect()
+                await stream.connect()
+                assert roles_at(new) == ["claims", "control", "reader"]
+                await until(lambda: not roles_at(old), "nothing is left at the old master")
+                await stream.aclose()
+
+
+def clients_of(client: Redis) -> dict[str, str]:
+    """The ids of the service's connections, by their part."""
+    found: Any = client.client_list()
+    named = [(str(each["name"]), str(each["id"])) for each in found]
+    return {name.rpartition(":")[2]: number for name, number in named if ":" in name}
+
+
+def roles_at(client: Redis) -> list[str]:
+    return sorted(clients_of(client))
 
 
 CALLS: dict[str, Any] = {
