@@ -93,7 +93,7 @@ def _contender(
             await store.copy_direct(stored)
             table.owner.execute("VACUUM ANALYZE positions")
             # The staging table is made once a session.
-            await store.copy_staged(stored)
+            await store.insert_new(stored)
             way = path(store)
             began = time.perf_counter()
             for batch in coming:
@@ -114,7 +114,7 @@ def _contender(
 
 
 def _staged(store: PostgresStore) -> Way:
-    return store.copy_staged
+    return store.insert_new
 
 
 def _direct(store: PostgresStore) -> Way:
@@ -124,7 +124,7 @@ def _direct(store: PostgresStore) -> Way:
         except PostgresError as error:
             if error.sqlstate != UNIQUE_VIOLATION:
                 raise
-            return await store.copy_staged(batch)
+            return await store.insert_new(batch)
 
     return write
 
@@ -157,7 +157,7 @@ def _probe_suspects(store: PostgresStore) -> Way:
 
 async def _copy_unknown(store: PostgresStore, batch: Batch, suspects: Keys) -> object:
     if not is_worth_probing(days=suspects.days, rows=batch.rows):
-        return await store.copy_staged(batch)
+        return await store.insert_new(batch)
     known = (await store.probe(suspects)).known if len(suspects) else b""
     rest, _ = batch.drop_known(suspects, known)
     return await store.copy_direct(rest) if rest.rows else 0

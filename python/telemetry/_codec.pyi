@@ -105,6 +105,13 @@ class Batch:
         """The number, from 0, of the part that `partition` puts this device into."""
     def copy_chunks(self, chunk_bytes: int) -> CopyChunks:
         """The rows as PostgreSQL binary COPY, header and trailer included, in pieces of about `chunk_bytes`."""
+    def insert_arrays(self) -> list[bytes]:
+        """The rows as a binary array for each of COLUMNS: the parameters of an INSERT from `unnest`.
+
+        It keeps the GIL, so that it is meant for small batches.
+        """
+    def keys(self) -> Keys:
+        """The keys of all rows."""
     def ack_command(self, stream: str, group: str) -> bytes:
         """An XACK command for exactly these records, ready for the wire."""
     def drop_known(self, keys: Keys, known: bytes) -> tuple[Batch, Batch]:

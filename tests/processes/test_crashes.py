@@ -27,7 +27,7 @@ from processor.edges.postgres.store import PostgresStore
 async def crash(self, batch):
     raise ZeroDivisionError(f"cannot write {batch.rows} rows")
 
-PostgresStore.copy_direct = crash
+PostgresStore.copy_direct = PostgresStore.insert_new = crash
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from processor.core import small_batches
 from processor.core.in_flight import InFlight
 from processor.journal.journal import Journal
 from telemetry.chassis import clocks
@@ -96,6 +97,22 @@ async def busy_harness(in_flight: InFlight, journal: Journal, backoff: Backoff) 
     await harness.open()
     await harness.keep_busy()
     return harness
+
+
+@pytest.fixture
+def no_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every batch goes the way of large ones, whatever its size."""
+    monkeypatch.setattr(small_batches, "ROWS_MAX", 0)
+
+
+@pytest.fixture(params=["copy_direct", "insert_new", "staged"])
+def way(request: pytest.FixtureRequest) -> str:
+    """A PositionStore's method that writes; `staged` is `insert_new` for a large batch."""
+    name: str = request.param
+    if name != "staged":
+        return name
+    request.getfixturevalue("no_small_batches")
+    return "insert_new"
 
 
 @pytest.fixture

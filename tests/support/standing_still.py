@@ -15,10 +15,12 @@ from processor.service import assembly
 class StoreThatNeverReturns(PostgresStore):
     """It has no deadline either, as a mistake in our own code would have none."""
 
-    async def copy_direct(self, _batch: object) -> NoReturn:
+    async def copy_direct(self, batch: object) -> NoReturn:  # noqa: ARG002  # named as in the port
         """Wait for ever."""
         await trio.sleep_forever()
         raise AssertionError("unreachable")
+
+    insert_new = copy_direct
 
 
 if __name__ == "__main__":

@@ -57,10 +57,10 @@ class SpyStore(FakeStore):
         self.before_write()
         return await super().copy_direct(batch)
 
-    async def copy_staged(self, batch: Batch) -> Commit:
-        self.writes.append(("staged", batch.rows))
+    async def insert_new(self, batch: Batch) -> Commit:
+        self.writes.append(("insert_new", batch.rows))
         self.before_write()
-        return await super().copy_staged(batch)
+        return await super().insert_new(batch)
 
     async def probe(self, keys: Keys) -> ProbeResult:
         self.probes.append(len(keys))

@@ -168,15 +168,15 @@ class Bisection(Generic[Item, Reason]):
         """
         if not self.has_commits:
             for each in self._set_aside:
-                self._wait(Part(each.record, WriteRoute.STAGED), is_postponed=True)
+                self._wait(Part(each.record, WriteRoute.INSERT_NEW), is_postponed=True)
             self._set_aside.clear()
         self._rows_committed += self._current.batch.rows
         self._next()
 
-    def stage(self) -> None:
-        """The current part lost a race: write it again, through the staging table."""
+    def insert_new(self) -> None:
+        """The current part lost a race: write it again, in the way that leaves out what is there."""
         part = self._current
-        self._part = Part(part.batch, WriteRoute.STAGED, part.is_suspected)
+        self._part = Part(part.batch, WriteRoute.INSERT_NEW, part.is_suspected)
 
     def split(self, *, is_suspected: bool = False) -> None:
         """The current part is written in halves, each suspected if it is or was."""

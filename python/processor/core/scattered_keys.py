@@ -17,5 +17,5 @@ _DAYS_MAX: Final = 200
 
 
 def is_worth_probing(*, days: int, rows: int) -> bool:
-    """Whether to probe unproven keys of `days` days in a batch of `rows` rows. If not, the batch is staged."""
+    """Whether to probe unproven keys of `days` days in a batch of `rows` rows. If not, the batch is inserted."""
     return days <= min(_DAYS_OF_ANY_BATCH + rows // _ROWS_FOR_A_DAY, _DAYS_MAX)

@@ -42,10 +42,12 @@ class Evidence(Enum):
 
 
 class WriteRoute(Enum):
-    """How the batch was being written."""
+    """How a batch is written."""
 
     DIRECT = "direct"
-    STAGED = "staged"
+    """By COPY: one key that is in the table fails all of it."""
+    INSERT_NEW = "insert_new"
+    """By INSERT, which leaves out keys that are in the table."""
 
 
 class NextStep(Enum):
@@ -57,8 +59,8 @@ class NextStep(Enum):
     """Have the server judge copies of sound rows beside the only row."""
     TRY_CANARY = "try_canary"
     """After a pause and on a new session, see whether the server takes a row and confirms a commit."""
-    STAGE = "stage"
-    """Write it again at once through the staging table."""
+    INSERT_NEW = "insert_new"
+    """Write it again at once by INSERT, which leaves out keys that are in the table."""
     SPLIT = "split"
     """Write its halves apart."""
     TRY_AGAIN = "try_again"
@@ -186,7 +188,7 @@ class Case:
 _REFUSAL, _NO_ANSWER = FailureKind.REFUSAL, FailureKind.NO_ANSWER
 
 TABLE: Final[tuple[tuple[FailureKind, Mapping[str, object], NextStep], ...]] = (
-    (FailureKind.LOST_RACE, {}, NextStep.STAGE),
+    (FailureKind.LOST_RACE, {}, NextStep.INSERT_NEW),
     (FailureKind.INFRASTRUCTURE, {}, NextStep.RETRY),
     # Is it the size, or a row that nothing survives? A canary before and after each try shows which.
     (_NO_ANSWER, {"is_alone": True, "is_convicted": True}, NextStep.REFUSE),

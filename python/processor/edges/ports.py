@@ -61,8 +61,11 @@ class PositionStore(Protocol):
         A key that is already in the table raises PostgresError with SQLSTATE 23505.
         """
 
-    async def copy_staged(self, batch: Batch) -> Commit:
-        """COPY into the session's staging table, insert what is new, and commit."""
+    async def insert_new(self, batch: Batch) -> Commit:
+        """Insert the rows whose keys are not in the table, by INSERT with ON CONFLICT, and commit.
+
+        `discarded` is 0: a row that a trigger drops looks like one whose key is in the table.
+        """
 
     async def probe(self, keys: Keys) -> ProbeResult:
         """Look up which of the keys are in the table, rows included that operators marked as faulty."""

@@ -105,7 +105,7 @@ class WritingJournal(CountingJournal):
             )
 
     def keys_not_probed(self, *, error: str) -> None:
-        """Which rows are in the table already could not be asked; the batch goes through the staging table."""
+        """Which rows are in the table already could not be asked."""
         self._log.debug(f"the keys were not probed: {error}")
 
     def seen_rows_not_proven(self, *, error: str) -> None:

@@ -174,12 +174,12 @@ class SuspectTrials:
     ) -> Receipt | FailureReport:
         """Write the record until it is decided, or until the infrastructure or the table is to blame."""
         diagnosis = Diagnosis(store, self._pauses, connects_max=CONNECTS_MAX)
-        part = Part(batch, WriteRoute.STAGED)
+        part = Part(batch, WriteRoute.INSERT_NEW)
         while True:
             canary = diagnosis.take_canary()
             try:
                 # Its row may be in the table already.
-                receipt = written(batch, await store.copy_staged(batch))
+                receipt = written(batch, await store.insert_new(batch))
             except PostgresError as error:
                 # It is suspected already: a canary is tried after the first try without an answer.
                 decision = await diagnosis.decide(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
 from processor.core.batch_size import BatchSize
 from processor.core.bisection import Bisection, Part
 from processor.core.scattered_keys import is_worth_probing
+from processor.core.small_batches import is_small
 from processor.core.write_errors import FailureKind, NextStep, WriteRoute, wants_new_session
 from processor.edges.ports import Commit, PositionStore
 from processor.errors import PostgresError
@@ -23,6 +25,8 @@ from telemetry.chassis.backoff import Backoff
 
 BatchBisection: TypeAlias = "Bisection[Batch, Decision]"
 
+# Each place that a probe answers with.
+KEY_PLACE_BYTES = 4
 TABLE_REFUSES_ALL = "the table refuses every row, copies of sound ones too"
 
 
@@ -56,8 +60,9 @@ class Callbacks:
 class Committing:
     """Takes one batch from the channel to its receipts.
 
-    A probe finds rows that the table has already, so that the rest can be copied directly. That they were
-    seen proves nothing until the next commit on the same session. A batch that the infrastructure failed
+    A small batch is inserted as it is. Of a larger one a probe finds the rows that the table has already, so that
+    the rest can be copied directly. That they were seen proves nothing until the next commit on the same
+    session. A batch that the infrastructure failed
     is kept and written again. One that the server refuses is bisected until the bad row stands alone, so
     that all other rows are committed. Cancelled, it leaves what has no receipt yet pending in Redis.
     """
@@ -79,12 +84,15 @@ class Committing:
         self._diagnosis = Diagnosis(store, self._pauses)
         self._seen: SeenRows | None = None
         self._inserted = self._discarded = self._committed = 0
+        # Rows of the batch that may be in the table, at most.
+        self._known_max: float = math.inf
 
     async def run(self, batch: Batch, unproven: Keys) -> list[Failure]:
         """Write a batch; the keys `unproven` may be in the table. Returns the failures of refused records."""
         began = clocks.monotonic_s()
         self._inserted = self._discarded = self._committed = 0
         self._seen = None
+        self._known_max = math.inf
         self._pauses.begin()
         self._diagnosis.begin()
         whole = await self._without_known(batch, unproven)
@@ -103,17 +111,20 @@ class Committing:
         return failures
 
     async def _without_known(self, batch: Batch, unproven: Keys) -> Part[Batch]:
-        """The rows that a probe does not find in the table, and how to write them."""
+        """The rows that a probe does not find in the table, and how to write them; a small batch needs no probe."""
+        if is_small(rows=batch.rows, row_bytes=batch.row_bytes):
+            self._known_max = len(unproven)
+            return Part(batch, WriteRoute.INSERT_NEW)
         if not len(unproven):
             return Part(batch, WriteRoute.DIRECT)
         if not is_worth_probing(days=unproven.days, rows=batch.rows):
-            return Part(batch, WriteRoute.STAGED)
+            return Part(batch, WriteRoute.INSERT_NEW)
         try:
             probed = await self._store.probe(unproven)
         except PostgresError as error:
-            # The write will fail for the same reason, and handle it. Staging needs no probe.
+            # The write will fail for the same reason, and handle it. An INSERT needs no probe.
             self._journal.keys_not_probed(error=str(error))
-            return Part(batch, WriteRoute.STAGED)
+            return Part(batch, WriteRoute.INSERT_NEW)
         if not probed.known:
             return Part(batch, WriteRoute.DIRECT)
         rest, seen = batch.drop_known(unproven, probed.known)
@@ -138,12 +149,13 @@ class Committing:
     async def _write(self, bisection: BatchBisection, part: Part[Batch]) -> None:
         began = clocks.monotonic_s()
         canary = self._diagnosis.take_canary()
-        copy = (
-            self._store.copy_direct if part.route is WriteRoute.DIRECT else self._store.copy_staged
-        )
+        is_direct = part.route is WriteRoute.DIRECT
+        write = self._store.copy_direct if is_direct else self._store.insert_new
         try:
-            commit = await copy(part.batch)
+            commit = await write(part.batch)
         except PostgresError as error:
+            # It may have been committed all the same, without an answer.
+            self._known_max = math.inf
             await self._after_failure(bisection, part, error, canary)
             return
         self._pauses.answered()
@@ -151,7 +163,24 @@ class Committing:
         self._journal.write_timed(clocks.monotonic_s() - began)
         bisection.commit()
         await self._receipt_seen(bisection, commit)
+        if part.batch.rows - commit.inserted > self._known_max:
+            commit = await self._with_discarded(part.batch, commit)
         await self._receipt(written(part.batch, commit))
+
+    async def _with_discarded(self, batch: Batch, commit: Commit) -> Commit:
+        """Count what a trigger dropped: more rows were not inserted than can have been in the table.
+
+        Those that are in it now were inserted, or another writer was first. With more rows missing than were
+        left out, a trigger changes keys, and which ones it drops cannot be told.
+        """
+        try:
+            probed = await self._store.probe(batch.keys())
+        except PostgresError as error:
+            self._journal.keys_not_probed(error=str(error))
+            return commit
+        left_out = batch.rows - commit.inserted
+        missing = batch.rows - len(probed.known) // KEY_PLACE_BYTES
+        return replace(commit, discarded=missing if missing <= left_out else 0)
 
     async def _prove_seen(self, bisection: BatchBisection) -> None:
         """Prove the rows that were seen by an empty commit, where no write follows at once."""
@@ -159,7 +188,7 @@ class Committing:
             commit = await self._store.confirm()
         except PostgresError as error:
             self._journal.seen_rows_not_proven(error=str(error))
-            self._stage_seen(bisection)
+            self._write_seen(bisection)
         else:
             await self._receipt_seen(bisection, commit)
 
@@ -168,14 +197,14 @@ class Committing:
         if self._seen is None:
             return
         if (receipt := self._seen.proven_by(commit)) is None:
-            self._stage_seen(bisection)
+            self._write_seen(bisection)
             return
         self._seen = None
         await self._receipt(receipt)
 
-    def _stage_seen(self, bisection: BatchBisection) -> None:
+    def _write_seen(self, bisection: BatchBisection) -> None:
         if self._seen is not None:
-            bisection.add(self._seen.batch, WriteRoute.STAGED)
+            bisection.add(self._seen.batch, WriteRoute.INSERT_NEW)
             self._seen = None
 
     async def _receipt(self, receipt: Receipt) -> None:
@@ -211,8 +240,8 @@ class Committing:
             charge=charge,
         )
         match decision.step:
-            case NextStep.STAGE:
-                bisection.stage()
+            case NextStep.INSERT_NEW:
+                bisection.insert_new()
             case NextStep.SPLIT:
                 is_suspected = decision.kind is FailureKind.NO_ANSWER
                 if is_suspected:
@@ -251,7 +280,7 @@ class Committing:
     async def _hold(self, bisection: BatchBisection, error: PostgresError, why: str) -> None:
         """Count no failure, and begin again with all that is not committed and what waits to be written.
 
-        It goes through the staging table, with the statement that copies of sound rows are tried with.
+        It is inserted with the clause that copies of sound rows are tried with, ON CONFLICT.
         """
         if self._seen is not None:
             await self._prove_seen(bisection)
@@ -261,7 +290,7 @@ class Committing:
         waiting = self._callbacks.take_waiting(rest.rows)
         whole = Batch.merge([rest, waiting]) if waiting else rest
         self._diagnosis.begin()
-        bisection.start_over(whole, WriteRoute.STAGED)
+        bisection.start_over(whole, WriteRoute.INSERT_NEW)
 
     def _leave(self, bisection: BatchBisection) -> None:
         """Leave records pending that the table does not take: others of the batch were committed."""

@@ -200,7 +200,7 @@ def _after_question(case: Case, decision: Decision, canary: Commit | None) -> tu
         part = decision.part.answered()
         return replace(case, canary_accepted=False), replace(decision, part=part)
     part = _after(decision.part, decision.error, canary)
-    kind = _kind(decision.error, WriteRoute.STAGED)
+    kind = _kind(decision.error, WriteRoute.INSERT_NEW)
     if kind is not FailureKind.NO_ANSWER:
         # No question is refused for the row's sake: such an error says nothing about it.
         kind = FailureKind.INFRASTRUCTURE

@@ -83,6 +83,15 @@ impl Batch {
         CopyChunks { state: Mutex::new(ChunkState { chunks: self.0.copy_chunks(), buffer: Vec::new() }), chunk_bytes }
     }
 
+    fn insert_arrays<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        // A batch that is inserted in this way is small: to give up the GIL and take it again costs as much.
+        self.0.insert_arrays().iter().map(|array| PyBytes::new(py, array)).collect()
+    }
+
+    fn keys(&self, py: Python<'_>) -> Keys {
+        Keys(py.detach(|| self.0.keys()))
+    }
+
     fn ack_command<'py>(&self, py: Python<'py>, stream: &str, group: &str) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &py.detach(|| self.0.ack_command(stream, group)))
     }

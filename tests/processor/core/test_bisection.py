@@ -76,7 +76,7 @@ def bisect(batch: Rows, bad: set[int], *, of_the_table: bool = False) -> tuple[S
     while bisection.part:
         server.write(bisection, of_the_table=of_the_table)
         if bisection.is_fruitless:
-            bisection.start_over(merge(bisection.rest), WriteRoute.STAGED)
+            bisection.start_over(merge(bisection.rest), WriteRoute.INSERT_NEW)
     found = (*bisection.refused, *bisection.set_aside)
     return server, {each.record.held[0][0] for each in found}
 
@@ -140,7 +140,7 @@ def test_a_table_that_takes_nothing_is_found_after_a_few_rows_and_each_time_afte
         while not bisection.is_fruitless:
             server.write(bisection, of_the_table=True)
         set_aside.append(len(bisection.set_aside))
-        bisection.start_over(merge(bisection.rest), WriteRoute.STAGED)
+        bisection.start_over(merge(bisection.rest), WriteRoute.INSERT_NEW)
     assert set_aside == [DOUBTS_MAX, 2 * DOUBTS_MAX, 4 * DOUBTS_MAX]
 
 
@@ -221,7 +221,7 @@ def test_what_was_committed_counts_against_an_epidemic_at_the_next_beginning_too
     devices = {n: str(n) for n in range(150)}
     assert charge_all(bisection, server, devices)
     rest = merge(bisection.rest)
-    bisection.start_over(rest, WriteRoute.STAGED)
+    bisection.start_over(rest, WriteRoute.INSERT_NEW)
     assert rest.rows < 100
     assert charge_all(bisection, server, devices)
 
@@ -230,7 +230,7 @@ def test_nothing_counts_after_a_new_beginning_and_neighbours_may_join() -> None:
     bisection = Bisection[Rows, str](rows(1))
     Server({0}).write(bisection)
     assert len(bisection.refused) == 1
-    bisection.start_over(rows(4), WriteRoute.STAGED)
+    bisection.start_over(rows(4), WriteRoute.INSERT_NEW)
     assert bisection.refused == []
     assert bisection.part is not None
     assert bisection.part.batch == rows(4)
@@ -238,10 +238,10 @@ def test_nothing_counts_after_a_new_beginning_and_neighbours_may_join() -> None:
 
 def test_a_lost_race_is_staged_and_so_are_the_halves_of_what_was_staged() -> None:
     bisection = Bisection[Rows, str](rows(4))
-    bisection.stage()
+    bisection.insert_new()
     bisection.split()
     while (part := bisection.part) is not None:
-        assert part.route is WriteRoute.STAGED
+        assert part.route is WriteRoute.INSERT_NEW
         bisection.commit()
 
 
@@ -274,8 +274,8 @@ def test_a_part_is_cut_to_the_size_that_goes_through() -> None:
 def test_what_is_added_is_written_as_well() -> None:
     bisection = Bisection[Rows, str](rows(0))
     assert bisection.part is None
-    bisection.add(rows(2), WriteRoute.STAGED)
-    assert bisection.part == Part(rows(2), WriteRoute.STAGED)
+    bisection.add(rows(2), WriteRoute.INSERT_NEW)
+    assert bisection.part == Part(rows(2), WriteRoute.INSERT_NEW)
 
 
 def test_tries_without_an_answer_are_counted_until_one_is_answered() -> None:

@@ -36,7 +36,7 @@ SQLSTATES = sorted(
 
 def kind(
     sqlstate: str | None,
-    route: WriteRoute = WriteRoute.STAGED,
+    route: WriteRoute = WriteRoute.INSERT_NEW,
     *,
     usable: bool = True,
     in_session: bool = True,
@@ -59,10 +59,15 @@ def test_the_classes_of_the_infrastructure_are_exactly_those_of_the_delivery_rul
     ("sqlstate", "route", "usable", "expected"),
     [
         (None, WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),  # the connection was lost
-        (None, WriteRoute.STAGED, True, FailureKind.NO_ANSWER),  # time ran out
+        (None, WriteRoute.INSERT_NEW, True, FailureKind.NO_ANSWER),  # time ran out
         ("57014", WriteRoute.DIRECT, True, FailureKind.NO_ANSWER),  # the statement took too long
         ("53200", WriteRoute.DIRECT, True, FailureKind.NO_ANSWER),  # out of memory
-        ("53400", WriteRoute.STAGED, True, FailureKind.NO_ANSWER),  # too many tuples to decompress
+        (
+            "53400",
+            WriteRoute.INSERT_NEW,
+            True,
+            FailureKind.NO_ANSWER,
+        ),  # too many tuples to decompress
         ("57P01", WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),  # somebody ended the session
         ("57P02", WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),  # a backend crashed
         ("08006", WriteRoute.DIRECT, False, FailureKind.NO_ANSWER),
@@ -74,17 +79,17 @@ def test_the_classes_of_the_infrastructure_are_exactly_those_of_the_delivery_rul
             FailureKind.NO_ANSWER,
         ),  # a refusal would have left the session
         ("23505", WriteRoute.DIRECT, True, FailureKind.LOST_RACE),
-        ("23505", WriteRoute.STAGED, True, FailureKind.REFUSAL),  # another unique index
+        ("23505", WriteRoute.INSERT_NEW, True, FailureKind.REFUSAL),  # another unique index
         ("08P01", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # a field of the wrong size
         ("22P05", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # \u0000 in jsonb
         ("23514", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # a CHECK, or a missing partition
         (
             "54000",
-            WriteRoute.STAGED,
+            WriteRoute.INSERT_NEW,
             True,
             FailureKind.REFUSAL,
         ),  # too large a row, or transaction ids used up
-        ("P0001", WriteRoute.STAGED, True, FailureKind.REFUSAL),  # a trigger raised it
+        ("P0001", WriteRoute.INSERT_NEW, True, FailureKind.REFUSAL),  # a trigger raised it
         ("42883", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # a trigger's bug
         ("0A000", WriteRoute.DIRECT, True, FailureKind.REFUSAL),  # row security
         ("XX000", WriteRoute.DIRECT, True, FailureKind.REFUSAL),
@@ -93,10 +98,10 @@ def test_the_classes_of_the_infrastructure_are_exactly_those_of_the_delivery_rul
         ("25P03", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),
         ("28P01", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),
         ("3D000", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),
-        ("40P01", WriteRoute.STAGED, True, FailureKind.INFRASTRUCTURE),  # a deadlock
+        ("40P01", WriteRoute.INSERT_NEW, True, FailureKind.INFRASTRUCTURE),  # a deadlock
         ("53100", WriteRoute.DIRECT, True, FailureKind.INFRASTRUCTURE),  # the disk is full
         ("53300", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),  # too many connections
-        ("55P03", WriteRoute.STAGED, True, FailureKind.INFRASTRUCTURE),
+        ("55P03", WriteRoute.INSERT_NEW, True, FailureKind.INFRASTRUCTURE),
         ("57P03", WriteRoute.DIRECT, False, FailureKind.INFRASTRUCTURE),  # the server is starting
         ("58030", WriteRoute.DIRECT, True, FailureKind.INFRASTRUCTURE),
     ],
@@ -140,8 +145,8 @@ def no_answer(**known: Any) -> Case:
 @pytest.mark.parametrize(
     ("case", "step"),
     [
-        (Case(FailureKind.LOST_RACE, is_alone=False), NextStep.STAGE),
-        (Case(FailureKind.LOST_RACE, is_alone=True), NextStep.STAGE),
+        (Case(FailureKind.LOST_RACE, is_alone=False), NextStep.INSERT_NEW),
+        (Case(FailureKind.LOST_RACE, is_alone=True), NextStep.INSERT_NEW),
         (Case(FailureKind.INFRASTRUCTURE, is_alone=False), NextStep.RETRY),
         (Case(FailureKind.INFRASTRUCTURE, is_alone=True), NextStep.RETRY),
         # One try or two may fall into a stall that passes.

@@ -237,7 +237,7 @@ async def test_suspects_are_tried_at_the_end_of_the_pass_one_by_one(
         await harness.pending_pass.take_own()
         assert harness.store.writes == []
     await harness.pending_pass.claim()
-    assert harness.store.writes == [("staged", 1), ("staged", 1)]
+    assert harness.store.writes == [("insert_new", 1), ("insert_new", 1)]
     # All other entries were admitted first.
     batches = harness.admitted()
     assert waiting_before == [len([*chain.from_iterable(batches)])] * 2

@@ -109,13 +109,13 @@ async def test_a_trial_that_ends_without_the_server_leaves_no_dependency_lost(
 ) -> None:
     journal.dependency_ready("postgres")
     [entry_id] = await trials.suspects()
-    begin = harness.store.copy_staged
+    begin = harness.store.insert_new
 
     async def vanish(batch: Batch) -> Commit:
         harness.store.table.reachable = False
         return await begin(batch)
 
-    harness.store.copy_staged = vanish  # type: ignore[method-assign]
+    harness.store.insert_new = vanish  # type: ignore[method-assign]
     await trials.run([entry_id])
     assert logged.lines("batch failed")
     assert not harness.server.attempts
@@ -132,7 +132,7 @@ async def test_a_trial_without_an_answer_is_repeated_behind_a_canary(
     harness.store.failures.append(harness.store.error("gone", sqlstate=sqlstate, usable=usable))
     await trials.run([entry_id])
     assert harness.store.canaries == 1
-    assert harness.store.writes == [("staged", 1)] * 2
+    assert harness.store.writes == [("insert_new", 1)] * 2
     assert (harness.in_flight.ledger.acked, harness.unaccounted) == (1, 0)
     assert not harness.server.attempts
 
@@ -144,7 +144,7 @@ async def test_a_suspect_that_ends_every_session_is_refused_on_its_first_trial(
     harness.store.table.killers = {position(0, 0)["device_id"]}
     await trials.run([entry_id])
     # One try, and three directly after a canary.
-    assert harness.store.writes == [("staged", 1)] * 4
+    assert harness.store.writes == [("insert_new", 1)] * 4
     assert harness.failures_of(entry_id) == 1
     assert "no_answer" in harness.server.attempts[entry_id]
     assert logged.fields("record refused")[0]["sqlstate"] == "57P01"
@@ -253,7 +253,7 @@ async def test_the_trial_after_the_last_is_a_dead_letter_of_the_crash(
     [letter] = harness.server.dead_letters
     assert (letter["dlq_stage"], letter["dlq_code"]) == ("crash", "no_answer")
     assert letter["dlq_attempts"] == str(ATTEMPTS_MAX)
-    assert harness.store.writes == [("staged", 1)] * ATTEMPTS_MAX
+    assert harness.store.writes == [("insert_new", 1)] * ATTEMPTS_MAX
     assert not harness.server.pending
     assert logged.fields("dead letter")[0]["stage"] == "crash"
     assert journal.snapshot().dead_letters["no_answer"] == 1

@@ -36,7 +36,7 @@ async def test_the_rest_is_left_to_a_later_pass_when_postgres_goes_meanwhile(
 
     harness.store.before_write = leave
     await trials.run(ids)
-    assert harness.store.writes == [("staged", 1)]
+    assert harness.store.writes == [("insert_new", 1)]
     assert not harness.server.attempts
     assert len(harness.server.pending) == 3
     assert harness.unaccounted == 0
@@ -49,7 +49,7 @@ async def test_without_a_session_of_their_own_suspects_are_tried_on_a_writers_an
     await harness.writers.connect()
     harness.store.table.sessions_max = 1
     await trials.run(ids)
-    assert harness.writers.writes == [("staged", 1)] * 3
+    assert harness.writers.writes == [("insert_new", 1)] * 3
     assert harness.in_flight.ledger.acked == 3
     # Once a minute, not once a suspect.
     [line] = logged.fields(
@@ -70,7 +70,7 @@ async def test_a_trial_never_comes_between_the_steps_of_a_writer(
         assert harness.writers.writes == []
         assert not harness.server.attempts
     await trio.sleep(1)
-    assert harness.writers.writes == [("staged", 1)]
+    assert harness.writers.writes == [("insert_new", 1)]
 
 
 async def test_suspects_wait_for_a_later_pass_while_no_writer_finishes_its_batch_and_it_is_logged(

@@ -116,7 +116,7 @@ class Witness(FakeStream):
 class HastyStore(SpyStore):
     """A store that reports a commit before it has committed, or without one."""
 
-    async def copy_direct(self, batch: Batch) -> Commit:
+    async def insert_new(self, batch: Batch) -> Commit:
         await trio.lowlevel.checkpoint()
         return Commit(self.connects, batch.rows)
 

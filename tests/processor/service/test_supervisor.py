@@ -137,7 +137,7 @@ async def test_what_is_in_flight_is_free_before_a_hanging_write_is_cut(
         await until(lambda: is_free(30))
         freed_at = trio.current_time()
 
-    service.store.copy_direct = hang  # type: ignore[method-assign]
+    service.store.insert_new = hang  # type: ignore[method-assign]
     service.publish(30)
     assert await service.live(script, WRITE_BATCH_SIZE="10") is ExitCode.TIMED_OUT
     assert freed_at < cut_at < math.inf
@@ -249,8 +249,8 @@ async def test_another_schema_ends_the_start(
 
 
 CRASHES = {
-    "writer": "copy_direct",
-    "trials": "copy_staged",
+    "writer": "insert_new",
+    "trials": "insert_new",
     "acker": "ack",
     "consumer": "read_new",
     "reclaimer": "claim",
@@ -274,7 +274,7 @@ async def test_a_crash_anywhere_unwinds_everything_and_comes_out(
     edge = {"writer": service.store, "trials": service.trials}.get(place, service.stream)
     setattr(edge, CRASHES[place], crash)
     if place == "leases":
-        service.store.copy_direct = keep_in_flight  # type: ignore[method-assign]
+        service.store.insert_new = keep_in_flight  # type: ignore[method-assign]
     service.publish(7)
     service.add_malformed()
     if place == "trials":

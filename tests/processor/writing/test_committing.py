@@ -32,6 +32,7 @@ async def test_a_committed_batch_gives_one_receipt(
     assert counted == {"inserted": 2, "duplicate": 1, "discarded": 0, "failed": 0}
 
 
+@pytest.mark.usefixtures("no_small_batches")
 async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing_pauses(
     clock: MockClock, commits: CommitHarness, journal: Journal, logged: LogLines
 ) -> None:
@@ -59,13 +60,14 @@ async def test_what_the_infrastructure_fails_is_written_again_whole_with_growing
     assert all(line["retry_ms"] <= 100 << n for n, line in enumerate(retried))
 
 
-async def test_a_lost_race_is_staged_at_once(
+@pytest.mark.usefixtures("no_small_batches")
+async def test_a_batch_that_lost_a_race_is_inserted_at_once(
     clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     await commits.commit(rows(10))
     began = trio.current_time()
     await commits.commit(rows(15))
-    assert commits.store.writes == [("direct", 10), ("direct", 15), ("staged", 15)]
+    assert commits.store.writes == [("direct", 10), ("direct", 15), ("insert_new", 15)]
     assert trio.current_time() == began
     assert journal.snapshot().position_writes == {
         "inserted": 15,
@@ -193,7 +195,7 @@ async def test_each_record_ends_in_one_receipt_or_one_refusal_whatever_happens(
         position(chance.randrange(12), chance.randrange(4), speed=chance.choice([50, 60, 250]))
         for _ in range(60)
     ]
-    await commits.store.copy_staged(batch_of(p for p in positions[::7] if p["speed"] < 200))
+    await commits.store.insert_new(batch_of(p for p in positions[::7] if p["speed"] < 200))
 
     def stumble() -> None:
         if chance.random() < 0.2:

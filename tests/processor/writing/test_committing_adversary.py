@@ -58,10 +58,10 @@ class Adversary(SpyStore):
         self.answer(of_write=True)
         return await super().copy_direct(batch)
 
-    async def copy_staged(self, batch: Batch) -> Commit:
+    async def insert_new(self, batch: Batch) -> Commit:
         await self.connect()
         self.answer(of_write=True)
-        return await super().copy_staged(batch)
+        return await super().insert_new(batch)
 
     async def gather_evidence(self, accused: Batch, *, entry_ms: int) -> Evidence:
         await self.connect()

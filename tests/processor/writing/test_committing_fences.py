@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from telemetry._codec import Batch
     from tests.support.commit_harness import CommitHarness
 
+pytestmark = pytest.mark.usefixtures("no_small_batches")
+
 
 @pytest.fixture
 def batch() -> Batch:
@@ -26,7 +28,7 @@ def batch() -> Batch:
 
 
 async def stored(commits: CommitHarness, batch: Batch) -> None:
-    await commits.store.copy_staged(batch)
+    await commits.store.insert_new(batch)
     commits.store.writes.clear()
 
 
@@ -79,7 +81,7 @@ async def test_rows_that_were_seen_and_did_not_survive_the_promotion_are_written
     await commits.store.connect()
     table.standby_leaves()
     with trio.move_on_after(1):
-        await commits.store.copy_staged(batch)
+        await commits.store.insert_new(batch)
     # After a crash they are visible, and still unconfirmed.
     table.restart()
     assert len(table.rows) == 30
@@ -104,7 +106,7 @@ async def test_rows_seen_by_a_lost_session_are_written_like_any_others(
 
     commits.store.after_probe = end_the_session
     assert await commits.commit(batch, unproven_of(batch)) == []
-    assert ("staged", known) in commits.store.writes
+    assert ("insert_new", known) in commits.store.writes
     assert len(commits.receipted_ids) == 30
     assert {each.commit.session for each in commits.receipts} == {commits.store.connects}
     counted = journal.snapshot().position_writes

@@ -166,7 +166,7 @@ async def test_a_cause_that_is_gone_behind_a_commit_of_neighbours_takes_pauses_a
     assert len(commits.receipted_ids) == 8
     assert trio.current_time() - began > 5
     # The next try uses the statement that the copies were tried with.
-    assert {way for way, _ in commits.store.writes[-3:]} == {"staged"}
+    assert {way for way, _ in commits.store.writes[-3:]} == {"insert_new"}
 
 
 async def test_most_rows_refused_alike_are_held_and_not_counted(

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from processor.journal.journal import Journal
     from tests.support.commit_harness import CommitHarness
 
+pytestmark = pytest.mark.usefixtures("no_small_batches")
+
 
 async def test_known_rows_are_not_written_and_their_records_are_receipted_as_duplicates(
     clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
-    await commits.store.copy_staged(batch_of([position(1, 0), position(3, 0)]))
+    await commits.store.insert_new(batch_of([position(1, 0), position(3, 0)]))
     commits.store.writes.clear()
     # The first known row has a repeat.
     batch = batch_of([position(n, 0) for n in (1, 1, 2, 3, 4)])
@@ -41,7 +43,7 @@ async def test_a_batch_whose_rows_are_all_known_is_not_written(
     clock: MockClock, commits: CommitHarness
 ) -> None:
     batch = rows(30)
-    await commits.store.copy_staged(batch)
+    await commits.store.insert_new(batch)
     commits.store.writes.clear()
     assert await commits.commit(batch, unproven_of(batch)) == []
     assert commits.store.writes == []
@@ -64,8 +66,8 @@ async def test_only_what_is_unproven_is_probed(clock: MockClock, commits: Commit
     assert (commits.store.probes, commits.store.writes) == ([1], [("direct", 2)])
 
 
-@pytest.mark.parametrize(("days", "way"), [(8, "direct"), (9, "staged")])
-async def test_keys_of_more_days_than_a_probe_is_worth_are_staged_unasked(
+@pytest.mark.parametrize(("days", "way"), [(8, "direct"), (9, "insert_new")])
+async def test_keys_of_more_days_than_a_probe_is_worth_are_inserted_unasked(
     clock: MockClock, commits: CommitHarness, days: int, way: str
 ) -> None:
     batch = batch_of(position(1, -86_400 * day) for day in range(days))
@@ -75,18 +77,18 @@ async def test_keys_of_more_days_than_a_probe_is_worth_are_staged_unasked(
 
 
 @pytest.mark.parametrize("usable", [True, False])
-async def test_a_failed_probe_delays_nothing_because_staging_needs_none(
+async def test_a_failed_probe_delays_nothing_because_an_insert_needs_none(
     clock: MockClock, commits: CommitHarness, journal: Journal, *, usable: bool
 ) -> None:
     batch = rows(20)
-    await commits.store.copy_staged(rows(5))
+    await commits.store.insert_new(rows(5))
     commits.store.writes.clear()
     sqlstate = "57014" if usable else None
     commits.store.probe_failures.append(
         commits.store.error("no answer", sqlstate=sqlstate, usable=usable)
     )
     assert await commits.commit(batch, unproven_of(batch)) == []
-    assert commits.store.writes == [("staged", 20)]
+    assert commits.store.writes == [("insert_new", 20)]
     assert journal.snapshot().position_writes == {
         "inserted": 15,
         "duplicate": 5,
@@ -95,13 +97,13 @@ async def test_a_failed_probe_delays_nothing_because_staging_needs_none(
     }
 
 
-async def test_a_row_that_a_peer_commits_behind_the_probe_is_a_lost_race_and_staged(
+async def test_a_row_that_a_peer_commits_behind_the_probe_is_a_lost_race_and_inserted_again(
     clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
     batch = rows(20)
     commits.store.after_probe = lambda: commits.store.table.rows.update(rows_of(rows(3)))
     assert await commits.commit(batch, unproven_of(batch)) == []
-    assert commits.store.writes == [("direct", 20), ("staged", 20)]
+    assert commits.store.writes == [("direct", 20), ("insert_new", 20)]
     assert journal.snapshot().position_writes == {
         "inserted": 17,
         "duplicate": 3,

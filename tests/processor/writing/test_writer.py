@@ -213,6 +213,7 @@ async def test_an_outage_of_ten_minutes_costs_no_record_and_adds_no_failure(
     }
 
 
+@pytest.mark.usefixtures("no_small_batches")
 async def test_devices_are_prepared_before_a_batch_is_written_and_only_unproven_rows_are_probed(
     clock: MockClock, writer_harness: WriterHarness
 ) -> None:

@@ -30,6 +30,8 @@ class DroppingStore(FakeStore):
     async def copy_direct(self, batch: Batch) -> Commit:
         return Commit(self.connects, len(await self._receive(batch)))
 
+    insert_new = copy_direct
+
 
 class CarelessStore(FakeStore):
     """Writes a row whether or not its key is in the table."""
@@ -41,6 +43,8 @@ class CarelessStore(FakeStore):
         rows = await self._receive(batch)
         self.table.rows |= rows
         return Commit(self.connects, len(rows))
+
+    insert_new = copy_direct
 
 
 class StrandingStream(FakeStream):
@@ -132,7 +136,7 @@ async def acknowledge_before_commit(
 ) -> None:
     """In place of `Committing._write`: the receipt goes out first."""
     await self._receipt(written(part.batch, Commit(0, part.batch.rows)))
-    await self._store.copy_staged(part.batch)
+    await self._store.insert_new(part.batch)
     bisection.commit()
 
 
@@ -147,11 +151,11 @@ class BlamingStore(FakeStore):
 class UnfencedStore(FakeStore):
     """Counts a write of only duplicates as a commit, although nothing was written to the log."""
 
-    async def copy_staged(self, batch: Batch) -> Commit:
+    async def insert_new(self, batch: Batch) -> Commit:
         rows = await self._receive(batch)
         if rows.keys() <= self.table.rows.keys():
             return Commit(self.connects, inserted=0)
-        return await super().copy_staged(batch)
+        return await super().insert_new(batch)
 
     async def confirm(self) -> Commit:
         await self._begin()
@@ -173,4 +177,4 @@ async def receipt_at_sight(self: Committing, batch: Batch, unproven: Keys) -> Pa
     probed = await self._store.probe(unproven)
     rest, found = batch.drop_known(unproven, probed.known)
     await self._receipt(written(found, Commit(probed.session, 0)))
-    return Part(rest, WriteRoute.STAGED)
+    return Part(rest, WriteRoute.INSERT_NEW)

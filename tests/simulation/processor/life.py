@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from processor.core import small_batches
 from processor.core.attempts import Fate
 from processor.service import supervisor
 from processor.service.assembly import service_options
@@ -202,4 +203,5 @@ class WatchedPipeline(Pipeline):
             life.adopt(self)
 
 
-SEAMS = ((supervisor, "Pipeline", WatchedPipeline),)
+# Batches have a few rows here: some of them go the way of large ones.
+SEAMS = ((supervisor, "Pipeline", WatchedPipeline), (small_batches, "ROWS_MAX", 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -80,10 +81,11 @@ class FakeStore:
             raise self.error("duplicate key value violates unique constraint", sqlstate="23505")
         return await self._commit(rows)
 
-    async def copy_staged(self, batch: Batch) -> Commit:
+    async def insert_new(self, batch: Batch) -> Commit:
         """Add the rows that are new."""
         rows = await self._receive(batch)
-        return await self._commit({k: row for k, row in rows.items() if k not in self.table.rows})
+        new = {k: row for k, row in rows.items() if k not in self.table.rows}
+        return replace(await self._commit(new), discarded=0)
 
     async def probe(self, keys: Keys) -> ProbeResult:
         """Look up every key."""

@@ -19,6 +19,7 @@ from psycopg.rows import TupleRow
 
 from processor.edges.postgres.connecting import connect_to_first, host_attempts
 from processor.edges.postgres.copying import begin_copy, end_copy
+from processor.edges.postgres.inserting import insert_arrays, prepare_insert
 from processor.edges.postgres.probing import probe_keys
 from processor.edges.postgres.standby import CommitWait
 from processor.edges.postgres.statements import leave_command, query_binary, run
@@ -126,6 +127,16 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
             with self.time_limit(wait.deadline, wait.limit_ms):
                 await self.wait(begin_copy(self.pgconn, statements, chunks))
             return await self._commit(end_copy(self.pgconn), wait)
+
+    async def prepare_insert(self) -> None:
+        """Prepare the statement of `insert_arrays`. Raises psycopg.Error."""
+        async with self.lock:
+            await self.wait(prepare_insert(self.pgconn))
+
+    async def insert_arrays(self, arrays: Sequence[bytes], wait: CommitWait) -> int:
+        """Insert rows whose keys are not in the table, as one transaction. Raises psycopg.Error."""
+        async with self.lock:
+            return await self._commit(insert_arrays(self.pgconn, arrays), wait)
 
     async def commit_statement(self, statement: bytes, wait: CommitWait | None = None) -> None:
         """Run a statement that commits by itself. Raises psycopg.Error."""

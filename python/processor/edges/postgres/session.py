@@ -36,6 +36,7 @@ class Session:
         self._is_doubtful = False
         self.number = 0
         self.has_staging = False
+        self.has_insert = False
 
     @property
     def where(self) -> str:
@@ -59,7 +60,7 @@ class Session:
     async def close(self) -> None:
         """Close the connection without waiting for the server."""
         connection, self.connection = self.connection, None
-        self.has_staging = False
+        self.has_staging = self.has_insert = False
         if connection is not None:
             await connection.close()
 

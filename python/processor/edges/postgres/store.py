@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.core.schema import compare
+from processor.core.small_batches import is_small
 from processor.edges.ports import Commit, ProbeResult
 from processor.edges.postgres.canary import gather_evidence, try_sound_row
 from processor.edges.postgres.catalog import plan_write, read_table_facts
@@ -15,12 +16,13 @@ from processor.edges.postgres.copying import (
     COPY_STAGED,
     CREATE_STAGING,
 )
+from processor.edges.postgres.inserting import INVALID_STATEMENT_NAME
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.opening import Opening
 from processor.edges.postgres.rows import first_row
 from processor.edges.postgres.session import Session
 from processor.edges.postgres.settings import START_UP
-from processor.errors import SchemaMismatch
+from processor.errors import PostgresError, SchemaMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,24 +94,15 @@ class PostgresStore:
             inserted = await connection.copy_in(COPY_DIRECT, chunks, wait)
         return await self._fenced(inserted, discarded=batch.rows - inserted)
 
-    async def copy_staged(self, batch: Batch) -> Commit:
-        """COPY into the staging table and insert what is new, in one transaction.
-
-        `discarded` is 0: with ON CONFLICT a row that a trigger drops looks like one whose key is there
-        already, and looking up the keys afterwards would be wrong where a trigger changes them.
-        """
+    async def insert_new(self, batch: Batch) -> Commit:
+        """Insert a small batch from arrays in one round trip, and a large one through the staging table."""
         await self.connect()
-        session = self._session
-        if not session.has_staging:
-            with session.commit() as (connection, wait):
-                await connection.commit_statement(CREATE_STAGING, wait)
-        # After a failure the table is created again if missing: a pooler may have given us another session.
-        session.has_staging = False
-        with session.commit() as (connection, wait):
-            chunks = batch.copy_chunks(COPY_CHUNK_BYTES)
-            inserted = await connection.copy_in(COPY_STAGED, chunks, wait)
-        session.has_staging = True
-        return await self._fenced(inserted)
+        insert = (
+            self._insert_arrays
+            if is_small(rows=batch.rows, row_bytes=batch.row_bytes)
+            else self._insert_staged
+        )
+        return await self._fenced(await insert(batch))
 
     async def probe(self, keys: Keys) -> ProbeResult:
         """Look each key up in the index, faulty rows included."""
@@ -160,6 +153,38 @@ class PostgresStore:
     async def aclose(self) -> None:
         """Close the connection without waiting for the server."""
         await self._session.close()
+
+    async def _insert_arrays(self, batch: Batch) -> int:
+        arrays = batch.insert_arrays()
+        session = self._session
+        if session.has_insert:
+            try:
+                return await self._run_insert(arrays)
+            except PostgresError as error:
+                if error.sqlstate != INVALID_STATEMENT_NAME:
+                    raise
+        with session.command() as connection:
+            await connection.prepare_insert()
+        session.has_insert = True
+        return await self._run_insert(arrays)
+
+    async def _run_insert(self, arrays: Sequence[bytes]) -> int:
+        with self._session.commit() as (connection, wait):
+            return await connection.insert_arrays(arrays, wait)
+
+    async def _insert_staged(self, batch: Batch) -> int:
+        """COPY into the staging table and insert what is new, in one transaction."""
+        session = self._session
+        if not session.has_staging:
+            with session.commit() as (connection, wait):
+                await connection.commit_statement(CREATE_STAGING, wait)
+        # After a failure the table is created again if missing: a pooler may have given us another session.
+        session.has_staging = False
+        with session.commit() as (connection, wait):
+            chunks = batch.copy_chunks(COPY_CHUNK_BYTES)
+            inserted = await connection.copy_in(COPY_STAGED, chunks, wait)
+        session.has_staging = True
+        return inserted
 
     async def _fenced(self, inserted: int, *, discarded: int = 0) -> Commit:
         """The commit, behind a fence if nothing was inserted: that commits nothing that a standby would confirm."""

@@ -1,19 +1,10 @@
 //! Keys of rows as parameters of a query, and the parting of a batch by that query's answer.
-//!
-//! Format: PostgreSQL, `array_recv` in `src/backend/utils/adt/arrayfuncs.c`: the number of dimensions, flags and the
-//! elements' type; for each dimension its length and lower bound; then each element behind its length. All are 32 bits
-//! wide, in network order.
 
 use std::ops::Range;
 
+use super::arrays::{TEXT_OID, TIMESTAMPTZ_OID, array};
 use super::{Batch, DeviceRecords, Misuse, Record, compare_keys, row};
 use crate::StreamId;
-
-/// `text` and `timestamptz` in `src/include/catalog/pg_type.dat`.
-const TEXT_OID: u32 = 25;
-const TIMESTAMPTZ_OID: u32 = 1184;
-/// The header of an array of one dimension.
-const ARRAY_HEADER_BYTES: usize = 20;
 
 /// A `timestamptz` behind its length.
 const TIMESTAMP_ELEMENT_BYTES: usize = 12;
@@ -242,23 +233,6 @@ impl DeviceRecords<'_> {
 /// Days since 1970-01-01 in UTC, where the chunks of the table begin and end.
 fn day_of(ts_us: i64) -> i64 {
     ts_us.div_euclid(DAY_US)
-}
-
-/// A binary array of one dimension, or of none if it is empty; each of its `elements` stands behind its length.
-fn array(element_oid: u32, length: usize, elements: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ARRAY_HEADER_BYTES.saturating_add(elements.len()));
-    let no_nulls = [0; 4];
-    let dimensions = u32::from(length > 0);
-    for part in [dimensions.to_be_bytes(), no_nulls, element_oid.to_be_bytes()] {
-        out.extend_from_slice(&part);
-    }
-    if length > 0 {
-        let lower_bound = 1u32;
-        out.extend_from_slice(&row::length(length));
-        out.extend_from_slice(&lower_bound.to_be_bytes());
-    }
-    out.extend_from_slice(elements);
-    out
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! records of 64 bytes, never rows.
 
 mod ack;
+mod arrays;
 mod builder;
 mod copy;
 mod keys;
@@ -132,6 +133,12 @@ impl Batch {
     #[must_use]
     pub fn row_bytes(&self) -> usize {
         self.row_bytes
+    }
+
+    /// The keys of all rows.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        self.keys_up_to(|_| Some(i64::MAX))
     }
 
     /// The records' entry ids, repeats included, in row order.

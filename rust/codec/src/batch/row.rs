@@ -111,8 +111,10 @@ pub(crate) struct View<'a> {
     row: &'a [u8],
 }
 
-/// Bytes before the device's: the count of fields and the device's length.
-const DEVICE_START: usize = 6;
+/// The count of fields, and the length before each.
+const COUNT_BYTES: usize = 2;
+const LENGTH_BYTES: usize = 4;
+const DEVICE_START: usize = COUNT_BYTES + LENGTH_BYTES;
 
 impl<'a> View<'a> {
     pub(crate) fn new(row: &'a [u8]) -> Self {
@@ -130,6 +132,17 @@ impl<'a> View<'a> {
 
     pub(crate) fn device_id(&self) -> &'a [u8] {
         self.row.get(DEVICE_START..self.device_end()).unwrap_or_default()
+    }
+
+    /// Each column's field, together with the length before it.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let (_, mut rest) = self.row.split_at_checked(COUNT_BYTES).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let length = u32::from_be_bytes(*rest.first_chunk()?);
+            let (field, behind) = rest.split_at_checked(LENGTH_BYTES.saturating_add(length as usize))?;
+            rest = behind;
+            Some(field)
+        })
     }
 
     /// (latitude, longitude) in degrees: behind the device stand `ts` (4 + 8 bytes) and these two, alike.

@@ -76,6 +76,7 @@ proptest! {
     #[test]
     fn every_row_of_unknown_devices_has_one_key_day_by_day_in_the_rows_order(records in records()) {
         assert_eq!(read(&all_keys(&batch(&records))), keys_of(&records));
+        assert_eq!(read(&batch(&records).keys()), keys_of(&records));
     }
 
     #[test]

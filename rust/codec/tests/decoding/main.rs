@@ -22,6 +22,7 @@ mod reply_properties;
 #[path = "../support/samples.rs"]
 mod samples;
 
+mod arrays;
 mod attributes;
 mod batches;
 mod devices;

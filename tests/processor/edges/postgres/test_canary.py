@@ -303,7 +303,7 @@ async def test_what_is_examined_is_what_the_writer_is_refused(
         owner.execute(FILL.encode())
     owner.execute(case.setup.encode())
     with pytest.raises(PostgresError) as caught:
-        await store.copy_staged(batch_of([position(case.refused, case.second, **case.changes)]))
+        await store.insert_new(batch_of([position(case.refused, case.second, **case.changes)]))
     assert caught.value.connection_usable
 
 

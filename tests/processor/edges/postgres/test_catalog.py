@@ -119,7 +119,7 @@ async def test_what_the_contract_allows_is_no_difference(
 ) -> None:
     execute(change)
     assert await store.check_schema() == ()
-    assert (await store.copy_staged(rows(10))).inserted == 10
+    assert (await store.insert_new(rows(10))).inserted == 10
 
 
 async def test_row_security_that_a_role_bypasses_is_no_difference(
@@ -141,7 +141,7 @@ async def test_row_security_that_is_enabled_while_we_run_is_an_error_and_hides_n
     execute("ALTER TABLE positions ENABLE ROW LEVEL SECURITY")
     for ask in (
         lambda: store.copy_direct(rows(20, first_second=60)),
-        lambda: store.copy_staged(rows(20)),
+        lambda: store.insert_new(rows(20)),
         lambda: store.probe(DeviceStates(1).unproven(rows(10))),
     ):
         with pytest.raises(PostgresError) as caught:

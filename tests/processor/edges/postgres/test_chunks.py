@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 DAYS = 5
 DEVICES = 20
-WAYS = pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 
 
 @pytest.fixture
@@ -48,7 +47,6 @@ def written(owner: psycopg.Connection[Any]) -> tuple[int, int]:
     return all_rows, first
 
 
-@WAYS
 async def test_one_write_opens_the_chunks_of_all_its_days_without_owning_the_table(
     store: PostgresStore, owner: psycopg.Connection[Any], postgres_server: PostgresServer, way: str
 ) -> None:
@@ -79,7 +77,7 @@ async def test_repeats_of_compressed_rows_are_counted_exactly_and_change_nothing
     assert chunks == (DAYS if postgres_server.binaries.timescaledb else 0)
     assert await store.check_schema() == ()
 
-    assert (await store.copy_staged(days(*range(DAYS), speed=1))).inserted == 0
+    assert (await store.insert_new(days(*range(DAYS), speed=1))).inserted == 0
     assert written(owner) == (DAYS * DEVICES, DAYS * DEVICES)
 
 
@@ -95,7 +93,7 @@ async def test_new_rows_between_repeats_of_compressed_ones_are_all_inserted(
         for second in (-1, 0, 1)
     )
     known = DAYS * DEVICES // 2
-    assert (await store.copy_staged(mixed)).inserted == 3 * DAYS * DEVICES - known
+    assert (await store.insert_new(mixed)).inserted == 3 * DAYS * DEVICES - known
     assert written(owner) == (3 * DAYS * DEVICES, known)
 
 
@@ -120,7 +118,7 @@ async def test_sessions_that_open_the_same_chunks_at_once_settle_on_one_row_each
     async def write(instance_id: str) -> None:
         store = PostgresStore(database.processor_url, instance_id=instance_id)
         inserted.extend(
-            [(await store.copy_staged(days(day, day + 1))).inserted for day in range(DAYS)]
+            [(await store.insert_new(days(day, day + 1))).inserted for day in range(DAYS)]
         )
         await store.aclose()
 

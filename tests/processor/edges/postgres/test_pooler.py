@@ -64,7 +64,7 @@ async def test_behind_a_pooler_in_session_mode_rows_are_written_with_our_setting
         url = pooler.database(database.name).processor_url
         store = PostgresStore(url, instance_id="processor-1")
         assert (await store.copy_direct(rows(10))).inserted == 10
-        assert (await store.copy_staged(rows(20))).inserted == 10
+        assert (await store.insert_new(rows(20))).inserted == 10
         assert await commits_of(store) == ("on",)
         await store.aclose()
 
@@ -100,7 +100,7 @@ async def test_behind_a_pooler_the_settings_are_looked_at_again_after_a_failure(
     with pytest.raises(PostgresError) as caught:
         await pooled.copy_direct(rows(1))
     assert caught.value.connection_usable
-    await pooled.copy_staged(rows(2))
+    await pooled.insert_new(rows(2))
     assert connection_of(pooled) is connection
     assert await commits_of(pooled) == ("on",)
 
@@ -114,7 +114,7 @@ async def test_a_session_that_finds_another_server_after_a_failure_is_refused(
     connection_of(pooled).backend_pid += 1
     with pytest.raises(PostgresRefused, match="PgBouncer in transaction mode"):
         await pooled.ping()
-    assert (await pooled.copy_staged(rows(2))).inserted == 1
+    assert (await pooled.insert_new(rows(2))).inserted == 1
 
 
 async def test_behind_a_pooler_no_cancel_request_is_sent(pooled: PostgresStore) -> None:

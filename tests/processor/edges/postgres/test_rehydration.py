@@ -153,4 +153,4 @@ async def test_faulty_rows_prove_nothing_and_a_newer_one_in_the_table_is_met_by_
     owner.execute("UPDATE positions SET faulty = true WHERE ts > '2026-05-01 12:00Z'")
     batch = batch_of([position(0, 0), position(0, 5), position(0, 9)])
     assert len(await devices.prepare(batch)) == 1
-    assert (await store.copy_staged(batch)).inserted == 1
+    assert (await store.insert_new(batch)).inserted == 1

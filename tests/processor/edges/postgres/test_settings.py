@@ -106,7 +106,6 @@ async def test_a_commit_waits_for_no_less_than_on_and_for_as_much_as_the_owner_w
 
 
 @pytest.mark.parametrize("by", ["role", "database", "environment", "url"])
-@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_text_is_stored_as_it_was_sent_whatever_encoding_is_set_elsewhere(
     database: Database, owner: Owner, monkeypatch: pytest.MonkeyPatch, by: str, way: str
 ) -> None:

@@ -49,6 +49,8 @@ class OneByOne:
     """Stands in for a Batch whose rows are in the order in which the batches of one row are given."""
 
     def __init__(self, batches: list[Batch]) -> None:
+        self.rows = len(batches)
+        self.row_bytes = sum(batch.row_bytes for batch in batches)
         self._copies = [b"".join(batch.copy_chunks(1 << 20)) for batch in batches]
 
     def copy_chunks(self, chunk_bytes: int) -> Iterator[bytes]:
@@ -58,18 +60,20 @@ class OneByOne:
         yield TRAILER
 
 
+@pytest.mark.usefixtures("no_small_batches")
 async def test_staging_inserts_in_the_order_of_the_key_whatever_order_its_rows_came_in(
     store: PostgresStore, owner: psycopg.Connection[Any]
 ) -> None:
     shuffled = list(range(DEVICES))
     random.Random(20260501).shuffle(shuffled)
     unsorted: Any = OneByOne([batch_of([position(device, 0)]) for device in shuffled])
-    assert (await store.copy_staged(unsorted)).inserted == DEVICES
+    assert (await store.insert_new(unsorted)).inserted == DEVICES
     # A fresh table is filled in the order of the inserts.
     inserted = owner.execute("SELECT device_id FROM positions ORDER BY ctid").fetchall()
     assert inserted == sorted(inserted)
 
 
+@pytest.mark.usefixtures("no_small_batches")
 async def test_a_session_has_one_staging_table_and_leaves_the_catalogue_as_it_is(
     store: PostgresStore, owner: psycopg.Connection[Any]
 ) -> None:
@@ -78,11 +82,11 @@ async def test_a_session_has_one_staging_table_and_leaves_the_catalogue_as_it_is
         columns = "SELECT count(*), max(xmin::text) FROM pg_attribute"
         return [*owner.execute(query), *owner.execute(columns)]
 
-    await store.copy_staged(rows(10))
+    await store.insert_new(rows(10))
     before = catalogue()
     assert len(before) == 2
     for number in range(1, 20):
-        await store.copy_staged(rows(10, first_second=number))
+        await store.insert_new(rows(10, first_second=number))
         with pytest.raises(PostgresError):
             await store.copy_direct(rows(10, first_second=number))
     assert catalogue() == before
@@ -99,7 +103,7 @@ async def test_nothing_is_awaited_in_a_transaction(
         store.connect,
         store.check_schema,
         lambda: store.copy_direct(rows(10)),
-        lambda: store.copy_staged(rows(20)),
+        lambda: store.insert_new(rows(20)),
         refused,
         lambda: store.restore(NEWEST_POSITIONS, [device_of(0)], None),
         store.ping,
@@ -112,7 +116,7 @@ async def test_nothing_is_awaited_in_a_transaction(
 async def test_a_deadlock_costs_a_write_and_not_the_session(
     store: PostgresStore, owner: psycopg.Connection[Any], database: Database
 ) -> None:
-    await store.copy_staged(batch_of([position(0, 0)]))
+    await store.insert_new(batch_of([position(0, 0)]))
     # The session that looks for a deadlock first gives way; the pause lets the peer close the circle.
     owner.execute(
         f"ALTER ROLE processor IN DATABASE {database.name} SET deadlock_timeout = '2s'".encode()
@@ -126,12 +130,12 @@ async def test_a_deadlock_costs_a_write_and_not_the_session(
             while not owner.execute(WAITING).fetchall():
                 await trio.lowlevel.checkpoint()
             await trio.to_thread.run_sync(peer.execute, COPY_OF_A_ROW, (device_of(1),))
-    assert (await store.copy_staged(batch_of([position(n, 0) for n in range(4)]))).inserted == 1
+    assert (await store.insert_new(batch_of([position(n, 0) for n in range(4)]))).inserted == 1
 
 
 async def write_and_deadlock(store: PostgresStore) -> None:
     with pytest.raises(PostgresError) as caught:
-        await store.copy_staged(batch_of([position(1, 0), position(2, 0)]))
+        await store.insert_new(batch_of([position(1, 0), position(2, 0)]))
     assert caught.value.sqlstate == "40P01"
     assert caught.value.connection_usable
 

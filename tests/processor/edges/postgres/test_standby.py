@@ -11,6 +11,7 @@ import trio
 
 from dev.schema import create_database, drop_database
 from dev.servers import launch_postgres, launch_standby, require_standby
+from processor.core import small_batches
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.deployment
 IMPATIENT = StoreLimits(write_timeout_ms=300, cancel_grace_ms=200)
 # All of the service's sessions that wait for the standby.
 WAITING = "SELECT pid FROM pg_stat_activity WHERE usename = 'processor' AND wait_event = 'SyncRep'"
-WAYS = ["copy_direct", "copy_staged"]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ async def store(database: Database, probe: PostgresProbe) -> AsyncIterator[Postg
     store = PostgresStore(
         database.processor_url, instance_id="processor-1", limits=IMPATIENT, observer=probe
     )
-    await store.copy_staged(rows(1, first_second=-1_000))
+    await store.insert_new(rows(1, first_second=-1_000))
     yield store
     await store.aclose()
 
@@ -84,7 +84,7 @@ async def store(database: Database, probe: PostgresProbe) -> AsyncIterator[Postg
 async def lonely(database: Database) -> AsyncIterator[PostgresStore]:
     """A store that does not know what the server waits for."""
     store = PostgresStore(database.processor_url, instance_id="processor-1", limits=IMPATIENT)
-    await store.copy_staged(rows(1, first_second=-1_000))
+    await store.insert_new(rows(1, first_second=-1_000))
     yield store
     await store.aclose()
 
@@ -126,7 +126,6 @@ async def failing_write(
         yield errors
 
 
-@pytest.mark.parametrize("way", WAYS)
 async def test_a_write_that_waits_for_a_standby_is_waited_for_beyond_its_deadline(
     store: PostgresStore, standby: PostgresServer, owner: psycopg.Connection[Any], way: str
 ) -> None:
@@ -152,7 +151,6 @@ async def test_a_write_that_waits_for_a_standby_is_waited_for_beyond_its_deadlin
     assert commit.inserted == count(owner) == 10
 
 
-@pytest.mark.parametrize("way", WAYS)
 async def test_a_write_whose_deadline_nobody_extends_shows_no_row_before_the_standby_has_it(
     lonely: PostgresStore, standby: PostgresServer, owner: psycopg.Connection[Any], way: str
 ) -> None:
@@ -166,7 +164,6 @@ async def test_a_write_whose_deadline_nobody_extends_shows_no_row_before_the_sta
     await until(lambda: count(owner) == 10)
 
 
-@pytest.mark.parametrize("way", WAYS)
 async def test_a_stop_in_the_middle_of_a_commit_shows_no_row_before_the_standby_has_it(
     store: PostgresStore, standby: PostgresServer, owner: psycopg.Connection[Any], way: str
 ) -> None:
@@ -195,16 +192,18 @@ async def test_a_message_waits_for_the_standby_as_a_write_does(
     await store.confirm()
 
 
-async def test_staging_nothing_new_is_a_fence(
-    store: PostgresStore, standby: PostgresServer
+@pytest.mark.parametrize("rows_max", [0, small_batches.ROWS_MAX])
+async def test_a_write_of_nothing_new_is_a_fence(
+    store: PostgresStore, standby: PostgresServer, monkeypatch: pytest.MonkeyPatch, rows_max: int
 ) -> None:
-    await store.copy_staged(rows(10))
+    monkeypatch.setattr(small_batches, "ROWS_MAX", rows_max)
+    await store.insert_new(rows(10))
     standby.process.freeze()
     with trio.move_on_after(1) as scope:
-        await store.copy_staged(rows(10))
+        await store.insert_new(rows(10))
     assert scope.cancelled_caught
     standby.process.thaw()
-    assert (await store.copy_staged(rows(10))).inserted == 0
+    assert (await store.insert_new(rows(10))).inserted == 0
 
 
 @pytest.mark.parametrize("end", ["cancel", "terminate"])
@@ -232,13 +231,13 @@ async def test_a_commit_that_waits_for_a_lock_is_left_and_not_cancelled(
 ) -> None:
     with psycopg.connect(database.admin_url) as migrating:
         migrating.execute("LOCK TABLE positions IN ACCESS EXCLUSIVE MODE")
-        error = await refused(store.copy_staged(rows(10)))
+        error = await refused(store.insert_new(rows(10)))
         assert not error.awaits_standby
         assert not error.connection_usable
         locked = "SELECT state FROM pg_stat_activity WHERE wait_event = 'relation'"
         assert ask(owner, locked) == [("active",)], "it is not cancelled"
     await until(lambda: count(owner) == 10)
-    assert (await store.copy_staged(rows(10))).inserted == 0
+    assert (await store.insert_new(rows(10))).inserted == 0
 
 
 async def test_a_server_that_dies_while_its_standby_is_awaited_is_reported_as_lost(

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import trio
 
+from processor.core import small_batches
 from processor.edges.postgres.limits import StoreLimits
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError
@@ -28,6 +29,7 @@ IMPATIENT = StoreLimits(connect_timeout_ms=200, write_timeout_ms=300, cancel_gra
 
 
 CUTS = 60
+CUT_ROWS = small_batches.ROWS_MAX
 
 
 @pytest.fixture
@@ -59,9 +61,13 @@ def execute(database: Database) -> Iterator[Execute]:
 class RawBatch:
     """Stands in for a Batch whose bytes the codec would never make."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, arrays: list[bytes]) -> None:
         self.rows = 1
-        self._data = data
+        self.row_bytes = len(data)
+        self._data, self._arrays = data, arrays
+
+    def insert_arrays(self) -> list[bytes]:
+        return self._arrays
 
     def copy_chunks(self, chunk_bytes: int) -> Iterator[bytes]:
         for start in range(0, len(self._data), chunk_bytes):
@@ -69,19 +75,20 @@ class RawBatch:
 
 
 def with_attributes(old: bytes, new: bytes) -> RawBatch:
-    [data] = rows(1).copy_chunks(1 << 20)
+    batch = rows(1)
+    [data] = batch.copy_chunks(1 << 20)
     assert len(old) == len(new)
     assert old in data
-    return RawBatch(data.replace(old, new))
+    arrays = [array.replace(old, new) for array in batch.insert_arrays()]
+    return RawBatch(data.replace(old, new), arrays)
 
 
 async def seconds_of(write: Callable[[Batch], Awaitable[int]], first_second: int) -> float:
     began = trio.current_time()
-    await write(rows(500, first_second=first_second))
+    await write(rows(CUT_ROWS, first_second=first_second))
     return trio.current_time() - began
 
 
-@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_a_write_cut_at_any_moment_is_whole_or_absent(
     store: PostgresStore, execute: Execute, way: str
 ) -> None:
@@ -91,7 +98,7 @@ async def test_a_write_cut_at_any_moment_is_whole_or_absent(
     generator = random.Random(7)
     cut = 0
     for number in range(CUTS):
-        batch = rows(500, first_second=1_000 * number)
+        batch = rows(CUT_ROWS, first_second=1_000 * number)
         # A cut behind the end of the data costs the session: the next one is opened here.
         await getattr(store, way)(rows(1, first_second=-10_000 - number))
         with trio.move_on_after(generator.uniform(0, 1.5 * took)) as scope:
@@ -102,12 +109,12 @@ async def test_a_write_cut_at_any_moment_is_whole_or_absent(
             f"SELECT count(*) FROM positions WHERE ts >= {second} AND ts < {second} + interval '1000 s'"
         )
         # A cut may come after the commit, while its confirmation is on the way.
-        assert written in ({0, 500} if scope.cancelled_caught else {500})
+        assert written in ({0, CUT_ROWS} if scope.cancelled_caught else {CUT_ROWS})
     assert 0 < cut < CUTS
-    assert (await getattr(store, way)(rows(500, first_second=1_000 * CUTS))).inserted == 500
+    after = await getattr(store, way)(rows(CUT_ROWS, first_second=1_000 * CUTS))
+    assert after.inserted == CUT_ROWS
 
 
-@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_a_frozen_server_ends_a_write_within_its_time_out_and_the_grace(
     impatient: PostgresStore, postgres_server: PostgresServer, way: str
 ) -> None:
@@ -127,10 +134,10 @@ async def test_a_thawed_server_takes_the_next_write(
     await impatient.connect()
     postgres_server.process.freeze()
     with pytest.raises(PostgresError):
-        await impatient.copy_staged(rows(10))
+        await impatient.insert_new(rows(10))
     postgres_server.process.thaw()
-    await impatient.copy_staged(rows(10))
-    assert (await impatient.copy_staged(rows(10))).inserted == 0
+    await impatient.insert_new(rows(10))
+    assert (await impatient.insert_new(rows(10))).inserted == 0
 
 
 async def test_a_write_that_waits_for_a_lock_is_given_up_and_the_connection_kept(
@@ -147,15 +154,14 @@ async def test_a_write_that_waits_for_a_lock_is_given_up_and_the_connection_kept
 async def test_a_restarted_server_costs_one_error(
     store: PostgresStore, postgres_server: PostgresServer
 ) -> None:
-    await store.copy_staged(rows(10))
+    await store.insert_new(rows(10))
     await trio.to_thread.run_sync(postgres_server.process.restart)
     with pytest.raises(PostgresError) as caught:
-        await store.copy_staged(rows(20))
+        await store.insert_new(rows(20))
     assert not caught.value.connection_usable
-    assert (await store.copy_staged(rows(20))).inserted == 10
+    assert (await store.insert_new(rows(20))).inserted == 10
 
 
-@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 @pytest.mark.parametrize(
     ("old", "new", "sqlstate"),
     [
@@ -194,21 +200,23 @@ async def test_a_direct_copy_counts_the_rows_that_a_trigger_swallows(
     assert execute("SELECT count(*) FROM positions") == [(10 - swallowed,)]
 
 
+@pytest.mark.parametrize("rows_max", [0, small_batches.ROWS_MAX])
 async def test_a_write_that_inserts_nothing_is_followed_by_a_commit_that_the_server_writes(
-    store: PostgresStore, execute: Execute
+    store: PostgresStore, execute: Execute, monkeypatch: pytest.MonkeyPatch, rows_max: int
 ) -> None:
     """Whatever staging itself writes by accident: what is returned has to be a fence."""
-    await store.copy_staged(rows(10))
-    await store.copy_staged(rows(10))
+    monkeypatch.setattr(small_batches, "ROWS_MAX", rows_max)
+    await store.insert_new(rows(10))
+    await store.insert_new(rows(10))
     last = "SELECT query FROM pg_stat_activity WHERE usename = 'processor'"
     [(query,)] = execute(last)
     assert "pg_logical_emit_message(true" in str(query)
-    await store.copy_staged(rows(11))
+    await store.insert_new(rows(11))
     assert execute(last) != [(query,)], "one that has inserted is a fence itself"
 
 
 async def test_a_fence_is_on_the_session_that_wrote_or_it_is_none(store: PostgresStore) -> None:
-    await store.copy_staged(rows(10))
+    await store.insert_new(rows(10))
     # It is lost behind the statement that inserts nothing, before the message is sent.
     session = store._session
     confirm = store._confirm
@@ -220,7 +228,7 @@ async def test_a_fence_is_on_the_session_that_wrote_or_it_is_none(store: Postgre
 
     store._confirm = lost  # type: ignore[method-assign]
     with pytest.raises(PostgresError) as caught:
-        await store.copy_staged(rows(10))
+        await store.insert_new(rows(10))
     assert caught.value.session == session.number == 1
     assert not caught.value.connection_usable
 
@@ -247,8 +255,9 @@ async def test_the_session_keeps_its_settings_whatever_the_role_says(
     assert settings == {"synchronous_commit": "on", "statement_timeout": "1min"}
 
 
+@pytest.mark.usefixtures("no_small_batches")
 async def test_the_staging_table_is_empty_after_each_commit(store: PostgresStore) -> None:
-    await store.copy_staged(rows(10))
+    await store.insert_new(rows(10))
     connection = store._session.connection
     assert connection is not None
     staged = await connection.execute("SELECT count(*) FROM pg_temp.processor_staging")
@@ -257,7 +266,7 @@ async def test_the_staging_table_is_empty_after_each_commit(store: PostgresStore
 
 async def test_no_thread_is_started_to_connect_or_to_write(store: PostgresStore) -> None:
     before = threading.enumerate()
-    await store.copy_staged(rows(1_000))
+    await store.insert_new(rows(1_000))
     assert threading.enumerate() == before
 
 
@@ -267,7 +276,7 @@ async def test_two_sessions_with_the_same_keys_settle_on_one_row_each(database: 
     async def write(instance_id: str) -> None:
         store = PostgresStore(database.processor_url, instance_id=instance_id)
         inserted.extend(
-            [(await store.copy_staged(rows(500, first_second=n * 25))).inserted for n in range(10)]
+            [(await store.insert_new(rows(500, first_second=n * 25))).inserted for n in range(10)]
         )
         await store.aclose()
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import psycopg
 import pytest
 
+from processor.core import small_batches
 from processor.core.schema import WRITTEN_COLUMNS
+from processor.core.small_batches import ROWS_MAX
 from processor.core.write_errors import Evidence
 from processor.edges.postgres.store import PostgresStore
 from processor.errors import PostgresError, SchemaMismatch
@@ -137,9 +139,9 @@ async def harness(request: pytest.FixtureRequest) -> AsyncIterator[StoreHarness]
     await harness.store.aclose()
 
 
-async def test_a_direct_copy_commits_every_row_as_it_was_encoded(harness: StoreHarness) -> None:
-    batch = rows(1_000)
-    assert (await harness.store.copy_direct(batch)).inserted == 1_000
+async def test_a_write_commits_every_row_as_it_was_encoded(harness: StoreHarness, way: str) -> None:
+    batch = rows(ROWS_MAX)
+    assert (await getattr(harness.store, way)(batch)).inserted == ROWS_MAX
     assert harness.table() == rows_of(batch)
 
 
@@ -152,26 +154,28 @@ async def test_a_direct_copy_with_one_known_key_is_refused_whole(harness: StoreH
     assert harness.table() == rows_of(rows(1))
 
 
-async def test_a_staged_copy_inserts_what_is_new_and_counts_it(harness: StoreHarness) -> None:
-    await harness.store.copy_staged(rows(15))
-    assert (await harness.store.copy_staged(rows(40))).inserted == 25
-    assert (await harness.store.copy_staged(rows(40))).inserted == 0
+@pytest.mark.parametrize("rows_max", [0, ROWS_MAX])
+async def test_an_insert_leaves_out_what_is_there_and_counts_what_is_new(
+    harness: StoreHarness, monkeypatch: pytest.MonkeyPatch, rows_max: int
+) -> None:
+    monkeypatch.setattr(small_batches, "ROWS_MAX", rows_max)
+    await harness.store.insert_new(rows(15))
+    assert (await harness.store.insert_new(rows(40))).inserted == 25
+    assert (await harness.store.insert_new(rows(40))).inserted == 0
     assert harness.table() == rows_of(rows(40))
 
 
 async def test_of_one_key_the_first_write_stays(harness: StoreHarness) -> None:
     first = batch_of([position(0, 0, speed=1)])
-    await harness.store.copy_staged(first)
-    await harness.store.copy_staged(batch_of([position(0, 0, speed=2)]))
+    await harness.store.insert_new(first)
+    await harness.store.insert_new(batch_of([position(0, 0, speed=2)]))
     assert harness.table() == rows_of(first)
 
 
-@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_an_empty_batch_is_no_error(harness: StoreHarness, way: str) -> None:
     assert (await getattr(harness.store, way)(batch_of([]))).inserted == 0
 
 
-@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
     harness: StoreHarness, way: str
 ) -> None:
@@ -185,11 +189,10 @@ async def test_a_refused_row_takes_its_batch_along_but_not_the_connection(
     assert (await getattr(harness.store, way)(rows(3))).inserted == 3
 
 
-@pytest.mark.parametrize("way", ["copy_direct", "copy_staged"])
 async def test_after_a_lost_connection_the_next_call_connects_again(
     harness: StoreHarness, way: str
 ) -> None:
-    await harness.store.copy_staged(rows(3))
+    await harness.store.insert_new(rows(3))
     harness.end_sessions()
     with pytest.raises(PostgresError) as caught:
         await getattr(harness.store, way)(rows(3, first_second=60))
@@ -265,7 +268,7 @@ async def test_after_a_lost_connection_a_fence_is_on_another_session(
     before = await getattr(harness.store, way)()
     harness.end_sessions()
     with pytest.raises(PostgresError):
-        await harness.store.copy_staged(rows(1))
+        await harness.store.insert_new(rows(1))
     assert (await getattr(harness.store, way)()).session > before.session
 
 
