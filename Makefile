@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons test-images sim fuzz drill alerts container-drill demo pictures bench lint audit \
+.PHONY: help setup test test-all test-pythons test-images sim fuzz drill alerts container-drill demo pictures bench benchmarks lint audit \
 	format image image-push lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
@@ -77,6 +77,9 @@ pictures: $(BUILT) ## Take the pictures in docs/pictures again; needs chromium; 
 
 bench: $(BUILT) ## Print the ratios to other services and to psql's \copy
 	@exec $(PYTHON_BIN) -m bench $(ARGS)
+
+benchmarks: $(BUILT) ## Measure everything into docs/benchmarks, with tables and plots; ARGS="--only codec", --quick or --draw
+	@exec $(PYTHON_BIN) -m bench.figures $(ARGS)
 
 lint: $(BUILT) ## Check style, types, layers, the codec's stub, workflows and licences; changes nothing
 	$(PYTHON_BIN) -m ruff check

@@ -116,8 +116,9 @@ class BenchServers:
         self._postgres.execute("ANALYZE positions")
 
     def empty_stream(self) -> None:
-        """Remove the stream, and its group with it."""
+        """Leave a stream that never had an entry."""
         self._redis.delete(STREAM)
+        self._redis.xgroup_create(STREAM, GROUP, mkstream=True)
 
     def settled(self) -> bool:
         """Whether the group has read all of the stream and acked all that it has read."""

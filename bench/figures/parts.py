@@ -1,0 +1,18 @@
+"""All parts, in the order of the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.figures import bulk, codec, ingestion, pace, sweeps
+
+if TYPE_CHECKING:
+    from bench.figures.part import Part
+
+PARTS: tuple[Part, ...] = (
+    pace.PART,
+    bulk.PART,
+    codec.PART,
+    sweeps.PART,
+    ingestion.PART,
+)
