@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 pytest_plugins = [
     "tests.support.logging_fixtures",
     "tests.support.certificates",
+    "tests.support.clusters",
     "tests.support.dead_letters",
 ]
 

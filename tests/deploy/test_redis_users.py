@@ -56,6 +56,7 @@ SOURCES = {
         "processor/edges/redis/scripts",
         "processor/cli",
         "telemetry/chassis/control",
+        "telemetry/chassis/redis/cluster",
         "telemetry/stream",
     ),
     "tcp-ingestion": ("ingestion", "telemetry/chassis/redis", "telemetry/chassis/control"),

@@ -17,6 +17,7 @@ from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.progress import ProgressTable
+from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.ingestion_frames import NOON_MS, RECORDS_MAX, frame, imei_of
 from tests.support.ingestion_journals import new_journal
@@ -122,7 +123,7 @@ def options(
 ) -> PublishOptions:
     """For a server at `url`."""
     return PublishOptions(
-        target=redis_target(url),
+        homes=Homes(redis_target(url)),
         streams=streams,
         instance_id="test",
         records_max=records_max,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 from telemetry._codec import ReplyParser
 from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.opening import open_connection
 from telemetry.chassis.redis.resp import as_list, encode
 
 if TYPE_CHECKING:
     from telemetry._codec import Reply
-    from telemetry.chassis.config.redis_target import RedisTarget
+    from telemetry.chassis.redis.cluster.homes import Homes
     from telemetry.chassis.redis.connection import RedisConnection
 
 # Redis serves nobody else during a step: half a millisecond for so many, where 100,000 at once take fifty.
@@ -24,7 +23,7 @@ MEMBERS_PER_STEP: Final = 1_000
 class Allowlist:
     """Where the set is."""
 
-    target: RedisTarget
+    homes: Homes
     key: str
     client_name: str
     limits: RedisLimits = field(default_factory=RedisLimits)
@@ -34,8 +33,8 @@ class Allowlist:
 
         Over a connection of its own, opened for this: it would be idle until the next time.
         """
-        connection = await open_connection(
-            self.target, ReplyParser(), name=self.client_name, limits=self.limits
+        connection = await self.homes.open(
+            ReplyParser, name=self.client_name, limits=self.limits, keys=(self.key,)
         )
         try:
             return await self._scan(connection)

@@ -39,10 +39,6 @@ class Journal(ListeningJournal, PublishingJournal, SessionsJournal, RequestsJour
         shown = f"host={host}" if port is None else f"host={host} port={port}"
         self._log.info(f"Redis connected {shown}", host=host, port=port)
 
-    def misconfigured(self, *, error: str) -> None:
-        """A setting cannot be used, as only the start has shown; the process ends."""
-        self._log.fatal(f"bad configuration: {error}", error=error)
-
     def ingestion_ready(self, *, addresses: Mapping[str, str | None], metrics: str) -> None:
         """Devices can connect: host and port of each listener, None where there is no such one."""
         self._log.info(f"{self._service} ready", **addresses, metrics=metrics)

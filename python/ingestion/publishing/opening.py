@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ingestion.publishing.probe import probe_commands, refusal_in
 from telemetry._codec import ReplyError, ReplyParser
 from telemetry.chassis.errors import RedisRefused, RedisUnavailable
-from telemetry.chassis.redis.opening import open_connection
 
 if TYPE_CHECKING:
     from ingestion.publishing.options import PublishOptions
@@ -19,9 +18,12 @@ if TYPE_CHECKING:
 async def open_publishing(
     options: PublishOptions, number: int
 ) -> tuple[DuplexConnection, RedisRefused | None]:
-    """A connection for one of the streams, and why Redis would refuse an entry. Raises like `open_connection`."""
-    connection = await open_connection(
-        options.target, ReplyParser(), name=options.client_name(number), limits=options.limits
+    """A connection for one of the streams, and why Redis would refuse an entry. Raises like `Homes.open`."""
+    connection = await options.homes.open(
+        ReplyParser,
+        name=options.client_name(number),
+        limits=options.limits,
+        keys=options.keys(number),
     )
     try:
         refusal = await _refusal(connection, options.streams[number])

@@ -33,6 +33,7 @@ from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
 from telemetry.chassis.config.secrets import secrets_of
 from telemetry.chassis.control.messages import MESSAGE_BYTES_MAX
 from telemetry.chassis.crash.document import DumpOptions
+from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.subscription import SubscriptionOptions
 
@@ -43,10 +44,11 @@ if TYPE_CHECKING:
 
 def make_rooms(config: Config, journal: Journal) -> Rooms:
     """The rooms that a frame passes through; nothing is connected or open yet."""
-    publishers = Publishers(publish_options(config), journal)
+    homes = Homes(config.redis_url)
+    publishers = Publishers(publish_options(config, homes), journal)
     devices = KnownDevices(
         Allowlist(
-            target=config.redis_url,
+            homes=homes,
             key=config.device_allowlist_key,
             client_name=f"{client_name(config)}:devices",
         ),
@@ -67,7 +69,7 @@ def make_rooms(config: Config, journal: Journal) -> Rooms:
         publishers=publishers,
         devices=devices,
         quarantine=Quarantine(config.quarantine_after),
-        quarantine_streams=tuple(name + SUFFIX for name in config.redis_telemetry_stream),
+        quarantine_streams=_quarantine_streams(config),
         taps=Taps(),
         roster=Roster(),
         journal=journal,
@@ -104,11 +106,12 @@ def listen_options(config: Config, journal: Journal) -> ListenOptions:
     )
 
 
-def publish_options(config: Config) -> PublishOptions:
-    """The server, the streams, and the bounds of what waits."""
+def publish_options(config: Config, homes: Homes) -> PublishOptions:
+    """The streams, the way to them, and the bounds of what waits."""
     return PublishOptions(
-        target=config.redis_url,
+        homes=homes,
         streams=config.redis_telemetry_stream,
+        quarantine_streams=_quarantine_streams(config),
         instance_id=config.instance_id,
         records_max=config.publish_queue_capacity,
         bytes_max=config.publish_queue_bytes_max,
@@ -132,7 +135,7 @@ def service_options(config: Config) -> ServiceOptions:
             ),
         ),
         requests=SubscriptionOptions(
-            target=redis,
+            homes=Homes(redis),
             channel=config.redis_control_channel,
             name=f"{client_name(config)}:requests",
             message_bytes_max=MESSAGE_BYTES_MAX,
@@ -172,3 +175,7 @@ def dump_options(config: Config) -> DumpOptions:
 def client_name(config: Config) -> str:
     """How connections to Redis call themselves, as far as they have it in common."""
     return config.redis_url.client_name or f"tcp-ingestion/{config.instance_id}"
+
+
+def _quarantine_streams(config: Config) -> tuple[str, ...]:
+    return tuple(name + SUFFIX for name in config.redis_telemetry_stream)

@@ -65,7 +65,7 @@ def real_edges(config: Config) -> Edges:
     stores = [new_store() for _ in range(config.writers)]
     trials = new_store()
     requests = SubscriptionOptions(
-        target=config.redis_url,
+        homes=stream.homes,
         channel=config.redis_control_channel,
         name=f"{config.redis_url.client_name or f'processor/{instance_id}'}:requests",
         message_bytes_max=MESSAGE_BYTES_MAX,

@@ -13,7 +13,7 @@ from processor.journal.statistics import POSTGRES, REDIS
 from processor.service.edges import Edges
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.dependency import Dependency
-from telemetry.chassis.errors import EdgeError
+from telemetry.chassis.errors import ConfigError, EdgeError
 from telemetry.chassis.exit_codes import ExitCode
 from telemetry.chassis.stopping import StopRequest, cancel_on
 
@@ -57,6 +57,9 @@ class Start:
         except SchemaMismatch as mismatch:
             self._journal.schema_mismatch(differences=mismatch.differences)
             return ExitCode.SCHEMA
+        except ConfigError as error:
+            self._journal.misconfigured(error=str(error))
+            return ExitCode.BAD_CONFIGURATION
         except EdgeError as error:
             self._journal.start_failed(
                 where=error.where, error=str(error), is_refusal=error.is_refusal

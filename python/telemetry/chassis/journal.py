@@ -126,6 +126,10 @@ class ServiceJournal:
         )
         self._log.fatal(f"cannot start: {error}; {advice}", where=where)
 
+    def misconfigured(self, *, error: str) -> None:
+        """A setting cannot be used, as only the start has shown; the process ends."""
+        self._log.fatal(f"bad configuration: {error}", error=error)
+
     def service_ready(self, *, metrics: str) -> None:
         """Everything is connected; `metrics` is host and port of the HTTP endpoints."""
         self._log.info(f"{self._service} ready", metrics=metrics)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.client import errors_translated, open_client, place_of, send_packed
 from telemetry.stream.entry import Entry
 
@@ -29,6 +31,7 @@ class StreamPublisher:
 
     def __init__(self, url: str, target: Target) -> None:
         self._client = open_client(url)
+        self._stream = target.stream
         self.published = 0
         """Entries that Redis has confirmed."""
         self._xadd = XaddEncoder(target)
@@ -48,6 +51,9 @@ class StreamPublisher:
         """Connects, and checks that the server answers."""
         with errors_translated(self._client):
             self._client.ping()
+        # `publish` follows nobody: a command with the key finds a cluster's node. A refusal is not the answer yet.
+        with suppress(RedisRefused), errors_translated(self._client):
+            self._client.xlen(self._stream)
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Appends the entries in order, in one round trip."""

@@ -13,6 +13,7 @@ from ingestion.devices.allowlist import Allowlist
 from ingestion.devices.known_devices import KnownDevices
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.errors import ConfigError, RedisUnavailable
+from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.limits import RedisLimits
 from tests.support.ingestion_frames import imei_of
 from tests.support.ingestion_journals import new_journal
@@ -37,7 +38,7 @@ class Harness:
 
     def devices(self, *, is_strict: bool = False) -> KnownDevices:
         allowlist = Allowlist(
-            target=redis_target(self.server.ingestion_url),
+            homes=Homes(redis_target(self.server.ingestion_url)),
             key=self.key,
             client_name="tcp-ingestion/test:devices",
             limits=RedisLimits(silence_ms=300, connect_timeout_ms=300),

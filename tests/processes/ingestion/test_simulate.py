@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support.commands import Done
 from tests.support.ingestion import HOST, published
 from tests.support.processes import WAIT_S_MAX, until
+from tests.support.simulations import records, simulate, started
 from tests.support.vectors import DRIVE
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from tests.support.ingestion import Ingest
-
-TCP_INGESTION = Path(sys.executable).with_name("tcp-ingestion")
-
-
-def started(*arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [TCP_INGESTION, "simulate", *arguments],
-        env={"PATH": os.defpath},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def simulate(*arguments: str | Path) -> Done:
-    process = started(*arguments)
-    out, err = process.communicate(timeout=2 * WAIT_S_MAX)
-    return Done(process.returncode, out, err)
-
-
-def records(file: Path) -> Counter[tuple[str, str]]:
-    lines = map(json.loads, file.read_text().splitlines())
-    return Counter((line["device_id"], line["ts"]) for line in lines)
 
 
 def test_what_is_answered_is_in_the_stream_whatever_devices_do(

@@ -89,7 +89,7 @@ class AttemptsLog:
 
     @property
     def _keys(self) -> tuple[str, str, str]:
-        return (self._names.stream, self._names.attempts, self._names.dead_letters)
+        return self._names.keys
 
     def _circumstances(self, attempts_max: int) -> tuple[Argument, ...]:
         now = iso_of_unix_ms(time.time_ns() // 1_000_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,11 +11,10 @@ import trio
 
 from telemetry._codec import ReplyParser
 from telemetry.chassis import progress
-from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisError, RedisUnavailable
+from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.connection import RedisConnection
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.opening import open_connection
 from telemetry.chassis.redis.resp import Argument, encode
 
 if TYPE_CHECKING:
@@ -31,16 +30,18 @@ class Connections:
 
     def __init__(
         self,
-        target: RedisTarget,
+        homes: Homes,
         *,
         client_name: str,
         limits: RedisLimits,
         new_parser: Callable[[], ReplyParser],
+        keys: Sequence[str],
     ) -> None:
-        """Nothing is connected yet; `new_parser` makes the parser of a new connection."""
-        self.where = target.where
+        """Nothing is connected yet; `new_parser` makes the parser of a new connection. `keys` are used together."""
+        self.where = homes.where
         self.limits = limits
-        self._target = target
+        self._homes = homes
+        self._keys = keys
         self._client_name = client_name
         self._new_parser = new_parser
         self._connecting = trio.Lock()
@@ -64,7 +65,7 @@ class Connections:
         return self._connected(self._claims)
 
     async def connect(self) -> None:
-        """Make the connections that are missing. Raises what `open_connection` raises."""
+        """Make the connections that are missing. Raises what `Homes.open` raises."""
         async with progress.holding(self._connecting):
             if self._control is None or self._control.closed:
                 self._control = await self._open("control")
@@ -97,14 +98,14 @@ class Connections:
         return [connection for connection in opened if connection is not None]
 
     async def _open(self, role: str) -> RedisConnection:
-        connection = await open_connection(
-            self._target,
-            self._new_parser(),
+        connection = await self._homes.open(
+            self._new_parser,
             name=f"{self._client_name}:{role}",
             limits=self.limits,
+            keys=self._keys,
         )
         connection.when_moved = partial(self._close_all_after, connection)
-        if self._target.sentinels is not None:
+        if self._homes.may_move:
             self._leave_other_servers(connection)
         return connection
 

@@ -19,3 +19,8 @@ class StreamNames:
     def attempts(self) -> str:
         """The attempts hash: entry id to JSON, shared by all consumers of the group."""
         return f"{self.stream}:{self.group}:attempts"
+
+    @property
+    def keys(self) -> tuple[str, str, str]:
+        """The keys, the stream's first. Scripts use several of them: in a cluster they are in one slot."""
+        return (self.stream, self.attempts, self.dead_letters)

@@ -24,6 +24,7 @@ from processor.edges.redis.scripts import LOOK_AT_GROUP
 from telemetry._codec import Batch, Delivery, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
+from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.resp import as_integer, encode
 
@@ -45,9 +46,14 @@ class RedisPositionStream:
     ) -> None:
         """Nothing is connected yet; `new_parser` makes the parser of a new connection."""
         client_name = target.client_name or f"processor/{instance_id}"
+        self.homes = Homes(target)
         self._names = names
         self._connections = Connections(
-            target, client_name=client_name, limits=limits, new_parser=new_parser
+            self.homes,
+            client_name=client_name,
+            limits=limits,
+            new_parser=new_parser,
+            keys=names.keys,
         )
         self._acks = Acks(self._connections, names)
         self._pending = PendingEntries(self._connections, names, new_parser=new_parser)

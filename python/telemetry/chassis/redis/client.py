@@ -1,19 +1,29 @@
-"""Opens the `redis` package's blocking client, for tools, and translates its errors; nothing else imports it."""
+"""Opens the `redis` package's blocking client, for tools, and translates its errors."""
 
 from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AskError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    MovedError,
+    NoPermissionError,
+    TryAgainError,
+)
 from redis.retry import Retry
 
 from telemetry.chassis.config.parsers import Unacceptable
 from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.config.sentinel_url import SENTINEL_SCHEMES
 from telemetry.chassis.errors import ConfigError, RedisRefused, RedisUnavailable
+from telemetry.chassis.redis.cluster.client import FollowingClient
+from telemetry.chassis.redis.cluster.demands import ONE_DATABASE, ONE_SLOT
 from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.master import Master, MasterConnection, TlsMasterConnection
 from telemetry.chassis.tls_advice import ENDED_BY_TLS_SERVER, tls_advice
@@ -30,6 +40,15 @@ Client: TypeAlias = redis.Redis
 _ENDED_BY_SERVER = re.compile(
     "reset by peer|broken pipe|closed by server|in violation of protocol", re.IGNORECASE
 )
+NO_DATABASES: Final = "SELECT is not allowed in cluster mode"
+# The package takes the code away where it has a class for it.
+CODES: Final = {
+    AskError: "ASK",
+    ClusterDownError: "CLUSTERDOWN",
+    MovedError: "MOVED",
+    NoPermissionError: "NOPERM",
+    TryAgainError: "TRYAGAIN",
+}
 
 
 def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
@@ -44,7 +63,7 @@ def open_client(url: str, limits: RedisLimits | None = None) -> redis.Redis:
             raise ConfigError(f"REDIS_URL: {fault}") from None
     limits = limits or RedisLimits()
     try:
-        return redis.Redis.from_url(
+        return FollowingClient.from_url(
             url,
             socket_connect_timeout=limits.connect_timeout_ms / 1000,
             socket_timeout=limits.answer_timeout_ms / 1000,
@@ -96,7 +115,7 @@ def open_target(
         kind = MasterConnection if tls is None else TlsMasterConnection
         pool = redis.ConnectionPool(connection_class=kind, master=Master(target), **options)
         return redis.Redis.from_pool(pool)
-    return redis.Redis(**options, ssl=tls is not None)
+    return FollowingClient(**options, ssl=tls is not None)
 
 
 def place_of(client: redis.Redis) -> str:
@@ -111,10 +130,14 @@ def place_of(client: redis.Redis) -> str:
 
 @contextmanager
 def errors_translated(client: redis.Redis) -> Iterator[None]:
-    """Raise RedisRefused or RedisUnavailable for the package's errors."""
+    """Raise RedisRefused or RedisUnavailable for the package's errors; ConfigError for what no cluster can do."""
     try:
         yield
+    except ClusterCrossSlotError:
+        raise ConfigError(ONE_SLOT) from None
     except redis.ResponseError as error:
+        if NO_DATABASES in str(error):
+            raise ConfigError(ONE_DATABASE) from None
         raise _refused(error, client) from error
     except redis.RedisError as error:
         raise RedisUnavailable(_text_of(error, client), where=place_of(client)) from error
@@ -156,6 +179,6 @@ def _refusal(connection: AbstractConnection) -> redis.ResponseError | None:
 
 def _refused(error: redis.ResponseError, client: redis.Redis) -> RedisRefused:
     text = str(error)
-    if isinstance(error, redis.exceptions.NoPermissionError):
-        text = f"NOPERM {text}"  # the package takes the code away where it has a class for it
+    if (code := CODES.get(type(error))) is not None:
+        text = f"{code} {text}"
     return RedisRefused(text, where=place_of(client), code=text.partition(" ")[0])

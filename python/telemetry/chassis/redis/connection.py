@@ -46,6 +46,8 @@ class RedisConnection(Link):
         """Take over an open stream; `socket` is the one below it, which can be closed without waiting."""
         super().__init__(stream, socket, where=where, limits=limits)
         self.client_id = 0
+        # As the server says in its greeting; None: it did not greet us.
+        self.in_cluster: bool | None = None
         # Called when the server turns out to be the wrong one.
         self.when_moved: Callable[[], None] = self.close
         self._parser = parser
@@ -156,6 +158,11 @@ class RedisConnection(Link):
             if not piece:
                 raise RedisUnavailable("the server closed the connection", where=self.where)
         return piece
+
+    @property
+    def parts(self) -> tuple[trio.abc.Stream, trio.socket.SocketType, ReplyParser]:
+        """What a connection of another kind takes over. This one is not to be used any more afterwards."""
+        return self._stream, self._socket, self._parser
 
     def detached(self) -> DuplexConnection:
         """Hand the open stream over to a connection of two directions. Not to be used any more afterwards."""

@@ -16,7 +16,7 @@ from telemetry.chassis.errors import RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.connection import RedisConnection
 from telemetry.chassis.redis.errors import plain_reason
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.resp import Argument, encode
+from telemetry.chassis.redis.resp import Argument, as_mapping, encode
 from telemetry.chassis.tls_advice import ENDED_BY_TLS_SERVER
 
 # A peer that vanished silently is noticed after 15 + 3 x 5 s when the connection is idle, and after
@@ -142,7 +142,8 @@ async def _introduce(connection: RedisConnection, target: RedisTarget, name: str
         if login:
             await _command(connection, *login)
         await _command(connection, "CLIENT", "SETNAME", taken_name)
-    if target.db:
+    # A cluster has no other database than 0: who opens connections to one says so in plainer words than its SELECT.
+    if target.db and not connection.in_cluster:
         await _command(connection, "SELECT", target.db)
     connection.client_id = await connection.request_integer(encode("CLIENT", "ID"))
 
@@ -156,11 +157,12 @@ def _login(target: RedisTarget) -> list[Argument]:
 async def _hello(connection: RedisConnection, *options: Argument) -> bool:
     """Ask for RESP3; False if the server does not have the command, or the user may not use it."""
     try:
-        await _command(connection, "HELLO", 3, *options)
+        greeting = as_mapping(await connection.request(encode("HELLO", 3, *options)))
     except RedisRefused as error:
         if error.code in HELLO_REFUSALS or UNKNOWN_COMMAND in str(error):
             return False
         raise
+    connection.in_cluster = greeting.get(b"mode") == b"cluster"
     return True
 
 

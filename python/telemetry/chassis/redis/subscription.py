@@ -12,12 +12,11 @@ import trio
 from telemetry._codec import ReplyParser
 from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.redis.errors import refusal_of
-from telemetry.chassis.redis.opening import open_connection
 from telemetry.chassis.redis.pushes import NotAPush, Push, PushReader, Refusal, TooLong, Value
 from telemetry.chassis.redis.resp import encode
 
 if TYPE_CHECKING:
-    from telemetry.chassis.config.redis_target import RedisTarget
+    from telemetry.chassis.redis.cluster.homes import Homes
     from telemetry.chassis.redis.connection import RedisConnection
     from telemetry.chassis.redis.limits import RedisLimits
 
@@ -32,9 +31,9 @@ class Unheard(RedisUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionOptions:
-    """The channel, and the server that it is on."""
+    """The channel, and the way to the server that it is on."""
 
-    target: RedisTarget
+    homes: Homes
     channel: str
     name: str
     """Of the connection, in CLIENT LIST."""
@@ -73,7 +72,8 @@ class Subscription:
         The server's answer is not waited for. If it is a refusal, or says that nobody has heard what must be heard,
         `messages` raises.
         """
-        published = _Published(must_be_heard)
+        # A node of a cluster counts its own subscribers alone, and passes the message on to those of all others.
+        published = _Published(must_be_heard and not self._connection.in_cluster)
         # The connection sends in the order of the calls.
         self._uncounted.append(published)
         try:
@@ -134,23 +134,21 @@ class Subscription:
                 published = self._uncounted.popleft()
                 if listeners == 0 and published.must_be_heard:
                     self.close()
-                    raise Unheard("nobody listens here", where=self._options.target.where)
+                    raise Unheard("nobody listens here", where=self._options.homes.where)
         return None
 
     def _refuse(self, refusal: Refusal) -> NoReturn:
         self.close()
-        raise refusal_of(refusal.message, where=self._options.target.where)
+        raise refusal_of(refusal.message, where=self._options.homes.where)
 
     def _fail(self, reason: str) -> NoReturn:
         self.close()
-        raise RedisUnavailable(reason, where=self._options.target.where)
+        raise RedisUnavailable(reason, where=self._options.homes.where)
 
 
 async def open_subscription(options: SubscriptionOptions) -> Subscription:
-    """Connect and subscribe. Raises like `open_connection`, and RedisRefused if the user may not subscribe."""
-    connection = await open_connection(
-        options.target, ReplyParser(), name=options.name, limits=options.limits
-    )
+    """Connect and subscribe. Raises like `Homes.open`, and RedisRefused if the user may not subscribe."""
+    connection = await options.homes.open(ReplyParser, name=options.name, limits=options.limits)
     subscription = Subscription(connection, options)
     try:
         await subscription.subscribe()

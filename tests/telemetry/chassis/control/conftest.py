@@ -14,6 +14,7 @@ from telemetry.chassis.config.redis_target import redis_target
 from telemetry.chassis.control.asking import ask
 from telemetry.chassis.control.messages import MESSAGE_BYTES_MAX, reply_channel
 from telemetry.chassis.control.responder import Caller, CannotDo, Carrier, InParts, Responder
+from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.subscription import SubscriptionOptions
 
@@ -104,7 +105,7 @@ class Control:
     ) -> AsyncIterator[list[Noted]]:
         """Services of these names until the block ends; their journals."""
         options = SubscriptionOptions(
-            target=redis_target(url or self.server.processor_url),
+            homes=Homes(redis_target(url or self.server.processor_url)),
             channel=self.channel,
             name=f"test/{self.channel}:requests",
             message_bytes_max=MESSAGE_BYTES_MAX,

@@ -1,0 +1,67 @@
+"""The way to the node that a slot is moving to, for commands whose key has moved already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from telemetry.chassis import progress
+from telemetry.chassis.redis.resp import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from telemetry._codec import Delivery, Reply
+    from telemetry.chassis.redis.cluster.nodes import Node
+    from telemetry.chassis.redis.connection import RedisConnection
+
+ASKING: Final = encode("ASKING")
+# What a read waits for entries there. Nobody would wake it if it blocked for longer.
+BLOCK_MS: Final = 1
+
+
+class Detour:
+    """One connection to one such node, made when it is first needed.
+
+    Each command is preceded by ASKING, without which that node does not take it yet. Its errors are those of
+    RedisConnection.
+    """
+
+    def __init__(self, open_at: Callable[[Node], Awaitable[RedisConnection]]) -> None:
+        self._open_at = open_at
+        self._in_use = trio.Lock()
+        self._node: Node | None = None
+        self._connection: RedisConnection | None = None
+
+    async def request(self, node: Node, wire: bytes) -> Reply:
+        """Send one command and return its reply."""
+        async with progress.holding(self._in_use):
+            return await (await self._asking(node)).request(wire)
+
+    async def delivery(self, node: Node, wire: bytes) -> Delivery:
+        """Send an XCLAIM and return what it delivered."""
+        async with progress.holding(self._in_use):
+            return await (await self._asking(node)).delivery(wire)
+
+    async def read(self, node: Node, wire: bytes) -> Delivery:
+        """Send a read that blocks for BLOCK_MS at most, and return what it delivered."""
+        async with progress.holding(self._in_use):
+            connection = await self._asking(node)
+            return await connection.blocking_delivery(
+                wire, block_ms=BLOCK_MS, unblock=trio.lowlevel.checkpoint
+            )
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _asking(self, node: Node) -> RedisConnection:
+        connection = self._connection
+        if connection is None or connection.closed or node != self._node:
+            self.close()
+            self._connection = connection = await self._open_at(node)
+            self._node = node
+        await connection.request(ASKING)
+        return connection
