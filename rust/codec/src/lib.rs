@@ -12,7 +12,8 @@
 //!
 //! `resp` and `position` each read in two ways: `fast` checks that the bytes have the one form that the producer
 //! writes, and gives up at the first difference; `general` then reads every valid form. `expect` is what both fast
-//! paths compare with, `swar` reads eight digits in one step, and [`StreamId`] is an entry's id.
+//! paths compare with, `swar` reads eight digits in one step, `window` looks at 64 bytes in one, and [`StreamId`] is an
+//! entry's id.
 //!
 //! [`avl`] is the other end of the system: the frames that trackers send over TCP and UDP, and the conversation with
 //! them. [`xadd`] writes their records as commands for Redis, and [`resp::ReplyCounter`] counts its replies.
@@ -41,6 +42,7 @@ pub mod read_ranges;
 pub mod resp;
 mod stream_id;
 mod swar;
+mod window;
 pub mod xadd;
 
 pub use stream_id::StreamId;

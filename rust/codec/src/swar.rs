@@ -1,21 +1,8 @@
 //! Decimal digits eight at a time, in ordinary integers ("SIMD within a register").
 
-/// Bytes looked at in one step: several attributes, and one bit for each byte in a `u64`.
-pub(crate) const WINDOW_BYTES: usize = 64;
-
-/// Neighbouring bytes of a text.
-pub(crate) type Window = [u8; WINDOW_BYTES];
-
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const LOW_BITS: u64 = 0x7F7F_7F7F_7F7F_7F7F;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// One bit for each byte of the window that is no decimal digit, the first byte's lowest.
-#[inline]
-pub(crate) fn non_digits(window: &Window) -> u64 {
-    let (words, _) = window.as_chunks();
-    words.iter().rev().fold(0, |bits, word| bits << 8 | gather(non_digit_bits(u64::from_le_bytes(*word))))
-}
 
 /// The number at the beginning of eight bytes: its value, and how many digits it has. No branch depends on that count,
 /// which differs from number to number too much to be predicted.
@@ -44,27 +31,18 @@ fn non_digit_bits(word: u64) -> u64 {
     ((from_zero & LOW_BITS).wrapping_add(0x7676_7676_7676_7676) | from_zero) & HIGH_BITS
 }
 
-/// The high bits of eight bytes as one byte: the multiplication brings each to its place in the topmost one.
-#[inline]
-fn gather(high_bits: u64) -> u64 {
-    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{leading_number, non_digits};
+    use super::leading_number;
 
     #[test]
     fn every_byte_is_a_digit_or_not_wherever_it_stands() {
         for byte in 0..=u8::MAX {
-            for place in 0..64 {
-                for filler in [b'0', b'9', b'"', 0, 0x7F, 0xFF] {
-                    let mut text = [filler; 64];
-                    text[place] = byte;
-                    let expected =
-                        text.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(!byte.is_ascii_digit()));
-                    assert_eq!(non_digits(&text), expected, "{byte} at {place} among {filler}");
-                }
+            for place in 0..8 {
+                let mut text = *b"99999999";
+                text[place] = byte;
+                let digits = if byte.is_ascii_digit() { 8 } else { place };
+                assert_eq!(leading_number(text).1, digits, "{byte} at {place}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Batch, DeviceKey, Record, row};
 use crate::StreamId;
-use crate::position::{self, Code, CodecLabel, Limits, Reject, Scratch};
+use crate::position::{self, Code, CodecLabel, Columns, Common, Limits, Reject, Scratch};
 
 /// Decodes payloads straight into encoded rows.
 #[derive(Debug, Default)]
@@ -27,16 +27,15 @@ impl BatchBuilder {
     /// A [`Reject`] where the payload is no Position; the batch is then as it was. With `ts_out_of_window`, which may
     /// be the id's fault, the row is set aside.
     pub fn push(&mut self, id: StreamId, codec: CodecLabel, payload: &[u8], limits: &Limits) -> Result<(), Reject> {
-        let position = position::decode(payload, limits, &mut self.scratch)?;
         if self.records.is_empty() {
             self.rows.reserve(self.rows_hint);
             self.records.reserve(self.records_hint);
         }
         let row_start = self.rows.len();
-        row::write(&position, codec, &mut self.rows);
+        let key = self.write_row(codec, payload, limits)?;
         let record = Record {
-            device: DeviceKey::new(position.device_id.as_bytes()),
-            ts_us: position.ts_us,
+            device: key.device,
+            ts_us: key.ts_us,
             id,
             segment: 0,
             row_bytes: u32::try_from(self.rows.len().saturating_sub(row_start)).unwrap_or(u32::MAX),
@@ -47,8 +46,22 @@ impl BatchBuilder {
             Ok(())
         } else {
             self.outside.push(record);
-            Err(Reject::of(Code::TsOutOfWindow, "timestamp", position.ts_offset))
+            Err(Reject::of(Code::TsOutOfWindow, "timestamp", key.ts_offset))
         }
+    }
+
+    /// Adds the row alone. Nearly every payload is in the producer's form, and written as it is read.
+    #[inline]
+    fn write_row(&mut self, codec: CodecLabel, payload: &[u8], limits: &Limits) -> Result<Key, Reject> {
+        if payload.len() <= limits.payload_bytes_max
+            && let Some(common) = Common::read(payload)
+            && let Some(()) = row::write_common(&common, codec, &mut self.rows)
+        {
+            return Ok(Key::of(&common.columns));
+        }
+        let position = position::decode(payload, limits, &mut self.scratch)?;
+        row::write(&position, codec, &mut self.rows);
+        Ok(Key::of(&position.columns))
     }
 
     /// (batch, set aside): gives out what was added so far and begins again.
@@ -58,5 +71,20 @@ impl BatchBuilder {
         let segments: Arc<[_]> = Arc::from([Arc::new(std::mem::take(&mut self.rows))]);
         let outside = Batch::new(Arc::clone(&segments), std::mem::take(&mut self.outside));
         (Batch::new(segments, std::mem::take(&mut self.records)), outside)
+    }
+}
+
+/// The key of a row, and where its time stands in the payload.
+struct Key {
+    device: DeviceKey,
+    ts_us: i64,
+    ts_offset: usize,
+}
+
+impl Key {
+    #[inline]
+    fn of(columns: &Columns<'_>) -> Self {
+        let Columns { device_id, ts_us, ts_offset, .. } = columns;
+        Self { device: DeviceKey::new(device_id), ts_us: *ts_us, ts_offset: *ts_offset }
     }
 }

@@ -3,7 +3,8 @@
 //! Format: PostgreSQL documentation, "COPY", section "Binary Format": a 16-bit count of fields, then for each field
 //! its 32-bit length and its bytes, all in network order.
 
-use crate::position::{CodecLabel, Position};
+use super::DeviceKey;
+use crate::position::{CodecLabel, Columns, Common, Position};
 
 /// The columns in the order of the row.
 pub const COLUMNS: [&str; 11] = [
@@ -28,11 +29,32 @@ const JSONB_VERSION: u8 = 1;
 
 /// Appends the row; on return `out` holds one whole row more.
 pub(super) fn write(position: &Position<'_>, codec: CodecLabel, out: &mut Vec<u8>) {
+    let attributes = begin(&position.columns, codec, out);
+    position.write_attributes(out);
+    attributes.end(out);
+}
+
+/// Appends the row of a Position in the producer's form. If its attributes are not, `out` is as it was.
+#[inline]
+pub(super) fn write_common(common: &Common<'_>, codec: CodecLabel, out: &mut Vec<u8>) -> Option<()> {
+    let row_start = out.len();
+    let attributes = begin(&common.columns, codec, out);
+    if common.write_attributes(out).is_none() {
+        out.truncate(row_start);
+        return None;
+    }
+    attributes.end(out);
+    Some(())
+}
+
+/// Appends the row's columns before its attributes.
+#[inline]
+fn begin(columns: &Columns<'_>, codec: CodecLabel, out: &mut Vec<u8>) -> Jsonb {
     out.extend_from_slice(&COLUMN_COUNT.to_be_bytes());
-    field(out, position.device_id.as_bytes());
-    out.extend_from_slice(&fixed_width(position));
+    device_field(out, &columns.device_id);
+    out.extend_from_slice(&fixed_width(columns));
     field(out, codec.as_str().as_bytes());
-    jsonb(out, position);
+    Jsonb::begin(out)
 }
 
 /// The columns from `ts` to `priority`: three of eight bytes, three of four, two of two, each behind its length.
@@ -40,7 +62,7 @@ const FIXED_WIDTH_BYTES: usize = 3 * (4 + 8) + 3 * (4 + 4) + 2 * (4 + 2);
 
 /// Put together on the stack and appended at once, since appending asks for room each time.
 #[inline]
-fn fixed_width(position: &Position<'_>) -> [u8; FIXED_WIDTH_BYTES] {
+fn fixed_width(position: &Columns<'_>) -> [u8; FIXED_WIDTH_BYTES] {
     let mut columns = FixedWidth { bytes: [0; FIXED_WIDTH_BYTES], end: 0 };
     columns.field(timestamptz(position.ts_us));
     columns.field(position.latitude.to_be_bytes());
@@ -80,6 +102,18 @@ impl FixedWidth {
     }
 }
 
+/// As [`field`], but an id of a usual length is copied without a call.
+#[inline]
+fn device_field(out: &mut Vec<u8>, device_id: &[u8]) {
+    if device_id.len() > DeviceKey::BYTES {
+        return field(out, device_id);
+    }
+    out.extend_from_slice(&length(device_id.len()));
+    let end = out.len().wrapping_add(device_id.len());
+    out.extend_from_slice(&DeviceKey::new(device_id).bytes());
+    out.truncate(end);
+}
+
 /// A value behind its length.
 #[inline]
 pub(super) fn field(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -87,14 +121,25 @@ pub(super) fn field(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// The length is known only when the text stands: it is written afterwards.
-fn jsonb(out: &mut Vec<u8>, position: &Position<'_>) {
-    let length_at = out.len();
-    out.extend_from_slice(&[0, 0, 0, 0, JSONB_VERSION]);
-    position.write_attributes(out);
-    let bytes = out.len().wrapping_sub(length_at).wrapping_sub(4);
-    if let Some(place) = out.get_mut(length_at..).and_then(<[u8]>::first_chunk_mut::<4>) {
-        *place = length(bytes);
+/// A `jsonb` whose text is being written: its length is known only when the text stands.
+struct Jsonb {
+    length_at: usize,
+}
+
+impl Jsonb {
+    #[inline]
+    fn begin(out: &mut Vec<u8>) -> Self {
+        let length_at = out.len();
+        out.extend_from_slice(&[0, 0, 0, 0, JSONB_VERSION]);
+        Self { length_at }
+    }
+
+    #[inline]
+    fn end(self, out: &mut [u8]) {
+        let bytes = out.len().wrapping_sub(self.length_at).wrapping_sub(4);
+        if let Some(place) = out.get_mut(self.length_at..).and_then(<[u8]>::first_chunk_mut::<4>) {
+            *place = length(bytes);
+        }
     }
 }
 

@@ -8,55 +8,79 @@ use std::borrow::Cow;
 
 use super::attributes::{self, Members};
 use super::json::Scanner;
-use super::{Attributes, Position, timestamp};
+use super::{Attributes, Columns, Position, timestamp};
 use crate::expect::{Matcher, POWERS_OF_TEN};
+use crate::window::leading_digits;
 
-/// Decodes a payload in the common form, leaving the attributes in `members`.
+/// A payload whose columns are in the common form, and maybe its attributes.
+#[derive(Clone, Debug)]
+pub(crate) struct Common<'a> {
+    pub columns: Columns<'a>,
+    payload: &'a [u8],
+    /// Where the attributes begin.
+    attributes_at: usize,
+}
+
+impl<'a> Common<'a> {
+    /// `None` if the columns are in another form.
+    #[inline]
+    pub fn read(payload: &'a [u8]) -> Option<Self> {
+        let mut matcher = Matcher { rest: payload };
+        let columns = columns(payload, &mut matcher)?;
+        Some(Self { columns, payload, attributes_at: payload.len().wrapping_sub(matcher.rest.len()) })
+    }
+
+    /// Appends the attributes as they are stored; `None` if they are in another form, or something is behind them. What
+    /// was appended then means nothing.
+    #[inline]
+    pub fn write_attributes(&self, out: &mut Vec<u8>) -> Option<()> {
+        let end = attributes::write_common(self.payload, self.attributes_at, out)?;
+        (self.payload.get(end..) == Some(b"}")).then_some(())
+    }
+}
+
+/// Decodes a payload whose columns are in the common form, leaving the attributes in `members`.
 pub(super) fn decode<'a>(payload: &'a [u8], members: &mut Members) -> Option<Position<'a>> {
-    let mut matcher = Matcher { rest: payload };
+    let Common { columns, attributes_at, .. } = Common::read(payload)?;
+    let mut scanner = Scanner::new(payload, attributes_at);
+    let found = attributes::scan(payload, &mut scanner, members).ok()?.ok()?;
+    let attributes = Attributes { json: payload, found, members: &[] };
+    (scanner.rest() == b"}").then_some(Position { columns, attributes })
+}
+
+/// The columns, up to the brace with which the attributes begin.
+#[inline]
+fn columns<'a>(payload: &'a [u8], matcher: &mut Matcher<'a>) -> Option<Columns<'a>> {
     matcher.take(b"{\"device_id\":\"")?;
-    let device_id = Cow::Borrowed(decimal_text(&mut matcher)?);
+    let device_id = Cow::Borrowed(decimal_text(matcher)?);
     matcher.take(b"\",\"timestamp\":\"")?;
     let ts_offset = payload.len().wrapping_sub(matcher.rest.len());
     let ts_us = timestamp::parse_millis(matcher.chunk()?)?;
     matcher.take(b"\",\"latitude\":")?;
-    let latitude = degrees(&mut matcher, 90.0)?;
+    let latitude = degrees(matcher, 90.0)?;
     matcher.take(b",\"longitude\":")?;
-    let longitude = degrees(&mut matcher, 180.0)?;
+    let longitude = degrees(matcher, 180.0)?;
     matcher.take(b",\"altitude\":")?;
-    let altitude = real(&mut matcher)?;
+    let altitude = real(matcher)?;
     matcher.take(b",\"angle\":")?;
-    let angle = real(&mut matcher)?;
+    let angle = real(matcher)?;
     matcher.take(b",\"speed\":")?;
-    let speed = real(&mut matcher)?;
+    let speed = real(matcher)?;
     matcher.take(b",\"satellites\":")?;
-    let satellites = small_integer(&mut matcher)?;
+    let satellites = small_integer(matcher)?;
     matcher.take(b",\"priority\":")?;
-    let priority = small_integer(&mut matcher)?;
+    let priority = small_integer(matcher)?;
     matcher.take(b",\"attributes\":")?;
-    let attributes = attributes(payload, &matcher, members)?;
-    Some(Position {
-        device_id,
-        ts_us,
-        ts_offset,
-        latitude,
-        longitude,
-        altitude,
-        angle,
-        speed,
-        satellites,
-        priority,
-        attributes: Attributes { json: payload, found: attributes, members: &[] },
-    })
+    (matcher.rest.first() == Some(&b'{')).then_some(())?;
+    Some(Columns { device_id, ts_us, ts_offset, latitude, longitude, altitude, angle, speed, satellites, priority })
 }
 
 /// One to sixteen digits; an IMEI has fifteen.
 #[inline]
-fn decimal_text<'a>(matcher: &mut Matcher<'a>) -> Option<&'a str> {
-    let mut behind = *matcher;
-    behind.long_number()?;
-    let text = matcher.split(matcher.rest.len().wrapping_sub(behind.rest.len()))?;
-    std::str::from_utf8(text).ok()
+fn decimal_text<'a>(matcher: &mut Matcher<'a>) -> Option<&'a [u8]> {
+    let digits = matcher.rest.first_chunk().map_or(0, leading_digits);
+    (digits > 0).then_some(())?;
+    matcher.split(digits)
 }
 
 /// A whole number of up to eight digits as JSON allows it: no zero before other digits.
@@ -91,25 +115,14 @@ fn small_integer(matcher: &mut Matcher<'_>) -> Option<i16> {
     i16::try_from(whole(matcher)?).ok()
 }
 
-/// The attributes, if they can be stored and nothing but the Position's brace is behind them.
-#[inline]
-fn attributes(payload: &[u8], matcher: &Matcher<'_>, members: &mut Members) -> Option<attributes::Found> {
-    if matcher.rest.first() != Some(&b'{') {
-        return None;
-    }
-    let mut scanner = Scanner::new(payload, payload.len().wrapping_sub(matcher.rest.len()));
-    let found = attributes::scan(payload, &mut scanner, members).ok()?.ok()?;
-    (scanner.rest() == b"}").then_some(found)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
 
-    use super::super::{Code, Limits, Position, Reject, Scratch, decode, general};
-    use super::Members;
+    use super::super::{Code, Columns, Limits, Position, Reject, Scratch, decode, general};
+    use super::{Common, Members};
 
     /// Now and then a number that is not in the producer's form, or not valid at all.
     fn number(common: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
@@ -131,12 +144,24 @@ mod tests {
     fn attribute() -> impl Strategy<Value = String> {
         let key = prop_oneof![20 => "[0-9]{1,6}", 1 => "[a-z_]{0,18}", 1 => Just("\\u0031".to_owned())];
         let value = prop_oneof![
-            30 => number((0..1_000_000u32).prop_map(|value| (value >> (value % 20)).to_string())),
+            60 => number((0..1_000_000u32).prop_map(|value| (value >> (value % 20)).to_string())),
             3 => "\\{\"__bigint\":\"-?[0-9]{1,20}\"\\}",
             3 => "\\{\"__buffer_b64\":\"([A-Za-z0-9+/]{4}){1,3}\"\\}",
             1 => select(vec!["\"é\"", "true", "{}", "[1]", "{\"__bigint\":1}", "01", "1.", ""]).prop_map(str::to_owned),
         ];
         (key, value).prop_map(|(key, value)| format!("\"{key}\":{value}"))
+    }
+
+    /// In any order, or in the order of `jsonb`, as producers send them.
+    fn attributes() -> impl Strategy<Value = String> {
+        (vec(attribute(), 0..30), any::<bool>()).prop_map(|(mut attributes, ordered)| {
+            if ordered {
+                let key = |attribute: &String| attribute.split('"').nth(1).map(|key| (key.len(), key.to_owned()));
+                attributes.sort_by_key(key);
+                attributes.dedup_by_key(|attribute| key(attribute));
+            }
+            attributes.join(",")
+        })
     }
 
     prop_compose! {
@@ -159,12 +184,12 @@ mod tests {
             second in 0..61u8,
             coordinates in vec(degrees(), 2),
             others in vec(whole(), 5),
-            attributes in vec(attribute(), 0..30),
+            attributes in attributes(),
             end in select(vec!["}", "}", "}", "}", "", "} ", "}}", ",\"speed\":1}"]),
         ) -> String {
             let keys = ["latitude", "longitude", "altitude", "angle", "speed", "satellites", "priority"];
             let numbers: Vec<_> = keys.iter().zip(coordinates.iter().chain(&others)).map(|(key, number)| format!("\"{key}\":{number}")).collect();
-            let (numbers, attributes) = (numbers.join(","), attributes.join(","));
+            let numbers = numbers.join(",");
             let timestamp = format!("2026-05-01T09:30:{second:02}.123Z");
             format!("{{\"device_id\":\"{device_id}\",\"timestamp\":\"{timestamp}\",{numbers},\"attributes\":{{{attributes}}}{end}")
         }
@@ -173,11 +198,24 @@ mod tests {
     fn shown(position: &Position<'_>) -> String {
         let mut attributes = Vec::new();
         position.write_attributes(&mut attributes);
+        shown_with(&position.columns, attributes)
+    }
+
+    /// The Position and its timestamp's place, if the attributes were written as they were read.
+    fn written_at_once(payload: &[u8]) -> Option<(String, usize)> {
+        let common = Common::read(payload)?;
+        let mut attributes = Vec::new();
+        common.write_attributes(&mut attributes)?;
+        Some((shown_with(&common.columns, attributes), common.columns.ts_offset))
+    }
+
+    fn shown_with(columns: &Columns<'_>, mut attributes: Vec<u8>) -> String {
         attributes.retain(|byte| !byte.is_ascii_whitespace());
-        let Position { device_id, ts_us, latitude, longitude, altitude, angle, speed, satellites, priority, .. } =
-            position;
+        let Columns { device_id, ts_us, latitude, longitude, altitude, angle, speed, satellites, priority, .. } =
+            columns;
         let numbers = (latitude, longitude, altitude, angle, speed, satellites, priority);
-        format!("{device_id} {ts_us} {numbers:?} {}", attributes.escape_ascii())
+        let [device_id, attributes] = [device_id.escape_ascii(), attributes.escape_ascii()];
+        format!("{device_id} {ts_us} {numbers:?} {attributes}")
     }
 
     /// Offsets aside, since white space moves them.
@@ -194,12 +232,16 @@ mod tests {
         fn what_the_fast_path_accepts_the_general_path_accepts_alike(payload in payload()) {
             let (mut fast, mut general) = (Members::default(), Members::default());
             let payload = payload.as_bytes();
+            let expected = general::decode(payload, &mut general).map(|mut position| {
+                position.attributes.members = general.as_slice();
+                (shown(&position), position.columns.ts_offset)
+            });
             if let Some(mut position) = super::decode(payload, &mut fast) {
                 position.attributes.members = fast.as_slice();
-                let mut expected = general::decode(payload, &mut general).unwrap();
-                expected.attributes.members = general.as_slice();
-                prop_assert_eq!(position.ts_offset, expected.ts_offset);
-                prop_assert_eq!(shown(&position), shown(&expected));
+                prop_assert_eq!(Ok((shown(&position), position.columns.ts_offset)), expected.clone());
+            }
+            if let Some((written, ts_offset)) = written_at_once(payload) {
+                prop_assert_eq!(Ok((written, ts_offset)), expected);
             }
         }
 
@@ -213,13 +255,50 @@ mod tests {
 
     #[test]
     fn the_producers_form_takes_the_fast_path_and_no_other_does() {
-        let common = r#"{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":41.3275,"longitude":-19.8187,"altitude":-5,"angle":214,"speed":63,"satellites":14,"priority":0,"attributes":{"239":1,"66":12710,"78":{"__bigint":"18446744073709551615"},"385":{"__buffer_b64":"AQIDBA=="}}}"#;
-        let is_fast = |payload: &str| super::decode(payload.as_bytes(), &mut Members::default()).is_some();
+        let common = r#"{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":41.3275,"longitude":-19.8187,"altitude":-5,"angle":214,"speed":63,"satellites":14,"priority":0,"attributes":{"66":12710,"78":{"__bigint":"18446744073709551615"},"239":1,"385":{"__buffer_b64":"AQIDBA=="}}}"#;
+        let is_fast = |payload: &str| written_at_once(payload.as_bytes()).is_some();
         assert!(is_fast(common));
-        for (part, other) in
-            [(":214", ":0214"), (":14", ":-14"), (":-5", ":-"), ("41.", "041."), ("41.3275", "91"), ("}}}", "}}} ")]
-        {
-            assert!(!is_fast(&common.replace(part, other)), "{part} as {other}");
+        for (part, other) in [
+            (":214", ":0214"),
+            (":14", ":-14"),
+            (":-5", ":-"),
+            ("41.", "041."),
+            ("41.3275", "91"),
+            ("}}}", "}}} "),
+            ("239", "24"),
+            ("239", "66"),
+            ("66", "066"),
+            ("12710", "012710"),
+            ("12710", "12710 "),
+            ("12710", "[1]"),
+            ("12710", "{}"),
+            ("12710", "1y"),
+            ("12710", ""),
+            ("1844", "x844"),
+            ("18446744073709551615", "-"),
+            ("AQIDBA==", "AQIDBA="),
+            ("AQIDBA==", "AQIDBA===="),
+            ("AQIDBA==", "AQ=DBA=="),
+            ("AQIDBA==", "AQID_A=="),
+        ] {
+            let payload = common.replacen(part, other, 1);
+            assert_ne!(payload, common);
+            assert!(!is_fast(&payload), "{part} as {other}");
+        }
+    }
+
+    #[test]
+    fn a_member_in_another_form_does_not_keep_its_neighbours_off_the_fast_path() {
+        let members = r#""1":-1,"2":1.50,"3":1e2,"16":true,"17":null,"18":"é","66":0,"__generation_type":5"#;
+        let sentinels = format!(r#""78":{{"__buffer_b64":"{}"}},{members}"#, "AQID".repeat(40));
+        for attributes in [members, &sentinels] {
+            let attributes = attributes.replace("\"78\"", "\"0\"");
+            let payload = format!(
+                r#"{{"device_id":"356307042441013","timestamp":"2026-05-01T09:30:00.000Z","latitude":1,"longitude":1,"altitude":1,"angle":1,"speed":1,"satellites":1,"priority":0,"attributes":{{{attributes}}}}}"#
+            );
+            let mut scratch = Scratch::default();
+            let expected = decode(payload.as_bytes(), &Limits::default(), &mut scratch).unwrap();
+            assert_eq!(written_at_once(payload.as_bytes()).unwrap().0, shown(&expected));
         }
     }
 }

@@ -9,7 +9,7 @@ use super::attributes::{self, Members};
 use super::error::{Code, Reject};
 use super::json::{Kind, Number, Scanner, Text};
 use super::unescape::unescape;
-use super::{Attributes, DEVICE_ID_BYTES_MAX, Position, timestamp};
+use super::{Attributes, Columns, DEVICE_ID_BYTES_MAX, Position, timestamp};
 
 /// Decodes any payload, leaving the attributes in `members`.
 pub(super) fn decode<'a>(payload: &'a [u8], members: &mut Members) -> Result<Position<'a>, Reject> {
@@ -23,7 +23,7 @@ type Slot<T> = Option<Result<T, Reject>>;
 
 #[derive(Debug, Default)]
 struct Fields<'a> {
-    device_id: Slot<Cow<'a, str>>,
+    device_id: Slot<Cow<'a, [u8]>>,
     timestamp: Slot<(i64, usize)>,
     latitude: Slot<f64>,
     longitude: Slot<f64>,
@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
     fn judge(self, json: &'a [u8]) -> Result<Position<'a>, Reject> {
         let device_id = present(self.device_id, "device_id")?;
         let (ts_us, ts_offset) = present(self.timestamp, "timestamp")?;
-        Ok(Position {
+        let columns = Columns {
             device_id,
             ts_us,
             ts_offset,
@@ -115,8 +115,9 @@ impl<'a> Fields<'a> {
             speed: present(self.speed, "speed")?,
             satellites: present(self.satellites, "satellites")?,
             priority: present(self.priority, "priority")?,
-            attributes: Attributes { json, found: present(self.attributes, attributes::FIELD)?, members: &[] },
-        })
+        };
+        let found = present(self.attributes, attributes::FIELD)?;
+        Ok(Position { columns, attributes: Attributes { json, found, members: &[] } })
     }
 }
 
@@ -160,7 +161,7 @@ fn wrong_type<T>(scanner: &mut Scanner<'_>, field: &'static str) -> Value<T> {
     Ok(Err(Reject::of(Code::BadType, field, offset)))
 }
 
-fn device_id<'a>(json: &'a [u8], scanner: &mut Scanner<'a>) -> Value<Cow<'a, str>> {
+fn device_id<'a>(json: &'a [u8], scanner: &mut Scanner<'a>) -> Value<Cow<'a, [u8]>> {
     const FIELD: &str = "device_id";
     if scanner.kind()? != Kind::Text {
         return wrong_type(scanner, FIELD);
@@ -169,7 +170,10 @@ fn device_id<'a>(json: &'a [u8], scanner: &mut Scanner<'a>) -> Value<Cow<'a, str
     if text.unstorable {
         return Ok(Err(Reject::of(Code::UnstorableText, FIELD, text.start)));
     }
-    let device_id = plain_text(json, &text);
+    let device_id = match plain_text(json, &text) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    };
     if (1..=DEVICE_ID_BYTES_MAX).contains(&device_id.len()) {
         Ok(Ok(device_id))
     } else {

@@ -1,7 +1,6 @@
 //! A JSON scanner (RFC 8259) over bytes that are known to be UTF-8: finds tokens, keeps their places, copies nothing.
 
 use super::error::{Code, Reject};
-use crate::swar::{WINDOW_BYTES, Window};
 
 /// More levels of objects and arrays than this are `too_deep` (contract §2).
 pub(super) const DEPTH_MAX: usize = 64;
@@ -72,17 +71,6 @@ impl<'a> Scanner<'a> {
 
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    /// A window with the bytes from here on, and how many of its bytes stand before them: none, but at the text's end.
-    #[inline]
-    pub fn window(&self) -> Option<(&'a Window, usize)> {
-        let rest = self.rest();
-        match rest.first_chunk() {
-            Some(window) => Some((window, 0)),
-            None if rest.is_empty() => None,
-            None => Some((self.bytes.last_chunk()?, WINDOW_BYTES.saturating_sub(rest.len()))),
-        }
     }
 
     pub fn advance(&mut self, count: usize) {

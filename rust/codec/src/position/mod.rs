@@ -15,6 +15,7 @@ mod unescape;
 use std::borrow::Cow;
 
 pub use error::{Code, Reject};
+pub(crate) use fast::Common;
 
 /// The contract's length limit of `device_id`, in bytes.
 pub const DEVICE_ID_BYTES_MAX: usize = 64;
@@ -88,11 +89,11 @@ impl CodecLabel {
     }
 }
 
-/// A decoded Position; the attributes are still places in the payload.
+/// What a Position says apart from its attributes.
 #[derive(Clone, Debug)]
-pub struct Position<'a> {
-    /// The device's IMEI, 1 to 64 bytes.
-    pub device_id: Cow<'a, str>,
+pub struct Columns<'a> {
+    /// The device's IMEI, 1 to 64 bytes of UTF-8.
+    pub device_id: Cow<'a, [u8]>,
     /// Microseconds of the Unix time.
     pub ts_us: i64,
     /// Where the timestamp's text begins in the payload.
@@ -111,6 +112,13 @@ pub struct Position<'a> {
     pub satellites: i16,
     /// The record's priority.
     pub priority: i16,
+}
+
+/// A decoded Position; the attributes are still places in the payload.
+#[derive(Clone, Debug)]
+pub struct Position<'a> {
+    /// All but the attributes.
+    pub columns: Columns<'a>,
     attributes: Attributes<'a>,
 }
 

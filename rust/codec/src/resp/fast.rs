@@ -27,14 +27,26 @@ pub(super) fn entry<'a>(bytes: &'a [u8], limits: &Limits) -> Option<CommonEntry<
     matcher.take(b"*2\r\n$")?;
     let id = id(&mut matcher)?;
     matcher.take(b"*8\r\n$2\r\nts\r\n$")?;
-    bulk(&mut matcher)?;
+    bulk_of(&mut matcher, b"24\r\n", 24)?;
     matcher.take(b"$9\r\ndevice_id\r\n$")?;
-    let device_id = bulk(&mut matcher).filter(|device_id| device_id.len() <= DEVICE_ID_BYTES_MAX)?;
+    let device_id = bulk_of(&mut matcher, b"15\r\n", 15)?;
+    (device_id.len() <= DEVICE_ID_BYTES_MAX).then_some(())?;
     matcher.take(b"$5\r\ncodec\r\n$")?;
-    let codec = CodecLabel::parse(bulk(&mut matcher)?)?;
+    let codec = CodecLabel::parse(bulk_of(&mut matcher, b"1\r\n", 1)?)?;
     matcher.take(b"$7\r\npayload\r\n$")?;
     let payload = bulk(&mut matcher).filter(|payload| payload.len() <= limits.payload_bytes_max)?;
     Some(CommonEntry { id, device_id, codec, payload, rest: matcher.rest })
+}
+
+/// A bulk string behind its `$`, which usually has this length: then the length need not be read.
+#[inline]
+fn bulk_of<'a, const N: usize>(matcher: &mut Matcher<'a>, usual: &[u8; N], length: usize) -> Option<&'a [u8]> {
+    if matcher.take(usual).is_none() {
+        return bulk(matcher);
+    }
+    let contents = matcher.split(length)?;
+    matcher.take(b"\r\n")?;
+    Some(contents)
 }
 
 /// A bulk string behind its `$`.

@@ -62,15 +62,15 @@ pub(crate) fn decode_under(limits: &Limits, payload: impl AsRef<[u8]>) -> Result
     let mut attributes = Vec::new();
     position.write_attributes(&mut attributes);
     Ok(Row {
-        device_id: position.device_id.clone().into_owned(),
-        ts_us: position.ts_us,
-        latitude: position.latitude,
-        longitude: position.longitude,
-        altitude: position.altitude,
-        angle: position.angle,
-        speed: position.speed,
-        satellites: position.satellites,
-        priority: position.priority,
+        device_id: String::from_utf8(position.columns.device_id.to_vec()).unwrap(),
+        ts_us: position.columns.ts_us,
+        latitude: position.columns.latitude,
+        longitude: position.columns.longitude,
+        altitude: position.columns.altitude,
+        angle: position.columns.angle,
+        speed: position.columns.speed,
+        satellites: position.columns.satellites,
+        priority: position.columns.priority,
         codec: CodecLabel::C8E.as_str().to_owned(),
         attributes: String::from_utf8(attributes).unwrap(),
     })

@@ -1,6 +1,6 @@
 //! The Position's `attributes`: what each value is stored as, and the object as `jsonb` wants it.
 
-mod run;
+mod common;
 mod sentinel;
 mod write;
 
@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::ops::Range;
 
+pub(super) use common::write as write_common;
 pub(super) use write::write;
 
 use super::error::{Code, Reject};
@@ -85,7 +86,6 @@ pub(super) struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Members {
     list: Vec<Attribute>,
-    last_rank: u64,
     /// Every key so far is behind the one before it in `jsonb`'s order.
     ascending: bool,
     /// Every value so far is stored as it stands.
@@ -99,23 +99,13 @@ impl Members {
 
     fn clear(&mut self) {
         self.list.clear();
-        self.last_rank = 0;
         self.ascending = true;
         self.as_they_stand = true;
-    }
-
-    /// Adds a member whose order follows from its rank alone.
-    #[inline]
-    fn push_ranked(&mut self, member: Attribute) {
-        self.ascending &= member.rank > self.last_rank;
-        self.last_rank = member.rank;
-        self.list.push(member);
     }
 
     fn push(&mut self, json: &[u8], member: Attribute) {
         self.ascending &= self.list.last().is_none_or(|last| key_order(json, last, &member).is_lt());
         self.as_they_stand &= member.form == Form::AsItStands;
-        self.last_rank = member.rank;
         self.list.push(member);
     }
 
@@ -148,7 +138,7 @@ pub(super) fn scan(json: &[u8], scanner: &mut Scanner<'_>, members: &mut Members
     let start = scanner.at();
     let mut unstorable_key = None;
     let mut more = scanner.enter(b'}');
-    while more && !members.take_run(scanner) {
+    while more {
         scanner.skip_space();
         let key = scanner.key()?;
         if key.unstorable {
@@ -182,6 +172,11 @@ fn rank(plain_key: &[u8]) -> u64 {
     } else {
         u64::try_from(plain_key.len()).unwrap_or(u64::MAX).saturating_add(RANK_OF_LONG)
     }
+}
+
+/// The key's rank, if it has no escapes. Two long keys may have the same.
+fn plain_rank(json: &[u8], key: &Text) -> Option<u64> {
+    (!key.escaped).then(|| rank(json.get(key.start..key.end).unwrap_or_default()))
 }
 
 const RANK_OF_LONG: u64 = 1 << (8 * RANKED_BYTES_MAX);

@@ -54,7 +54,7 @@ fn write_run(json: &[u8], run: Range<usize>, out: &mut Vec<u8>) {
     }
 }
 
-fn write_value(json: &[u8], member: &Attribute, out: &mut Vec<u8>) {
+pub(super) fn write_value(json: &[u8], member: &Attribute, out: &mut Vec<u8>) {
     match member.form {
         Form::AsItStands | Form::Unwrapped => out.extend_from_slice(member.value.of(json)),
         Form::Expanded => write_expanded(json, member, out),
