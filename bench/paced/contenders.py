@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.measure import BenchError
+from bench.peers import build_go, install_node, where_installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 OURS, GO, NODE, ASYNCIO = "processor", "Go", "Node", "asyncio"
 CHECKOUT = Path(__file__).parents[2]
+PEERS = Path(__file__).parent / "peers"
 READY = b'"processor ready"'
 
 
@@ -55,9 +57,24 @@ def other_processor(command: Path) -> Contender:
 
 
 def peers(progress: Callable[[str], None]) -> list[Contender]:
-    """Those whose language is on this machine. Raises BenchError."""
-    del progress
-    return [_asyncio()]
+    """Those whose language is on this machine. Fetches their clients and builds them. Raises BenchError."""
+    return where_installed(
+        [(_go, ("go",)), (_node, ("node", "npm")), (_asyncio, ())],
+        lambda text: progress(f"paced: {text}"),
+    )
+
+
+def _go() -> Contender:
+    built, version = build_go(PEERS / "go", "go-paced-peer")
+    # One loop has work for one processor; more would look for some.
+    return Contender(
+        GO, f"{version}, go-redis, gjson, pgx", [built], {"GOMAXPROCS": "1"}, is_peer=True
+    )
+
+
+def _node() -> Contender:
+    home, version = install_node(PEERS / "node", "node-paced-peer")
+    return Contender(NODE, f"node {version}, ioredis, pg", ["node", home / "peer.js"], is_peer=True)
 
 
 def _asyncio() -> Contender:

@@ -22,12 +22,13 @@ COLUMNS = (
     "by best",
     "p50 ms",
     "p99 ms",
-    "a commit",
+    "rows",
     "Redis",
     "Postgres",
     "MB",
-    "late ms",
 )
+# From here on a decimal would be noise.
+WHOLE_US = 100
 
 
 def print_paced(console: Console, result: PacedResult) -> None:
@@ -46,17 +47,20 @@ def _pace_table(result: PacedResult, pace: int) -> Table:
         ratio = result.cpu_by_best_peer(pace, name)
         table.add_row(
             name,
-            f"{figures.cpu_us_per_record:,.1f}",
+            _us(figures.cpu_us_per_record),
             "" if ratio is None else f"{ratio:.2f}",
             f"{figures.p50_ms:.1f}",
             f"{figures.p99_ms:.1f}",
             f"{figures.records_per_commit:,.1f}",
-            f"{figures.redis_cpu_us_per_record:,.1f}",
-            f"{figures.postgres_cpu_us_per_record:,.1f}",
+            _us(figures.redis_cpu_us_per_record),
+            _us(figures.postgres_cpu_us_per_record),
             f"{figures.resident_bytes / 1e6:.0f}",
-            f"{figures.late_p99_ms:.1f}",
         )
     return table
+
+
+def _us(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= WHOLE_US else f"{figure:.1f}"
 
 
 def _remarks(result: PacedResult) -> Iterator[str]:
@@ -67,9 +71,10 @@ def _remarks(result: PacedResult) -> Iterator[str]:
     )
     yield (
         "µs: CPU time a record, Redis' and PostgreSQL's own beside it; by best: by the best peer's;"
-        " p50, p99: from XADD to commit, by the commit's time that PostgreSQL keeps;"
-        " a commit: records; late: 99 of 100 sends came no later than this"
+        " p50, p99: from XADD to commit, by the commit's time that PostgreSQL keeps; rows: of a transaction"
     )
+    late_ms = max(each.late_p99_ms for row in result.figures.values() for each in row.values())
+    yield f"99 of 100 sends came at most {late_ms:.1f} ms late; more than a few mean a busy machine, and bursts"
     yield from (f"{name}: {title}" for name, title in result.titles.items())
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +22,8 @@ from bench.paced.load import launch_load
 from bench.paced.producer import DEVICES, Sent
 from bench.paced.report import paced_json, print_paced
 from bench.paced.result import Figures, PacedResult, PacedScale
-from bench.paced.servers import STREAM, PacedServers, launch_paced_servers
+from bench.paced.running import running
+from bench.paced.servers import GROUP, STREAM, PacedServers, launch_paced_servers
 from bench.paced.targets import targets
 from dev.servers import Choice
 
@@ -31,6 +33,20 @@ if TYPE_CHECKING:
 
 CHOICE = Choice(os.environ.get("PROCESSOR_TEST_SERVERS", Choice.AUTO.value))
 QUICK = PacedScale(rounds=1, seconds=0.3, warm_up_s=0.1, paces=(1_000,))
+BOUND_S = 20.0
+REFUSED: list[dict[str, object]] = [
+    {"latitude": 91},
+    {"speed": "63"},
+    {"satellites": 1.5},
+    {"priority": 40_000},
+    {"timestamp": "2026-05-01"},
+    {"timestamp": "2006-05-01T09:30:00Z"},
+    {"device_id": ""},
+]
+ROWS = """
+    SELECT device_id, ts, latitude, longitude, altitude, angle, speed, satellites, priority, codec, attributes
+    FROM positions ORDER BY ts
+"""
 STORE = """
     INSERT INTO positions (device_id, ts, latitude, longitude, altitude, angle, speed, satellites, priority,
                            codec, attributes)
@@ -62,6 +78,69 @@ def test_the_processor_and_a_peer_are_compared_at_a_pace(paced_servers: PacedSer
     print_paced(console, result)
     assert "1,000 records/s" in console.export_text()
     json.dumps(paced_json(result))
+
+
+def position(minute: int, attributes: dict[str, Any], **others: object) -> dict[str, Any]:
+    return {
+        "device_id": "356307042441013",
+        "timestamp": f"2026-05-01T09:{minute:02}:00.25Z",
+        "latitude": 41.3275,
+        "longitude": -19.8187,
+        "altitude": 110,
+        "angle": 214,
+        "speed": 63,
+        "satellites": 14,
+        "priority": 0,
+        "attributes": attributes,
+        **others,
+    }
+
+
+def test_every_peer_writes_what_the_processor_writes_and_leaves_what_is_refused(
+    paced_servers: PacedServers,
+) -> None:
+    bigint, buffer = {"__bigint": "18446744073709551615"}, {"__buffer_b64": "AQIDBA=="}
+    payloads = [
+        position(30, {"239": 1, "78": bigint, "385": buffer, "x": 'a"b', "y": None, "z": True}),
+        position(29, {}, altitude=-3.5, extra=[1]),
+        # The first of a key is the one that stays.
+        position(30, {"239": 2}),
+        *(position(31, {}, **wrong) for wrong in REFUSED),
+        *(position(31, wrong) for wrong in ({"1": [1]}, {"78": {"__bigint": "x"}})),
+    ]
+    refused = len(REFUSED) + 2
+    written = {}
+    for contender in [processor(), *peers(lambda _text: None)]:
+        paced_servers.reset()
+        with closing(
+            redis.Redis.from_url(paced_servers.redis_server.admin_url, protocol=2)
+        ) as client:
+            client.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
+            for payload in payloads:
+                client.xadd(STREAM, {"ts": "", "codec": "8E", "payload": orjson.dumps(payload)})
+            with running(contender, paced_servers) as service:
+                service.wait(partial(is_at_rest, client, refused), BOUND_S)
+        with psycopg.connect(paced_servers.database.admin_url) as connection:
+            written[contender.name] = connection.execute(ROWS).fetchall()
+
+    first, *others = written.values()
+    assert [row[-1] for row in first] == [
+        {},
+        {
+            "239": 1,
+            "78": bigint["__bigint"],
+            "385": buffer["__buffer_b64"],
+            "x": 'a"b',
+            "y": None,
+            "z": True,
+        },
+    ]
+    assert others == [first] * len(others)
+
+
+def is_at_rest(client: redis.Redis, pending: int) -> bool:
+    groups: Any = client.xinfo_groups(STREAM)
+    return bool(groups[0]["lag"] == 0 and groups[0]["pending"] == pending)
 
 
 def test_devices_send_evenly_and_each_record_has_its_own_key(paced_servers: PacedServers) -> None:
