@@ -193,9 +193,10 @@ class Rehydration:
 
     async def restore(self, batch: Batch) -> None:
         """Restore the batch's cold devices; those that could not be restored stay cold."""
-        if clocks.monotonic_s() < self._rests_until:
+        cold = self._accumulator.cold(batch)
+        if not cold or clocks.monotonic_s() < self._rests_until:
             return
-        asked = self._accumulator.cold(batch)[:RECENT_DEVICES_MAX]
+        asked = cold[:RECENT_DEVICES_MAX]
         try:
             silent = await self._restore_found(asked, _now() - RECENT)
             asked = silent[:EVER_DEVICES_MAX]

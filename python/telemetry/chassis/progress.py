@@ -10,7 +10,6 @@ variable. In a task that nobody watches the reports do nothing.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +19,9 @@ import trio
 from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from types import TracebackType
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +88,19 @@ def step() -> None:
         row.stepped_at_s = clocks.monotonic_s()
 
 
-@contextmanager
-def working() -> Iterator[None]:
+def working() -> AbstractContextManager[None]:
     """The task has work in this block: from here on it is expected to take steps."""
-    with _having_work(has_work=True):
-        yield
+    return _HavingWork(has_work=True)
 
 
-@contextmanager
-def resting() -> Iterator[None]:
+def resting() -> AbstractContextManager[None]:
     """The task waits in this block for something to do, or for a neighbour that is watched itself."""
-    with _having_work(has_work=False):
-        yield
+    return _HavingWork(has_work=False)
 
 
-@contextmanager
-def waiting(until_s: float) -> Iterator[None]:
+def waiting(until_s: float) -> AbstractContextManager[None]:
     """A wait that somebody ends at `until_s` of Trio's clock: a step until then."""
-    if (row := _own.get()) is None:
-        yield
-        return
-    row.waits_until_s.append(until_s)
-    try:
-        yield
-    finally:
-        row.waits_until_s.remove(until_s)
-        row.stepped_at_s = clocks.monotonic_s()
+    return _Waiting(until_s)
 
 
 async def pause(seconds: float) -> None:
@@ -121,26 +109,78 @@ async def pause(seconds: float) -> None:
         await trio.sleep(seconds)
 
 
-@asynccontextmanager
-async def holding(lock: trio.Lock) -> AsyncIterator[None]:
-    """Hold a lock in this block. Until the task has it, the one that holds it has the work."""
-    with resting():
-        await lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def holding(lock: trio.Lock) -> AbstractAsyncContextManager[None]:
+    """Hold a lock in this block. Until the task has it, the one that holds it has the work.
+
+    No checkpoint if the lock is free: every batch takes some, and a visit to the scheduler costs more than they do.
+    """
+    return _Holding(lock)
 
 
-@contextmanager
-def _having_work(*, has_work: bool) -> Iterator[None]:
-    if (row := _own.get()) is None:
-        yield
-        return
-    before, row.has_work = row.has_work, has_work
-    row.stepped_at_s = clocks.monotonic_s()
-    try:
-        yield
-    finally:
-        row.has_work = before
-        row.stepped_at_s = clocks.monotonic_s()
+# Classes, since generators as context managers take several times as long, and every batch passes many.
+class _HavingWork:
+    __slots__ = ("_before", "_has_work", "_row")
+
+    def __init__(self, *, has_work: bool) -> None:
+        self._has_work = has_work
+        self._row = _own.get()
+
+    def __enter__(self) -> None:
+        if (row := self._row) is not None:
+            self._before, row.has_work = row.has_work, self._has_work
+            row.stepped_at_s = clocks.monotonic_s()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if (row := self._row) is not None:
+            row.has_work = self._before
+            row.stepped_at_s = clocks.monotonic_s()
+
+
+class _Waiting:
+    __slots__ = ("_row", "_until_s")
+
+    def __init__(self, until_s: float) -> None:
+        self._until_s = until_s
+        self._row = _own.get()
+
+    def __enter__(self) -> None:
+        if (row := self._row) is not None:
+            row.waits_until_s.append(self._until_s)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if (row := self._row) is not None:
+            row.waits_until_s.remove(self._until_s)
+            row.stepped_at_s = clocks.monotonic_s()
+
+
+class _Holding:
+    __slots__ = ("_lock",)
+
+    def __init__(self, lock: trio.Lock) -> None:
+        self._lock = lock
+
+    async def __aenter__(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._lock.acquire_nowait()
+        except trio.WouldBlock:
+            with resting():
+                await self._lock.acquire()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lock.release()

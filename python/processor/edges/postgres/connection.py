@@ -50,6 +50,9 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
     the server: shielded, within `cancel_grace_ms`. Only a command that was stopped leaves the connection
     usable: a cancel request that came too late may stop the next statement.
 
+    psycopg's own methods take the connection's lock, which is a visit to the scheduler. Those of this class do not:
+    a session has one task at a time.
+
     A command that commits is never stopped, since the server would show the rows before a standby has
     them: the connection is closed, and the server finishes by itself.
     """
@@ -123,37 +126,33 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         Returns the rows that the last statement reports. Raises psycopg.Error.
         """
         wait = wait or CommitWait()
-        async with self.lock:
-            with self.time_limit(wait.deadline, wait.limit_ms):
-                await self.wait(begin_copy(self.pgconn, statements, chunks))
-            return await self._commit(end_copy(self.pgconn), wait)
+        with self.time_limit(wait.deadline, wait.limit_ms):
+            await self.wait(begin_copy(self.pgconn, statements, chunks))
+        return await self._commit(end_copy(self.pgconn), wait)
 
     async def prepare_insert(self) -> None:
         """Prepare the statement of `insert_arrays`. Raises psycopg.Error."""
-        async with self.lock:
-            await self.wait(prepare_insert(self.pgconn))
+        await self.wait(prepare_insert(self.pgconn))
 
     async def insert_arrays(self, arrays: Sequence[bytes], wait: CommitWait) -> int:
         """Insert rows whose keys are not in the table, as one transaction. Raises psycopg.Error."""
-        async with self.lock:
-            return await self._commit(insert_arrays(self.pgconn, arrays), wait)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return await self._commit(insert_arrays(self.pgconn, arrays), wait)
 
     async def commit_statement(self, statement: bytes, wait: CommitWait | None = None) -> None:
         """Run a statement that commits by itself. Raises psycopg.Error."""
-        async with self.lock:
-            await self._commit(run(self.pgconn, statement), wait or CommitWait())
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await self._commit(run(self.pgconn, statement), wait or CommitWait())
 
     async def probe(self, keys: Keys) -> bytes:
         """Look up which of the keys are in the table, as `Batch.drop_known` takes it. Raises psycopg.Error."""
-        async with self.lock:
-            return await self.wait(probe_keys(self.pgconn, keys))
+        return await self.wait(probe_keys(self.pgconn, keys))
 
     async def query_binary(
         self, query: bytes, types: Sequence[int], values: Sequence[bytes]
     ) -> list[tuple[bytes, ...]]:
         """Run a statement whose parameters and answer are in the binary format. Raises psycopg.Error."""
-        async with self.lock:
-            return await self.wait(query_binary(self.pgconn, query, types, values))
+        return await self.wait(query_binary(self.pgconn, query, types, values))
 
     async def fetch_raw(self, query: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
         """Run a query with PostgreSQL's own placeholders, `$1` and on. Raises psycopg.Error."""

@@ -34,28 +34,41 @@ def translated(
     is_usable: Callable[[], bool],
     *,
     session: int | None = None,
-    wait: CommitWait | None = None,
 ) -> Iterator[None]:
     """Raise PostgresError for every psycopg.Error of the block.
 
     `is_usable` says afterwards whether the connection can take another command. `session` is the number
-    of the session, None while connecting. `wait` is the wait for the answer to a commit, if there is one.
+    of the session, None while connecting.
     """
     try:
         yield
     except psycopg.Error as error:
-        text = _summary(error)
-        is_refused = session is None and (error.sqlstate is not None or is_refusal(text))
-        kind = PostgresRefused if is_refused or isinstance(error, UnfitSession) else PostgresError
-        raise kind(
-            text,
-            where=where,
-            sqlstate=error.sqlstate,
-            connection_usable=is_usable(),
-            session=session,
-            constraint=error.diag.constraint_name,
-            awaits_standby=wait is not None and wait.awaits_standby,
+        raise as_postgres_error(
+            error, where=where, connection_usable=is_usable(), session=session
         ) from error
+
+
+def as_postgres_error(
+    error: psycopg.Error,
+    *,
+    where: str,
+    connection_usable: bool,
+    session: int | None,
+    wait: CommitWait | None = None,
+) -> PostgresError:
+    """The error as the tasks know it. `wait` is the wait for the answer to a commit, if there is one."""
+    text = _summary(error)
+    is_refused = session is None and (error.sqlstate is not None or is_refusal(text))
+    kind = PostgresRefused if is_refused or isinstance(error, UnfitSession) else PostgresError
+    return kind(
+        text,
+        where=where,
+        sqlstate=error.sqlstate,
+        connection_usable=connection_usable,
+        session=session,
+        constraint=error.diag.constraint_name,
+        awaits_standby=wait is not None and wait.awaits_standby,
+    )
 
 
 def _summary(error: psycopg.Error) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import psycopg
 import trio
 from psycopg import pq
 
 from processor.edges.postgres.connection import TrioConnection
-from processor.edges.postgres.errors import translated
+from processor.edges.postgres.errors import as_postgres_error, translated
 from processor.edges.postgres.standby import CommitWait
-from processor.errors import PostgresError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from processor.edges.ports import StandbyObserver
     from processor.edges.postgres.opening import Opening
+    from processor.errors import PostgresError
 
 
 class Session:
@@ -32,6 +34,7 @@ class Session:
         self._hosts = hosts
         self._observer = observer
         self.connection: TrioConnection | None = None
+        self._place = ""
         # After a failure that the session survived, a pooler may have given it another server process.
         self._is_doubtful = False
         self.number = 0
@@ -44,14 +47,18 @@ class Session:
         connection = self.connection
         if connection is None or connection.closed:
             return self._hosts
-        return f"{connection.info.host}:{connection.info.port}"
+        return self._place
 
     async def connect(self) -> None:
         """Open a connection unless there is an idle one. Raises PostgresError."""
+        connection = self.connection
+        if connection is not None and _is_idle(connection) and not self._is_doubtful:
+            return
         with translated(self._hosts, lambda: False):
             if self.connection is None or not _is_idle(self.connection):
                 await self.close()
-                self.connection = await self._opening.open()
+                self.connection = opened = await self._opening.open()
+                self._place = f"{opened.info.host}:{opened.info.port}"
                 self.number += 1
             elif self._is_doubtful:
                 await self._check_again(self.connection)
@@ -67,31 +74,35 @@ class Session:
     @contextmanager
     def command(self, limit_ms: int | None = None) -> Iterator[TrioConnection]:
         """For a command that commits nothing: it is stopped on the server at the limit, or when cancelled."""
+        connection = self._connected
         limit_ms = limit_ms or self._opening.limits.write_timeout_ms
         deadline = trio.current_time() + limit_ms / 1000
-        with self._translated() as connection, connection.time_limit(deadline, limit_ms):
-            yield connection
+        try:
+            with connection.time_limit(deadline, limit_ms):
+                yield connection
+        except psycopg.Error as error:
+            raise self.failure(error, connection) from error
 
-    @contextmanager
-    def commit(self) -> Iterator[tuple[TrioConnection, CommitWait]]:
+    def commit(self) -> CommitBlock:
         """For a command that commits: it is never stopped on the server, only waited for or left alone."""
         connection = self._connected
         limit_ms = self._opening.limits.write_timeout_ms
-        wait = CommitWait(limit_ms, self._observer, connection.backend_pid)
-        with self._translated(wait):
-            yield connection, wait
+        return CommitBlock(
+            self, connection, CommitWait(limit_ms, self._observer, connection.backend_pid)
+        )
 
-    @contextmanager
-    def _translated(self, wait: CommitWait | None = None) -> Iterator[TrioConnection]:
-        connection = self._connected
-        try:
-            with translated(
-                self.where, lambda: _is_idle(connection), session=self.number, wait=wait
-            ):
-                yield connection
-        except PostgresError:
-            self._is_doubtful = connection.is_pooled
-            raise
+    def failure(
+        self, error: psycopg.Error, connection: TrioConnection, wait: CommitWait | None = None
+    ) -> PostgresError:
+        """The error of a command that failed, which may leave the session in doubt."""
+        self._is_doubtful = connection.is_pooled
+        return as_postgres_error(
+            error,
+            where=self._place,
+            connection_usable=_is_idle(connection),
+            session=self.number,
+            wait=wait,
+        )
 
     @property
     def _connected(self) -> TrioConnection:
@@ -106,5 +117,26 @@ class Session:
             raise
 
 
+class CommitBlock:
+    """A block for one command that commits. Each batch has one, and a generator would cost several times as much."""
+
+    __slots__ = ("_connection", "_session", "_wait")
+
+    def __init__(self, session: Session, connection: TrioConnection, wait: CommitWait) -> None:
+        self._session, self._connection, self._wait = session, connection, wait
+
+    def __enter__(self) -> tuple[TrioConnection, CommitWait]:
+        return self._connection, self._wait
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(exc, psycopg.Error):
+            raise self._session.failure(exc, self._connection, self._wait) from exc
+
+
 def _is_idle(connection: TrioConnection) -> bool:
-    return connection.info.transaction_status == pq.TransactionStatus.IDLE
+    return connection.pgconn.transaction_status == pq.TransactionStatus.IDLE

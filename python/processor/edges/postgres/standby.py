@@ -34,6 +34,16 @@ _WAIT_FOR_STANDBY: Final = "SyncRepWaitForLSN"
 class CommitWait:
     """The wait for the answer to one command that commits."""
 
+    __slots__ = (
+        "_observer",
+        "_pid",
+        "_was_given_up",
+        "_was_overdue",
+        "awaits_standby",
+        "deadline",
+        "limit_ms",
+    )
+
     def __init__(
         self, limit_ms: float = math.inf, observer: StandbyObserver | None = None, pid: int = 0
     ) -> None:
