@@ -211,7 +211,7 @@ def _options() -> argparse.Namespace:
         type=int,
         nargs="+",
         default=[],
-        help="values of READ_INTERVAL_MS that are measured at each pace beside the default",
+        help="values of READ_INTERVAL_MS that are measured at each pace as well, of the processor and the peer in Go",
     )
     parser.add_argument(
         "--processor",

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bench.measure import interleave
-from bench.paced.contenders import other_processor, peers, processor
+from bench.paced.contenders import GO, other_processor, peers, processor
 from bench.paced.result import PacedResult, figures_of
 from bench.paced.running import run
 from bench.paced.servers import launch_paced_servers
@@ -25,17 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extra:
-    """Processors beside the one with its defaults."""
+    """Contenders beside the processor with its defaults and the peers in their own form."""
 
     read_intervals_ms: Sequence[int] = ()
+    """Of the processor, and of the peer in Go."""
     commands: Sequence[Path] = ()
-
-    def contenders(self) -> list[Contender]:
-        """One each. Raises BenchError."""
-        return [
-            *map(processor, self.read_intervals_ms),
-            *map(other_processor, self.commands),
-        ]
+    """Other builds of the processor."""
 
 
 def run_paced(
@@ -45,7 +40,14 @@ def run_paced(
     extra: Extra = Extra(),
 ) -> PacedResult:
     """Measure the processor and its peers. Raises BenchError, ServerError."""
-    contenders = [processor(), *extra.contenders(), *peers(progress)]
+    rivals = peers(progress)
+    able_to_pause = [processor(), *(each for each in rivals if each.name == GO)]
+    contenders = [
+        processor(),
+        *map(other_processor, extra.commands),
+        *rivals,
+        *(each.with_interval(ms) for each in able_to_pause for ms in extra.read_intervals_ms),
+    ]
     with launch_paced_servers(choice) as servers:
         return measure(contenders, servers, scale, progress)
 
@@ -74,7 +76,7 @@ def measure(
         scale=scale,
         servers=str(servers),
         titles={contender.name: contender.title for contender in contenders},
-        peers=tuple(contender.name for contender in contenders if contender.is_peer),
+        peers=tuple(contender.name for contender in contenders if contender.is_rival),
         load_before=load_before,
         load_after=os.getloadavg()[0],
         figures=figures,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OURS, GO, NODE, ASYNCIO = "processor", "Go", "Node", "asyncio"
 CHECKOUT = Path(__file__).parents[2]
 PEERS = Path(__file__).parent / "peers"
+INTERVAL = "READ_INTERVAL_MS"
 READY = b'"processor ready"'
 
 
@@ -29,21 +30,29 @@ class Contender:
     settings: Mapping[str, str] = field(default_factory=dict)
     is_peer: bool = False
 
+    def with_interval(self, read_interval_ms: int) -> Contender:
+        """The same with pauses between its reads; the peer in Go can have them, too."""
+        setting = {INTERVAL: str(read_interval_ms)}
+        return replace(
+            self,
+            name=f"{self.name}, {read_interval_ms} ms",
+            title=f"{self.title}, {INTERVAL}={read_interval_ms}",
+            settings={**self.settings, **setting},
+        )
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether the targets are about it: a peer in its own form, which is the quickest."""
+        return self.is_peer and INTERVAL not in self.settings
+
 
 def processor(read_interval_ms: int | None = None) -> Contender:
     """`processor run` of this checkout; with defaults if no interval is given."""
     command = Path(sys.executable).parent / "processor"
     if not command.exists():
         raise BenchError(f"{command} is not there: make setup installs it")
-    if read_interval_ms is None:
-        return Contender(OURS, "this checkout", [command, "run"])
-    setting = f"READ_INTERVAL_MS={read_interval_ms}"
-    return Contender(
-        f"{OURS}, {read_interval_ms} ms",
-        f"this checkout, {setting}",
-        [command, "run"],
-        {"READ_INTERVAL_MS": str(read_interval_ms)},
-    )
+    ours = Contender(OURS, "this checkout", [command, "run"])
+    return ours if read_interval_ms is None else ours.with_interval(read_interval_ms)
 
 
 def other_processor(command: Path) -> Contender:

@@ -62,7 +62,7 @@ class PacedResult:
     titles: Mapping[str, str]
     """What each contender is."""
     peers: tuple[str, ...]
-    """Those of the contenders that are not the processor."""
+    """Those of the contenders that the processor is measured by."""
     load_before: float
     """The machine's load average of a minute."""
     load_after: float

@@ -29,6 +29,8 @@ const (
 var (
 	stream   = os.Getenv("REDIS_TELEMETRY_STREAM")
 	consumer = os.Getenv("INSTANCE_ID")
+	// Between a read that came back less than full and the next one.
+	readInterval, _ = time.ParseDuration(os.Getenv("READ_INTERVAL_MS") + "ms")
 )
 
 const group = "processor"
@@ -81,10 +83,16 @@ func endOnRequest() {
 func work(ctx context.Context, connection *redis.Conn, table *table) error {
 	after := "0"
 	var done batch
+	var last time.Time
 	for {
+		// 0 unless asked for: without a pause it is quicker, with one cheaper.
+		time.Sleep(readInterval - time.Since(last))
 		entries, err := read(ctx, connection, done.ids, after)
 		if err != nil {
 			return err
+		}
+		if last = time.Now(); len(entries) == readEntries {
+			last = time.Time{}
 		}
 		if after != ">" {
 			if after = ">"; len(entries) > 0 {
