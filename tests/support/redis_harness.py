@@ -20,6 +20,7 @@ from processor.writing.device_states import KnownDevices, NewestPositions
 from processor.writing.inlet import Inlet
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
+from telemetry.chassis.nudge import Nudge
 from tests.support.batches import batch_of, position
 from tests.support.fakes.redis import FakePending, FakeRedis, parse_id
 from tests.support.fakes.stream import FakeStream
@@ -74,7 +75,7 @@ class RedisHarness:
             in_flight=in_flight,
             journal=journal,
         )
-        self.suspect_trials = self._suspect_trials(Receipts(receipts, in_flight))
+        self.suspect_trials = self._suspect_trials(Receipts(receipts, in_flight, Nudge()))
         self.pending_pass = PendingPass(
             self.stream,
             self.intake,

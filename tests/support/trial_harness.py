@@ -9,6 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from processor.settling.acker import Acker
 from processor.settling.failure_recorder import FailureRecorder
+from telemetry.chassis.nudge import Nudge
 from tests.support.batches import position
 from tests.support.redis_harness import ATTEMPTS_MAX
 
@@ -49,9 +50,10 @@ class TrialHarness:
             journal=harness.journal,
         )
         async with trio.open_nursery() as stages:
-            stages.start_soon(
-                Acker(harness.redis, harness.receipts.clone(), in_flight=harness.in_flight).run
-            )
+            due, receipts = Nudge(), harness.receipts.clone()
+            due.give()
+            acker = Acker(harness.redis, receipts, due, in_flight=harness.in_flight)
+            stages.start_soon(acker.run)
             stages.start_soon(recorder.run)
             await wait_all_tasks_blocked()
             stages.cancel_scope.cancel()

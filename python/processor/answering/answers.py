@@ -12,7 +12,6 @@ from processor.answering.look import Look
 from processor.core.requests import CLAIM_NOW, HELD_DEVICE, REHYDRATE
 from processor.journal.identity import Identity
 from processor.journal.journal import Journal
-from processor.reading.reclaimer import Nudge
 from telemetry.chassis.control.carriers import CommonCarriers
 from telemetry.chassis.control.messages import Values
 from telemetry.chassis.control.requests import LOOK
@@ -21,6 +20,7 @@ from telemetry.chassis.crash.document import DumpOptions
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.logs.switch import LevelSwitch
+from telemetry.chassis.nudge import Nudge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -124,6 +124,16 @@ class InFlight:
         """The batch is in the table: whatever happens, it is to be acknowledged."""
         self._committed[id(batch)] = batch
 
+    def committed_together(self, batches: Sequence[Batch]) -> Batch:
+        """Committed batches, some at least, as one that is acknowledged at once."""
+        if len(batches) == 1:
+            return batches[0]
+        for batch in batches:
+            self._committed.pop(id(batch), None)
+        whole = Batch.merge(batches)
+        self.committed(whole)
+        return whole
+
     def acked(self, batch: Batch) -> None:
         """An XACK of the whole batch was answered."""
         self._committed.pop(id(batch), None)

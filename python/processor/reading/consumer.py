@@ -14,7 +14,7 @@ from processor.reading.intake import Intake
 from processor.reading.pacing import Pacing
 from processor.reading.pending_pass import PendingPass
 from telemetry._codec import Delivery
-from telemetry.chassis import progress
+from telemetry.chassis import clocks, progress
 from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.errors import RedisError, RedisRefused, RedisUnavailable
 
@@ -82,13 +82,14 @@ class Consumer:
     async def _read_new(self) -> NoReturn:
         while True:
             progress.step()
-            asked_for = self._portion.size
+            began_s, asked_for = clocks.monotonic_s(), self._portion.size
             delivery = await self._read_some(asked_for)
             self._retries.reset()
             self._journal.read_answered(entries=delivery.entries)
             if delivery.entries:
                 await self._intake.admit(delivery, redelivered=False)
-            if pause_s := self._pacing.pause_s(entries=delivery.entries, asked_for=asked_for):
+            due_s = self._pacing.due_s(began_s, entries=delivery.entries, asked_for=asked_for)
+            if (pause_s := due_s - clocks.monotonic_s()) > 0:
                 # Nothing is on its way: a stop request ends it.
                 await progress.pause(pause_s)
 

@@ -56,10 +56,11 @@ class Intake:
         stages have ended.
         """
         self.take_in(delivery, redelivered=redelivered, attempted=attempted)
-        with self._shielded():
-            if delivery.rejections:
-                await self.record([decode_failure_of(each) for each in delivery.rejections])
-            await self._send(delivery.batch)
+        if delivery.rejections:
+            failures = [decode_failure_of(each) for each in delivery.rejections]
+            with self._shielded():
+                await self.record(failures)
+        await self._send(delivery.batch)
         if delivery.missing_ids:
             self.write_off(delivery.missing_ids)
 
@@ -107,8 +108,8 @@ class Intake:
             return
         parts = [batch] if len(self._inlets) == 1 else batch.partition(len(self._inlets))
         for inlet, part in zip(self._inlets, parts, strict=True):
-            if part.records:
-                with progress.resting():
+            if part.records and not inlet.put_nowait(part):
+                with self._shielded(), progress.resting():
                     await inlet.put(part)
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 class Pacing:
     """Under a steady trickle, entries gather in Redis instead of being read one by one.
 
-    A batch costs the same whatever is in it. The distance is counted from the answer of a read: the first entry
-    after a silence is read at once, since a read was already waiting for it.
+    A batch costs the same whatever is in it. The distance is counted from the beginning of a read: one that has
+    waited for its entry for longer is followed at once, so that at a slow pace nobody sets a clock.
     """
 
     interval_s: float
 
-    def pause_s(self, *, entries: int, asked_for: int) -> float:
-        """How long to wait behind a read: not at all where more may be there, or where it waited itself."""
-        return self.interval_s if 0 < entries < asked_for else 0.0
+    def due_s(self, began_s: float, *, entries: int, asked_for: int) -> float:
+        """When the read behind this one may begin: at once where more may be there, or where it waited itself."""
+        return began_s + self.interval_s if 0 < entries < asked_for else began_s

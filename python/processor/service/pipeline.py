@@ -14,7 +14,7 @@ from processor.journal.journal import Journal
 from processor.reading.consumer import Consumer, ReadOptions
 from processor.reading.intake import Intake
 from processor.reading.pending_pass import ClaimOptions, PendingPass
-from processor.reading.reclaimer import Nudge, Reclaimer
+from processor.reading.reclaimer import Reclaimer
 from processor.reading.suspects import SuspectTrials, TrialSession
 from processor.service.edges import Edges
 from processor.settling.acker import Acker
@@ -27,9 +27,10 @@ from processor.writing.writer import Writer
 from telemetry._codec import DeviceStates
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.nudge import Nudge
 from telemetry.chassis.progress import ProgressTable
 
-# Commits that wait for their acknowledgement; beyond them writers wait for Redis.
+# Commits that gather for their acknowledgement; with more of them it is sent at once, and writers wait for Redis.
 RECEIPTS_MAX = 8
 # Lists of failures that wait to be recorded, each of one read or one batch.
 FAILURES_MAX = 8
@@ -81,7 +82,8 @@ class Pipeline:
         self.states = DeviceStates(options.devices_max)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
-        self._receipts = Receipts(receipts, self.in_flight)
+        self._acks_due = Nudge()
+        self._receipts = Receipts(receipts, self.in_flight, self._acks_due)
         self._failures, self._failures_out = trio.open_memory_channel[FailureReport](FAILURES_MAX)
         rows_max = options.write.rows_max
         # What waits for a busy writer fills its next batch, and no more.
@@ -128,7 +130,7 @@ class Pipeline:
                 backoff=options.backoff,
             )
             self._tasks.start_soon(stages, f"writer-{number}", writer.run)
-        acker = Acker(self._redis, self._receipts_out, in_flight=in_flight)
+        acker = Acker(self._redis, self._receipts_out, self._acks_due, in_flight=in_flight)
         self._tasks.start_soon(stages, "acker", acker.run)
         failure_recorder = FailureRecorder(
             self._redis,

@@ -12,6 +12,7 @@ from processor.core.in_flight import InFlight
 from processor.edges.ports import Commit
 from telemetry._codec import Batch
 from telemetry.chassis import progress
+from telemetry.chassis.nudge import Nudge
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,12 @@ def written(batch: Batch, commit: Commit) -> Receipt:
 class Receipts:
     """A sending end; each task that commits has its own, and closes it."""
 
-    def __init__(self, channel: trio.MemorySendChannel[Receipt], in_flight: InFlight) -> None:
+    def __init__(
+        self, channel: trio.MemorySendChannel[Receipt], in_flight: InFlight, due: Nudge
+    ) -> None:
+        """`due`: given where the acker should let receipts gather no longer."""
         self._channel = channel
+        self._due = due
         self._in_flight = in_flight
 
     def __enter__(self) -> Self:
@@ -73,17 +78,22 @@ class Receipts:
 
     def clone(self) -> Receipts:
         """Another end, for another task."""
-        return Receipts(self._channel.clone(), self._in_flight)
+        return Receipts(self._channel.clone(), self._in_flight, self._due)
 
     def close(self) -> None:
         """Send no more."""
         self._channel.close()
+        self._due.give()
 
     async def send(self, receipt: Receipt) -> None:
         """Have a batch acknowledged. If cancelled, it is still known as committed: the release at the end finds it."""
         self._in_flight.committed(receipt.batch)
-        with progress.resting():
-            await self._channel.send(receipt)
+        try:
+            self._channel.send_nowait(receipt)
+        except trio.WouldBlock:
+            self._due.give()
+            with progress.resting():
+                await self._channel.send(receipt)
 
     def leave(self, batch: Batch) -> None:
         """The records get no receipt: they stay pending without an attempt, and are tried again when claimed."""

@@ -50,11 +50,17 @@ class Inlet:
         """Rows of one batch at most."""
         return self._batching.rows_max
 
+    def put_nowait(self, batch: Batch) -> bool:
+        """Have a batch written, if there is room for it, and nobody waits for room; returns whether."""
+        self._refuse_if_over()
+        is_put = not self._waiting and self._has_room_for(batch)
+        if is_put:
+            self._add(batch)
+        return is_put
+
     async def put(self, batch: Batch) -> None:
         """Have a batch written, once there is room for it, in the order of the calls."""
-        self._refuse_if_over()
-        if not self._waiting and self._has_room_for(batch):
-            self._add(batch)
+        if self.put_nowait(batch):
             return
         waiting = _Waiting(batch)
         self._waiting.append(waiting)

@@ -11,7 +11,6 @@ from processor.answering.answers import Answers, Parts
 from processor.answering.devices import DeviceAnswers
 from processor.core.requests import CLAIM_NOW, REQUESTS
 from processor.journal.identity import Identity
-from processor.reading.reclaimer import Nudge
 from telemetry._codec import DeviceStates
 from telemetry.chassis.control.requests import LOG_LEVEL, LOOK
 from telemetry.chassis.control.responder import CannotDo
@@ -19,6 +18,7 @@ from telemetry.chassis.crash.document import DumpOptions
 from telemetry.chassis.crash.sections import BlackBox
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.logs.switch import LevelSwitch
+from telemetry.chassis.nudge import Nudge
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.2
 
 
-async def test_after_a_silence_an_entry_is_read_at_once_and_then_what_gathers_in_an_interval(
+async def test_what_comes_within_an_interval_of_the_last_read_gathers(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
     harness.interval_ms = 200
-    nursery.start_soon(harness.consumer().run)
-    await trio.sleep(10)
-    began = trio.current_time()
     first = harness.publish(1)
+    began = trio.current_time()
+    nursery.start_soon(harness.consumer().run)
     assert await harness.receive() == first
     assert trio.current_time() == began
     gathered = harness.publish(2, first_second=100)
@@ -38,6 +37,20 @@ async def test_after_a_silence_an_entry_is_read_at_once_and_then_what_gathers_in
     gathered += harness.publish(2, first_second=200)
     assert await harness.receive() == gathered
     assert trio.current_time() == pytest.approx(began + INTERVAL_S)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_pace_slower_than_the_interval_is_followed_at_once(
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
+) -> None:
+    harness.interval_ms = 200
+    nursery.start_soon(harness.consumer().run)
+    for second in range(3):
+        await trio.sleep(INTERVAL_S * 1.1)
+        published = trio.current_time()
+        ids = harness.publish(1, first_second=second)
+        assert await harness.receive() == ids
+        assert trio.current_time() == published
     nursery.cancel_scope.cancel()
 
 

@@ -6,8 +6,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from processor.reading.reclaimer import Nudge, Reclaimer
+from processor.reading.reclaimer import Reclaimer
 from processor.watching.keep_alive import keep_connections_alive
+from telemetry.chassis.nudge import Nudge
 from tests.support.fakes.redis import parse_id
 from tests.support.redis_harness import IDLE_MS, RedisHarness
 

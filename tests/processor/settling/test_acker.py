@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from processor.edges.ports import Commit
-from processor.settling.acker import Acker
-from processor.settling.receipts import Receipt, written
+from processor.settling.acker import GATHER_S, Acker
+from processor.settling.receipts import Receipt, Receipts, written
+from telemetry.chassis.nudge import Nudge
 from tests.support.redis_harness import CAPACITY
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class AckHarness:
     def __init__(self, harness: RedisHarness) -> None:
         self.harness = harness
         self.receipts, outlet = trio.open_memory_channel[Receipt](CAPACITY)
-        self.acker = Acker(harness.redis, outlet, in_flight=harness.in_flight)
+        self.due = Nudge()
+        self.acker = Acker(harness.redis, outlet, self.due, in_flight=harness.in_flight)
 
     async def deliver(self, records: int) -> Batch:
         """Publish records and read them."""
@@ -40,10 +43,14 @@ class AckHarness:
         self.harness.in_flight.take_again(delivery, attempted)
         return delivery.batch
 
+    def give(self, batch: Batch) -> None:
+        """Give the receipt of a batch."""
+        self.receipts.send_nowait(written(batch, Commit(1, batch.rows)))
+
     async def settle(self, *batches: Batch) -> None:
         """Give receipts for these, and acknowledge until they end."""
         for batch in batches:
-            self.receipts.send_nowait(written(batch, Commit(1, batch.rows)))
+            self.give(batch)
         self.receipts.close()
         await self.acker.run()
 
@@ -190,6 +197,75 @@ async def test_a_refused_acknowledgement_is_repeated_after_a_pause_and_logged(
     assert all("READONLY" in line["error"] for line in lines)
 
 
+async def test_small_batches_gather_for_a_while_and_are_acknowledged_together(
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    acks: AckHarness,
+    journal: Journal,
+) -> None:
+    sizes = noted_sizes(harness)
+    nursery.start_soon(acks.acker.run)
+    for _ in range(3):
+        acks.give(await acks.deliver(2))
+        await trio.sleep(GATHER_S / 4)
+    assert acks.pending == len(harness.in_flight) == 6
+    await trio.sleep(GATHER_S / 2)
+    assert sizes == [6]
+    assert acks.pending == len(harness.in_flight) == 0
+    assert journal.snapshot().acks == harness.in_flight.ledger.acked == 6
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_large_batch_does_not_wait_for_others(
+    clock: MockClock,
+    nursery: trio.Nursery,
+    harness: RedisHarness,
+    acks: AckHarness,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("processor.settling.acker.LARGE_RECORDS", 5)
+    began = trio.current_time()
+    nursery.start_soon(acks.acker.run)
+    acks.give(await acks.deliver(5))
+    await wait_all_tasks_blocked()
+    assert acks.pending == 0
+    assert trio.current_time() == began
+    nursery.cancel_scope.cancel()
+
+
+async def test_at_the_end_nothing_gathers(
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness, acks: AckHarness
+) -> None:
+    receipts = Receipts(acks.receipts, harness.in_flight, acks.due)
+    began = trio.current_time()
+    nursery.start_soon(acks.acker.run)
+    batch = await acks.deliver(2)
+    await receipts.send(written(batch, Commit(1, batch.rows)))
+    await trio.sleep(GATHER_S / 4)
+    assert acks.pending == 2
+    receipts.close()
+    await wait_all_tasks_blocked()
+    assert acks.pending == 0
+    assert trio.current_time() == began + GATHER_S / 4
+
+
+async def test_writers_do_not_wait_for_what_gathers(
+    clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
+) -> None:
+    send, outlet = trio.open_memory_channel[Receipt](2)
+    due = Nudge()
+    receipts = Receipts(send, harness.in_flight, due)
+    acks = AckHarness(harness)
+    nursery.start_soon(Acker(harness.redis, outlet, due, in_flight=harness.in_flight).run)
+    began = trio.current_time()
+    for _ in range(9):
+        batch = await acks.deliver(1)
+        await receipts.send(written(batch, Commit(1, batch.rows)))
+    assert trio.current_time() == began
+    receipts.close()
+
+
 async def test_a_cancelled_acker_leaves_what_it_has_not_named_pending(
     clock: MockClock, harness: RedisHarness, acks: AckHarness
 ) -> None:
@@ -218,7 +294,7 @@ async def test_recorded_failures_are_forgotten_with_the_acknowledgement_of_their
     first, second = (await acks.read(attempted=[ours])).split()
     # Its failure is somebody else's business: it was not known when the entry came in.
     await acks.settle(first, second)
-    assert asked == [[ours], []]
+    assert asked == [[ours]]
     assert [harness.failures_of(each) for each in (ours, other)] == [0, 1]
 
 
@@ -232,3 +308,16 @@ async def test_the_failures_of_an_entry_that_is_not_acknowledged_are_kept(
     await acks.settle(second)
     assert [harness.failures_of(each) for each in (kept, acked)] == [1, 0]
     assert harness.in_flight.attempted(second) == []
+
+
+def noted_sizes(harness: RedisHarness) -> list[int]:
+    """The records that each acknowledgement names from now on."""
+    sizes: list[int] = []
+    ack = harness.stream.ack
+
+    async def note(batch: Batch, *, attempted: Collection[str] = ()) -> int:
+        sizes.append(batch.records)
+        return await ack(batch, attempted=list(attempted))
+
+    harness.stream.ack = note  # type: ignore[method-assign]
+    return sizes

@@ -14,6 +14,7 @@ from processor.writing.device_states import KnownDevices, NewestPositions
 from processor.writing.inlet import Inlet
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
+from telemetry.chassis.nudge import Nudge
 from tests.support.batches import batch_of, position, rows
 from tests.support.fakes.rows import day_of
 from tests.support.stores import SpyStore, rows_of
@@ -41,7 +42,7 @@ class WriterHarness:
         self.writer = Writer(
             self.store,
             self.inlet,
-            Receipts(receipts, self.in_flight),
+            Receipts(receipts, self.in_flight, Nudge()),
             failures,
             devices=KnownDevices(self.store, NewestPositions(self.states), journal=journal),
             turn=self.turn,

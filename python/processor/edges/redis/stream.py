@@ -48,6 +48,7 @@ class RedisPositionStream:
         client_name = target.client_name or f"processor/{instance_id}"
         self.homes = Homes(target)
         self._names = names
+        self._last_read: tuple[tuple[int, int], bytes] = (0, 0), b""
         self._connections = Connections(
             self.homes,
             client_name=client_name,
@@ -85,14 +86,22 @@ class RedisPositionStream:
         return EnsuredGroup(stream_was_missing=look.length is None, group_was_missing=True)
 
     async def read_new(self, count: int, block_ms: int) -> Delivery:
-        names, reader = self._names, self._connections.reader
-        group = ("GROUP", names.group, names.consumer)
-        options = ("COUNT", count, "BLOCK", block_ms)
+        reader = self._connections.reader
         return await reader.blocking_delivery(
-            encode("XREADGROUP", *group, *options, "STREAMS", names.stream, ">"),
+            self._read_command(count, block_ms),
             block_ms=block_ms,
             unblock=lambda: self._connections.unblock_reader(reader),
         )
+
+    def _read_command(self, count: int, block_ms: int) -> bytes:
+        """As a rule the same one again and again."""
+        if self._last_read[0] != (count, block_ms):
+            names = self._names
+            group = ("GROUP", names.group, names.consumer)
+            options = ("COUNT", count, "BLOCK", block_ms)
+            wire = encode("XREADGROUP", *group, *options, "STREAMS", names.stream, ">")
+            self._last_read = (count, block_ms), wire
+        return self._last_read[1]
 
     async def list_pending(self, after_id: str, count: int) -> list[PendingEntry]:
         return await self._pending.list_own(after_id, count)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -13,10 +12,12 @@ from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
 from telemetry.chassis.redis.duplex import DuplexConnection
 from telemetry.chassis.redis.errors import refusal_of
-from telemetry.chassis.redis.link import RECEIVE_BYTES, Link
+from telemetry.chassis.redis.link import RECEIVE_BYTES, InOurWords, Link
 from telemetry.chassis.redis.resp import as_time_us, encode
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from telemetry._codec import Reply
     from telemetry.chassis.redis.limits import RedisLimits
 
@@ -115,8 +116,9 @@ class RedisConnection(Link):
         """
         async with progress.holding(self._in_use):
             with self._in_step():
-                with trio.CancelScope(shield=True):
-                    await self._send(wire)
+                if (sent := self.send_nowait(wire)) < len(wire):
+                    with trio.CancelScope(shield=True):
+                        await self._send(wire[sent:])
                 try:
                     with self._within(block_ms + self.limits.silence_ms):
                         await self._receive(self._parser)
@@ -168,8 +170,13 @@ class RedisConnection(Link):
         """Hand the open stream over to a connection of two directions. Not to be used any more afterwards."""
         return DuplexConnection(self._stream, self._socket, where=self.where, limits=self.limits)
 
+    def used_now(self) -> None:
+        """An exchange is over."""
+        self._used_at_s = trio.current_time()
+
     async def _send(self, wire: bytes) -> None:
-        for start in range(0, len(wire), SEND_BYTES):
+        # As a rule the socket takes it all at once.
+        for start in range(self.send_nowait(wire), len(wire), SEND_BYTES):
             with self._within(self.limits.silence_ms):
                 await self._stream.send_all(wire[start : start + SEND_BYTES])
 
@@ -214,21 +221,55 @@ class RedisConnection(Link):
             raise self.refused(delivery.message)
         return delivery
 
-    @contextmanager
-    def _in_step(self) -> Iterator[None]:
+    def _in_step(self) -> _InStep:
         """Close the connection whatever goes wrong in an exchange, and translate the error."""
-        try:
-            with self._in_our_words():
-                yield
-                self._used_at_s = trio.current_time()
-        except BaseException:
-            self.close()
-            raise
+        return _InStep(self)
 
-    @contextmanager
-    def _within(self, timeout_ms: int, *, shield: bool = False) -> Iterator[None]:
+    def _within(self, timeout_ms: int, *, shield: bool = False) -> _Within:
+        """Raise RedisUnavailable if the block takes longer."""
+        return _Within(timeout_ms, self.where, shield=shield)
+
+
+class _InStep(InOurWords):
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: RedisConnection) -> None:
+        super().__init__(connection)
+        self._connection = connection
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is None:
+            self._connection.used_now()
+            return
+        self._connection.close()
+        super().__exit__(exc_type, exc, traceback)
+
+
+class _Within:
+    __slots__ = ("_scope", "_waiting", "_where")
+
+    def __init__(self, timeout_ms: int, where: str, *, shield: bool) -> None:
         ends_at = trio.current_time() + timeout_ms / 1000
-        with trio.CancelScope(deadline=ends_at, shield=shield) as scope, progress.waiting(ends_at):
-            yield
-        if scope.cancelled_caught:
-            raise RedisUnavailable("no answer in time", where=self.where)
+        self._scope = trio.CancelScope(deadline=ends_at, shield=shield)
+        self._waiting = progress.waiting(ends_at)
+        self._where = where
+
+    def __enter__(self) -> None:
+        self._scope.__enter__()
+        self._waiting.__enter__()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._waiting.__exit__(exc_type, exc, traceback)
+        self._scope.__exit__(exc_type, exc, traceback)
+        if self._scope.cancelled_caught:
+            raise RedisUnavailable("no answer in time", where=self._where) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -53,18 +52,6 @@ class DuplexConnection(Link):
         """
         with self._in_our_words():
             await self._stream.send_all(wire)
-
-    def send_nowait(self, wire: bytes) -> int:
-        """Send what the socket takes at once, while nobody is in `send`; returns how many bytes it took.
-
-        None through TLS, and none after an error: `send` raises it.
-        """
-        if not isinstance(self._stream, trio.SocketStream) or self.closed:
-            return 0
-        try:
-            return os.write(self._socket.fileno(), wire)
-        except OSError:
-            return 0
 
     async def receive(self, replies: Replies) -> None:
         """Wait for bytes, and have `replies` take them; one task at a time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -12,7 +12,7 @@ from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.redis.errors import plain_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
     from telemetry._codec import HasFileno
     from telemetry.chassis.redis.limits import RedisLimits
@@ -29,6 +29,37 @@ class Replies(Protocol):
 
     def feed(self, data: bytes, /) -> None:
         """Take what was received otherwise."""
+
+
+class InOurWords:
+    """A block in which a link is used. A class, as each batch passes through some: generators cost more."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def __enter__(self) -> None:
+        """Raise RedisUnavailable if the link is closed."""
+        if self._link.closed:
+            raise RedisUnavailable("the connection is closed", where=self._link.where)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raise RedisUnavailable in the place of what went wrong on the way to the server."""
+        if isinstance(exc, CodecError):
+            raise RedisUnavailable(
+                f"not the Redis protocol: {exc}", where=self._link.where
+            ) from exc
+        if isinstance(exc, (OSError, trio.BrokenResourceError, trio.ClosedResourceError)):
+            reason = f": {reason}" if (reason := plain_reason(exc)) else ""
+            raise RedisUnavailable(
+                f"the connection was lost{reason}", where=self._link.where
+            ) from exc
 
 
 class Link:
@@ -57,18 +88,21 @@ class Link:
         """Close the socket at once, without QUIT."""
         self._socket.close()
 
-    @contextmanager
-    def _in_our_words(self) -> Iterator[None]:
-        """Raise RedisUnavailable for what goes wrong in the block, and at its start if the connection is closed."""
-        if self.closed:
-            raise RedisUnavailable("the connection is closed", where=self.where)
+    def send_nowait(self, wire: bytes) -> int:
+        """Send what the socket takes at once, while nobody else sends; returns how many bytes it took.
+
+        None through TLS, and none after an error: whoever sends the rest and waits gets that.
+        """
+        if not isinstance(self._stream, trio.SocketStream) or self.closed:
+            return 0
         try:
-            yield
-        except CodecError as error:
-            raise RedisUnavailable(f"not the Redis protocol: {error}", where=self.where) from error
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            reason = f": {reason}" if (reason := plain_reason(error)) else ""
-            raise RedisUnavailable(f"the connection was lost{reason}", where=self.where) from error
+            return os.write(self._socket.fileno(), wire)
+        except OSError:
+            return 0
+
+    def _in_our_words(self) -> InOurWords:
+        """Raise RedisUnavailable for what goes wrong in the block, and at its start if the connection is closed."""
+        return InOurWords(self)
 
     async def _receive(self, replies: Replies) -> None:
         """Wait for bytes, and have `replies` take some at least. Raises RedisUnavailable at the end of the stream."""
