@@ -32,6 +32,8 @@ impl InFlightIds {
     /// Adds the ids and returns how many were new. An id that is there already keeps its first time.
     pub fn take(&mut self, ids: impl IntoIterator<Item = StreamId>, now_ms: i64) -> usize {
         let before = self.came_ms.len();
+        let ids = ids.into_iter();
+        self.came_ms.reserve(ids.size_hint().0);
         for id in ids {
             self.came_ms.entry(id).or_insert(now_ms);
         }

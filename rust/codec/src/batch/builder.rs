@@ -6,6 +6,9 @@ use super::{Batch, DeviceKey, Record, row};
 use crate::StreamId;
 use crate::position::{self, Code, CodecLabel, Columns, Common, Limits, Reject, Scratch};
 
+/// Rows differ in length: a batch of the last one's number of records has up to this part of its bytes more.
+const ROOM_SHARE: usize = 16;
+
 /// Decodes payloads straight into encoded rows.
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
@@ -28,8 +31,7 @@ impl BatchBuilder {
     /// be the id's fault, the row is set aside.
     pub fn push(&mut self, id: StreamId, codec: CodecLabel, payload: &[u8], limits: &Limits) -> Result<(), Reject> {
         if self.records.is_empty() {
-            self.rows.reserve(self.rows_hint);
-            self.records.reserve(self.records_hint);
+            self.reserve();
         }
         let row_start = self.rows.len();
         let key = self.write_row(codec, payload, limits)?;
@@ -48,6 +50,14 @@ impl BatchBuilder {
             self.outside.push(record);
             Err(Reject::of(Code::TsOutOfWindow, "timestamp", key.ts_offset))
         }
+    }
+
+    /// Room for a batch of the last one's size, and a little more: one that is slightly larger would be moved, and its
+    /// memory doubled.
+    #[cold]
+    fn reserve(&mut self) {
+        self.rows.reserve(self.rows_hint.saturating_add(self.rows_hint / ROOM_SHARE));
+        self.records.reserve(self.records_hint);
     }
 
     /// Adds the row alone. Nearly every payload is in the producer's form, and written as it is read.
