@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::segment::Spares;
 use super::{Batch, DeviceKey, Record, row};
 use crate::StreamId;
 use crate::position::{self, Code, CodecLabel, Columns, Common, Limits, Reject, Scratch};
@@ -17,6 +18,7 @@ pub struct BatchBuilder {
     /// Records outside of the window, which may still come in.
     outside: Vec<Record>,
     scratch: Scratch,
+    spares: Spares,
     /// Sizes of the last batch: the next one is likely to be as large.
     rows_hint: usize,
     records_hint: usize,
@@ -30,7 +32,7 @@ impl BatchBuilder {
     /// A [`Reject`] where the payload is no Position; the batch is then as it was. With `ts_out_of_window`, which may
     /// be the id's fault, the row is set aside.
     pub fn push(&mut self, id: StreamId, codec: CodecLabel, payload: &[u8], limits: &Limits) -> Result<(), Reject> {
-        if self.records.is_empty() {
+        if self.rows.capacity() == 0 {
             self.reserve();
         }
         let row_start = self.rows.len();
@@ -56,7 +58,7 @@ impl BatchBuilder {
     /// memory doubled.
     #[cold]
     fn reserve(&mut self) {
-        self.rows.reserve(self.rows_hint.saturating_add(self.rows_hint / ROOM_SHARE));
+        self.rows = self.spares.take(self.rows_hint.saturating_add(self.rows_hint / ROOM_SHARE));
         self.records.reserve(self.records_hint);
     }
 
@@ -78,7 +80,7 @@ impl BatchBuilder {
     pub fn finish(&mut self) -> (Batch, Batch) {
         self.rows_hint = self.rows.len();
         self.records_hint = self.records.len();
-        let segments: Arc<[_]> = Arc::from([Arc::new(std::mem::take(&mut self.rows))]);
+        let segments: Arc<[_]> = Arc::from([self.spares.lend(std::mem::take(&mut self.rows))]);
         let outside = Batch::new(Arc::clone(&segments), std::mem::take(&mut self.outside));
         (Batch::new(segments, std::mem::take(&mut self.records)), outside)
     }

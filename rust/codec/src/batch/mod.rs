@@ -11,6 +11,7 @@ mod builder;
 mod copy;
 mod keys;
 mod row;
+mod segment;
 mod sorting;
 
 use std::cmp::Ordering;
@@ -26,20 +27,18 @@ pub use row::COLUMNS;
 
 use crate::StreamId;
 use crate::position::Code;
-
-/// The encoded rows of one reply.
-type Segment = Arc<Vec<u8>>;
+use segment::Segment;
 
 /// The segments of a batch that is put together, each once: parts of one batch share theirs, and to split and
 /// merge again and again would multiply them.
 #[derive(Default)]
 struct Segments {
-    held: Vec<Segment>,
-    places: HashMap<*const Vec<u8>, u32>,
+    held: Vec<Arc<Segment>>,
+    places: HashMap<*const Segment, u32>,
 }
 
 impl Segments {
-    fn place(&mut self, segment: &Segment) -> u32 {
+    fn place(&mut self, segment: &Arc<Segment>) -> u32 {
         let held = &mut self.held;
         *self.places.entry(Arc::as_ptr(segment)).or_insert_with(|| {
             held.push(Arc::clone(segment));
@@ -100,7 +99,7 @@ impl DeviceKey {
 /// Records of one or many replies, ready to be written and acknowledged. A clone shares them.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    segments: Arc<[Segment]>,
+    segments: Arc<[Arc<Segment>]>,
     records: Arc<Vec<Record>>,
     rows: usize,
     row_bytes: usize,
@@ -112,12 +111,12 @@ pub struct Misuse(pub &'static str);
 
 impl Batch {
     /// Sorts `records` and counts the rows among them.
-    fn new(segments: Arc<[Segment]>, records: Vec<Record>) -> Self {
+    fn new(segments: Arc<[Arc<Segment>]>, records: Vec<Record>) -> Self {
         let records = sorting::sorted(&segments, records);
         Self::of_sorted(segments, records)
     }
 
-    fn of_sorted(segments: Arc<[Segment]>, records: Vec<Record>) -> Self {
+    fn of_sorted(segments: Arc<[Arc<Segment>]>, records: Vec<Record>) -> Self {
         let mut batch = Self { segments, records: Arc::new(records), rows: 0, row_bytes: 0 };
         let (rows, row_bytes) = batch.rows_from(0).fold((0usize, 0usize), |(rows, bytes), (_, record)| {
             (rows.saturating_add(1), bytes.saturating_add(record.row_bytes as usize))
@@ -306,13 +305,13 @@ impl Batch {
     }
 }
 
-fn row_bytes<'a>(segments: &'a [Segment], record: &Record) -> &'a [u8] {
+fn row_bytes<'a>(segments: &'a [Arc<Segment>], record: &Record) -> &'a [u8] {
     let end = record.row_start.saturating_add(record.row_bytes as usize);
     segments.get(record.segment as usize).and_then(|segment| segment.get(record.row_start..end)).unwrap_or_default()
 }
 
 #[inline]
-fn compare_devices(segments: &[Segment], left: &Record, right: &Record) -> Ordering {
+fn compare_devices(segments: &[Arc<Segment>], left: &Record, right: &Record) -> Ordering {
     left.device.cmp(&right.device).then_with(|| {
         if left.device.is_whole() {
             return Ordering::Equal;
@@ -323,7 +322,7 @@ fn compare_devices(segments: &[Segment], left: &Record, right: &Record) -> Order
 }
 
 #[inline]
-fn compare_keys(segments: &[Segment], left: &Record, right: &Record) -> Ordering {
+fn compare_keys(segments: &[Arc<Segment>], left: &Record, right: &Record) -> Ordering {
     compare_devices(segments, left, right).then_with(|| left.ts_us.cmp(&right.ts_us))
 }
 
@@ -332,7 +331,7 @@ fn compare_keys(segments: &[Segment], left: &Record, right: &Record) -> Ordering
 pub(crate) struct DeviceRecords<'a> {
     pub(crate) device_id: &'a [u8],
     records: &'a [Record],
-    segments: &'a [Segment],
+    segments: &'a [Arc<Segment>],
 }
 
 /// The newest position of a device, in a batch or in the table.
@@ -409,7 +408,7 @@ mod tests {
             row_bytes: 0,
             row_start: 0,
         });
-        let mut batch = Batch::new(Arc::from([Arc::new(Vec::new())]), records.collect());
+        let mut batch = Batch::new(Arc::from([Arc::default()]), records.collect());
         for _ in 0..10 {
             let (first, second) = batch.split().unwrap();
             batch = Batch::merge(&[&first, &second]);
