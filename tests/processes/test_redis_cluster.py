@@ -13,9 +13,9 @@ from tests.support.clusters import Producer, move
 from tests.support.ingestion import HOST, Ingestion, published
 from tests.support.ingestion import RUN as RUN_INGESTION
 from tests.support.operators import Commands
-from tests.support.processes import QUICK_CLAIMS, RUN, Service, base_environment, until
+from tests.support.processes import QUICK_CLAIMS, RUN, WAIT_S_MAX, Service, base_environment, until
 from tests.support.servers import GROUP, Servers
-from tests.support.simulations import records, simulate
+from tests.support.simulations import records, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +67,9 @@ class Services:
 
 @pytest.fixture
 def services(database: Database, tmp_path: Path) -> Iterator[Services]:
-    started = Services(database, tmp_path)
-    yield started
-    for service in started.running:
+    made = Services(database, tmp_path)
+    yield made
+    for service in made.running:
         service.kill()
         assert "Traceback" not in service.report() + str(service.lines)
 
@@ -144,7 +144,7 @@ def test_what_a_replica_has_is_settled_once_when_its_master_dies(
     assert service.stop() == 0
 
 
-def test_shards_are_a_list_of_names_and_each_device_is_in_one(
+def test_shards_are_a_list_of_names_and_what_is_answered_is_a_row_while_one_of_them_moves(
     cluster: RedisCluster, database: Database, services: Services, tmp_path: Path
 ) -> None:
     streams = ("telemetry:{0}", "telemetry:{1}")
@@ -156,11 +156,18 @@ def test_shards_are_a_list_of_names_and_each_device_is_in_one(
     ]
     service = services.ingestion(masters[0], ",".join(streams)).ready()
     answered = tmp_path / "answered"
-    done = simulate(
+    simulation = started(
         f"{HOST}:{service.port}", "--answered", answered,
         "--devices", "40", "--rate", "400", "--seconds", "2", "--resend-share", "0.1",
     )  # fmt: skip
-    assert done.code == 0, done.err
+    source, target = masters
+    until(lambda: source.client.xlen(streams[0]) > 200, "devices are answered")
+    cluster.begin_move(streams[0], target)
+    move(cluster, streams[0], source, target)
+    _, said = simulation.communicate(timeout=2 * WAIT_S_MAX)
+    assert simulation.returncode == 0, said
+    masters = [cluster.master_of(stream) for stream in streams]
+    assert masters == [target, target]
     shards = [
         Servers(master.client, stream, database)
         for master, stream in zip(masters, streams, strict=True)

@@ -149,7 +149,7 @@ class Homes:
                 return found.node
             if points_elsewhere(reply.message):
                 raise connection.refused(reply.message)
-        if connection.in_cluster:
+        if connection.in_cluster and asked in self._nodes:
             self._masters[slot_of(keys[0])] = asked
         return None
 
@@ -158,7 +158,8 @@ class Homes:
         # A user that may not ask is left with the nodes that redirections name.
         if not isinstance(reply, ReplyError):
             others = [node for node in nodes_in(reply, asked=asked) if node != asked]
-            self._nodes = [asked, *others]
+            # A Unix socket is no place to come back to by host and port.
+            self._nodes = others if connection.where == self.target.path else [asked, *others]
 
     def _following(
         self,
