@@ -29,7 +29,7 @@ from ingestion.sessions.refusing import SUFFIX
 from ingestion.sessions.roster import Roster
 from ingestion.taps.taps import Taps
 from telemetry._codec import SessionLimits, StreamWriters, __version__
-from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff, for_ever
 from telemetry.chassis.config.secrets import secrets_of
 from telemetry.chassis.control.messages import MESSAGE_BYTES_MAX
 from telemetry.chassis.crash.document import DumpOptions
@@ -115,7 +115,10 @@ def publish_options(config: Config, homes: Homes) -> PublishOptions:
         instance_id=config.instance_id,
         records_max=config.publish_queue_capacity,
         bytes_max=config.publish_queue_bytes_max,
-        backoff=Backoff(base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms),
+        backoff=for_ever(
+            config.connect_backoff_max_ms,
+            several_servers=config.redis_url.sentinels is not None,
+        ),
     )
 
 
@@ -126,8 +129,8 @@ def service_options(config: Config) -> ServiceOptions:
         metrics_host=config.metrics_host,
         metrics_port=config.metrics_port,
         start=StartOptions(
-            redis_host=redis.path or redis.host,
-            redis_port=None if redis.path else redis.port,
+            redis_host=redis.shown_host,
+            redis_port=redis.shown_port,
             backoff=Backoff(
                 base_ms=BACKOFF_BASE_MS,
                 max_ms=config.connect_backoff_max_ms,

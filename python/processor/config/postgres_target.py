@@ -41,6 +41,11 @@ class PostgresTarget:
         return f"{self.host}:{self.port}"
 
     @property
+    def has_several_hosts(self) -> bool:
+        """Whether another host may take over from the one in use."""
+        return "," in self.host
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The URL, its password and its secret options, which must not be shown."""
         return secrets_in_url(self.conninfo)

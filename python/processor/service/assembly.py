@@ -23,7 +23,7 @@ from processor.service.starting import StartOptions
 from processor.service.supervisor import ServiceOptions
 from processor.watching.postgres_probe import PostgresProbe
 from telemetry._codec import ReplyParser, __version__
-from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff
+from telemetry.chassis.backoff import BACKOFF_BASE_MS, Backoff, for_ever
 from telemetry.chassis.config.secrets import secrets_of
 from telemetry.chassis.control.messages import MESSAGE_BYTES_MAX
 from telemetry.chassis.crash.document import DumpOptions
@@ -90,14 +90,17 @@ def build_of(config: Config) -> Build:
 def service_options(config: Config) -> ServiceOptions:
     """The options of every task."""
     redis, postgres = config.redis_url, config.postgres_url
-    backoff = Backoff(base_ms=BACKOFF_BASE_MS, max_ms=config.connect_backoff_max_ms)
+    backoff = for_ever(
+        config.connect_backoff_max_ms,
+        several_servers=redis.sentinels is not None or postgres.has_several_hosts,
+    )
     return ServiceOptions(
         metrics_host=config.metrics_host,
         metrics_port=config.metrics_port,
         start=StartOptions(
             names=_names(config),
-            redis_host=redis.path or redis.host,
-            redis_port=None if redis.path else redis.port,
+            redis_host=redis.shown_host,
+            redis_port=redis.shown_port,
             postgres_host=postgres.host,
             postgres_port=postgres.port,
             backoff=Backoff(

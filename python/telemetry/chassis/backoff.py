@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 BACKOFF_BASE_MS = 100
 # Doubling any base of a millisecond or more this often passes a day; further powers only grow.
 DOUBLINGS_MAX = 32
+FAILOVER_PAUSE_MS_MAX = 1_000
+"""Of a service that knows several servers: the one that takes over is found as soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ class Backoff:
     def bound_ms(self, failures: int) -> int:
         """The longest pause after this many failures in a row."""
         return min(self.max_ms, self.base_ms << min(failures - 1, DOUBLINGS_MAX))
+
+
+def for_ever(max_ms: int, *, several_servers: bool) -> Backoff:
+    """The pauses between tries of a service that runs; a service may know several servers to turn to."""
+    most = min(max_ms, FAILOVER_PAUSE_MS_MAX) if several_servers else max_ms
+    return Backoff(base_ms=BACKOFF_BASE_MS, max_ms=most)
 
 
 class Retries:

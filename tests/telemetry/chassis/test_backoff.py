@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from telemetry.chassis import backoff as backoff_module
 from telemetry.chassis import clocks
-from telemetry.chassis.backoff import Backoff, Retries
+from telemetry.chassis.backoff import Backoff, Retries, for_ever
 
 durations = st.integers(min_value=1, max_value=86_400_000)
 failures = st.integers(min_value=1, max_value=10**9)
@@ -133,3 +133,9 @@ async def test_when_no_try_is_left_there_is_neither_a_report_nor_a_pause(
     assert not await retries.pause(reported.append)
     assert len(reported) == 1
     assert clocks.monotonic_s() == began
+
+
+def test_a_service_that_knows_several_servers_looks_for_another_every_second_at_least() -> None:
+    assert for_ever(5_000, several_servers=True).max_ms == 1_000
+    assert for_ever(200, several_servers=True).max_ms == 200
+    assert for_ever(5_000, several_servers=False).max_ms == 5_000

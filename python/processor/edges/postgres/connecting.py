@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
+# A host that swallows everything must not eat the time of those behind it.
+_ONE_OF_SEVERAL_MS_MAX = 2_000
+# A standby accepts sessions, and no rows.
+_OF_SEVERAL_HOSTS = {"target_session_attrs": "read-write"}
+
 # A peer that vanished silently is noticed after 15 + 3 x 5 s when the connection is idle, and after 30 s
 # when it owes an acknowledgement.
 _HALF_OPEN_PARAMETERS = {
@@ -34,10 +39,15 @@ _HALF_OPEN_PARAMETERS = {
 
 
 def parse_url(url: str) -> ConnDict:
-    """The URL's parameters, with keepalives unless it sets its own. Raises ConfigError."""
+    """The URL's parameters, with keepalives unless it sets its own; of several hosts the one that takes rows.
+
+    Raises ConfigError.
+    """
     try:
         params = {**_HALF_OPEN_PARAMETERS, **conninfo_to_dict(url)}
         hosts = host_attempts(params)
+        if len(hosts) > 1:
+            params = {**_OF_SEVERAL_HOSTS, **params}
     except psycopg.Error:
         # libpq's words quote the URL, password included.
         raise ConfigError("POSTGRES_URL is not a valid postgresql:// URL") from None
@@ -75,10 +85,12 @@ async def connect_to_first(
 ) -> C:
     """Return what `begin` gives for the first host that accepts us.
 
-    Resolving a host's name and connecting to each of its addresses may each take `timeout_ms`. Raises
-    psycopg.OperationalError with what each host answered.
+    Resolving a host's name and connecting to each of its addresses may each take `timeout_ms`, or less where there are
+    several hosts. Raises psycopg.OperationalError with what each host answered.
     """
     failures: list[str] = []
+    if len(hosts) > 1:
+        timeout_ms = min(timeout_ms, _ONE_OF_SEVERAL_MS_MAX)
     for host in hosts:
         try:
             return await _connect(host, begin, timeout_ms)

@@ -75,6 +75,16 @@ class RedisTarget:
         return place if self.service is None else f"{self.service} ({place})"
 
     @property
+    def shown_host(self) -> str:
+        """The host, the path of a socket, or the service and its sentinels."""
+        return self.where if self.sentinels is not None else self.path or self.host
+
+    @property
+    def shown_port(self) -> int | None:
+        """The port that belongs to the host, if one does."""
+        return self.port if self.sentinels is None and self.path is None else None
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The passwords, which must not be shown."""
         sentinels = self.sentinels

@@ -27,6 +27,19 @@ def test_half_open_connections_are_noticed_unless_the_url_says_otherwise() -> No
 
 
 @pytest.mark.parametrize(
+    ("url", "attributes"),
+    [
+        ("postgresql://u@db/x", None),
+        ("postgresql://u@a,b/x", "read-write"),
+        ("postgresql://u@a,b/x?target_session_attrs=primary", "primary"),
+        ("postgresql://u@db/x?target_session_attrs=any", "any"),
+    ],
+)
+def test_of_several_hosts_a_standby_is_passed_over(url: str, attributes: str | None) -> None:
+    assert parse_url(url).get("target_session_attrs") == attributes
+
+
+@pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("postgres://u:secret@db/x", "db:5432"),
