@@ -187,7 +187,7 @@ sent before" has every tenth record repeat one of the 40,000 before it; `\copy` 
 share is of records a second. On a hypertable the records of thirty chunks come in any order. Higher shares and less
 CPU are better.
 """,
-    minutes=5,
+    minutes=6,
     quick_minutes=0.7,
     measure=_measure,
     tables=_tables,

@@ -28,7 +28,7 @@ def _measure(asked: Asked) -> Json:
     scale = (
         IngestionScale(rounds=1, seconds=2, connections=5000, growth_s=10)
         if asked.quick
-        else IngestionScale(rounds=2, seconds=5, connections=5000, growth_s=30)
+        else IngestionScale(rounds=2, seconds=3, connections=5000, growth_s=30)
     )
     return ingestion_json(run_ingestion(scale, asked.choice, asked.progress))
 
@@ -115,7 +115,7 @@ when Redis has confirmed each; every answer and every entry is counted. Less CPU
 Flat out, each device sends when it was answered, so that latency there is a contender's own queue. "By it" is the
 CPU time a record of tcp-ingestion by that of the row's service: below 1, tcp-ingestion needs less.
 """,
-    minutes=9,
+    minutes=6.5,
     quick_minutes=2,
     measure=_measure,
     tables=_tables,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-FULL = PacedScale(rounds=2, seconds=6)
+FULL = PacedScale(rounds=2, seconds=5)
 QUICK = PacedScale(rounds=1, seconds=2, warm_up_s=1)
 INTERVALS_MS = (0, 2, 5, 10, 20)
 QUICK_INTERVALS_MS = (0, 5, 20)
@@ -171,8 +171,8 @@ commit, and so pays less CPU for more latency. The best peer is the one that nee
 better. `READ_INTERVAL_MS` is the least time between two reads that come back less than full: longer intervals cost
 latency and save CPU time.
 """,
-    minutes=6.5,
-    quick_minutes=2.5,
+    minutes=5.5,
+    quick_minutes=2,
     measure=_measure,
     tables=_tables,
     plots=_plots,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bench.figures.part import Table
 from bench.figures.parts import PARTS
 from bench.figures.style import as_svg
 from bench.targets import VERDICTS
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from bench.figures.part import Json, Part, Plot, Table
+    from bench.figures.part import Json, Part, Plot
 
 TOP = """\
 # Benchmarks
@@ -54,11 +55,26 @@ def plot_file(part: Part, plot: Plot) -> str:
 
 def page(results: Mapping[str, Json]) -> str:
     """The text of the page; a part that was never measured is named as such."""
-    sections = [TOP, _machine(results)]
+    sections = [TOP, _summary(results), _machine(results)]
     sections += [_section(part, results[part.name]) for part in PARTS if part.name in results]
     if missing := [part.title for part in PARTS if part.name not in results]:
         sections.append("## Not measured yet\n\n" + "".join(f"- {title}\n" for title in missing))
     return "\n".join(sections)
+
+
+def _summary(results: Mapping[str, Json]) -> str:
+    """How many of each part's targets were reached, and which were not."""
+    rows = []
+    for part in PARTS:
+        targets = results.get(part.name, {}).get("figures", {}).get("targets", ())
+        if targets:
+            missed = "; ".join(each["what"] for each in targets if each["met"] is False)
+            reached = sum(each["met"] is True for each in targets)
+            rows.append((part.title, f"{reached} of {len(targets)}", missed))
+    table = Table(
+        "What was aimed at, and what was not reached:", ("part", "reached", "missed"), rows
+    )
+    return f"## In short\n\n{_table(table)}"
 
 
 def _section(part: Part, result: Json) -> str:

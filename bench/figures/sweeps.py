@@ -256,7 +256,7 @@ of memory is what the kernel keeps of the process (`VmHWM`). Ready is from the s
 Against the variables, throughput is a share of `\\copy` of the same rows. Less memory, CPU time and waiting is
 better.
 """,
-    minutes=6,
+    minutes=6.5,
     quick_minutes=1,
     measure=_measure,
     tables=_tables,
