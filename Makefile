@@ -2,8 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all test-pythons test-images sim fuzz drill alerts container-drill demo pictures bench benchmarks lint audit \
-	format image image-push lock clean
+.PHONY: help setup test test-all test-pythons test-images sim fuzz drill load alerts container-drill demo pictures bench \
+	benchmarks lint audit format image image-push lock clean
 SHELL := /bin/sh
 # Nothing but a command's own output goes to standard output: `make demo ARGS=--json` ends in JSON.
 MAKEFLAGS += --no-print-directory
@@ -62,6 +62,9 @@ fuzz: ## Run the libFuzzer targets; ARGS="--seconds 1800 avl"
 
 drill: $(BUILT) ## Stop and kill a service under load, on servers started for it; ARGS="tcp-ingestion --rounds 100"
 	@exec $(PYTHON_BIN) -m dev.drill $(ARGS)
+
+load: $(BUILT) ## Kill, stop, freeze and replace instances under a steady load; ARGS="--instances 2 --only kill9 --report DIR"
+	@exec $(PYTHON_BIN) -m dev.drill load $(ARGS)
 
 container-drill: $(BUILT) ## Build the images and run them as compose.yaml says, under load; needs root and docker.io
 	@exec $(PYTHON_BIN) -m dev.container $(ARGS)

@@ -1,6 +1,7 @@
-"""`make drill`: `drill sigterm` of either service, on servers that it starts itself and removes afterwards.
+"""`make drill` and `make load`: drills of a service, on servers that they start themselves and remove afterwards.
 
-`make drill ARGS="tcp-ingestion --rounds 100"` drills tcp-ingestion; without its name it is the processor's.
+`make drill ARGS="tcp-ingestion --rounds 100"` drills tcp-ingestion; without its name it is the processor's. `make load`
+is `processor drill load`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(sys.executable).parent
 PROCESSOR, TCP_INGESTION = "processor", "tcp-ingestion"
+LOAD, SIGTERM = "load", "sigterm"
 EXIT_INTERRUPTED = 130
 
 
@@ -27,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == [TCP_INGESTION]:
         with launch_redis(find_redis(Choice.AUTO)) as redis:
             urls = {"REDIS_URL": redis.ingestion_url, "REDIS_ADMIN_URL": redis.drill_url}
-            return drill(TCP_INGESTION, arguments[1:], urls)
+            return drill(TCP_INGESTION, SIGTERM, arguments[1:], urls)
+    is_load = arguments[:1] == [LOAD]
     with (
         launch_redis(find_redis(Choice.AUTO)) as redis,
         launch_postgres(find_postgres(Choice.AUTO)) as postgres,
@@ -39,13 +42,15 @@ def main(arguments: Sequence[str]) -> int:
             "POSTGRES_URL": database.processor_url,
             "POSTGRES_ADMIN_URL": database.admin_url,
         }
-        return drill(PROCESSOR, arguments, urls)
+        if is_load:
+            return drill(PROCESSOR, LOAD, arguments[1:], urls)
+        return drill(PROCESSOR, SIGTERM, arguments, urls)
 
 
-def drill(program: str, arguments: Sequence[str], urls: Mapping[str, str]) -> int:
+def drill(program: str, kind: str, arguments: Sequence[str], urls: Mapping[str, str]) -> int:
     """Hold it; its exit code."""
     drilling = subprocess.Popen(
-        [PROGRAMS / program, "drill", "sigterm", *arguments], env={**os.environ, **urls}
+        [PROGRAMS / program, "drill", kind, *arguments], env={**os.environ, **urls}
     )
     while True:
         try:

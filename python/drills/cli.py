@@ -10,7 +10,7 @@ import secrets
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from drills.plan import Fault
     from drills.result import Result
 
-_EXIT_PASSED, _EXIT_VIOLATED, _EXIT_FAILED = 0, 1, 3
+EXIT_PASSED, EXIT_VIOLATED = 0, 1
+_EXIT_FAILED = 3
+
+Outcome = TypeVar("Outcome")
+
 COUNT = click.IntRange(1, 1_000_000)
 NUMBER = click.IntRange(0, 1_000_000)
 
@@ -122,11 +126,11 @@ def hold_and_show(
     as_json: bool,
 ) -> int:
     """Hold a drill and show its outcome; the exit code."""
-    result = _held(program, hold)
+    result = held(program, hold)
     return INTERRUPTED if result is None else _show(result, report_directory, as_json=as_json)
 
 
-def _held(program: str, hold: Callable[[], Awaitable[Result | None]]) -> Result | None:
+def held(program: str, hold: Callable[[], Awaitable[Outcome]]) -> Outcome:
     """What the drill found; None if it was interrupted. Errors come out of nurseries, hence in groups."""
     # Imported late: help and misuse need neither the event loop nor the servers' clients.
     import trio  # noqa: PLC0415
@@ -162,7 +166,7 @@ def _first(group: BaseExceptionGroup[Exception]) -> str:
 def _show(result: Result, report_directory: Path | None, *, as_json: bool) -> int:
     from drills.report import as_table, violation_lines, write_report  # noqa: PLC0415
 
-    code = _EXIT_VIOLATED if result.violations else _EXIT_PASSED
+    code = EXIT_VIOLATED if result.violations else EXIT_PASSED
     if as_json:
         print_at_once(result.as_json() + "\n")
     else:

@@ -35,10 +35,11 @@ class Bounds:
 def judge_life(life: Life, bounds: Bounds) -> list[str]:
     """What this life did wrong, a sentence for each violation."""
     who = f"round {life.round + 1} ({life.consumer})"
-    return [f"{who}: {what}" for what in _faults_of(life, bounds)]
+    return [f"{who}: {what}" for what in faults_of(life, bounds)]
 
 
-def _faults_of(life: Life, bounds: Bounds) -> Iterator[str]:
+def faults_of(life: Life, bounds: Bounds) -> Iterator[str]:
+    """The same without its name."""
     if life.ended_early:
         yield f"ended by itself with exit code {life.exit_code}"
     elif life.fault is Fault.KILL9:

@@ -134,7 +134,7 @@ class Lives:
         takeover = _Takeover(self._pending)
         async with trio.open_nursery() as living:
             living.start_soon(service.run)
-            await _until_ready(service)
+            await until_ready(service)
             self.was_ready.set()
             if is_waiting:
                 living.start_soon(takeover.watch)
@@ -214,7 +214,8 @@ class _Takeover:
         return not await trio.to_thread.run_sync(self._pending.released)
 
 
-async def _until_ready(service: RunningService) -> None:
+async def until_ready(service: RunningService) -> None:
+    """Return once it is ready. Raises DrillFailed, and ConfigError when its configuration is why it is not."""
     with trio.move_on_after(_READY_S_MAX) as patience:
         async with trio.open_nursery() as waiting:
             waiting.start_soon(_cancel_at_the_end, service, waiting.cancel_scope)

@@ -56,14 +56,14 @@ class Drills:
     def start(
         self, *arguments: str, stand_in: str | None = None, **env: str
     ) -> subprocess.Popen[str]:
-        """Begin a drill, of a stand-in or of the service itself."""
+        """Begin a drill, of a stand-in or of the service itself: `sigterm`, unless `load` is the first argument."""
         command = (
             ()
             if stand_in is None
             else ("--command", f"{sys.executable} -m tests.drills.stand_in {stand_in}")
         )
         return subprocess.Popen(
-            [sys.executable, "-m", "processor", "drill", "sigterm", *command, *arguments],
+            [sys.executable, "-m", "processor", "drill", *_named(arguments), *command],
             env={**self.environment, **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -99,6 +99,10 @@ class Drills:
     def leave_nothing(self) -> bool:
         """Whether the servers are as before."""
         return not self.keys() and not self.rows()
+
+
+def _named(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    return arguments if arguments[:1] == ("load",) else ("sigterm", *arguments)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ _NOT_RUN = {
     "processor top",
     "processor lag --watch",
     "processor drill sigterm",
+    "processor drill load",
     "processor dlq replay",
     "processor dlq drop",
     "tcp-ingestion starting",

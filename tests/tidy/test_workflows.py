@@ -52,7 +52,7 @@ def test_there_is_a_workflow_for_changes_one_for_the_image_and_one_for_the_night
 def test_the_night_has_every_long_form() -> None:
     said = {step.get("run", "") for job in load("nightly")["jobs"].values() for step in steps(job)}
     targets = {command.split()[1] for command in said if command.startswith("make ")}
-    assert targets >= {"sim", "fuzz", "drill", "container-drill", "audit"}
+    assert targets >= {"sim", "fuzz", "drill", "load", "container-drill", "audit"}
     assert any(command.startswith('make drill ARGS="tcp-ingestion ') for command in said)
 
 

@@ -19,6 +19,7 @@ from drills.cli import (
 )
 from drills.plan import Fault
 from drills.processor.options import ProcessorOptions, Rows
+from drills.processor.sharing.cli import load
 from telemetry.chassis.cli import say
 
 _EPILOG = """\
@@ -54,6 +55,9 @@ _SUMMARY = "Stop, kill and cut off the service under load, and check that nothin
 @click.group(help=_SUMMARY, short_help=_SUMMARY)
 def drill() -> None:
     """The program's part of `processor drill`: nothing but its commands."""
+
+
+drill.add_command(load)
 
 
 @drill.command(epilog=_EPILOG)

@@ -9,16 +9,17 @@ import trio
 
 from drills.conductor import Conductor, Progress, Setting
 from drills.lives import until
-from drills.processor.judgement import FinalState, judge_ending, tally
+from drills.processor.counting import count_ending
+from drills.processor.judgement import judge_ending
 from drills.processor.load import Load
 from drills.processor.result import ProcessorResult
 from drills.processor.timeline import Sample, Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from drills.lives import Lives
-    from drills.observed import Life, PositionKey
+    from drills.observed import Life
     from drills.plan import Round
     from drills.processor.load import Drive
     from drills.processor.stream import DrillStream
@@ -69,7 +70,13 @@ class ProcessorConductor(Conductor[ProcessorResult]):
         return self._publishing.published
 
     async def _conclude(self, last: Life) -> ProcessorResult:
-        ending = await self._ending(last)
+        ending = await count_ending(
+            self._stream,
+            self._table,
+            self._setting.drive,
+            published=self._publishing.published,
+            inserted=sum(life.inserted for life in (*self._lived, last)),
+        )
         return ProcessorResult(
             name=self._setting.name,
             fault=self._setting.fault,
@@ -104,30 +111,3 @@ class ProcessorConductor(Conductor[ProcessorResult]):
                 )
             )
             await trio.sleep(self._timeline.interval_s)
-
-    async def _ending(self, last: Life) -> FinalState:
-        letters = await trio.to_thread.run_sync(self._stream.dead_letters)
-        return FinalState(
-            tally=tally(self._publishing.published, await self._numbers_in_table()),
-            inserted=sum(life.inserted for life in (*self._lived, last)),
-            group=await trio.to_thread.run_sync(self._stream.state),
-            unsettled=self._numbers_of(await trio.to_thread.run_sync(self._stream.unsettled)),
-            dead_lettered=self._numbers_of(key for key, _ in letters),
-            dead_letter_codes=tuple(code for _, code in letters),
-        )
-
-    async def _numbers_in_table(self) -> list[int]:
-        drive = self._setting.drive
-        numbers: list[int] = []
-        for device_id in drive.device_ids:
-            turns_ms = await trio.to_thread.run_sync(self._table.turns_ms, device_id, drive.start)
-            numbers += (drive.number(device_id, turn_ms) for turn_ms in turns_ms)
-        return numbers
-
-    def _numbers_of(self, keys: Iterable[PositionKey]) -> frozenset[int]:
-        drive = self._setting.drive
-        return frozenset(
-            drive.number(key.device_id, drive.turn_ms(key.ts))
-            for key in keys
-            if key.device_id in drive.device_ids
-        )

@@ -28,7 +28,7 @@ SESSION_NAME_VARIABLE = "PGAPPNAME"
 # The rest of the operator's environment is the shell's business, and a container has its own.
 _SERVICE_VARIABLES = (
     "BATCH_", "CLAIM_", "CONNECT_", "DEVICE_STATE_", "DLQ_MAX_", "DRAIN_", "MAX_PAYLOAD_", "METRICS_HOST",
-    "POSTGRES_URL", "REDIS_URL", "SHUTDOWN_", "TS_", "WRITE",
+    "POSTGRES_URL", "READ_INTERVAL_", "REDIS_URL", "SHUTDOWN_", "TS_", "WRITE",
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ class ServiceSettings:
     redis_url: RedisTarget = variable(redis_target, secret=True)
     postgres_url: PostgresPlace = variable(postgres_place, secret=True)
     claim_threshold_ms: int = variable(milliseconds())
+    claim_interval_ms: int = variable(milliseconds())
     drain_budget_ms: int = variable(milliseconds())
     shutdown_timeout_ms: int = variable(milliseconds())
 

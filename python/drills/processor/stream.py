@@ -92,6 +92,21 @@ class DrillStream(OwnStream):
         with errors_translated(self._client):
             return bool(self._pending_page("-", 1, idle=_RELEASED_IDLE_MS_MIN))
 
+    def pending_ids(self, consumer: str) -> frozenset[str]:
+        """What is pending under the name of a consumer."""
+        with errors_translated(self._client):
+            return frozenset(each["message_id"].decode() for each in self._pending(consumer))
+
+    def pending_of(self, entry_ids: frozenset[str]) -> dict[str, str]:
+        """The consumer of each of these entries that is still pending."""
+        if not entry_ids:
+            return {}
+        first, last = min(entry_ids, key=_in_order), max(entry_ids, key=_in_order)
+        with errors_translated(self._client):
+            pending = list(self._pending(first=first, last=last))
+        found = {each["message_id"].decode(): each["consumer"].decode() for each in pending}
+        return {entry_id: found[entry_id] for entry_id in entry_ids & found.keys()}
+
     def unsettled(self) -> list[PositionKey]:
         """The entries that are pending or not delivered yet."""
         stream = self._identity.stream
@@ -137,20 +152,28 @@ class DrillStream(OwnStream):
             elif self._client.exists(identity.stream):
                 self._client.xgroup_destroy(identity.stream, identity.group)
 
-    def _pending(self, consumer: str | None = None) -> Iterator[Delivered]:
-        start = "-"
-        while page := self._pending_page(start, PAGE, consumer=consumer):
+    def _pending(
+        self, consumer: str | None = None, *, first: str = "-", last: str = "+"
+    ) -> Iterator[Delivered]:
+        start = first
+        while page := self._pending_page(start, PAGE, last=last, consumer=consumer):
             yield from page
             start = f"({page[-1]['message_id'].decode()}"
 
     def _pending_page(
-        self, start: str, count: int, *, consumer: str | None = None, idle: int | None = None
+        self,
+        start: str,
+        count: int,
+        *,
+        last: str = "+",
+        consumer: str | None = None,
+        idle: int | None = None,
     ) -> list[Delivered]:
         page: Any = self._client.xpending_range(
             self._identity.stream,
             self._identity.group,
             min=start,
-            max="+",
+            max=last,
             count=count,
             consumername=consumer,
             idle=idle,
@@ -160,6 +183,11 @@ class DrillStream(OwnStream):
 
 def _key(fields: dict[bytes, bytes]) -> PositionKey:
     return PositionKey(fields[b"device_id"].decode(), fields[b"ts"].decode())
+
+
+def _in_order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)
 
 
 def _id_after(entry_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -24,6 +25,11 @@ _MAY_DELETE = f"SELECT current_user::text, has_table_privilege('{_TABLE}', 'DELE
 _TURNS = (
     f"SELECT round(extract(epoch FROM ts - %s) * 1000)::bigint FROM {_TABLE} WHERE device_id = %s"
 )
+_ROWS_BY_TURN = (
+    f"SELECT round(extract(epoch FROM ts - %s) * 1000)::bigint, count(*) FROM {_TABLE}"
+    " WHERE device_id = ANY(%s) AND ts >= %s GROUP BY 1"
+)
+_ROWS_AT = f"SELECT device_id FROM {_TABLE} WHERE device_id = ANY(%s) AND ts = %s"
 _DELETE = f"DELETE FROM {_TABLE} WHERE device_id = ANY(%s)"
 _MARK = f"UPDATE {_TABLE} SET faulty = true WHERE device_id = ANY(%s) AND NOT faulty"
 _WRITERS = (
@@ -103,6 +109,19 @@ class DrillTable:
     def turns_ms(self, device_id: str, start: datetime) -> list[int]:
         """How many milliseconds after `start` each row of a device is; a key with two rows is there twice."""
         return [turn for (turn,) in self._ask(self._connection, _TURNS, start, device_id)]
+
+    def rows_by_turn(self, start: datetime, first_ms: int) -> dict[int, int]:
+        """How many rows each turn has, from the one on that is `first_ms` after `start`."""
+        since = start + timedelta(milliseconds=first_ms)
+        devices = list(self._identity.device_ids)
+        return dict(self._ask(self._connection, _ROWS_BY_TURN, start, devices, since))
+
+    def devices_at(self, moment: datetime) -> frozenset[str]:
+        """The drill's devices that have a row at this moment."""
+        devices = list(self._identity.device_ids)
+        return frozenset(
+            str(each) for (each,) in self._ask(self._connection, _ROWS_AT, devices, moment)
+        )
 
     def writers(self) -> int:
         """Sessions of the service under test that are still open."""
