@@ -14,7 +14,7 @@ from tests.support.ingestion import HOST, Ingestion, published
 from tests.support.ingestion import RUN as RUN_INGESTION
 from tests.support.operators import Commands
 from tests.support.processes import QUICK_CLAIMS, RUN, WAIT_S_MAX, Service, base_environment, until
-from tests.support.servers import GROUP, Servers
+from tests.support.servers import GROUP, Servers, entry
 from tests.support.simulations import records, started
 
 if TYPE_CHECKING:
@@ -117,6 +117,26 @@ def test_each_entry_is_settled_once_while_a_slot_moves_and_stays_half_way(
     assert service.stop() == 0
     # Nothing was made a second time where the slot came from.
     assert source.ask("CLUSTER", "GETKEYSINSLOT", cluster.slot_of(stream), 10) == []
+
+
+def test_a_blocked_read_goes_after_its_stream_and_calls_nothing_gone(
+    cluster: RedisCluster, clustered_stream: str, database: Database, services: Services
+) -> None:
+    stream = clustered_stream
+    source = cluster.master_of(stream)
+    target = cluster.other_master(source)
+    service = services.processor(source, stream, BATCH_BLOCK_MS="60000").ready()
+    clients: Any = source.client.client_list
+    until(lambda: any("b" in each["flags"] for each in clients()), "a read is blocked")
+    cluster.begin_move(stream, target)
+    cluster.move_key(stream, source, target)
+    with cluster.client() as client:
+        client.xadd(stream, entry(1, 1))
+    moved = Servers(target.client, stream, database)
+    moved.until_rows(1)
+    assert not service.logged("read failed")
+    assert service.stop() == 0
+    move(cluster, stream, source, target)
 
 
 def test_what_a_replica_has_is_settled_once_when_its_master_dies(
