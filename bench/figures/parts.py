@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.figures import bulk, codec, ingestion, pace, sweeps
+from bench.figures import bulk, codec, failover, ingestion, pace, sweeps
 
 if TYPE_CHECKING:
     from bench.figures.part import Part
@@ -14,5 +14,6 @@ PARTS: tuple[Part, ...] = (
     bulk.PART,
     codec.PART,
     sweeps.PART,
+    failover.PART,
     ingestion.PART,
 )

@@ -31,8 +31,8 @@ DARK = {
     GO: "#3fb99b",
     NODE: "#d29922",
     LIMIT: "#8b949e",
-    OURS_PALE: "#316dca",
-    OURS_PALEST: "#23508f",
+    OURS_PALE: "#4a82d0",
+    OURS_PALEST: "#4a6da8",
 }
 # It would have a date and addresses on the web.
 _METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
@@ -119,6 +119,25 @@ def lines(
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_thousands(value)))
     _name_lines(axes, drawn)
+
+
+def over_time(
+    axes: Axes,
+    at_s: Sequence[float],
+    values: Mapping[str, Sequence[float]],
+    spans: Sequence[Mapping[str, float]],
+) -> None:
+    """Values by colour over seconds, on fields of grey for what lasted from `from_s` to `to_s`."""
+    for span in spans:
+        axes.axvspan(span["from_s"], span["to_s"], color=GRID, alpha=0.6, linewidth=0)
+    for colour, each in values.items():
+        axes.plot(at_s, each, color=colour, linewidth=1.2)
+    axes.grid(axis="y", color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.set_xlim(min(at_s, default=0), max(at_s, default=1))
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: with_thousands(value)))
 
 
 def _name_lines(axes: Axes, drawn: Sequence[Line]) -> None:
