@@ -21,12 +21,12 @@ from processor.edges.redis.looks import StreamLook, as_look
 from processor.edges.redis.names import StreamNames
 from processor.edges.redis.pending import PendingEntries
 from processor.edges.redis.scripts import LOOK_AT_GROUP
-from telemetry._codec import Batch, Delivery, ReplyParser
+from telemetry._codec import Batch, Delivery, ReplyError, ReplyParser
 from telemetry.chassis.config.redis_target import RedisTarget
 from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.limits import RedisLimits
-from telemetry.chassis.redis.resp import as_integer, encode
+from telemetry.chassis.redis.resp import encode
 
 if TYPE_CHECKING:
     pass
@@ -139,7 +139,13 @@ class RedisPositionStream:
         return await self._pending.leave_group()
 
     async def look(self) -> QueueLook:
-        look = await self._look()
+        control = self._connections.control
+        # At once: it is asked every second, and waking up twice costs more than asking.
+        about_letters = encode("XLEN", self._names.dead_letters)
+        looked, *counted = await control.pipeline([self._look_command(), about_letters])
+        if isinstance(looked, ReplyError):
+            raise control.refused(looked.message)
+        look = as_look(looked)
         if look.length is None:
             raise RedisRefused("the stream does not exist", where=self.where, code="ERR")
         if look.group is None:
@@ -147,28 +153,22 @@ class RedisPositionStream:
                 "the consumer group does not exist", where=self.where, code="NOGROUP"
             )
         return QueueLook(
-            lag=await self._lags.lag(self._connections.control, look.group.position),
+            lag=await self._lags.lag(control, look.group.position),
             pending=look.group.pending,
             oldest_pending_id=look.group.oldest_pending_id,
             last_id=look.last_id,
             server_ms=look.server_ms,
             length=look.length,
-            dead_letters=await self._dead_letters(),
+            # Unknown where the key is no stream, or the user may not ask: nothing else depends on it.
+            dead_letters=next((each for each in counted if isinstance(each, int)), None),
         )
 
     async def _look(self) -> StreamLook:
-        """The stream and our group, both in one moment."""
-        wire = LOOK_AT_GROUP.call((self._names.stream,), self._names.group)
-        return as_look(await self._connections.control.request(wire))
+        return as_look(await self._connections.control.request(self._look_command()))
 
-    async def _dead_letters(self) -> int | None:
-        try:
-            return as_integer(
-                await ask(self._connections.control, "XLEN", self._names.dead_letters)
-            )
-        except RedisRefused:
-            # The key is no stream, or the user may not ask: nothing else that is asked for depends on it.
-            return None
+    def _look_command(self) -> bytes:
+        """Asks for the stream and our group, both in one moment."""
+        return LOOK_AT_GROUP.call((self._names.stream,), self._names.group)
 
     async def aclose(self) -> None:
         self._connections.close()
