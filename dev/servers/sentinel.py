@@ -66,11 +66,12 @@ class Sentinel:
 
 @contextlib.contextmanager
 def launch_sentinels(
-    binary: RedisBinary, master: RedisServer, replicas: int, *, count: int = 3, down_ms: int = 500
+    binary: RedisBinary, master: RedisServer, replicas: int, *, count: int = 3, down_ms: int = 1_500
 ) -> Iterator[list[Sentinel]]:
     """Run sentinels that watch `master`, until the block ends; of whom most have to agree.
 
-    They know its `replicas` and each other when they are handed out.
+    They know its `replicas` and each other when they are handed out. They ask each second, and with a `down_ms` of
+    less would take a server of a busy machine for dead.
     """
     with contextlib.ExitStack() as stack:
         sentinels = [

@@ -13,6 +13,7 @@ import trio
 from redis import Redis
 
 from dev.servers import launch_redis
+from dev.servers.polling import poll
 from dev.servers.ports import HOST
 from dev.servers.redis_users import INGESTION, OPERATOR, PROCESSOR, login
 from dev.servers.sentinel import SENTINEL_PASSWORD, SERVICE, Sentinel, launch_sentinels
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.deployment
 
 DEVICES = 20
-# Answered by the old master and not passed on to the new one: a frame of each device at most.
-IN_FLIGHT = DEVICES * 5
+# Answered by the old master and not passed on to the new one: a frame or two of each device.
+IN_FLIGHT = 2 * DEVICES * 5
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,21 @@ def watched(redis_binary: RedisBinary) -> Iterator[Watched]:
             replica.follow(servers[0])
         with launch_sentinels(redis_binary, servers[0], replicas=2) as sentinels:
             yield Watched(servers, sentinels)
+
+
+@pytest.fixture(autouse=True)
+def at_rest(watched: Watched) -> None:
+    """The last failover is over: the sentinels are of one mind, and the master has its replicas."""
+
+    def is_over() -> bool:
+        ports = {sentinel.master_port for sentinel in watched.sentinels}
+        if len(ports) > 1:
+            return False
+        with Redis.from_url(watched.master.admin_url) as client:
+            info: Any = client.info("replication")
+        return bool(info["role"] == "master" and info["connected_slaves"] == 2)
+
+    poll(is_over, "no failover is under way")
 
 
 @dataclass
@@ -157,17 +173,22 @@ async def test_a_wrong_password_of_the_sentinels_is_said_to_be_theirs(watched: W
 async def test_a_planned_failover_is_followed_by_both_services_and_by_commands(
     watched: Watched, stream_name: str
 ) -> None:
+    demoted = watched.master
     client = open_target(redis_target(watched.url(OPERATOR)), name="operator")
     async with under_load(watched, stream_name) as load:
         before = place_of(client)
         assert client.xlen(stream_name)
         assert place_of(client) == f"{SERVICE} ({HOST}:{watched.master.port})" != before
-        with Redis.from_url(watched.master.admin_url) as old:
+        with Redis.from_url(demoted.admin_url) as old:
             # Else it takes entries, which are lost, until it is demoted: ten seconds later.
             old.config_set("min-replicas-to-write", 2)
             watched.sentinels[0].fail_over()
             await until(lambda: load.fleet.dropped, "the old master is not written to any more")
             old.client_kill_filter(_type="normal", skipme=True)
+    demoted.follow(watched.master)
+    with Redis.from_url(demoted.admin_url) as old:
+        # It keeps what was set, and may be the master again.
+        old.config_set("min-replicas-to-write", 1)
     with contextlib.suppress(redis.ConnectionError):
         client.ping()  # On the connection that has ended.
     assert client.xlen(stream_name)
