@@ -99,6 +99,14 @@ LIFE = [
         ),
     ),
     Fact(
+        lambda journal: journal.misconfigured(error="REDIS_DLQ_STREAM: a hash tag is missing"),
+        Line(
+            "fatal",
+            "bad configuration: REDIS_DLQ_STREAM: a hash tag is missing",
+            {"error": "REDIS_DLQ_STREAM: a hash tag is missing"},
+        ),
+    ),
+    Fact(
         lambda journal: journal.start_failed(
             where="r:6379", error="r:6379: no route", is_refusal=False
         ),
