@@ -23,6 +23,9 @@ from typing import Final
 class State(Enum):
     """What this process knows of an entry."""
 
+    # Members are singletons. Enum hashes their names in Python, and every batch looks up two dozen of them.
+    __hash__ = object.__hash__
+
     UNREAD = "unread"
     """It was never delivered here, as far as is known."""
     RELEASED_UNREAD = "released_unread"
@@ -68,6 +71,8 @@ class State(Enum):
 
 class Event(Enum):
     """What happens to an entry, or turns out to have happened."""
+
+    __hash__ = object.__hash__
 
     READ = "read"
     """It was delivered, for the first time or again."""

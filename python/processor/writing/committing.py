@@ -96,7 +96,8 @@ class Committing:
         self._pauses.begin()
         self._diagnosis.begin()
         whole = await self._without_known(batch, unproven)
-        bisection = Bisection[Batch, Decision](whole.batch, whole.route)
+        # Without its parameters, which cost more to name than the object.
+        bisection: BatchBisection = Bisection(whole.batch, whole.route)
         await self._bisect(bisection)
         failures = [write_failure_of(each.record, each.reason) for each in bisection.refused]
         self._leave(bisection)

@@ -71,7 +71,9 @@ class ServiceJournal:
 
     def dependency_ready(self, name: str, *, by: str = IN_USE) -> None:
         """A dependency answers, as far as this reporter can see."""
-        self._troubles_of(name).pop(by, None)
+        # Every batch says so several times.
+        if troubles := self._troubles_of(name):
+            troubles.pop(by, None)
 
     def dependency_lost(self, name: str, reason: str, *, by: str = IN_USE) -> None:
         """A dependency cannot be used; the reason holds no credentials.
@@ -158,9 +160,11 @@ class ServiceJournal:
         return self._limit.is_due(subject, clocks.monotonic_s())
 
     def _troubles_of(self, name: str) -> dict[str, str]:
-        if name not in self._troubles:
-            raise KeyError(f"{name} is no dependency; there are {', '.join(self._troubles)}")
-        return self._troubles[name]
+        try:
+            return self._troubles[name]
+        except KeyError:
+            known = ", ".join(self._troubles)
+            raise KeyError(f"{name} is no dependency; there are {known}") from None
 
 
 def _readiness(troubles: Mapping[str, str]) -> Readiness:

@@ -128,7 +128,9 @@ class _HavingWork:
     def __enter__(self) -> None:
         if (row := self._row) is not None:
             self._before, row.has_work = row.has_work, self._has_work
-            row.stepped_at_s = clocks.monotonic_s()
+            # Without work nobody looks at the time.
+            if self._has_work:
+                row.stepped_at_s = clocks.monotonic_s()
 
     def __exit__(
         self,
@@ -138,7 +140,8 @@ class _HavingWork:
     ) -> None:
         if (row := self._row) is not None:
             row.has_work = self._before
-            row.stepped_at_s = clocks.monotonic_s()
+            if self._before:
+                row.stepped_at_s = clocks.monotonic_s()
 
 
 class _Waiting:

@@ -48,7 +48,7 @@ async def drive_until_answered(
     try:
         wanted = next(gen)
         while True:
-            with trio.move_on_at(deadline) as patience, progress.waiting(deadline):
+            with trio.CancelScope(deadline=deadline) as patience, progress.waiting(deadline):
                 ready = await _ready(fileno, wanted)
             if patience.cancelled_caught:
                 deadline = trio.current_time() + await extend()
