@@ -41,12 +41,7 @@ test: $(BUILT) ## Run the tests of the codec (cargo) and of everything else (pyt
 
 test-all: $(BUILT) ## Run every test, and test-pythons; some need docker-compose, faketime, HAProxy, PgBouncer, Prometheus, stress, chromium
 	cargo test --locked --package codec --package load
-	@# pytest mostly waits for servers and processes: the other versions are built and run meanwhile, behind it.
-	@setsid nice -n 19 sh dev/pythons $(PYTHONS) >.venv/pythons.log 2>&1 & pythons=$$!; \
-	trap 'kill -- -$$pythons 2>/dev/null' EXIT INT TERM; \
-	$(PYTHON_BIN) -m pytest $(ARGS); tests=$$?; \
-	wait $$pythons; versions=$$?; cat .venv/pythons.log; \
-	[ $$tests -eq 0 ] && [ $$versions -eq 0 ]
+	@PYTHONS="$(PYTHONS)" sh dev/test-all $(ARGS)
 
 test-pythons: $(BUILT) ## Run the tests of the codec and of the shared parts under PYTHONS that are installed
 	@sh dev/pythons $(PYTHONS)
