@@ -88,6 +88,8 @@ class Receipts:
     async def send(self, receipt: Receipt) -> None:
         """Have a batch acknowledged. If cancelled, it is still known as committed: the release at the end finds it."""
         self._in_flight.committed(receipt.batch)
+        # Cut together with the acker, it may find the channel broken: that is a cancellation, and no fault.
+        await trio.lowlevel.checkpoint_if_cancelled()
         try:
             self._channel.send_nowait(receipt)
         except trio.WouldBlock:
