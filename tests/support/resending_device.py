@@ -59,7 +59,11 @@ class ResendingDevice:
     def live(self) -> None:
         """Take an answer, if one has come; send the next frame, or the same again."""
         if self._connection is None:
-            self._connection = self._service.login(self._number)
+            try:
+                self._connection = self._service.login(self._number)
+            except ConnectionRefusedError:
+                # The service is stopped or not up again: a device tries later.
+                return
             self._send(self._frame)
         elif self._connection.has_heard():
             # Closed without an answer, or answered.
