@@ -1,4 +1,4 @@
-"""A small batch is inserted in one statement, without a probe, and what a trigger discards is told all the same."""
+"""A small batch is inserted in one statement, without a probe; what a trigger discards is still counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to a master by its sentinels: some are away, silent, refuse, know nothing, or name a server that is none."""
+"""Finding a master by its sentinels: some are away, silent, refuse, know nothing, or name a server that is not one."""
 
 from __future__ import annotations
 

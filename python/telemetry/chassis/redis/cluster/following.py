@@ -98,7 +98,7 @@ class FollowingConnection(RedisConnection):
         except RedisRefused as error:
             if not is_key_gone(error):
                 raise
-        # Whether it was deleted or has moved, only another read is told.
+        # Another read shows whether it was deleted or has moved.
         return await self._followed(read, read_there)
 
     def close(self) -> None:
