@@ -59,6 +59,7 @@ STREAM_ENTRIES_MAX = 10_000_000
 COUNT_WRITTEN = "SELECT count(*) FROM positions WHERE device_id <> 'stored'"
 # Nothing is kept on disk: the stream is made again for each benchmark.
 REDIS_ARGUMENTS = ("--appendonly", "no")
+DURABLE_REDIS_ARGUMENTS = ("--auto-aof-rewrite-percentage", "0")
 # Commits wait for the log as usual (synchronous_commit), but disks are not compared: no
 # fsync, no checkpoint and no autovacuum in the middle of a run.
 POSTGRES_SETTINGS = {
@@ -143,13 +144,17 @@ class BenchServers:
 
 
 @contextlib.contextmanager
-def launch_servers(choice: Choice, *, plain: bool = False) -> Iterator[BenchServers]:
+def launch_servers(
+    choice: Choice, *, plain: bool = False, durable: bool = False
+) -> Iterator[BenchServers]:
     """Start both servers and apply the schema; all is gone when the block ends. Raises ServerError.
 
-    The table is a hypertable where the server has TimescaleDB, unless `plain`.
+    The table is a hypertable where the server has TimescaleDB, unless `plain`. Redis keeps nothing on disk, unless
+    `durable`: then it has an append-only file that is synced every second, and never rewritten.
     """
+    arguments = DURABLE_REDIS_ARGUMENTS if durable else REDIS_ARGUMENTS
     with (
-        launch_redis(find_redis(choice), extra_args=REDIS_ARGUMENTS) as redis_server,
+        launch_redis(find_redis(choice), durable=durable, extra_args=arguments) as redis_server,
         launch_postgres(find_postgres(choice), settings=POSTGRES_SETTINGS) as postgres_server,
     ):
         database = create_database(postgres_server, DATABASE)
