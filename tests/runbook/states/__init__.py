@@ -25,6 +25,7 @@ STATES: dict[str, State] = {
     "Redis was lost, restored or failed over": outages.redis_lost,
     "PostgreSQL was lost, restored or failed over": outages.postgres_restored,
     "PostgreSQL is full": outages.postgres_full,
+    "Keep more than a million entries": outages.stream_without_maxlen,
     "The stream was misnamed": daily.misnamed_stream,
     "Poison floods the queue": dead_letters.flood,
     "A device's clock is wrong": dead_letters.wrong_clock,

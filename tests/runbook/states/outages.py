@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tests.runbook.blocks import recipes
 from tests.support.servers import GROUP, drive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tests.runbook.stage import Stage
+    from tests.support.servers import Servers
 
 # As a full disk: the server's own words and code.
 NO_ROOM = (
@@ -45,6 +47,58 @@ def postgres_restored(stage: Stage) -> Iterator[Mapping[str, str]]:
     yield {"BACKUP_TIME": datetime.fromtimestamp(time.time(), UTC).isoformat()}
     servers.until_rows(30)
     servers.until_settled()
+
+
+def stream_without_maxlen(stage: Stage) -> Iterator[Mapping[str, str]]:
+    """Two groups on old entries: one has 200 pending ones, one was set back to an earlier one; then none is left."""
+    servers, stream = stage.servers, stage.servers.stream
+    [block] = recipes()["Keep more than a million entries"]
+    _add(servers, range(1, 1_001))
+    _read(servers, GROUP, range(1, 601), acked=400)
+    _read(servers, "other", range(1, 701), acked=600)
+    servers.redis.xgroup_setid(stream, "other", "200-0")
+    yield {"KEEP_S": "0"}
+    _check_left(servers, range(201, 1_001))
+
+    servers.redis.xgroup_destroy(stream, "other")
+    stage.run(block, {"KEEP_S": "0"})
+    _check_left(servers, range(401, 1_001))
+
+    servers.redis.xgroup_destroy(stream, GROUP)
+    stage.run(block, {"KEEP_S": "0"})
+    _check_left(servers, range(401, 1_001))
+
+    now_ms = int(time.time() * 1000)
+    recent = range(now_ms - 60_000, now_ms - 59_800)
+    _add(servers, recent)
+    _read(servers, GROUP, range(1_000), acked=1_000)
+    stage.run(block, {"KEEP_S": "3600"})
+    _check_left(servers, recent)
+
+
+def _add(servers: Servers, times: range) -> None:
+    with servers.redis.pipeline(transaction=False) as pipeline:
+        for time_ms in times:
+            pipeline.xadd(servers.stream, {"codec": "8"}, id=f"{time_ms}-0")
+        pipeline.execute()
+
+
+def _read(servers: Servers, group: str, entries: range, *, acked: int) -> None:
+    """Have a group read that number of entries from the first one on, and acknowledge the first of them."""
+    redis, stream = servers.redis, servers.stream
+    redis.xgroup_create(stream, group, "0")
+    redis.xreadgroup(group, "one", {stream: ">"}, len(entries))
+    pending: Any = redis.xpending_range(stream, group, "-", "+", acked)
+    redis.xack(stream, group, *(entry["message_id"] for entry in pending))
+
+
+def _check_left(servers: Servers, times: range) -> None:
+    """All of these are there, and hardly more: Redis removes whole nodes, of 100 entries each."""
+    left: Any = servers.redis.xrange(servers.stream)
+    assert len(left) <= len(times) + 100
+    assert [entry_id for entry_id, _ in left[-len(times) :]] == [
+        f"{time_ms}-0".encode() for time_ms in times
+    ]
 
 
 def postgres_full(stage: Stage) -> Iterator[Mapping[str, str]]:
