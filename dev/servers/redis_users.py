@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "redis"
-ACL_FILES = (DEPLOYED / "users.acl", DEPLOYED / "drill.acl")
+ACL_FILES = tuple(DEPLOYED / f"{name}.acl" for name in ("users", "replication", "drill"))
 ADMIN = "admin"
 PROCESSOR, OPERATOR, INGESTION, DRILL = "processor", "operator", "tcp-ingestion", "drill"
+REPLICA, SENTINEL = "replica", "sentinel"
 DEFAULT = "default"
-DEPLOYED_USERS = frozenset({PROCESSOR, OPERATOR, INGESTION, DRILL, DEFAULT})
+DEPLOYED_USERS = frozenset({PROCESSOR, OPERATOR, INGESTION, DRILL, REPLICA, SENTINEL, DEFAULT})
 # One for all users and servers of this process: a replica gets into its primary, and who is led from one server to
 # another gets in there, too. With characters that a URL has to encode.
 PASSWORD = f"{secrets.token_urlsafe(12)}/@:%+"
@@ -45,8 +46,7 @@ def write_users(directory: Path) -> Path:
     """Write the deployed users with a password each, and an administrator; returns the settings that load them."""
     users, settings = directory / "users.acl", directory / "redis.conf"
     users.write_text("".join(f"{line}\n" for line in _acl_lines()))
-    # A replica of these servers logs in as the administrator.
-    settings.write_text(f"aclfile {users}\nmasteruser {ADMIN}\nmasterauth {PASSWORD}\n")
+    settings.write_text(f"aclfile {users}\nmasteruser {REPLICA}\nmasterauth {PASSWORD}\n")
     for file in (users, settings):
         file.chmod(0o600)
     return settings

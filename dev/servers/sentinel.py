@@ -16,7 +16,7 @@ from dev.servers.guarded import guarded_directory
 from dev.servers.polling import poll
 from dev.servers.ports import HOST, free_port
 from dev.servers.process import ServerProcess
-from dev.servers.redis_users import ADMIN, PASSWORD
+from dev.servers.redis_users import PASSWORD, SENTINEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,7 +120,7 @@ def _settings(
         f"dir {directory}",
         f"requirepass {SENTINEL_PASSWORD}",
         f"sentinel monitor {SERVICE} {master.host} {master.port} {quorum}",
-        f"sentinel auth-user {SERVICE} {ADMIN}",
+        f"sentinel auth-user {SERVICE} {SENTINEL}",
         f"sentinel auth-pass {SERVICE} {PASSWORD}",
         f"sentinel down-after-milliseconds {SERVICE} {down_ms}",
         # After a failover that did not come about, the next one begins after twice that.

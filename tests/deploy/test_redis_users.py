@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 USERS = ROOT / "deploy" / "redis" / "users.acl"
+REPLICATION = USERS.with_name("replication.acl")
 KEYS = "~telemetry:*"
 CHANNELS = ("&telemetry:*:control", "&telemetry:*:control:*")
 # What a client library sends to log in: no code of ours names it.
@@ -46,6 +47,20 @@ def test_the_file_has_the_users_of_the_contract_and_no_password() -> None:
         assert patterns == [KEYS, *CHANNELS]
         assert not any(right.startswith("@") for right in users[name].rights)
         assert len(set(users[name].rights)) == len(users[name].rights)
+
+
+def test_replicas_and_sentinels_have_users_of_their_own_without_password_or_key() -> None:
+    # That their rights are enough is shown by each test with a cluster, a replica or sentinels: these log in so.
+    users = users_of(REPLICATION)
+    assert {
+        name: [word for word in user.words if word[0] in "~&%><#!"] for name, user in users.items()
+    } == {
+        "replica": [],
+        "sentinel": ["&__sentinel__:hello"],
+    }
+    for user in users.values():
+        assert {"on", "resetkeys", "resetchannels", "-@all"} <= set(user.words)
+        assert not any(right.startswith("@") for right in user.rights)
 
 
 # Where the code of each user is. What the processor's scripts do counts for the operator, too: it runs some of them.
@@ -91,15 +106,18 @@ def is_implied(right: str, source: str) -> bool:
     return right in {"multi", "exec"} and "transaction=True" in source
 
 
-def test_the_papers_table_of_rights_is_the_files() -> None:
-    _, rights, *_ = section(Path("SECURITY.md"), "Users of Redis").tables
+def test_the_papers_tables_of_rights_are_the_files() -> None:
+    _, rights, replication = section(Path("SECURITY.md"), "Users of Redis").tables
     in_paper: dict[str, list[str]] = {}
-    for user, commands, _ in rights.rows:
+    for user, commands, _ in (*rights.rows, *replication.rows):
         in_paper.setdefault(code_spans(user)[0], []).extend(
             command.replace("\\", "") for command in code_spans(commands)
         )
     assert {name: sorted(commands) for name, commands in in_paper.items()} == {
-        name: sorted(user.rights) for name, user in users_of(USERS).items() if name != "default"
+        name: sorted(user.rights)
+        for file in (USERS, REPLICATION)
+        for name, user in users_of(file).items()
+        if name != "default"
     }
 
 
