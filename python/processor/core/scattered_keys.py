@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-# For a small batch, staging itself costs more than probing these days.
+# What staging takes for itself is enough to probe these days. Batches too small for that are inserted from arrays, and
+# are not asked about here.
 _DAYS_OF_ANY_BATCH: Final = 8
 # Measured between 50 and 100. The upper end favours staging, whose cost does not depend on the table's history.
 _ROWS_FOR_A_DAY: Final = 100

@@ -48,7 +48,7 @@ ORDER BY ts DESC LIMIT {{donors_max}}
 _DONORS_MAX: Final = 3
 _FIND_DONORS = _DONORS.format(donors_max=_DONORS_MAX).encode()
 _TAKEN = f"SELECT ts FROM {TABLE} WHERE device_id = $1 AND ts > $2 AND ts <= $3".encode()
-# The INSERT of staging, for one row. Its parameters go through the functions that read a COPY, so that a value
+# Inserts a row as a batch's are inserted. Its parameters go through the functions that read a COPY, so that a value
 # that COPY refuses is refused here with the same SQLSTATE.
 _INSERT = (
     f"INSERT INTO {TABLE} ({COLUMN_LIST})"

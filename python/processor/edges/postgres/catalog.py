@@ -57,7 +57,7 @@ _IS_COMPRESSED = """
 SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
                WHERE hypertable_schema = %s AND hypertable_name = %s AND compression_enabled)
 """
-# Plans the INSERT of staging, which finds what the questions above did not ask.
+# Plans an INSERT like those of batches, which finds what the questions above did not ask.
 _PLAN: Final = (
     f"EXPLAIN INSERT INTO {TABLE} ({COLUMN_LIST}) SELECT {COLUMN_LIST} FROM {TABLE} WHERE false"
     f" ON CONFLICT ({', '.join(KEY_COLUMNS)}) DO NOTHING"
