@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from processor.core.attempts import Failure, PendingEntry, Recorded
 from processor.edges.ports import (
@@ -27,9 +26,6 @@ from telemetry.chassis.errors import RedisRefused
 from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.limits import RedisLimits
 from telemetry.chassis.redis.resp import encode
-
-if TYPE_CHECKING:
-    pass
 
 
 class RedisPositionStream:
