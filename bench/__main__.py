@@ -17,6 +17,7 @@ from bench.ingestion.comparison import IngestionResult, run_ingestion
 from bench.ingestion.report import print_ingestion
 from bench.ingestion.setting import IngestionScale
 from bench.measure import BenchError
+from bench.options import add_servers_option
 from bench.paced.comparison import Extra, run_paced
 from bench.paced.report import print_paced
 from bench.paced.result import PacedResult, PacedScale
@@ -228,12 +229,7 @@ def _options() -> argparse.Namespace:
         default=[1, 2],
         help="the values of WRITERS that are measured, the first for the headline (1 2)",
     )
-    parser.add_argument(
-        "--servers",
-        choices=[choice.value for choice in Choice],
-        default=Choice.AUTO.value,
-        help="whose Redis and PostgreSQL: the machine's, the embedded ones, or whichever is there",
-    )
+    add_servers_option(parser)
     return parser.parse_args()
 
 

@@ -13,6 +13,7 @@ from bench.figures.parts import PARTS
 from bench.figures.progress import progress_bar
 from bench.figures.results import DIRECTORY, measured, store, stored
 from bench.measure import BenchError
+from bench.options import add_servers_option
 from dev.servers import Choice, ServerError
 from telemetry.chassis.errors import TelemetryError
 
@@ -66,12 +67,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="a small run, and less sure")
     parser.add_argument("--draw", action="store_true", help="draw again what was measured before")
-    parser.add_argument(
-        "--servers",
-        choices=[choice.value for choice in Choice],
-        default=Choice.AUTO.value,
-        help="whose Redis and PostgreSQL: the machine's, the embedded ones, or whichever is there",
-    )
+    add_servers_option(parser)
     return parser.parse_args()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.figures.part import Asked, Json, Part, Plot, Table
 from bench.figures.style import LIMIT, OURS, QUIET, new_figure, over_time
 from bench.measure import BenchError
+from drills.processor.sharing.plot import name_spans
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -180,17 +181,7 @@ def _draw(run: Json) -> Figure:
         "records without a row (blue), entries pending (grey)", fontsize=9, color=QUIET, loc="left"
     )
     counts.set_xlabel("seconds since the start")
-    for span in spans:
-        ages.annotate(
-            span["event"],
-            ((span["from_s"] + span["to_s"]) / 2, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 4),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=QUIET,
-        )
+    name_spans(ages, spans, fontsize=8, color=QUIET)
     return figure
 
 

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.axes import Axes
 
@@ -37,7 +37,9 @@ def lag_plot(run: Mapping[str, Any]) -> str:
     counts.legend(loc="upper right", frameon=False, fontsize="small")
     for axes in (ages, counts):
         _dress(axes, run)
-    _name_spans(ages, run["spans"])
+    name_spans(ages, run["spans"])
+    if run["spans"]:
+        ages.legend(loc="upper right", frameon=False, fontsize="small")
     ages.set_title(f"{run['instances']} instances, {run['published']:,} records", pad=28)
     return _as_svg(figure)
 
@@ -59,7 +61,14 @@ def _dress(axes: Axes, run: Mapping[str, Any]) -> None:
             axes.axvline(at_s, color=colour, linewidth=0.8, linestyle="--", label=label)
 
 
-def _name_spans(axes: Axes, spans: list[Mapping[str, Any]]) -> None:
+def name_spans(
+    axes: Axes,
+    spans: Iterable[Mapping[str, Any]],
+    *,
+    fontsize: float | str = "small",
+    color: str = "black",
+) -> None:
+    """Write above each span what happened in it."""
     for span in spans:
         axes.annotate(
             span["event"],
@@ -69,10 +78,9 @@ def _name_spans(axes: Axes, spans: list[Mapping[str, Any]]) -> None:
             textcoords="offset points",
             ha="center",
             va="bottom",
-            fontsize="small",
+            fontsize=fontsize,
+            color=color,
         )
-    if spans:
-        axes.legend(loc="upper right", frameon=False, fontsize="small")
 
 
 def _as_svg(figure: Figure) -> str:
