@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.deployment
 
-# Small writes, so that the failover meets many of them.
+# Small writes, so that many of them are under way during the failover.
 SETTINGS = {"BATCH_SIZE": "200", "WRITE_BATCH_SIZE": "200", "BATCH_BLOCK_MS": "100"}
 PIECE = 50
 PIECE_EVERY_S = 0.02

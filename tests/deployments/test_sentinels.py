@@ -75,7 +75,7 @@ def watched(redis_binary: RedisBinary) -> Iterator[Watched]:
 
 @pytest.fixture(autouse=True)
 def at_rest(watched: Watched) -> None:
-    """The last failover is over: the sentinels are of one mind, and the master has its replicas."""
+    """The last failover is over: the sentinels name the same master, and the master has its replicas."""
 
     def is_over() -> bool:
         ports = {sentinel.master_port for sentinel in watched.sentinels}
@@ -217,7 +217,7 @@ async def test_a_killed_master_is_left_for_the_new_one_also_when_it_comes_back(
     absent.process.freeze()
     async with under_load(watched, stream_name) as load:
         old.process.kill()
-    # As a machine that starts again: a master of its own mind, and a sentinel that has heard nothing of a failover.
+    # Both have heard nothing of the failover: the old master takes itself for the master, and so does the sentinel.
     new = watched.master
     old.process.start()
     absent.process.thaw()

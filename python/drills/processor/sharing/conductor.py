@@ -173,7 +173,7 @@ def _gained(fleet: Fleet, before: list[int]) -> tuple[int, ...]:
 
 
 async def until_logged(fleet: Fleet, rows: int) -> None:
-    """Wait until the logs tell of so many rows, or long enough."""
+    """Wait until the logs have this number of rows, for `_LOGGED_S_MAX` at most."""
     with trio.move_on_after(_LOGGED_S_MAX):
         await until(partial(_has_logged, fleet, rows))
 

@@ -69,7 +69,7 @@ class Fleet:
         return member
 
     async def start_all(self, count: int) -> None:
-        """Start so many at once."""
+        """Start this number of instances at once."""
         for member in [self._launch(None) for _ in range(count)]:
             await until_ready(member.service)
 

@@ -24,7 +24,7 @@ class ClaimBounds:
 
     @property
     def taken_over_ms_max(self) -> int:
-        """From the end of an instance that could not say a word."""
+        """From the end of an instance that handed nothing over."""
         return self.threshold_ms + self.interval_ms + self.tolerance_ms
 
 

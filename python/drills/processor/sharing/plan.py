@@ -47,7 +47,7 @@ class LoadOptions:
     """What a takeover may take beyond the claim threshold and an interval: a look, and the machine's delays."""
 
     def events_with(self, instances: int) -> tuple[Event, ...]:
-        """What can happen to so many."""
+        """What can happen to this number of instances."""
         return tuple(
             each for each in Event if each in self.events and self._is_for(each, instances)
         )

@@ -36,7 +36,7 @@ impl Drop for Segment {
 pub(super) struct Spares(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Spares {
-    /// Empty memory for about so many bytes.
+    /// Empty memory for about this number of bytes.
     pub fn take(&self, bytes: usize) -> Vec<u8> {
         let spare = if SPARE_BYTES.contains(&bytes) { self.with(Vec::pop) } else { None };
         let mut rows = spare.unwrap_or_default();
