@@ -22,13 +22,15 @@ TOP = """\
 Everything that is measured of this project, beside other services that do the same work, or beside a limit that no
 service can pass, in the same run. `make benchmarks` measures it again and writes this page; `make benchmarks
 ARGS="--only codec"` measures one part, `ARGS=--draw` draws from [the results](results) alone, `ARGS=--quick` is a small
-run, less sure. `make bench` prints the comparisons on the terminal; [bench/README.md](../../bench/README.md) says how
-each of them is made.
+run, by which nothing is judged. `make bench` prints the comparisons on the terminal;
+[bench/README.md](../../bench/README.md) says how each of them is made.
 
 How to read it: contenders run in turn, and medians are shown. A ratio holds on other machines, a time does not. CPU
 time is user and system time of the process alone. Records per second and latency also depend on what shares the
 processors: here the service, its servers and the producer of the load share all of them.
 """
+
+QUICK = "**A quick run, of few rounds: it shows the form, not the figures, and nothing is judged by it.**\n"
 
 
 def write_page(results: Mapping[str, Json], directory: Path) -> None:
@@ -63,18 +65,33 @@ def page(results: Mapping[str, Json]) -> str:
 
 
 def _summary(results: Mapping[str, Json]) -> str:
-    """How many of each part's targets were reached, and which were not."""
-    rows = []
-    for part in PARTS:
-        targets = results.get(part.name, {}).get("figures", {}).get("targets", ())
-        if targets:
-            missed = "; ".join(each["what"] for each in targets if each["met"] is False)
-            reached = sum(each["met"] is True for each in targets)
-            rows.append((part.title, f"{reached} of {len(targets)}", missed))
-    table = Table(
-        "What was aimed at, and what was not reached:", ("part", "reached", "missed"), rows
-    )
-    return f"## In short\n\n{_table(table)}"
+    """How many of each part's targets were reached, and which were not; a quick run shows neither."""
+    with_targets = [
+        (part.title, results[part.name])
+        for part in PARTS
+        if part.name in results and results[part.name]["figures"].get("targets")
+    ]
+    rows = [
+        _counted(title, result["figures"]["targets"])
+        for title, result in with_targets
+        if not result["quick"]
+    ]
+    paragraphs = ["## In short\n"]
+    if rows:
+        caption = "What was aimed at, and what was not reached:"
+        paragraphs.append(_table(Table(caption, ("part", "reached", "missed"), rows)))
+    if quick := [title for title, result in with_targets if result["quick"]]:
+        paragraphs.append(
+            "Measured by a quick run alone, by which nothing is judged:\n\n"
+            + "".join(f"- {title}\n" for title in quick)
+        )
+    return "\n".join(paragraphs)
+
+
+def _counted(title: str, targets: Sequence[Json]) -> tuple[str, str, str]:
+    missed = "; ".join(each["what"] for each in targets if each["met"] is False)
+    reached = sum(each["met"] is True for each in targets)
+    return title, f"{reached} of {len(targets)}", missed
 
 
 def _section(part: Part, result: Json) -> str:
@@ -83,12 +100,13 @@ def _section(part: Part, result: Json) -> str:
         [
             f"## {part.title}\n",
             f"{part.compared.strip()}\n",
+            *([QUICK] if result["quick"] else []),
             *(
                 f"![{plot.caption}]({plot_file(part, plot)})\n\n*{plot.caption}*\n"
                 for plot in part.plots(figures)
             ),
             *(_table(table) for table in part.tables(figures)),
-            *_targets(figures.get("targets", ())),
+            *_targets(figures.get("targets", ()), are_judged=not result["quick"]),
             _remark(result),
         ]
     )
@@ -100,15 +118,23 @@ def _table(table: Table) -> str:
     return f"{table.caption}\n\n{rows}\n"
 
 
-def _targets(targets: Sequence[Json]) -> Iterator[str]:
+def _targets(targets: Sequence[Json], *, are_judged: bool) -> Iterator[str]:
     if not targets:
         return
-    rows = "".join(
-        f"| {each['what']} | {_number(each['measured'])} | {'≥' if each['at_least'] else '≤'} {each['bound']:g} |"
-        f" {VERDICTS[each['met']]} |\n"
+    header = ["figure", "measured", "target"]
+    rows = [
+        [
+            each["what"],
+            _number(each["measured"]),
+            f"{'≥' if each['at_least'] else '≤'} {each['bound']:g}",
+        ]
         for each in targets
-    )
-    yield f"What was aimed at:\n\n| figure | measured | target | reached |\n| --- | ---: | ---: | ---: |\n{rows}"
+    ]
+    if are_judged:
+        header.append("reached")
+        for row, each in zip(rows, targets, strict=True):
+            row.append(VERDICTS[each["met"]])
+    yield _table(Table("What was aimed at:", header, rows))
 
 
 def _number(value: float | None) -> str:
@@ -116,13 +142,8 @@ def _number(value: float | None) -> str:
 
 
 def _remark(result: Json) -> str:
-    kind = (
-        "A quick run, of few rounds: it shows the form, not the figures. "
-        if result["quick"]
-        else ""
-    )
     return (
-        f"{kind}Measured on {result['date']} at commit {result['commit']}, in {_minutes(result['seconds'])};"
+        f"Measured on {result['date']} at commit {result['commit']}, in {_minutes(result['seconds'])};"
         f" load average {result['load_before']} before, {result['load_after']} behind."
         f" [Results](results/{result['part']}.json).\n"
     )

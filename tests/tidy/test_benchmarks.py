@@ -32,6 +32,21 @@ def test_each_part_was_measured_and_has_tables_and_plots(part: Part) -> None:
         assert {len(row) for row in table.rows} == {len(table.header)}
 
 
+VERDICT = re.compile(r"\b(reached|missed)\b|\| (yes|no|not measured) \|")
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_a_quick_run_is_not_judged(part: Part) -> None:
+    result = RESULTS[part.name]
+    full, quick = (page({part.name: {**result, "quick": quick}}) for quick in (False, True))
+    assert VERDICT.search(full)
+    assert "quick run" not in full
+    assert not VERDICT.search(quick)
+    assert quick.count("quick run") == 2
+    for target in result["figures"]["targets"]:
+        assert f"| {target['what']} |" in quick
+
+
 def test_there_is_a_part_for_each_result_and_a_file_for_each_plot() -> None:
     assert set(RESULTS) <= {part.name for part in PARTS}
     drawn = {
