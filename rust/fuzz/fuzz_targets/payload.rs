@@ -14,9 +14,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     hold(bytes);
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        hold(samples::with("attributes", text).0.as_bytes());
-    }
+    hold(&samples::with_bytes(&samples::with("attributes", "?").0, bytes).0);
 });
 
 fn hold(payload: &[u8]) {

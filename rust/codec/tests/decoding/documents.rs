@@ -2,7 +2,7 @@
 
 use codec::position::{Code, Limits, Reject};
 
-use crate::samples::{MEMBERS, decode, decode_under, extended, object, with};
+use crate::samples::{MEMBERS, build_under, decode, decode_under, extended, object, with, with_bytes};
 
 #[test]
 fn what_is_not_json_is_refused_where_it_stops_being_json() {
@@ -68,13 +68,33 @@ fn every_beginning_of_a_payload_is_bad_json_at_its_end_or_before() {
     }
 }
 
+/// A byte that no text holds, a zero in two bytes, a surrogate, a character beyond the last, and half of one.
+const NOT_UTF8: [&[u8]; 5] = [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"];
+
 #[test]
 fn what_is_not_utf8_is_bad_json_even_where_it_would_be_ignored() {
-    for bytes in [&b"\xff"[..], b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"] {
-        let payload = extended("\"x\":\"?\"");
-        let place = payload.find('?').unwrap();
-        let payload = [&payload.as_bytes()[..place], bytes, &payload.as_bytes()[place + 1..]].concat();
+    for bytes in NOT_UTF8 {
+        let (payload, place) = with_bytes(&extended("\"x\":\"?\""), bytes);
         assert_eq!(decode(payload), Err(Reject::at(Code::BadJson, place)));
+    }
+}
+
+#[test]
+fn what_is_not_utf8_is_bad_json_among_attributes_that_are_written_as_they_are_read() {
+    for attributes in [
+        "{\"239\":\"?\"}",
+        "{\"?\":1}",
+        "{\"66\":1,\"239\":\"a text before ?, and behind it\",\"385\":-1}",
+        "{\"78\":{\"__bigint\":\"?\",\"__bigint\":\"1\"}}",
+    ] {
+        let (payload, _) = with("attributes", attributes);
+        for bytes in NOT_UTF8 {
+            let (payload, place) = with_bytes(&payload, bytes);
+            let bad_json = Err(Reject::at(Code::BadJson, place));
+            assert_eq!(build_under(&Limits::default(), &payload), bad_json, "{attributes} with {bytes:?}");
+        }
+        let (payload, _) = with_bytes(&payload, "é🚚".as_bytes());
+        assert_eq!(build_under(&Limits::default(), &payload), decode(&payload), "{attributes}");
     }
 }
 

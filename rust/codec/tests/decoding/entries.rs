@@ -8,7 +8,7 @@ use codec::resp::{Delivered, Delivery, Expect, Parser};
 use crate::replies::{
     Entry, PROTOCOLS, Protocol, bulk, claim_reply, comparable, delivery, id_bulk, outcomes, read_reply,
 };
-use crate::samples::{MEMBERS, NOW_MS, object, rows_of};
+use crate::samples::{MEMBERS, NOW_MS, object, rows_of, with, with_bytes};
 
 const ID: StreamId = StreamId { ms: NOW_MS, seq: 1 };
 
@@ -113,6 +113,16 @@ fn a_payload_over_the_limit_is_too_large_and_one_at_the_limit_is_read() {
         let rejection = delivery(Expect::Read, &wire).rejections.first().map(Rejection::code);
         assert_eq!(rejection, code);
     }
+}
+
+#[test]
+fn an_entry_that_is_not_utf8_is_refused_by_itself() {
+    let (payload, place) = with_bytes(&with("attributes", "{\"239\":\"?\"}").0, b"\xff");
+    let entries = [Entry::common(1, object(MEMBERS).as_bytes()), Entry::common(2, &payload)];
+    let delivery = delivery(Expect::Read, &read_reply(Protocol::Resp3, &entries));
+    assert_eq!(delivery.batch.ids().collect::<Vec<_>>(), [entries[0].id]);
+    let rejections: Vec<_> = delivery.rejections.iter().map(|rejection| (rejection.id, rejection.reject)).collect();
+    assert_eq!(rejections, [(entries[1].id, Reject::at(Code::BadJson, place))]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::payload_properties as properties;
-use crate::samples::{MEMBERS, with};
+use crate::samples::{MEMBERS, with, with_bytes};
 
 /// Pieces of JSON, and of what is nearly JSON.
 const TOKENS: [&str; 46] = [
@@ -162,6 +162,18 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A Position with any bytes in a key or a text of its attributes, which are in the producer's form otherwise.
+fn bytes_among_attributes() -> impl Strategy<Value = Vec<u8>> {
+    let attributes = select(vec![
+        "{\"239\":\"?\"}",
+        "{\"?\":1}",
+        "{\"66\":1,\"239\":\"text ?\",\"385\":-1}",
+        "{\"78\":{\"__bigint\":\"?\"}}",
+    ]);
+    (attributes, vec(any::<u8>(), 1..6))
+        .prop_map(|(attributes, bytes)| with_bytes(&with("attributes", attributes).0, &bytes).0)
+}
+
 /// A Position where one column's value is near-JSON or a number.
 fn odd_column() -> impl Strategy<Value = String> {
     let value = prop_oneof![near_json(), number(), string()];
@@ -178,6 +190,13 @@ proptest! {
 
     #[test]
     fn any_damaged_position_is_decoded_or_refused(payload in damaged()) {
+        properties::any_payload_is_decoded_or_refused(&payload);
+        properties::bad_json_is_what_serde_json_refuses(&payload);
+        properties::stored_attributes_are_those_that_were_sent(&payload);
+    }
+
+    #[test]
+    fn any_bytes_among_attributes_are_decoded_or_refused(payload in bytes_among_attributes()) {
         properties::any_payload_is_decoded_or_refused(&payload);
         properties::bad_json_is_what_serde_json_refuses(&payload);
         properties::stored_attributes_are_those_that_were_sent(&payload);

@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 
 use crate::replies::{Entry, PROTOCOLS, Protocol, claim_reply, comparable, delivery, outcomes, read_reply};
 use crate::reply_properties as properties;
-use crate::samples::{MEMBERS, NOW_MS, object, with};
+use crate::samples::{MEMBERS, NOW_MS, object, with, with_bytes};
 
 /// 2026-05-01T09:30:00Z, the first of the times in the payloads.
 const FIRST_TS_MS: u64 = 1_777_627_800_000;
@@ -21,6 +21,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
         6 => (0..5u8).prop_map(|second| with("timestamp", &format!("\"2026-05-01T09:30:0{second}Z\"")).0.into_bytes()),
         1 => Just(object(MEMBERS).as_bytes()[..90].to_vec()),
         1 => vec(any::<u8>(), 0..20),
+        1 => vec(any::<u8>(), 1..4).prop_map(|bytes| with_bytes(&with("attributes", "{\"239\":\"?\"}").0, &bytes).0),
         1 => Just(vec![b' '; 600]),
         1 => Just(Vec::new()),
     ]

@@ -7,17 +7,17 @@ use codec::position::{Code, Limits, Reject};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::samples::{batch_of, decode, decode_under, rows_of};
+use super::samples::{build_under, decode, decode_under};
 
 const LIMITS: Limits = Limits { payload_bytes_max: 4096, past_days_max: 3650, future_seconds_max: 86_400 };
 
-/// Any bytes are a Position that COPY and its reader give back, or a refusal that points into them.
+/// Any bytes are a Position that COPY and its reader give back, or a refusal that points into them; and the same one
+/// when they are written as they are read.
 pub(crate) fn any_payload_is_decoded_or_refused(payload: &[u8]) {
-    match decode_under(&LIMITS, payload) {
-        Ok(row) => {
-            let text = std::str::from_utf8(payload).expect("only UTF-8 is accepted");
-            assert_eq!(rows_of(&batch_of(0, [text])), [row]);
-        }
+    let decoded = decode_under(&LIMITS, payload);
+    assert_eq!(build_under(&LIMITS, payload), decoded);
+    match decoded {
+        Ok(_) => assert!(std::str::from_utf8(payload).is_ok(), "only UTF-8 is accepted"),
         Err(reject) => {
             assert!(reject.offset.is_none_or(|offset| offset <= payload.len()), "{reject}");
             assert_eq!(reject.code == Code::TooLarge, payload.len() > LIMITS.payload_bytes_max);

@@ -2,7 +2,7 @@
 
 use codec::StreamId;
 use codec::batch::{Batch, BatchBuilder};
-use codec::position::{self, CodecLabel, Limits, Reject, Scratch};
+use codec::position::{self, Code, CodecLabel, Limits, Reject, Scratch};
 
 use super::copy_reader::{Row, read_rows};
 
@@ -40,6 +40,12 @@ pub(crate) fn with(key: &str, json: &str) -> (String, usize) {
     (payload, place)
 }
 
+/// The text with these bytes in the place of its only question mark, and where they begin.
+pub(crate) fn with_bytes(text: &str, bytes: &[u8]) -> (Vec<u8>, usize) {
+    let (before, behind) = text.split_once('?').unwrap();
+    ([before.as_bytes(), bytes, behind.as_bytes()].concat(), before.len())
+}
+
 /// The sample without one key.
 pub(crate) fn without(key: &str) -> String {
     object(MEMBERS.into_iter().filter(|(name, _)| *name != key))
@@ -74,6 +80,21 @@ pub(crate) fn decode_under(limits: &Limits, payload: impl AsRef<[u8]>) -> Result
         codec: CodecLabel::C8E.as_str().to_owned(),
         attributes: String::from_utf8(attributes).unwrap(),
     })
+}
+
+/// As [`decode_under`], but written as it is read, as entries of a stream are.
+pub(crate) fn build_under(limits: &Limits, payload: &[u8]) -> Result<Row, Reject> {
+    let mut builder = BatchBuilder::default();
+    let pushed = builder.push(StreamId { ms: NOW_MS, seq: 0 }, CodecLabel::C8E, payload, limits);
+    let (batch, outside) = builder.finish();
+    match pushed {
+        Ok(()) => Ok(rows_of(&batch).remove(0)),
+        Err(Reject { code: Code::TsOutOfWindow, .. }) => Ok(rows_of(&outside).remove(0)),
+        Err(reject) => {
+            assert!(batch.is_empty() && outside.is_empty(), "{reject}");
+            Err(reject)
+        }
+    }
 }
 
 /// A batch of these payloads, under ids of which the first is `first_seq`.

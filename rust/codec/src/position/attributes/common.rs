@@ -144,11 +144,17 @@ fn uncommon(json: &[u8], at: usize, last_rank: u64, out: &mut Vec<u8>) -> Option
     out.extend_from_slice(json.get(at..scanner.at())?);
     let is_compact = json.get(key.end + 1) == Some(&b':') && !json.get(scanner.at())?.is_ascii_whitespace();
     let (value, form) = value(json, &mut scanner).ok()?;
-    if !is_compact || matches!(form, Form::Refused(_)) {
+    if !is_compact || matches!(form, Form::Refused(_)) || !is_utf8(json, at, scanner.at()) {
         return None;
     }
     write_value(json, &Attribute { rank, key: quoted(&key), value, form }, out);
     Some((scanner.at(), rank))
+}
+
+/// To be asked of members that were read token by token: the scanner does not look at the bytes of a string. In all other
+/// members each byte has been compared with the few that may stand there.
+fn is_utf8(json: &[u8], start: usize, end: usize) -> bool {
+    json.get(start..end).is_some_and(|member| std::str::from_utf8(member).is_ok())
 }
 
 /// Appends the string within the sentinel that begins at `at`; the sentinel's length.
