@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from psycopg import generators, pq
+from psycopg.errors import DuplicatePreparedStatement
 
 from processor.core.schema import KEY_COLUMNS, TABLE, WRITTEN_COLUMNS
 from processor.edges.postgres.rows import COLUMN_LIST
-from processor.edges.postgres.statements import expect
+from processor.edges.postgres.statements import expect, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,13 @@ INVALID_STATEMENT_NAME: Final = "26000"
 
 def prepare_insert(pgconn: PGconn) -> PQGen[None]:
     """Have the session prepare the statement of `insert_arrays`. Raises psycopg.Error."""
-    pgconn.send_prepare(_NAME, _INSERT)
-    expect(pgconn, (yield from generators.execute(pgconn)), pq.ExecStatus.COMMAND_OK)
+    try:
+        yield from _prepare(pgconn)
+    except DuplicatePreparedStatement:
+        # A pooler without `server_reset_query` has given us a server process that has an earlier session's statement.
+        # That session may have been of another version.
+        yield from run(pgconn, b"DEALLOCATE " + _NAME)
+        yield from _prepare(pgconn)
 
 
 def insert_arrays(pgconn: PGconn, arrays: Sequence[bytes]) -> PQGen[int]:
@@ -47,3 +53,8 @@ def insert_arrays(pgconn: PGconn, arrays: Sequence[bytes]) -> PQGen[int]:
     pgconn.send_query_prepared(_NAME, arrays, _BINARY)
     last = expect(pgconn, (yield from generators.execute(pgconn)), pq.ExecStatus.COMMAND_OK)
     return last.command_tuples or 0
+
+
+def _prepare(pgconn: PGconn) -> PQGen[None]:
+    pgconn.send_prepare(_NAME, _INSERT)
+    expect(pgconn, (yield from generators.execute(pgconn)), pq.ExecStatus.COMMAND_OK)

@@ -72,6 +72,18 @@ async def test_a_session_that_has_lost_its_statement_prepares_it_again(
     assert (commit.session, commit.inserted) == (1, 4)
 
 
+async def test_a_session_that_begins_with_another_statement_of_that_name_replaces_it(
+    store: PostgresStore,
+) -> None:
+    """As an earlier session of this server process left it, which may have been of another version."""
+    connection = connection_of(store)
+    await connection.execute(b"DEALLOCATE ALL")
+    await connection.execute(b"PREPARE processor_insert AS SELECT 1")
+    store._session.has_insert = False
+    commit = await store.insert_new(rows(5))
+    assert (commit.session, commit.inserted) == (1, 4)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -69,6 +69,21 @@ async def test_behind_a_pooler_in_session_mode_rows_are_written_with_our_setting
         await store.aclose()
 
 
+async def test_behind_a_pooler_that_resets_nothing_a_session_may_have_an_earlier_ones_statement(
+    database: Database, postgres_server: PostgresServer
+) -> None:
+    settings = {"server_reset_query": "", "default_pool_size": "1"}
+    with launch_pgbouncer(postgres_server, pool_mode="session", settings=settings) as pooler:
+        url = pooler.database(database.name).processor_url
+        async with await TrioConnection.connect(url) as earlier:
+            await earlier.prepare_insert()
+            server = await (await earlier.execute("SELECT pg_backend_pid()")).fetchone()
+        store = PostgresStore(url, instance_id="processor-1")
+        assert (await store.insert_new(rows(3))).inserted == 3
+        assert (connection_of(store).backend_pid,) == server
+        await store.aclose()
+
+
 @pytest.mark.parametrize("settings", POOLS, ids=str)
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 async def test_a_pooler_that_shares_servers_among_sessions_is_refused_by_name(
