@@ -140,7 +140,10 @@ def errors_translated(client: redis.Redis) -> Iterator[None]:
             raise ConfigError(ONE_DATABASE) from None
         raise _refused(error, client) from error
     except redis.RedisError as error:
-        raise RedisUnavailable(_text_of(error, client), where=place_of(client)) from error
+        unavailable = RedisUnavailable(_text_of(error, client), where=place_of(client))
+        if isinstance(client, FollowingClient):
+            client.begin_again()
+        raise unavailable from error
 
 
 def _text_of(error: redis.RedisError, client: redis.Redis) -> str:

@@ -16,8 +16,12 @@ AGAIN_S: Final = 0.1
 class FollowingClient(redis.Redis):
     """A client of one server, or of the node of a cluster that has the keys which its commands name.
 
-    It begins where the URL leads, and stays where it was sent last. On a single server it is the package's client.
+    It begins where the URL leads, and stays where it was sent last, until `begin_again`. On a single server it is the
+    package's client.
     """
+
+    # Where the URL leads, once it was sent on.
+    _first_pool: redis.ConnectionPool | None = None
 
     def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  # as the package has it
         """As the package has it, with redirections followed."""
@@ -42,9 +46,17 @@ class FollowingClient(redis.Redis):
             time.sleep(pause_s if isinstance(refusal, MovedError) else AGAIN_S)
             pause_s = AGAIN_S
 
+    def begin_again(self) -> None:
+        """Go back to where the URL leads: the node that it was sent to does not answer, and may never do so again."""
+        if self._first_pool is not None:
+            self.connection_pool.disconnect()
+            self.connection_pool, self._first_pool = self._first_pool, None
+
     def _go_to(self, moved: MovedError) -> None:
         """From here on work with this node; subscriptions stay where they are, since any node has all messages."""
         before = self.connection_pool
+        if self._first_pool is None:
+            self._first_pool = before
         before.disconnect(inuse_connections=False)
         # Another pool: the connections of this one keep their address, whatever it says.
         self.connection_pool = redis.ConnectionPool(
