@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from signal import Signals
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+import trio
 
 from drills.processor.sharing.cli import Numbers
-from drills.processor.sharing.events import Mark, Span
+from drills.processor.sharing.events import Events, Mark, Span
 from drills.processor.sharing.holding import HandedOver
 from drills.processor.sharing.judgement import ClaimBounds, Handover, bound_ms, judge_handover
 from drills.processor.sharing.plan import Event, LoadOptions
@@ -20,6 +22,8 @@ from drills.processor.sharing.sampling import Sample, first_incomplete
 from tests.drills.values import ending, life
 
 if TYPE_CHECKING:
+    from trio.testing import MockClock
+
     from tests.drills.conftest import Drills
 
 BOUNDS = ClaimBounds(threshold_ms=3_000, interval_ms=1_000, tolerance_ms=300)
@@ -29,12 +33,14 @@ SHORT = (
 )
 
 
-def handover(event: Event, *, taken_over_ms: float | None, settled_ms: float | None) -> Handover:
+def handover(
+    event: Event, *, taken_over_ms: float | None, settled_ms: float | None, held: int = 7
+) -> Handover:
     return Handover(
         event=event,
         instance="drill-004711-0",
         at_s=2.0,
-        held=7,
+        held=held,
         over=HandedOver(taken_over_ms, settled_ms),
         bound_ms=bound_ms(event, BOUNDS),
     )
@@ -59,7 +65,7 @@ def test_two_instances_that_are_killed_stopped_and_replaced_lose_nothing_and_tak
         ("sigterm", 1_000, True),
         *[("rolling-same", 1_000, True)] * 2,
     ]
-    assert all(each["held"] for each in run["events"][:3])
+    assert all(each["held"] for each in run["events"])
     # For as long as nobody had claimed it, the table was behind.
     assert run["events"][0]["oldest_uncommitted_ms_max"] > 500
     killed, *stopped = sorted(run["lives"], key=lambda each: each["exit_code"])
@@ -91,6 +97,25 @@ def test_what_an_instance_held_has_to_be_taken_over_within_the_bound(
     assert (judged == []) is is_kept
     if judged:
         assert f"{event.value} (drill-004711-0): 7 entries were " in judged[0]
+
+
+@pytest.mark.parametrize("event", [event for event in Event if event is not Event.SHARE])
+async def test_an_event_in_which_an_instance_held_nothing_shows_nothing(
+    event: Event, autojump_clock: MockClock
+) -> None:
+    async def done(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+
+    member = SimpleNamespace(name="drill-004711-0", number=0, service=SimpleNamespace(send=done))
+    fleet: Any = SimpleNamespace(members=[member], kill=done, killed=done, stopped=done, start=done)
+    stream: Any = SimpleNamespace(pending_ids=lambda _: frozenset())
+    events = Events(fleet, stream, BOUNDS, autojump_clock.current_time)
+    await events.carry_out(event)
+    [found] = events.handovers
+    [violation] = judge_handover(found)
+    assert "held nothing" in violation
+    [figure] = figures("load-004711", {}, (run_result(handovers=(found,)),))["runs"][0]["events"]
+    assert (figure["taken_over_ms"], figure["kept"]) == (None, False)
 
 
 def test_one_instance_alone_is_only_replaced() -> None:

@@ -119,7 +119,7 @@ class Events:
         over = (
             await follow(held, member.name, self.stream, patience_s=bound / 1000 + _PATIENCE_S)
             if held
-            else HandedOver(0.0, 0.0)
+            else HandedOver(None, None)
         )
         self.handovers.append(
             Handover(

@@ -24,7 +24,10 @@ _FREE_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class HandedOver:
-    """How long what was held lay, in milliseconds from the event; None: longer than was waited for."""
+    """How long what was held lay, in milliseconds from the event.
+
+    None: longer than was waited for, or nothing was held.
+    """
 
     taken_over_ms: float | None
     """Until none of it was pending under the name of the instance: acknowledged, or claimed by another."""
@@ -35,8 +38,8 @@ class HandedOver:
 async def catch(member: Member, stream: DrillStream) -> frozenset[str]:
     """Stop the process (SIGSTOP) in a moment in which entries are pending under its name; these entries.
 
-    Under a light load it holds some for a millisecond at a time: an event in any other moment would show nothing. None
-    if it never held one.
+    Under a light load it holds some for a millisecond at a time: an event in any other moment would show nothing. No
+    entries if it never held one.
     """
     for _ in range(_TRIES_MAX):
         await member.service.send(SIGSTOP)

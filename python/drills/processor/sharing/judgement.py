@@ -55,10 +55,12 @@ def bound_ms(event: Event, bounds: ClaimBounds) -> int:
 
 
 def judge_handover(handover: Handover) -> list[str]:
-    """What is wrong with it, a sentence for each violation."""
+    """What is wrong with it, a sentence for each violation. To have held nothing is one: no takeover was shown."""
+    who = f"{handover.event.value} ({handover.instance})"
+    if not handover.held:
+        return [f"{who}: it held nothing when it happened, which shows no takeover"]
     took_ms = handover.judged_ms
     if took_ms is not None and took_ms <= handover.bound_ms:
         return []
     took = "never taken over" if took_ms is None else f"taken over after {took_ms:.0f} ms"
-    who = f"{handover.event.value} ({handover.instance})"
     return [f"{who}: {handover.held} entries were {took}, allowed are {handover.bound_ms} ms"]

@@ -81,6 +81,8 @@ def _of(share: dict[str, Any] | None, name: str) -> str | None:
 
 
 def _bounded(event: dict[str, Any]) -> str:
+    if not event["held"]:
+        return "NOT SHOWN"
     took = times(event["judged_ms"], event["bound_ms"])
     return took if event["kept"] else f"{took} BROKEN"
 

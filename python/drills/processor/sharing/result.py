@@ -7,7 +7,8 @@
       steady{...}                                               the same under the steady load, before the first event
       events[]                                                  one for each instance that something happened to
         event, instance, at_s, held                             `held`: entries pending under its name at that moment
-        taken_over_ms    until none of them was pending under its name: acknowledged, or claimed by another
+        taken_over_ms    until none of them was pending under its name: acknowledged, or claimed by another; null if
+                         there were none, which is a violation
         settled_ms       until none of them was pending at all
         bound_ms, judged_ms, kept                              what is allowed for which of the two, and whether it held
         uncommitted_max, oldest_uncommitted_ms_max              from then until the next event
