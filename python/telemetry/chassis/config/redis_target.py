@@ -107,7 +107,7 @@ def redis_target(raw: str) -> RedisTarget:
         options = {name: options[name] for name in options.keys() - set(SENTINEL_OPTIONS)}
     else:
         options = _redis_options(parts)
-    _refuse_what_redis_ignores(parts, options)
+    _refuse_what_redis_ignores(parts, options, has_sentinels=sentinels is not None)
     return RedisTarget(
         host=options.get("host", "localhost"),
         port=options.get("port", REDIS_PORT),
@@ -128,8 +128,12 @@ def _redis_options(parts: SplitResult) -> dict[str, Any]:
         raise Unacceptable(f"does not parse; {ENCODE}; {REDIS_ACCEPTED}") from None
 
 
-def _refuse_what_redis_ignores(parts: SplitResult, options: dict[str, Any]) -> None:
-    unknown = options.keys() - {"host", "port", "path", *REDIS_OPTIONS}
+def _refuse_what_redis_ignores(
+    parts: SplitResult, options: dict[str, Any], *, has_sentinels: bool
+) -> None:
+    # Sentinels know the place.
+    place = () if has_sentinels else ("host", "port", "path")
+    unknown = options.keys() - {*place, *REDIS_OPTIONS}
     if unknown or (parts.scheme == "unix" and parts.hostname):
         raise Unacceptable(
             f"has an option or a part that is not supported; accepted options: {', '.join(REDIS_OPTIONS)}, "

@@ -76,6 +76,10 @@ def test_a_message_names_the_service_and_who_is_asked_or_was_found() -> None:
         "redis+sentinel://one,two/fleet?db=-1",
         "redis+sentinel://one/fleet?sentinel_pasword=hush",
         "redis+sentinel://one/fleet?ssl_cert_reqs=none",
+        # The sentinels know where the server is.
+        "redis+sentinel://one/fleet?host=hush",
+        "redis+sentinel://one/fleet?port=6380",
+        "redis+sentinel://one/fleet?path=/hush",
         "redis+sentinel://u:hush/hush@one,two/fleet",
         "redis+sentinel://u:hu#sh@one/fleet",
         "redis-sentinel://one/fleet",
