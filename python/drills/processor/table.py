@@ -39,9 +39,7 @@ _WRITERS = (
 _CONNECT_S_MAX = 30
 _PORT = "5432"
 _LOCAL = "local socket"
-_ACCEPTED = (
-    "accepted: postgres:// or postgresql://[user:password@]host[:port]/database[?option=value]"
-)
+_ACCEPTED = "accepted: postgres:// or postgresql://[user:password@]host[:port][,host...]/database[?option=value]"
 
 
 class PostgresPlace(NamedTuple):

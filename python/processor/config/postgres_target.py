@@ -10,9 +10,7 @@ from telemetry.chassis.config.urls import ENCODE, split_url
 
 POSTGRES_PORT = 5432
 
-POSTGRES_ACCEPTED = (
-    "accepted: postgres:// or postgresql://[user:password@]host[:port]/database[?option=value]"
-)
+POSTGRES_ACCEPTED = "accepted: postgres:// or postgresql://[user:password@]host[:port][,host...]/database[?option=value]"
 # Options of libpq 18 that are secrets; the names of files are not.
 _LOGIN_SECRETS = (
     "password",

@@ -243,6 +243,12 @@ def test_a_postgres_url_gives_host_port_database_and_user() -> None:
     assert value("POSTGRES_URL", "postgres:///d").where == "local socket:5432"
 
 
+def test_a_postgres_url_may_name_several_hosts_and_a_refusal_says_so() -> None:
+    target = value("POSTGRES_URL", "postgres://u@one:6432,two/d")
+    assert (target.host, target.has_several_hosts) == ("one,two", True)
+    assert "host[:port][,host...]/database" in fault(POSTGRES_URL="mysql://one,two/d")
+
+
 def test_a_url_in_the_wrong_variable_is_shown_redacted() -> None:
     message = fault(BATCH_SIZE="redis://u:hush@h")
     assert "BATCH_SIZE: redis://u:***@h is not a whole number" in message
