@@ -4,8 +4,9 @@
 //! elements' type; for each dimension its length and lower bound; then each element behind its length. All are 32 bits
 //! wide, in network order. A field of a COPY row stands behind its length, too, so it is an element as it is.
 
+use super::Batch;
+use super::record::Record;
 use super::row::{self, COLUMNS};
-use super::{Batch, Record};
 
 /// `text`, `timestamptz`, `double precision`, `real`, `smallint` and `jsonb` in `src/include/catalog/pg_type.dat`.
 pub(super) const TEXT_OID: u32 = 25;

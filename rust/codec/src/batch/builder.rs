@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::device_key::DeviceKey;
+use super::record::Record;
 use super::segment::Spares;
-use super::{Batch, DeviceKey, Record, row};
+use super::{Batch, row};
 use crate::StreamId;
 use crate::position::{self, Code, CodecLabel, Columns, Common, Limits, Reject, Scratch};
 

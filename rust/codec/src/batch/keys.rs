@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::arrays::{TEXT_OID, TIMESTAMPTZ_OID, array};
-use super::{Batch, DeviceRecords, Misuse, Record, compare_keys, row};
+use super::by_device::DeviceRecords;
+use super::record::{Record, compare_keys};
+use super::{Batch, Misuse, row};
 use crate::StreamId;
 
 /// A `timestamptz` behind its length.

@@ -3,7 +3,7 @@
 //! Format: PostgreSQL documentation, "COPY", section "Binary Format": a 16-bit count of fields, then for each field
 //! its 32-bit length and its bytes, all in network order.
 
-use super::DeviceKey;
+use super::device_key::DeviceKey;
 use crate::position::{CodecLabel, Columns, Common, Position};
 
 /// The columns in the order of the row.

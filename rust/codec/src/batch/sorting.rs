@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{DeviceKey, Record, Segment, compare_keys};
+use super::device_key::DeviceKey;
+use super::record::{Record, compare_keys};
+use super::segment::Segment;
 
 /// Sorts the records; those that are equal keep their order.
 pub(super) fn sorted(segments: &[Arc<Segment>], mut records: Vec<Record>) -> Vec<Record> {
@@ -95,8 +97,10 @@ mod tests {
 
     use super::{compare_keys, sorted};
     use crate::StreamId;
+    use crate::batch::device_key::DeviceKey;
+    use crate::batch::record::Record;
+    use crate::batch::row;
     use crate::batch::segment::Spares;
-    use crate::batch::{DeviceKey, Record, row};
 
     proptest! {
         /// Of equal records the place of the row shows which is which. The longer devices are the same in the key.
