@@ -416,6 +416,12 @@ class PublishRefusal:
         """The first word: `OOM`, `READONLY`, …"""
     @property
     def message(self) -> str: ...
+    @property
+    def taken(self) -> int | None:
+        """How many of the frame's records Redis has taken, if they are its first ones: the rest can be sent on.
+
+        None if Redis has taken a record behind one that it refused, and for other commands.
+        """
 
 @final
 class ReplyCounter:
@@ -430,6 +436,11 @@ class ReplyCounter:
         """Replies that have not come yet."""
     def expect(self, frame: AcceptedFrame, waiter: object) -> None:
         """The frame's commands are sent next."""
+    def expect_rest(self, refusal: PublishRefusal, waiter: object, *, asking: bool) -> None:
+        """The frame's commands behind those that were taken are sent next; if `asking`, an ASKING goes before each.
+
+        Raises ValueError if nothing of the frame can be sent on (`PublishRefusal.taken`).
+        """
     def expect_other(self, waiter: object) -> None:
         """Another command is sent next, which has one reply: no array, map or push."""
     def receive(self, socket: HasFileno, bytes_max: int) -> int | None:

@@ -183,6 +183,10 @@ def test_shards_are_a_list_of_names_and_what_is_answered_is_a_row_while_one_of_t
     source, target = masters
     until(lambda: source.client.xlen(streams[0]) > 200, "devices are answered")
     cluster.begin_move(streams[0], target)
+    cluster.move_key(streams[0], source, target)
+    # Half way: the old master sends each frame to the new one.
+    had = entries_added(target, streams[0])
+    until(lambda: entries_added(target, streams[0]) > had + 50, "devices are answered half way")
     move(cluster, streams[0], source, target)
     _, said = simulation.communicate(timeout=2 * WAIT_S_MAX)
     assert simulation.returncode == 0, said
@@ -201,7 +205,18 @@ def test_shards_are_a_list_of_names_and_what_is_answered_is_a_row_while_one_of_t
     with shards[0].owner() as owner:
         found = owner.execute(ROWS_MS).fetchall()
     assert Counter(found) == Counter(records(answered).keys())
+    # No device had to send again what the move had cost.
+    errors = {name: n for name, n in service.metrics().items() if "redis_errors_total" in name}
+    assert errors
+    assert not any(errors.values()), errors
     assert [each.stop() for each in [service, *processors]] == [0, 0, 0]
+
+
+def entries_added(node: ClusterNode, stream: str) -> int:
+    """What a stream has ever had, of a node that its slot is moving to."""
+    with node.client.client() as asking:  # type: ignore[no-untyped-call]
+        asking.execute_command("ASKING")
+        return int(asking.xinfo_stream(stream)["entries-added"])
 
 
 def test_commands_work_from_any_node(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, cast
 
 import trio
 
 from ingestion.publishing.parked import Parked
-from ingestion.publishing.probe import probe_commands, refusal_in
+from ingestion.publishing.questions import OTHER_REPLIES_MAX, Questions
+from ingestion.publishing.redirected import TURNED_AWAY, can_be_sent_again
 from ingestion.publishing.waiting_frame import WaitingFrame
 from telemetry._codec import Confirmation, PublishRefusal, ReplyCounter
 from telemetry.chassis import clocks
 from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.redis.errors import points_elsewhere
-from telemetry.chassis.redis.resp import encode
 
 if TYPE_CHECKING:
     from ingestion.publishing.frame_queue import FrameQueue
     from ingestion.publishing.outcomes import Outcomes
+    from ingestion.publishing.questions import Answer
     from ingestion.publishing.readiness import StreamReadiness
     from telemetry.chassis.redis.duplex import DuplexConnection
 
@@ -31,16 +32,14 @@ ALONE_S: Final = 0.0005
 PROBE_S: Final = 0.5
 # `$15`, an entry's id of 13 digits, a hyphen and one digit, and both line ends. Errors are longer.
 REPLY_BYTES_MIN: Final = 22
-# Of the questions beside the frames, whose replies may be shorter.
-OTHER_REPLIES_MAX: Final = 2
-PING: Final = encode("PING")
-
-Answer: TypeAlias = Confirmation | PublishRefusal | bytes
-Question: TypeAlias = tuple[bytes, Callable[[Answer], None]]
+# Where each of them stands behind the `+OK` to an ASKING, of the two on average.
+ASKED_REPLY_BYTES_MIN: Final = 13
 
 
 class Exchange:
-    """One connection from its opening until it is lost.
+    """One connection from its opening until it is lost, or turns frames away.
+
+    In the latter case nothing more is sent, and it ends behind the last reply, with the connection open.
 
     Two tasks: one sends what has gathered, the other counts replies and settles frames. `watch` is called now and
     then, and finds out whether the server is silent.
@@ -61,16 +60,25 @@ class Exchange:
         self._counter = ReplyCounter()
         self._sender = Parked()
         self._rest = b""
+        self._reply_bytes_min = REPLY_BYTES_MIN
         self._sent_alone_s = 0.0
         self._owed_since_s = 0.0
-        self._questions: list[Question] = []
+        self._questions = Questions(stream, readiness, self._refused)
         self._asked_s = clocks.monotonic_s()
-        add, look = probe_commands(stream)
-        self._probe: list[Question] = [(add, self._tried_to_add), (look, self._looked)]
-        self._not_added_because: str | None = None
+        self._ending = False
 
-    async def run(self) -> str:
-        """Send and receive until the connection is lost; returns why. Frames on it stay in the queue as sent."""
+    def send_on(self, frames: Sequence[WaitingFrame]) -> None:
+        """Before `run`: send these, which the queue has as sent and another node has turned away, and nothing else."""
+        self._rest = b"".join(each.expected_by(self._counter, asking=True) for each in frames)
+        self._reply_bytes_min = ASKED_REPLY_BYTES_MIN
+        self._owed_since_s = clocks.monotonic_s()
+        self._ending = True
+
+    async def run(self) -> str | None:
+        """Send and receive until the connection is lost; returns why. Frames on it stay in the queue as sent.
+
+        None: the server sends us elsewhere, or has answered what was sent on. Nothing is owed on the connection.
+        """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send)
             reason = await self._receive()
@@ -85,7 +93,8 @@ class Exchange:
             self._sender.wake()
             return
         self._sent_alone_s = now_s
-        chunk = self._next_chunk()
+        if not (chunk := self._next_chunk()):
+            return
         if (sent := self._connection.send_nowait(chunk)) < len(chunk):
             self._rest = chunk[sent:]
             self._sender.wake()
@@ -101,9 +110,13 @@ class Exchange:
             if quiet_ms > limits.silence_ms:
                 self._connection.give_up(f"no answer for {limits.silence_ms} ms")
         elif not self._readiness.ready and now_s - self._asked_s >= PROBE_S:
-            self._ask(self._probe)
+            self._asked_s = now_s
+            self._questions.ask_for_entries()
+            self._sender.wake()
         elif quiet_ms > limits.idle_ms_max:
-            self._ask([(PING, self._ponged)])
+            self._asked_s = now_s
+            self._questions.ask_for_life()
+            self._sender.wake()
 
     async def _send(self) -> None:
         try:
@@ -121,25 +134,26 @@ class Exchange:
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
+        if self._ending:
+            return b""
         frames = self._queue.take(CHUNK_BYTES)
         if not self._counter.owed:
             self._owed_since_s = clocks.monotonic_s()
         pieces = []
-        for command, answered in self._questions:
+        for command, answered in self._questions.take():
             self._counter.expect_other(answered)
             pieces.append(command)
-        self._questions = []
-        for waiting in frames:
-            self._counter.expect(waiting.frame, waiting)
-            pieces.append(waiting.frame.commands)
+        pieces += [waiting.expected_by(self._counter) for waiting in frames]
         return b"".join(pieces)
 
-    async def _receive(self) -> str:
+    async def _receive(self) -> str | None:
         try:
             while True:
                 await self._connection.receive(self._counter)
                 self._settle()
                 self._await_replies()
+                if self._ending and not self._counter.owed:
+                    return None
         except RedisUnavailable as error:
             # Replies that came before what is not a reply.
             self._settle()
@@ -147,47 +161,35 @@ class Exchange:
 
     def _await_replies(self) -> None:
         frames_replies = self._counter.owed - OTHER_REPLIES_MAX
-        self._connection.await_bytes(frames_replies * REPLY_BYTES_MIN)
+        self._connection.await_bytes(frames_replies * self._reply_bytes_min)
 
     def _settle(self) -> None:
         for waiter, answer in self._counter.settled():
             if not isinstance(waiter, WaitingFrame):
                 cast("Callable[[Answer], None]", waiter)(answer)
                 continue
-            self._queue.answered(waiter)
             if isinstance(answer, Confirmation):
+                self._queue.answered(waiter)
                 self._outcomes.confirmed(waiter, answer)
                 if not self._readiness.ready:
                     self._readiness.found()
             else:
                 assert isinstance(answer, PublishRefusal)
-                self._outcomes.refused(waiter, answer)
-                self._refused(answer.message)
+                self._frame_refused(waiter, answer)
+
+    def _frame_refused(self, waiting: WaitingFrame, refusal: PublishRefusal) -> None:
+        if can_be_sent_again(refusal):
+            waiting.turned_away = refusal
+            self._queue.turned_away(waiting)
+            self._ending = True
+        else:
+            self._queue.answered(waiting)
+            self._outcomes.refused(waiting, refusal)
+            self._refused(refusal.message)
 
     def _refused(self, message: str) -> None:
         self._readiness.lost(message)
-        if points_elsewhere(message):
+        if message.partition(" ")[0] in TURNED_AWAY:
+            self._ending = True
+        elif points_elsewhere(message):
             self._connection.give_up(message)
-
-    def _ask(self, questions: list[Question]) -> None:
-        self._asked_s = clocks.monotonic_s()
-        self._questions = questions
-        self._sender.wake()
-
-    def _ponged(self, answer: Answer) -> None:
-        # Any other refusal is an answer as well: the user may not be allowed to PING.
-        if isinstance(answer, PublishRefusal) and points_elsewhere(answer.message):
-            self._refused(answer.message)
-
-    def _tried_to_add(self, answer: Answer) -> None:
-        self._not_added_because = _error_of(answer)
-
-    def _looked(self, answer: Answer) -> None:
-        if (refusal := refusal_in(self._not_added_because, _error_of(answer))) is None:
-            self._readiness.found()
-        else:
-            self._refused(refusal)
-
-
-def _error_of(answer: Answer) -> str | None:
-    return answer.message if isinstance(answer, PublishRefusal) else None

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ingestion.errors import RedisUnavailableError
 from ingestion.publishing.parked import Parked
+from ingestion.publishing.redirected import commands_left
 from telemetry._codec import Confirmation
 
 if TYPE_CHECKING:
-    from telemetry._codec import AcceptedFrame
+    from telemetry._codec import AcceptedFrame, PublishRefusal, ReplyCounter
 
 Outcome: TypeAlias = Confirmation | RedisUnavailableError
 """What becomes of a frame: Redis has confirmed it, or it was dropped."""
@@ -25,7 +26,7 @@ class Submitter(Protocol):
 class WaitingFrame:
     """One frame that was accepted. It stays on its way whatever becomes of its submitter."""
 
-    __slots__ = ("accepted_s", "commands_bytes", "frame", "submitter")
+    __slots__ = ("accepted_s", "commands_bytes", "frame", "submitter", "turned_away")
 
     def __init__(
         self, frame: AcceptedFrame, commands_bytes: int, accepted_s: float, submitter: Submitter
@@ -35,6 +36,16 @@ class WaitingFrame:
         self.accepted_s = accepted_s
         """Of Trio's clock."""
         self.submitter = submitter
+        self.turned_away: PublishRefusal | None = None
+        """With what a node of a cluster has sent it elsewhere: its last records are to be sent again."""
+
+    def expected_by(self, counter: ReplyCounter, *, asking: bool = False) -> bytes:
+        """Its commands, or what is left of them; `counter` expects the replies to them from here on."""
+        if (refusal := self.turned_away) is None:
+            counter.expect(self.frame, self)
+            return self.frame.commands
+        counter.expect_rest(refusal, self, asking=asking)
+        return commands_left(self.frame.commands, taken=refusal.taken or 0, asking=asking)
 
 
 class ParkedOutcome(Parked):

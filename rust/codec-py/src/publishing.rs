@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use codec::avl::Imei;
-use codec::resp::ReplyError;
+use codec::resp::Refusal;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
@@ -94,21 +94,26 @@ pub(crate) struct Confirmation(pub(crate) codec::resp::Confirmation);
 
 /// An error among the replies to a frame's commands.
 #[pyclass(frozen, module = "telemetry._codec")]
-pub(crate) struct PublishRefusal(pub(crate) ReplyError);
+pub(crate) struct PublishRefusal(pub(crate) Refusal);
 
 #[pymethods]
 impl PublishRefusal {
     #[getter]
     fn code(&self) -> &str {
-        &self.0.code
+        &self.0.error.code
     }
 
     #[getter]
     fn message(&self) -> &str {
-        &self.0.message
+        &self.0.error.message
+    }
+
+    #[getter]
+    fn taken(&self) -> Option<usize> {
+        self.0.rest.as_ref().map(codec::resp::Rest::taken)
     }
 
     fn __repr__(&self) -> String {
-        format!("<PublishRefusal {}>", self.0.message)
+        format!("<PublishRefusal {}>", self.0.error.message)
     }
 }

@@ -2,6 +2,7 @@
 
 use codec::resp::Outcome;
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -28,6 +29,13 @@ impl ReplyCounter {
 
     fn expect(&mut self, frame: &AcceptedFrame, waiter: Py<PyAny>) {
         self.0.expect(&frame.frame, waiter);
+    }
+
+    #[pyo3(signature = (refusal, waiter, *, asking))]
+    fn expect_rest(&mut self, refusal: &PublishRefusal, waiter: Py<PyAny>, asking: bool) -> PyResult<()> {
+        let rest = refusal.0.rest.as_ref().ok_or_else(|| PyValueError::new_err("nothing of it can be sent on"))?;
+        self.0.expect_rest(rest, asking, waiter);
+        Ok(())
     }
 
     fn expect_other(&mut self, waiter: Py<PyAny>) {
@@ -59,7 +67,7 @@ impl ReplyCounter {
             .map(|(waiter, outcome)| {
                 let outcome = match outcome {
                     Outcome::Confirmed(confirmation) => Confirmation(confirmation).into_py_any(py)?,
-                    Outcome::Refused(error) => PublishRefusal(error).into_py_any(py)?,
+                    Outcome::Refused(refusal) => PublishRefusal(refusal).into_py_any(py)?,
                     Outcome::Reply(reply) => PyBytes::new(py, &reply).into_py_any(py)?,
                 };
                 Ok((waiter, outcome))

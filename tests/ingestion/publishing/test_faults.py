@@ -198,9 +198,9 @@ async def test_a_slow_link_takes_its_time_and_no_connection(
 def have_a_small_buffer(work: AtWork) -> None:
     """Have the system take little of what is sent at a time."""
     [publisher] = work.publishers._publishers
-    assert publisher._connection is not None
+    assert publisher._route._connection is not None
     buffer = (trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF)
-    publisher._connection._socket.setsockopt(*buffer, 4_096)
+    publisher._route._connection._socket.setsockopt(*buffer, 4_096)
 
 
 async def test_a_link_that_takes_too_little_drops_what_waits_too_long_and_redis_is_not_ready(

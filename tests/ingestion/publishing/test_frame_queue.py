@@ -55,7 +55,34 @@ def test_only_what_was_not_sent_and_is_too_old_is_overdue() -> None:
     assert queue.take(30) == [frames[2]]
 
 
-@pytest.mark.parametrize("way", ["answered", "lost", "overdue"])
+def test_what_was_turned_away_comes_next_in_its_order_and_is_taken_by_itself_if_that_is_asked() -> (
+    None
+):
+    queue, frames = filled(1, 1, 1, 1)
+    first, second, third, fourth = frames
+    queue.take(3)
+    queue.turned_away(first)
+    queue.answered(second)
+    queue.turned_away(third)
+    assert queue.put_back() == [first, third]
+    assert queue.put_back() == []
+    assert queue.take(1, frozenset([first, third])) == [first]
+    assert queue.take(30, frozenset([first, third])) == [third]
+    assert queue.take(30, frozenset([first, third])) == []
+    assert queue.take(30) == [fourth]
+
+
+def test_what_was_turned_away_is_not_lost_with_the_connection_but_can_be_overdue() -> None:
+    queue, frames = filled(1, 1, 1)
+    queue.take(2)
+    queue.turned_away(frames[0])
+    queue.put_back()
+    assert queue.drop_sent() == [frames[1]]
+    assert queue.drop_unsent(1.0) == [frames[0]]
+    assert queue.take(30) == [frames[2]]
+
+
+@pytest.mark.parametrize("way", ["answered", "turned away", "lost", "overdue"])
 def test_it_is_dry_when_it_is_closed_and_the_last_frame_has_gone(way: str) -> None:
     queue, frames = filled(1, 1)
     queue.close()
@@ -65,6 +92,14 @@ def test_it_is_dry_when_it_is_closed_and_the_last_frame_has_gone(way: str) -> No
     else:
         queue.take(30)
         assert not queue.dry.is_set()
+    if way == "turned away":
+        queue.turned_away(frames[0])
+        queue.answered(frames[1])
+        assert not queue.dry.is_set()
+        assert queue.take(30) == []
+        queue.put_back()
+        assert queue.take(30) == [frames[0]]
+        queue.answered(frames[0])
     if way == "lost":
         queue.drop_sent()
     if way == "answered":

@@ -22,6 +22,25 @@ def encode(*arguments: Argument) -> bytes:
     return b"".join(pieces)
 
 
+def commands_in(wire: bytes) -> list[bytes]:
+    """The commands that `encode` made, and that stand one behind the other."""
+    commands, start, at = [], 0, 0
+    while at < len(wire):
+        arguments, at = _number_at(wire, at)
+        for _ in range(arguments):
+            length, at = _number_at(wire, at)
+            at += length + 2
+        commands.append(wire[start:at])
+        start = at
+    return commands
+
+
+def _number_at(wire: bytes, at: int) -> tuple[int, int]:
+    """The number behind a type byte, and where its line ends."""
+    end = wire.index(b"\r\n", at)
+    return int(wire[at + 1 : end]), end + 2
+
+
 def as_list(reply: Reply) -> list[Reply]:
     """An array."""
     if isinstance(reply, list):

@@ -1,7 +1,8 @@
 //! Redis' replies to pipelined commands, counted for the frame that each command belongs to.
 //!
 //! A frame is confirmed when every one of its XADDs was answered by an entry's id, and refused when one was answered by
-//! an error. Replies come in the order of the commands, so they are counted from the front of a queue.
+//! an error. Of a refused one whose first records were taken, and no others, the rest can be sent on. Replies come in
+//! the order of the commands, so they are counted from the front of a queue.
 
 use std::collections::VecDeque;
 
@@ -36,11 +37,37 @@ impl Confirmation {
 pub enum Outcome {
     /// Redis has taken every record of the frame.
     Confirmed(Confirmation),
-    /// Redis answered one of the commands with an error: the first one.
-    Refused(ReplyError),
+    /// Redis answered one of the commands with an error.
+    Refused(Refusal),
     /// The reply to another command: its line with the type byte, without the line's end. A bulk string is `$` and its
     /// content.
     Reply(Vec<u8>),
+}
+
+/// An error among the replies to a frame's commands, or to another command.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The first one.
+    pub error: ReplyError,
+    /// What can be sent on: of a frame alone, and only if Redis has taken no record behind the one that it refused.
+    pub rest: Option<Rest>,
+}
+
+/// The last records of one frame, which Redis has not taken; it has all those before them. Only a [`ReplyCounter`]
+/// makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    frame: FrameNumber,
+    records: usize,
+    taken: usize,
+}
+
+impl Rest {
+    /// The number of records before it.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
 }
 
 /// Longer replies are refused: an id has 41 bytes at most.
@@ -64,8 +91,25 @@ struct Expected<W> {
 
 #[derive(Debug)]
 enum Kind {
-    Frame { number: FrameNumber, owed: usize, error: Option<ReplyError> },
+    Frame(Counting),
     Other,
+}
+
+/// What has come of a frame's replies.
+#[derive(Debug)]
+struct Counting {
+    number: FrameNumber,
+    records: usize,
+    /// Before the first error.
+    taken: usize,
+    owed: usize,
+    error: Option<ReplyError>,
+    /// A record was taken behind one that was refused.
+    torn: bool,
+    /// An ASKING goes before each XADD.
+    asking: bool,
+    /// The error that the last ASKING was answered with. It matters if its XADD is refused.
+    not_asked: Option<ReplyError>,
 }
 
 impl<W> Default for ReplyCounter<W> {
@@ -83,9 +127,14 @@ impl<W> ReplyCounter<W> {
 
     /// The commands of this frame are sent next.
     pub fn expect(&mut self, frame: &AcceptedFrame, waiter: W) {
-        self.owed = self.owed.saturating_add(frame.replies);
-        let kind = Kind::Frame { number: frame.number(), owed: frame.replies, error: None };
-        self.expected.push_back(Expected { waiter, kind });
+        self.expect_rest(&Rest { frame: frame.number(), records: frame.replies, taken: 0 }, false, waiter);
+    }
+
+    /// The commands of the rest of a frame are sent next, each behind an ASKING if `asking`.
+    pub fn expect_rest(&mut self, rest: &Rest, asking: bool, waiter: W) {
+        let counting = Counting::new(rest, asking);
+        self.owed = self.owed.saturating_add(counting.owed);
+        self.expected.push_back(Expected { waiter, kind: Kind::Frame(counting) });
     }
 
     /// A command with one reply is sent next.
@@ -140,21 +189,12 @@ impl<W> ReplyCounter<W> {
 
     fn take(&mut self, reply: &Reply<'_>) -> Result<(), ProtocolError> {
         let expected = self.expected.front_mut().ok_or(ProtocolError("a reply came that nobody waits for"))?;
-        if let Kind::Frame { owed, error, .. } = &mut expected.kind {
-            match reply {
-                Reply::Bulk(id) if StreamId::parse(id).is_some() => {}
-                Reply::Error(text) => {
-                    error.get_or_insert_with(|| ReplyError::new(text));
-                }
-                _ => return Err(ProtocolError("XADD was answered by something else than an id")),
-            }
-            *owed = owed.saturating_sub(1);
-            self.owed = self.owed.saturating_sub(1);
-            if *owed > 0 {
-                return Ok(());
-            }
-        } else {
-            self.owed = self.owed.saturating_sub(1);
+        if let Kind::Frame(counting) = &mut expected.kind {
+            counting.take(reply)?;
+        }
+        self.owed = self.owed.saturating_sub(1);
+        if matches!(&expected.kind, Kind::Frame(counting) if counting.owed > 0) {
+            return Ok(());
         }
         if let Some(Expected { waiter, kind }) = self.expected.pop_front() {
             self.settled.push((waiter, kind.outcome(reply)));
@@ -181,13 +221,59 @@ impl<W> ReplyCounter<W> {
     }
 }
 
+impl Counting {
+    fn new(rest: &Rest, asking: bool) -> Self {
+        let Rest { frame, records, taken } = *rest;
+        let left = records.saturating_sub(taken);
+        Self {
+            number: frame,
+            records,
+            taken,
+            owed: if asking { left.saturating_mul(2) } else { left },
+            error: None,
+            torn: false,
+            asking,
+            not_asked: None,
+        }
+    }
+
+    fn take(&mut self, reply: &Reply<'_>) -> Result<(), ProtocolError> {
+        if self.asking && self.owed.is_multiple_of(2) {
+            self.not_asked = match reply {
+                Reply::Line(b'+', _) => None,
+                Reply::Error(text) => Some(ReplyError::new(text)),
+                _ => return Err(ProtocolError("ASKING was answered by something else than OK")),
+            };
+        } else {
+            match reply {
+                Reply::Bulk(id) if StreamId::parse(id).is_some() && self.error.is_some() => self.torn = true,
+                Reply::Bulk(id) if StreamId::parse(id).is_some() => self.taken = self.taken.saturating_add(1),
+                Reply::Error(text) => {
+                    let not_asked = self.not_asked.take();
+                    self.error.get_or_insert_with(|| not_asked.unwrap_or_else(|| ReplyError::new(text)));
+                }
+                _ => return Err(ProtocolError("XADD was answered by something else than an id")),
+            }
+        }
+        self.owed = self.owed.saturating_sub(1);
+        Ok(())
+    }
+
+    fn outcome(self) -> Outcome {
+        let Self { number: frame, records, taken, error, torn, .. } = self;
+        match error {
+            None => Outcome::Confirmed(Confirmation { frame }),
+            Some(error) => Outcome::Refused(Refusal { error, rest: (!torn).then_some(Rest { frame, records, taken }) }),
+        }
+    }
+}
+
 impl Kind {
     fn outcome(self, reply: &Reply<'_>) -> Outcome {
         match self {
-            Self::Frame { error: Some(error), .. } => Outcome::Refused(error),
-            Self::Frame { number, error: None, .. } => Outcome::Confirmed(Confirmation { frame: number }),
+            Self::Frame(counting) => counting.outcome(),
             Self::Other => match reply {
-                Reply::Error(text) => Outcome::Refused(ReplyError::new(text)),
+                Reply::Error(text) => Outcome::Refused(Refusal { error: ReplyError::new(text), rest: None }),
                 Reply::Bulk(content) => Outcome::Reply([b"$", *content].concat()),
                 Reply::Line(kind, text) => Outcome::Reply([&[*kind], *text].concat()),
                 Reply::Null => Outcome::Reply(b"_".to_vec()),

@@ -17,7 +17,7 @@ mod value;
 use std::fmt;
 
 use buffer::Buffer;
-pub use counting::{Confirmation, Outcome, ReplyCounter};
+pub use counting::{Confirmation, Outcome, Refusal, ReplyCounter, Rest};
 use delivery::DeliveryReader;
 pub use delivery::{Delivery, Expect};
 pub use outside::Outside;

@@ -1,6 +1,6 @@
 //! Counted replies: what confirms a frame, what refuses it, and what breaks the connection.
 
-use codec::resp::{Outcome, ProtocolError, ReplyCounter};
+use codec::resp::{Outcome, ProtocolError, Refusal, ReplyCounter, Rest};
 
 use crate::counter_properties::{Counted, Sent, counted, frame_of};
 
@@ -118,4 +118,86 @@ fn half_a_reply_does_not_outlive_its_connection() {
     counter.expect(&frame, 2);
     counter.feed(ID).unwrap();
     assert!(matches!(counter.take_settled()[..], [(2, Outcome::Confirmed(_))]));
+}
+
+const OK: &[u8] = b"+OK\r\n";
+const ASK: &[u8] = b"-ASK 7 10.0.0.2:6379\r\n";
+const MOVED: &[u8] = b"-MOVED 7 10.0.0.2:6379\r\n";
+
+fn outcome_of(counter: &mut ReplyCounter<()>, replies: &[&[u8]]) -> Outcome {
+    counter.feed(&replies.concat()).unwrap();
+    assert_eq!(counter.owed(), 0);
+    counter.take_settled().pop().unwrap().1
+}
+
+fn refusal_of(counter: &mut ReplyCounter<()>, replies: &[&[u8]]) -> Refusal {
+    match outcome_of(counter, replies) {
+        Outcome::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_records_behind_those_that_were_taken_can_be_sent_on_unless_one_of_them_was_taken_too() {
+    for (replies, taken) in [
+        ([ASK, ASK, ASK], Some(0)),
+        ([ID, ASK, MOVED], Some(1)),
+        ([ID, ID, ASK], Some(2)),
+        ([ID, ASK, ID], None),
+        ([ASK, ID, ASK], None),
+    ] {
+        let mut counter = ReplyCounter::new();
+        counter.expect(&frame_of(3), ());
+        let refusal = refusal_of(&mut counter, &replies);
+        assert_eq!((refusal.rest.as_ref().map(Rest::taken), refusal.error.code.as_str()), (taken, "ASK"));
+    }
+    let mut counter = ReplyCounter::new();
+    counter.expect_other(());
+    assert_eq!(refusal_of(&mut counter, &[ASK]).rest, None);
+}
+
+#[test]
+fn a_frame_is_confirmed_when_its_rest_is_taken_wherever_it_was_sent_on_to() {
+    let frame = frame_of(3);
+    let mut counter = ReplyCounter::new();
+    counter.expect(&frame, ());
+    let rest = refusal_of(&mut counter, &[ID, ASK, ASK]).rest.unwrap();
+    counter.expect_rest(&rest, true, ());
+    assert_eq!(counter.owed(), 4);
+    let rest = refusal_of(&mut counter, &[OK, ID, OK, MOVED]).rest.unwrap();
+    assert_eq!(rest.taken(), 2);
+    counter.expect_rest(&rest, false, ());
+    let Outcome::Confirmed(confirmation) = outcome_of(&mut counter, &[ID]) else { panic!("not confirmed") };
+    frame.answer(&confirmation).unwrap();
+    frame_of(3).answer(&confirmation).unwrap_err();
+}
+
+#[test]
+fn a_refused_asking_is_the_error_if_its_record_is_refused_and_of_no_account_if_it_is_taken() {
+    let denied: &[u8] = b"-NOPERM no ASKING\r\n";
+    let mut counter = ReplyCounter::new();
+    for (replies, refused) in
+        [([denied, MOVED, denied, MOVED], true), ([denied, ID, OK, ID], false), ([denied, ID, denied, ID], false)]
+    {
+        counter.expect(&frame_of(2), ());
+        let rest = refusal_of(&mut counter, &[ASK, ASK]).rest.unwrap();
+        counter.expect_rest(&rest, true, ());
+        match outcome_of(&mut counter, &replies) {
+            Outcome::Refused(refusal) => assert!(refused && refusal.error.code == "NOPERM"),
+            Outcome::Confirmed(_) => assert!(!refused),
+            other @ Outcome::Reply(_) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_answer_to_asking_breaks_the_connection_and_an_ok_is_never_a_records() {
+    for replies in [[ID, OK], [OK, OK], [b":1\r\n", ID]] {
+        let mut counter = ReplyCounter::new();
+        counter.expect(&frame_of(1), ());
+        let rest = refusal_of(&mut counter, &[ASK]).rest.unwrap();
+        counter.expect_rest(&rest, true, ());
+        counter.feed(&replies.concat()).unwrap_err();
+        assert_eq!(counter.take_settled(), []);
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use codec::avl::{AcceptedFrame, Datagram, decode_datagram};
-use codec::resp::{Outcome, ReplyCounter};
+use codec::resp::{Outcome, Refusal, ReplyCounter};
 use codec::xadd::StreamWriters;
 
 static WRITERS: LazyLock<StreamWriters> = LazyLock::new(|| StreamWriters::new(&["s"], 0).unwrap());
@@ -69,7 +69,7 @@ pub(crate) fn counted<'a>(sent: &[Sent], pieces: impl IntoIterator<Item = &'a [u
 
 fn described(frames: &[Option<AcceptedFrame>], place: usize, outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Refused(error) => format!("{} | {}", error.code, error.message),
+        Outcome::Refused(Refusal { error, .. }) => format!("{} | {}", error.code, error.message),
         Outcome::Reply(reply) => format!("{reply:?}"),
         Outcome::Confirmed(confirmation) => {
             for (other, frame) in frames.iter().enumerate() {

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from telemetry._codec import ReplyError
 from telemetry.chassis import progress
+from telemetry.chassis.errors import RedisUnavailable
 from telemetry.chassis.redis.resp import encode
 
 if TYPE_CHECKING:
@@ -36,8 +38,22 @@ class Detour:
 
     async def request(self, node: Node, wire: bytes) -> Reply:
         """Send one command and return its reply."""
+        reply = await self.reply(node, wire)
+        if isinstance(reply, ReplyError):
+            assert self._connection is not None
+            raise self._connection.refused(reply.message)
+        return reply
+
+    async def reply(self, node: Node, wire: bytes) -> Reply:
+        """The same, but a refusal is a value as well."""
         async with progress.holding(self._in_use):
-            return await (await self._asking(node)).request(wire)
+            connection = await self._connected(node)
+            asked, *replies = await connection.pipeline([ASKING, wire])
+        if isinstance(asked, ReplyError):
+            return asked
+        if not replies:
+            raise RedisUnavailable("the connection was lost", where=connection.where)
+        return replies[0]
 
     async def delivery(self, node: Node, wire: bytes) -> Delivery:
         """Send an XCLAIM and return what it delivered."""
@@ -58,10 +74,15 @@ class Detour:
             self._connection.close()
 
     async def _asking(self, node: Node) -> RedisConnection:
+        # By itself: what reads entries outlives a cancellation, and there is nothing to outlive before.
+        connection = await self._connected(node)
+        await connection.request(ASKING)
+        return connection
+
+    async def _connected(self, node: Node) -> RedisConnection:
         connection = self._connection
         if connection is None or connection.closed or node != self._node:
             self.close()
             self._connection = connection = await self._open_at(node)
             self._node = node
-        await connection.request(ASKING)
         return connection

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from telemetry._codec import Delivery, Reply
     from telemetry.chassis.redis.cluster.nodes import Node
+    from telemetry.chassis.redis.duplex import DuplexConnection
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ class FollowingConnection(RedisConnection):
             if isinstance(reply, ReplyError) and reply.code in UNSETTLED:
                 # If it fails, the refusal is the reply, and the caller tries again.
                 with suppress(RedisError):
-                    replies[number] = await self.request(wires[number])
+                    replies[number] = await self._instead_of(reply, wires[number])
         return replies
 
     async def delivery(self, wire: bytes) -> Delivery:
@@ -101,10 +102,24 @@ class FollowingConnection(RedisConnection):
         # Another read shows whether it was deleted or has moved.
         return await self._followed(read, read_there)
 
+    def detached(self) -> DuplexConnection:
+        """As RedisConnection has it; whoever goes on with it has to go after the slot."""
+        self._detour.close()
+        return super().detached()
+
     def close(self) -> None:
         """Close this connection, and the one of its detour."""
         super().close()
         self._detour.close()
+
+    async def _instead_of(self, refusal: ReplyError, wire: bytes) -> Reply:
+        """What a command is answered with elsewhere; a refusal there is a value, unless nobody has the key."""
+        redirection = redirection_in(refusal.message, asked=self._asked)
+        if redirection is not None:
+            reply = await self._detour.reply(redirection.node, wire)
+            if not isinstance(reply, ReplyError) or reply.code not in {*UNSETTLED, MOVED}:
+                return reply
+        return await self.request(wire)
 
     async def _followed(
         self, here: Callable[[], Awaitable[T]], there: Callable[[Node], Awaitable[T]]

@@ -18,7 +18,7 @@ from telemetry.chassis.redis.cluster.demands import objection
 from telemetry.chassis.redis.cluster.detour import Detour
 from telemetry.chassis.redis.cluster.following import FollowingConnection
 from telemetry.chassis.redis.cluster.nodes import Node, nodes_in
-from telemetry.chassis.redis.cluster.redirections import MOVED, redirection_in
+from telemetry.chassis.redis.cluster.redirections import MOVED, Redirection, redirection_in
 from telemetry.chassis.redis.cluster.slots import slot_of
 from telemetry.chassis.redis.errors import points_elsewhere
 from telemetry.chassis.redis.opening import open_connection
@@ -87,6 +87,17 @@ class Homes:
                 return connection
         # A node that answers knows more than one that does not.
         raise next((error for error in errors if error.is_refusal), errors[0])
+
+    async def open_at(
+        self, node: Node, new_parser: Callable[[], ReplyParser], *, name: str, limits: RedisLimits
+    ) -> RedisConnection:
+        """A connection to a node that another one has named. Raises like `open_server`."""
+        return await open_connection(self._target_at(node), new_parser(), name=name, limits=limits)
+
+    def sent_on_to(self, message: str, key: str) -> Redirection | None:
+        """Where the master of a key sends a command on to; None if its answer is no redirection."""
+        at_first = Node(self.target.host, self.target.port)
+        return redirection_in(message, asked=self._masters.get(slot_of(key), at_first))
 
     def _places(self, keys: Sequence[str]) -> list[Node | None]:
         """Where to begin, the best first; None is the place that the URL names."""
