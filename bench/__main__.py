@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.ages import AGES
-from bench.bisection import BisectionResult, run_bisection
+from bench.bisection import run_bisection
 from bench.codec import CodecResult, run_codec
 from bench.ingestion.comparison import IngestionResult, run_ingestion
 from bench.ingestion.report import print_ingestion
@@ -21,10 +21,11 @@ from bench.options import add_servers_option
 from bench.paced.comparison import Extra, run_paced
 from bench.paced.report import print_paced
 from bench.paced.result import PacedResult, PacedScale
-from bench.paths import PathsResult, run_paths
+from bench.paths import run_paths
 from bench.report import as_json, print_codec, print_service
-from bench.report_paths import print_paths
+from bench.report_paths import WritePaths, print_paths
 from bench.service import Filling, ServiceResult, run_service
+from bench.small_paths import run_small_paths
 from dev.servers import Choice, ServerError
 from telemetry.chassis.errors import TelemetryError
 
@@ -42,6 +43,7 @@ class Scale:
     service_rounds: int
     path_batches: int
     path_rounds: int
+    small_batches: int
     ingestion: IngestionScale
     paced: PacedScale
 
@@ -53,6 +55,7 @@ FULL = Scale(
     service_rounds=3,
     path_batches=3,
     path_rounds=3,
+    small_batches=1_000,
     ingestion=IngestionScale(rounds=3, seconds=5, connections=5000, growth_s=30),
     paced=PacedScale(rounds=3, seconds=20),
 )
@@ -63,6 +66,7 @@ QUICK = Scale(
     service_rounds=1,
     path_batches=2,
     path_rounds=1,
+    small_batches=100,
     ingestion=IngestionScale(rounds=1, seconds=2, connections=5000, growth_s=10),
     paced=PacedScale(rounds=1, seconds=5),
 )
@@ -120,7 +124,7 @@ def _service(
 
 def _paths(
     options: argparse.Namespace, scale: Scale, console: Console, errors: Console
-) -> tuple[list[PathsResult], list[BisectionResult]]:
+) -> WritePaths:
     rounds = options.rounds or scale.path_rounds
     choice = Choice(options.servers)
 
@@ -128,9 +132,12 @@ def _paths(
         errors.print(text, style="dim", markup=False)
 
     paths = run_paths(batches=scale.path_batches, rounds=rounds, choice=choice, progress=progress)
+    small = run_small_paths(
+        batches=scale.small_batches, rounds=rounds, choice=choice, progress=progress
+    )
     bisections = run_bisection(rounds=rounds, choice=choice, progress=progress)
-    print_paths(console, paths, bisections)
-    return paths, bisections
+    print_paths(console, paths, small, bisections)
+    return paths, small, bisections
 
 
 def _ingestion(

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def overlapping_batches(
-    *, batches: int, rows: int, known_percent: int
+    *, batches: int, rows: int, known_percent: int, stored_rows: int | None = None
 ) -> tuple[Batch, list[Batch]]:
-    """(what is in the table already, the batches), each of `rows` rows in the order of time.
+    """(what is in the table already, the batches), each of `rows` rows in the order of time; the former of as many too.
 
-    The oldest `known_percent` of each batch are the newest of the one before.
+    The oldest `known_percent` of each batch are the newest before it; of few rows that share is kept over all batches.
     """
-    step = rows * (100 - known_percent) // 100
-    entries = list(fleet_entries(USUAL_FLEET, rows + batches * step))
-    found = [
-        decode(entries[first : first + rows])
-        for first in range(0, len(entries) - rows + 1, step or rows)
+    stored = rows if stored_rows is None else stored_rows
+    # Where each batch ends, if the new rows are spread evenly over all of them.
+    ends = [
+        stored + rows * number * (100 - known_percent) // 100 for number in range(1, batches + 1)
     ]
-    return found[0], found[1:] if step else found * batches
+    entries = list(fleet_entries(USUAL_FLEET, ends[-1]))
+    return decode(entries[:stored]), [decode(entries[end - rows : end]) for end in ends]
 
 
 def decode(entries: Sequence[Entry]) -> Batch:

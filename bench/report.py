@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from bench.bisection import BisectionResult
     from bench.codec import CodecResult
     from bench.ingestion.comparison import IngestionResult
     from bench.paced.result import PacedResult
-    from bench.paths import PathsResult
+    from bench.report_paths import WritePaths
     from bench.service import ServiceResult
 
 CODEC_COLUMNS = ("CPU ns", "best ns", "wall ns", "records/s", "MB/s")
@@ -100,7 +99,7 @@ def _service_table(result: ServiceResult) -> Table:
 def as_json(
     codec: Sequence[CodecResult] | None,
     service: ServiceResult | None,
-    paths: tuple[Sequence[PathsResult], Sequence[BisectionResult]] | None,
+    paths: WritePaths | None,
     ingestion: IngestionResult | None,
     paced: PacedResult | None,
 ) -> dict[str, object]:

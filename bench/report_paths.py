@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from bench.bisection import SAVEPOINTS, TRANSACTIONS
 from bench.paths import BATCH_ROWS, KNOWN_PERCENTS
+from bench.report_small import print_small_paths, small_paths_json
 from bench.tabular import new_table
 
 if TYPE_CHECKING:
@@ -15,12 +16,20 @@ if TYPE_CHECKING:
 
     from bench.bisection import BisectionResult
     from bench.paths import PathsResult
+    from bench.small_paths import SmallPathsResult
+
+WritePaths: TypeAlias = (
+    "tuple[Sequence[PathsResult], Sequence[SmallPathsResult], Sequence[BisectionResult]]"
+)
 
 
 def print_paths(
-    console: Console, paths: Sequence[PathsResult], bisections: Sequence[BisectionResult]
+    console: Console,
+    paths: Sequence[PathsResult],
+    small: Sequence[SmallPathsResult],
+    bisections: Sequence[BisectionResult],
 ) -> None:
-    """Rows per second of each path and what it reaches of staging; then the ways of bisection."""
+    """Rows per second of each path and what it reaches of staging; then small batches, and the ways of bisection."""
     for result in paths:
         table = new_table(
             f"Batches of {BATCH_ROWS:,} rows into a {result.kind}:"
@@ -36,6 +45,7 @@ def print_paths(
             f"medians of {result.rounds} interleaved rounds of {result.batches} batches;"
             f" {result.server}; fsync off, synchronous_commit on",
         )
+    print_small_paths(console, small)
     table = new_table(
         f"One refused row among {BATCH_ROWS:,}: ms until the others are committed",
         [TRANSACTIONS, SAVEPOINTS],
@@ -48,7 +58,9 @@ def print_paths(
 
 
 def paths_json(
-    paths: Sequence[PathsResult], bisections: Sequence[BisectionResult]
+    paths: Sequence[PathsResult],
+    small: Sequence[SmallPathsResult],
+    bisections: Sequence[BisectionResult],
 ) -> dict[str, object]:
     """The same figures for programs."""
     return {
@@ -64,6 +76,7 @@ def paths_json(
             }
             for result in paths
         ],
+        "small_batches": small_paths_json(small),
         "bisection": [
             {
                 "table": each.kind,
