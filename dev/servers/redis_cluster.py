@@ -17,7 +17,7 @@ from dev.servers.redis import launch_redis
 from dev.servers.redis_users import ADMIN, PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dev.servers.binaries import RedisBinary
     from dev.servers.redis import RedisServer
@@ -26,6 +26,8 @@ SLOTS: Final = 16_384
 # So soon the others take a node for dead. Redis' default is 15 s.
 NODE_TIMEOUT_MS: Final = 700
 ANSWER_S: Final = 5.0
+# Which any node speaks, also one that was forbidden HELLO.
+PROTOCOL: Final = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class RedisCluster:
     def client(self) -> redis.RedisCluster:
         """A client that goes where the keys are: redis-py's own, which has nothing in common with the services'."""
         url = self.living[0].server.admin_url
-        return redis.RedisCluster.from_url(url, socket_timeout=ANSWER_S)
+        return redis.RedisCluster.from_url(url, socket_timeout=ANSWER_S, protocol=PROTOCOL)
 
     @property
     def living(self) -> list[ClusterNode]:
@@ -103,10 +105,12 @@ class RedisCluster:
 
 
 @contextlib.contextmanager
-def launch_cluster(binary: RedisBinary, *, masters: int = 3) -> Iterator[RedisCluster]:
+def launch_cluster(
+    binary: RedisBinary, *, masters: int = 3, extra_args: Sequence[str] = ()
+) -> Iterator[RedisCluster]:
     """Run masters and a replica of each until the block ends, as `launch_redis` runs one server."""
     with contextlib.ExitStack() as stack:
-        nodes = tuple(_launched(binary, stack) for _ in range(2 * masters))
+        nodes = tuple(_launched(binary, stack, extra_args) for _ in range(2 * masters))
         leading, following = nodes[:masters], nodes[masters:]
         bounds = [round(number * SLOTS / masters) for number in range(masters + 1)]
         for epoch, node in enumerate(nodes, 1):
@@ -130,7 +134,9 @@ def launch_cluster(binary: RedisBinary, *, masters: int = 3) -> Iterator[RedisCl
         yield cluster
 
 
-def _launched(binary: RedisBinary, stack: contextlib.ExitStack) -> ClusterNode:
+def _launched(
+    binary: RedisBinary, stack: contextlib.ExitStack, extra_args: Sequence[str]
+) -> ClusterNode:
     bus_port = free_port()
     settings = {
         "cluster-enabled": "yes",
@@ -140,9 +146,9 @@ def _launched(binary: RedisBinary, stack: contextlib.ExitStack) -> ClusterNode:
         "cluster-replica-validity-factor": 0,
     }
     words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-    server = stack.enter_context(launch_redis(binary, extra_args=words))
+    server = stack.enter_context(launch_redis(binary, extra_args=[*words, *extra_args]))
     client = redis.Redis.from_url(
-        server.admin_url, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0)
+        server.admin_url, socket_timeout=ANSWER_S, retry=Retry(NoBackoff(), 0), protocol=PROTOCOL
     )
     stack.enter_context(client)
     name = client.execute_command("CLUSTER", "MYID")  # type: ignore[no-untyped-call]

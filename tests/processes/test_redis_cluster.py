@@ -87,10 +87,11 @@ def rows_of(servers: Servers) -> Counter[tuple[str, str]]:
         return Counter((device, ts) for device, ts in found)
 
 
+@pytest.mark.parametrize("cluster_of", ["RESP3", "RESP2"], indirect=True)
 def test_each_entry_is_settled_once_while_a_slot_moves_and_stays_half_way(
-    cluster: RedisCluster, clustered_stream: str, database: Database, services: Services
+    cluster_of: RedisCluster, clustered_stream: str, database: Database, services: Services
 ) -> None:
-    stream = clustered_stream
+    cluster, stream = cluster_of, clustered_stream
     source = cluster.master_of(stream)
     target = cluster.other_master(source)
     servers = Servers(source.client, stream, database)

@@ -43,6 +43,16 @@ def cluster(running_cluster: RedisCluster) -> Iterator[RedisCluster]:
 
 
 @pytest.fixture
+def cluster_of(request: pytest.FixtureRequest, redis_binary: RedisBinary) -> Iterator[RedisCluster]:
+    """The module's cluster, or with the parameter `RESP2` one that knows nothing else."""
+    if request.param == "RESP3":
+        yield request.getfixturevalue("cluster")
+        return
+    with launch_cluster(redis_binary, extra_args=["--rename-command", "HELLO", ""]) as cluster:
+        yield cluster
+
+
+@pytest.fixture
 def clustered_stream() -> str:
     """A stream for this test alone, whose keys are in one slot."""
     return f"telemetry:{{cluster-{next(_numbers)}}}"

@@ -39,10 +39,11 @@ def refusals_of(node: ClusterNode) -> int:
     return int(stats["total_error_replies"])
 
 
+@pytest.mark.parametrize("cluster_of", ["RESP3", "RESP2"], indirect=True)
 async def test_a_slot_that_moves_under_load_costs_no_frame_wherever_its_stream_is(
-    cluster: RedisCluster, clustered_stream: str
+    cluster_of: RedisCluster, clustered_stream: str
 ) -> None:
-    stream = clustered_stream
+    cluster, stream = cluster_of, clustered_stream
     source, target = ends_of(cluster, stream)
     async with (
         at_work(source.server.ingestion_url, stream) as work,

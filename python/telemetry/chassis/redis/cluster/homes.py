@@ -145,9 +145,9 @@ class Homes:
         self, connection: RedisConnection, asked: Node, keys: Sequence[str]
     ) -> Node | None:
         """The node that has the keys, if it is another one."""
+        await self._learn(connection, asked)
         if connection.in_cluster:
             self._refuse_what_no_cluster_takes(keys)
-            await self._learn(connection, asked)
         if not keys:
             return None
         # Any command with a key would do. This one is cheap, and all of our users may send it.
@@ -168,6 +168,8 @@ class Homes:
         [reply] = await connection.pipeline([CLUSTER_SLOTS])
         # A user that may not ask is left with the nodes that redirections name.
         if not isinstance(reply, ReplyError):
+            # One that knows no HELLO has not said so before.
+            connection.in_cluster = True
             others = [node for node in nodes_in(reply, asked=asked) if node != asked]
             # A Unix socket is no place to come back to by host and port.
             self._nodes = others if connection.where == self.target.path else [asked, *others]
