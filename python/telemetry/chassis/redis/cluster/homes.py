@@ -145,7 +145,8 @@ class Homes:
         self, connection: RedisConnection, asked: Node, keys: Sequence[str]
     ) -> Node | None:
         """The node that has the keys, if it is another one."""
-        await self._learn(connection, asked)
+        if keys or connection.in_cluster:
+            await self._learn(connection, asked)
         if connection.in_cluster:
             self._refuse_what_no_cluster_takes(keys)
         if not keys:

@@ -18,7 +18,7 @@ from telemetry.chassis.redis.cluster.following import (
     FollowingConnection,
 )
 from telemetry.chassis.redis.cluster.nodes import Node
-from telemetry.chassis.redis.resp import encode
+from telemetry.chassis.redis.resp import commands_in, encode
 from tests.support.redis_connections import in_memory
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ async def _serve(stream: trio.abc.Stream, answers: Iterator[bytes], heard: list[
     while piece := bytes(await stream.receive_some()):
         heard.append(piece)
         # A pipeline is one piece, and has an answer for each command.
-        for _ in range(piece.count(b"*")):
-            await stream.send_all(OK if piece == ASKING else next(answers))
+        for command in commands_in(piece):
+            await stream.send_all(OK if command == ASKING else next(answers))
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,19 @@ async def test_a_command_that_the_other_node_does_not_take_any_more_is_settled_h
         assert autojump_clock.current_time() - began == pytest.approx(AGAIN_S)
 
 
-async def test_of_a_pipeline_what_is_sent_on_is_sent_alone_behind_asking() -> None:
+async def test_of_a_pipeline_what_is_sent_on_is_sent_alone_behind_asking_in_one_piece() -> None:
     other = encode("XLEN", "telemetry:{0}:dlq")
-    async with move(here=[b":1\r\n", ASK, b":3\r\n", ASK], there=[b":2\r\n"]) as moving:
+    async with move(here=[b":1\r\n", ASK, b":3\r\n"], there=[b":2\r\n"]) as moving:
         assert await moving.connection.pipeline([COMMAND, other, COMMAND]) == [1, 2, 3]
-    assert moving.heard_there == [ASKING, other]
+    assert moving.heard_there == [ASKING + other]
+
+
+async def test_of_a_pipeline_what_the_other_node_refuses_is_refused_in_its_words() -> None:
+    async with move(here=[b":1\r\n", ASK], there=[b"-ERR not here either\r\n"]) as moving:
+        [one, refusal] = await moving.connection.pipeline([COMMAND, COMMAND])
+    assert one == 1
+    assert isinstance(refusal, ReplyError)
+    assert refusal.message == "ERR not here either"
 
 
 async def test_of_a_pipeline_what_stays_unsettled_is_a_refusal_among_the_replies(
