@@ -81,8 +81,11 @@ class Exchange:
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send)
-            reason = await self._receive()
-            nursery.cancel_scope.cancel()
+            if (reason := await self._receive()) is None:
+                # It ends by itself: a TLS session does not survive that its sending is cancelled.
+                self._sender.wake()
+            else:
+                nursery.cancel_scope.cancel()
         return reason
 
     def frame_came(self, now_s: float) -> None:
@@ -124,6 +127,8 @@ class Exchange:
                 if chunk := self._next_chunk():
                     await self._connection.send(chunk)
                     self._await_replies()
+                elif self._ending:
+                    return
                 else:
                     await self._sender.park()
         except RedisUnavailable:
