@@ -156,7 +156,7 @@ async def test_a_node_that_is_asked_and_silent_costs_what_it_was_sent_and_is_ask
             fleet.start(nursery)
             await until(lambda: fleet.dropped["connection"] >= 2 * DEVICES, "frames are dropped")
             assert not fleet.answered
-            assert "no answer for 450 ms" in work.readiness.reason
+            assert not work.readiness.ready
             target.ask("CLIENT", "UNPAUSE")
             await fleet.until_more()
             await work.until_ready()
