@@ -76,11 +76,9 @@ def backoff() -> Backoff:
 
 @pytest.fixture
 def in_flight(journal: Journal) -> InFlight:
-    return InFlight(
-        clock=clocks.monotonic_ms,
-        on_change=journal.in_flight_changed,
-        on_acked=journal.records_acked,
-    )
+    in_flight = InFlight(clock=clocks.monotonic_ms, on_acked=journal.records_acked)
+    journal.follow_in_flight(in_flight)
+    return in_flight
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ class CommitHarness:
     def __init__(self, journal: Journal, backoff: Backoff) -> None:
         self.store = SpyStore()
         self.receipts: list[Receipt] = []
+        self.committed: list[Batch] = []
+        """Batches that were noted before their receipts."""
         self.waiting: list[Batch] = []
         self.rows_beside: list[int] = []
         self.left: list[str] = []
@@ -45,7 +47,12 @@ class CommitHarness:
         self.store = store
         self._committing = Committing(
             store,
-            Callbacks(self._send_receipt, self._leave_pending, self._take_waiting),
+            Callbacks(
+                self.committed.append,
+                self._send_receipt,
+                self._leave_pending,
+                self._take_waiting,
+            ),
             size=self.size,
             journal=self._journal,
             backoff=self._backoff,

@@ -20,6 +20,7 @@ from processor.writing.device_states import KnownDevices, NewestPositions
 from processor.writing.inlet import Inlet
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis import clocks
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.nudge import Nudge
 from tests.support.batches import batch_of, position
 from tests.support.fakes.redis import FakePending, FakeRedis, parse_id
@@ -60,7 +61,7 @@ class RedisHarness:
         self.redis = RetryingStream(self.stream, journal, backoff)
         self.store = SpyStore()
         self.writers = SpyStore(self.store.table)
-        self.turn = trio.Lock()
+        self.turn = Lock()
         self.interval_ms = 0
         self._backoff = backoff
         self.inlets = [Inlet(rows_max=1_000, entries_max=capacity) for _ in range(writers)]
@@ -88,12 +89,12 @@ class RedisHarness:
     def _suspect_trials(self, receipts: Receipts) -> SuspectTrials:
         positions = NewestPositions(self.states)
 
-        def session(store: SpyStore, turn: trio.Lock) -> TrialSession:
+        def session(store: SpyStore, turn: Lock) -> TrialSession:
             return TrialSession(store, KnownDevices(store, positions, journal=self.journal), turn)
 
         return SuspectTrials(
             self.redis,
-            session(self.store, trio.Lock()),
+            session(self.store, Lock()),
             session(self.writers, self.turn),
             self.intake,
             receipts,

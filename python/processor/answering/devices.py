@@ -14,6 +14,7 @@ from telemetry.chassis.control.arguments import text_of
 from telemetry.chassis.control.messages import Values
 from telemetry.chassis.control.responder import CannotDo
 from telemetry.chassis.lifecycle import Phase
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.times import iso_of_unix_ms, iso_of_unix_us
 
 # How long to wait until a writer is between two batches: one that takes longer is in trouble itself.
@@ -25,7 +26,7 @@ class WriterDevices:
     """The devices of one writer; `turn` is held while it writes a batch."""
 
     known: KnownDevices
-    turn: trio.Lock
+    turn: Lock
 
 
 class DeviceAnswers:

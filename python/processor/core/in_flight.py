@@ -43,18 +43,12 @@ class InFlight:
         self,
         *,
         clock: Callable[[], int],
-        on_change: Callable[[int, Ledger], None],
         on_acked: Callable[[int], None],
         stretches_max: int = STRETCHES_MAX,
         known_max: int = KNOWN_MAX,
     ) -> None:
-        """`clock` gives milliseconds.
-
-        `on_change` gets the number of entries in flight and the ledger, `on_acked` the number of records in an
-        answered XACK.
-        """
+        """`clock` gives milliseconds; `on_acked` gets the number of records in an answered XACK."""
         self._clock = clock
-        self._on_change = on_change
         self._on_acked = on_acked
         self.ids = InFlightIds()
         """Ids of the entries in flight, with the time at which each was read."""
@@ -151,7 +145,6 @@ class InFlight:
         for entry_id in others:
             states.happened(entry_id, states.known(entry_id) or State.ACKED, Event.ACKED)
         self._on_acked(batch.records)
-        self._changed()
 
     def acked_first(self, batch: Batch, records: int) -> Batch | None:
         """XACKs of the first `records` were answered. Returns the rest, which is still to be acknowledged."""
@@ -225,7 +218,6 @@ class InFlight:
         states.happened_to_many(State.UNREAD, Event.READ, taken - len(known))
         for entry_id in known:
             states.happened(entry_id, states.known(entry_id) or State.ACKED, Event.READ)
-        self._changed()
 
     def _happened(self, entry_ids: Sequence[str], event: Event) -> list[str]:
         """Let an event happen to single entries. Returns the ids whose state it changed, except for `again`."""
@@ -238,7 +230,6 @@ class InFlight:
         self._ever_read.note_ids(
             [each for each, new in after.items() if new.is_read and not before[each].is_read]
         )
-        self._changed()
         return [
             each for each, new in after.items() if new.counted_as is not before[each].counted_as
         ]
@@ -255,6 +246,3 @@ class InFlight:
     def _remove_marks(self, entry_ids: Iterable[str]) -> None:
         self._attempted.difference_update(entry_ids)
         self._on_trial.difference_update(entry_ids)
-
-    def _changed(self) -> None:
-        self._on_change(len(self.ids), self.ledger)

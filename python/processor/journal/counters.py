@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER
 from processor.core.ledger import Ledger
@@ -30,6 +31,47 @@ from telemetry.chassis.journal import ServiceJournal
 if TYPE_CHECKING:
     from telemetry.chassis.health import Health
     from telemetry.chassis.logs import Log
+
+
+class InFlightCounts(Protocol):
+    """Entries in flight."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What became of the others."""
+
+
+class DeviceCounts(Protocol):
+    """Devices in memory."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    @property
+    def evictions(self) -> int:
+        """How many made room for others since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NothingInFlight:
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __len__(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _NoDevices:
+    size: int = 0
+    evictions: int = 0
+
+
+NOTHING_IN_FLIGHT: Final[InFlightCounts] = _NothingInFlight()
+NO_DEVICES: Final[DeviceCounts] = _NoDevices()
 
 
 class Counters:
@@ -60,10 +102,8 @@ class Counters:
         self.write_durations = [0] * (len(WRITE_DURATION_BOUNDS_S) + 1)
         self.write_durations_sum_s = 0.0
         self.acks = 0
-        self.in_flight_records = 0
-        self.ledger = Ledger()
-        self.device_state_size = 0
-        self.device_state_evictions = 0
+        self.in_flight: InFlightCounts = NOTHING_IN_FLIGHT
+        self.devices: DeviceCounts = NO_DEVICES
         self.rehydrations = dict.fromkeys(REHYDRATION_RESULTS, 0)
         self.requests = dict.fromkeys((*REQUESTS, UNKNOWN), 0)
         self.control_messages_dropped = dict.fromkeys(map(str, Dropped), 0)
@@ -96,10 +136,10 @@ class Counters:
             position_writes=MappingProxyType(dict(self.position_writes)),
             write_durations=Durations(tuple(self.write_durations), self.write_durations_sum_s),
             acks=self.acks,
-            in_flight_records=self.in_flight_records,
-            ledger=self.ledger,
-            device_state_size=self.device_state_size,
-            device_state_evictions=self.device_state_evictions,
+            in_flight_records=len(self.in_flight),
+            ledger=self.in_flight.ledger,
+            device_state_size=self.devices.size,
+            device_state_evictions=self.devices.evictions,
             rehydrations=MappingProxyType(dict(self.rehydrations)),
             requests=MappingProxyType(dict(self.requests)),
             control_messages_dropped=MappingProxyType(dict(self.control_messages_dropped)),

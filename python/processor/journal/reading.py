@@ -45,8 +45,11 @@ class ReadingJournal(CountingJournal):
         )
 
     def _reading(self) -> None:
-        self.dependency_ready(REDIS, by=READING)
-        self.unhindered(CONSUMER)
+        # Every read says so, and as a rule nothing was the matter.
+        if self._troubles[REDIS]:
+            self.dependency_ready(REDIS, by=READING)
+        if self._obstacles:
+            self.unhindered(CONSUMER)
 
     def group_gone(self, *, error: str) -> None:
         """The consumer group was destroyed, or the stream deleted, while it was being read."""

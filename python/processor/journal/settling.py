@@ -9,16 +9,15 @@ from processor.journal.statistics import Refusals
 
 if TYPE_CHECKING:
     from processor.core.attempts import Failure
-    from processor.core.ledger import Ledger
+    from processor.journal.counters import InFlightCounts
 
 
 class SettlingJournal(CountingJournal):
     """What the acker, the recorder of failures and the renewal of leases report."""
 
-    def in_flight_changed(self, entries: int, ledger: Ledger) -> None:
-        """`entries` are in flight now; the ledger says what became of the others."""
-        self._counters.in_flight_records = entries
-        self._counters.ledger = ledger
+    def follow_in_flight(self, in_flight: InFlightCounts) -> None:
+        """From now on these are the entries in flight. Each batch changes them; they are counted when asked for."""
+        self._counters.in_flight = in_flight
 
     def records_acked(self, records: int) -> None:
         """An XACK that named this many ids was answered."""

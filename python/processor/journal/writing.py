@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import TYPE_CHECKING
 
 from processor.journal.counters import CountingJournal
 from processor.journal.statistics import CONNECTION, POSTGRES, SCHEMA, WRITE_DURATION_BOUNDS_S
 from telemetry.chassis.journal import IN_USE
+
+if TYPE_CHECKING:
+    from processor.journal.counters import DeviceCounts
 
 STANDBY = "standby"
 """The reporter who sees commits wait for a standby."""
@@ -36,8 +40,11 @@ class WritingJournal(CountingJournal):
 
     def table_takes_rows(self, *, by: str = IN_USE) -> None:
         """Something was committed, or each row was decided: PostgreSQL can be used, and so can the table."""
-        self.dependency_ready(POSTGRES, by=by)
-        self.unhindered(SCHEMA)
+        # Every batch says so, and as a rule nothing was the matter.
+        if self._troubles[POSTGRES]:
+            self.dependency_ready(POSTGRES, by=by)
+        if self._obstacles:
+            self.unhindered(SCHEMA)
 
     def batch_written(
         self, *, inserted: int, duplicates: int, discarded: int, failed: int, duration_ms: float
@@ -112,10 +119,9 @@ class WritingJournal(CountingJournal):
         """The commit that was to prove rows seen by a probe failed; they are written like any others."""
         self._log.debug(f"what was seen is written again: {error}")
 
-    def devices_seen(self, *, size: int, evictions: int) -> None:
-        """Devices in memory now, and evictions since the start."""
-        self._counters.device_state_size = size
-        self._counters.device_state_evictions = evictions
+    def follow_devices(self, devices: DeviceCounts) -> None:
+        """From now on these are the devices in memory, which are counted when somebody looks."""
+        self._counters.devices = devices
 
     def devices_rehydrated(self, result: str, devices: int) -> None:
         """Cold devices were looked for in the database; `result` is one of REHYDRATION_RESULTS."""

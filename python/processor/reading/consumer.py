@@ -13,7 +13,6 @@ from processor.journal.journal import Journal
 from processor.reading.intake import Intake
 from processor.reading.pacing import Pacing
 from processor.reading.pending_pass import PendingPass
-from telemetry._codec import Delivery
 from telemetry.chassis import clocks, progress
 from telemetry.chassis.backoff import Backoff, Retries
 from telemetry.chassis.errors import RedisError, RedisRefused, RedisUnavailable
@@ -81,9 +80,15 @@ class Consumer:
 
     async def _read_new(self) -> NoReturn:
         while True:
-            progress.step()
-            began_s, asked_for = clocks.monotonic_s(), self._portion.size
-            delivery = await self._read_some(asked_for)
+            began_s, asked_for = progress.step(), self._portion.size
+            try:
+                delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
+            except RedisUnavailable:
+                # The reply may have exceeded Redis' output buffer limit for a client.
+                self._portion.too_much()
+                raise
+            if delivery.entries == asked_for:
+                self._portion.went_well()
             self._retries.reset()
             self._journal.read_answered(entries=delivery.entries)
             if delivery.entries:
@@ -92,17 +97,6 @@ class Consumer:
             if (pause_s := due_s - clocks.monotonic_s()) > 0:
                 # Nothing is on its way: a stop request ends it.
                 await progress.pause(pause_s)
-
-    async def _read_some(self, asked_for: int) -> Delivery:
-        try:
-            delivery = await self._redis.stream.read_new(asked_for, self._block_ms)
-        except RedisUnavailable:
-            # The reply may have exceeded Redis' output buffer limit for a client.
-            self._portion.too_much()
-            raise
-        if delivery.entries == asked_for:
-            self._portion.went_well()
-        return delivery
 
     async def _recover(self, error: RedisError) -> None:
         async def ensure_group() -> None:

@@ -18,6 +18,7 @@ from processor.reading.intake import Intake
 from processor.reading.suspects import SuspectTrials
 from telemetry.chassis import clocks, progress
 from telemetry.chassis.errors import RedisUnavailable
+from telemetry.chassis.lock import Lock
 
 # Entries in one command at most, which has 22 kB then.
 PAGE_ENTRIES_MAX = 1_000
@@ -69,7 +70,7 @@ class PendingPass:
         # In their order, each once: our own entries may be claimed, too.
         self._suspects: dict[str, None] = {}
         # Two passes at once would take the same entries.
-        self._passing = trio.Lock()
+        self._passing = Lock()
         self.own_taken = trio.Event()
 
     async def take_own(self) -> None:
@@ -78,7 +79,7 @@ class PendingPass:
         Suspects are left to the next pass of `claim`, so that new entries do not wait for their trials. An
         entry whose reply was lost too often is left until it is claimed.
         """
-        async with progress.holding(self._passing):
+        async with self._passing:
             after_id = STREAM_START
             while entries := await self._stream.list_pending(after_id, self._options.count):
                 taken = [each for each in entries if not self._is_postponed(each.entry_id)]
@@ -91,7 +92,7 @@ class PendingPass:
 
         Tries the suspects at its end, our own among them.
         """
-        async with progress.holding(self._passing):
+        async with self._passing:
             await self._take_claimed()
             cursor: str | None = None
             while cursor != STREAM_START:

@@ -32,6 +32,7 @@ from telemetry._codec import Batch
 from telemetry.chassis import clocks, progress
 from telemetry.chassis.backoff import Backoff
 from telemetry.chassis.errors import RedisError
+from telemetry.chassis.lock import Lock
 
 # How long to wait until a writer is between two batches: one that takes longer is in trouble itself.
 TURN_S_MAX = 10.0
@@ -48,7 +49,7 @@ class TrialSession:
     store: PositionStore
     devices: KnownDevices
     """Device states that are restored over this session."""
-    turn: trio.Lock = field(default_factory=trio.Lock)
+    turn: Lock = field(default_factory=Lock)
     """To be held while the session is used."""
 
 

@@ -27,6 +27,7 @@ from processor.writing.writer import Writer
 from telemetry._codec import DeviceStates
 from telemetry.chassis import clocks
 from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.nudge import Nudge
 from telemetry.chassis.progress import ProgressTable
 
@@ -76,9 +77,9 @@ class Pipeline:
         self._redis = RetryingStream(edges.stream, journal, options.backoff)
         self.in_flight = InFlight(
             clock=clocks.monotonic_ms,
-            on_change=journal.in_flight_changed,
             on_acked=journal.records_acked,
         )
+        journal.follow_in_flight(self.in_flight)
         self.states = DeviceStates(options.devices_max)
         self._positions = NewestPositions(self.states)
         receipts, self._receipts_out = trio.open_memory_channel[Receipt](RECEIPTS_MAX)
@@ -89,7 +90,7 @@ class Pipeline:
         # What waits for a busy writer fills its next batch, and no more.
         self._inlets = [Inlet(rows_max=rows_max, entries_max=rows_max) for _ in edges.stores]
         # Between two batches of a writer, a suspect may be tried on its session, and a device restored.
-        self._writers = [WriterDevices(self._devices(store), trio.Lock()) for store in edges.stores]
+        self._writers = [WriterDevices(self._devices(store), Lock()) for store in edges.stores]
         self.devices = DeviceAnswers(self.states, self._writers)
         self.reclaim = Nudge()
         self._intake = Intake(

@@ -85,6 +85,10 @@ class Receipts:
         self._channel.close()
         self._due.give()
 
+    def note_committed(self, batch: Batch) -> None:
+        """A batch is in the table, and its receipt follows: the release at the end finds it, whatever comes first."""
+        self._in_flight.committed(batch)
+
     async def send(self, receipt: Receipt) -> None:
         """Have a batch acknowledged. If cancelled, it is still known as committed: the release at the end finds it."""
         self._in_flight.committed(receipt.batch)

@@ -11,6 +11,7 @@ from processor.errors import PostgresError
 from processor.journal.journal import Journal
 from processor.journal.statistics import POSTGRES
 from telemetry.chassis import clocks, progress
+from telemetry.chassis.lock import Lock
 
 INTERVAL_S = 2.0
 REPORTER = "probe"
@@ -25,7 +26,7 @@ class PostgresProbe:
 
     def __init__(self, store: PositionStore) -> None:
         self._store = store
-        self._turn = trio.Lock()
+        self._turn = Lock()
         self._waiting: set[int] = set()
         self._changed = trio.Event()
 
@@ -45,7 +46,7 @@ class PostgresProbe:
 
     async def awaits_standby(self, pid: int) -> bool:
         """Whether the server process `pid` waits for a standby to confirm its commit. Raises PostgresError."""
-        async with progress.holding(self._turn):
+        async with self._turn:
             waits = await self._store.awaits_standby(pid)
         if waits and pid not in self._waiting:
             self._waiting.add(pid)
@@ -64,7 +65,7 @@ class PostgresProbe:
 
     async def _ping(self, journal: Journal) -> None:
         try:
-            async with progress.holding(self._turn):
+            async with self._turn:
                 await self._store.ping()
         except PostgresError as error:
             journal.dependency_lost(POSTGRES, str(error), by=REPORTER)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from processor.core.attempts import NO_ANSWER, REFUSED_BY_SERVER, Failure, FailureStage
 from processor.core.batch_size import BatchSize
 from processor.core.bisection import Bisection, Part
-from processor.core.scattered_keys import is_worth_probing
-from processor.core.small_batches import is_small
 from processor.core.write_errors import FailureKind, NextStep, WriteRoute, wants_new_session
 from processor.edges.ports import Commit, PositionStore
 from processor.errors import PostgresError
 from processor.journal.journal import Journal
-from processor.settling.receipts import Receipt, SeenRows, written
+from processor.settling.receipts import Receipt, written
 from processor.writing.diagnosis import SCHEMA_DIFFERS, Decision, Diagnosis, charge_of
+from processor.writing.known_rows import KnownRows
 from processor.writing.pausing import Pauses
 from telemetry._codec import Batch, Keys
 from telemetry.chassis import clocks, progress
@@ -25,8 +23,6 @@ from telemetry.chassis.backoff import Backoff
 
 BatchBisection: TypeAlias = "Bisection[Batch, Decision]"
 
-# Each place that a probe answers with.
-KEY_PLACE_BYTES = 4
 TABLE_REFUSES_ALL = "the table refuses every row, copies of sound ones too"
 
 
@@ -49,8 +45,10 @@ def write_failure_of(record: Batch, decision: Decision, *, on_trial: bool = Fals
 class Callbacks:
     """Where the parts of a batch go, and where more rows come from."""
 
+    note_committed: Callable[[Batch], None]
+    """Takes what is committed, at once."""
     send_receipt: Callable[[Receipt], Awaitable[None]]
-    """Takes what is committed."""
+    """Takes its receipt."""
     leave_pending: Callable[[Batch], None]
     """Takes records that stay pending without an attempt."""
     take_waiting: Callable[[int], Batch | None]
@@ -60,11 +58,9 @@ class Callbacks:
 class Committing:
     """Takes one batch from the channel to its receipts.
 
-    A small batch is inserted as it is. Of a larger one a probe finds the rows that the table has already, so that
-    the rest can be copied directly. That they were seen proves nothing until the next commit on the same
-    session. A batch that the infrastructure failed
-    is kept and written again. One that the server refuses is bisected until the bad row stands alone, so
-    that all other rows are committed. Cancelled, it leaves what has no receipt yet pending in Redis.
+    A batch that the infrastructure failed is kept and written again. One that the server refuses is bisected until
+    the bad row stands alone, so that all other rows are committed. Cancelled, it leaves what has no receipt yet
+    pending in Redis.
     """
 
     def __init__(
@@ -82,55 +78,47 @@ class Committing:
         self._journal = journal
         self._pauses = Pauses(journal, backoff)
         self._diagnosis = Diagnosis(store, self._pauses)
-        self._seen: SeenRows | None = None
+        self._known = KnownRows(store, journal)
         self._inserted = self._discarded = self._committed = 0
-        # Rows of the batch that may be in the table, at most.
-        self._known_max: float = math.inf
 
     async def run(self, batch: Batch, unproven: Keys) -> list[Failure]:
         """Write a batch; the keys `unproven` may be in the table. Returns the failures of refused records."""
-        began = clocks.monotonic_s()
+        began_s = clocks.monotonic_s()
         self._inserted = self._discarded = self._committed = 0
-        self._seen = None
-        self._known_max = math.inf
         self._pauses.begin()
         self._diagnosis.begin()
-        whole = await self._without_known(batch, unproven)
-        # Without its parameters, which cost more to name than the object.
-        bisection: BatchBisection = Bisection(whole.batch, whole.route)
-        await self._bisect(bisection)
-        failures = [write_failure_of(each.record, each.reason) for each in bisection.refused]
-        self._leave(bisection)
+        whole = await self._known.leave_out(batch, unproven)
+        failures: list[Failure] = []
+        if self._known.seen is not None or whole.batch.rows > self._size.rows:
+            failures = await self._in_parts(whole, None)
+        else:
+            try:
+                commit = await self._commit(whole)
+            except PostgresError as error:
+                failures = await self._in_parts(whole, error)
+            else:
+                # Nearly always that is all.
+                await self._settle(whole.batch, commit)
         # A refusal is an answer, too.
         self._journal.batch_written(
             inserted=self._inserted,
             duplicates=self._committed - self._inserted - self._discarded,
             discarded=self._discarded,
             failed=len(failures),
-            duration_ms=(clocks.monotonic_s() - began) * 1000,
+            duration_ms=(clocks.monotonic_s() - began_s) * 1000,
         )
         return failures
 
-    async def _without_known(self, batch: Batch, unproven: Keys) -> Part[Batch]:
-        """The rows that a probe does not find in the table, and how to write them; a small batch needs no probe."""
-        if is_small(rows=batch.rows, row_bytes=batch.row_bytes):
-            self._known_max = len(unproven)
-            return Part(batch, WriteRoute.INSERT_NEW)
-        if not len(unproven):
-            return Part(batch, WriteRoute.DIRECT)
-        if not is_worth_probing(days=unproven.days, rows=batch.rows):
-            return Part(batch, WriteRoute.INSERT_NEW)
-        try:
-            probed = await self._store.probe(unproven)
-        except PostgresError as error:
-            # The write will fail for the same reason, and handle it. An INSERT needs no probe.
-            self._journal.keys_not_probed(error=str(error))
-            return Part(batch, WriteRoute.INSERT_NEW)
-        if not probed.known:
-            return Part(batch, WriteRoute.DIRECT)
-        rest, seen = batch.drop_known(unproven, probed.known)
-        self._seen = SeenRows(seen, probed.session)
-        return Part(rest, WriteRoute.DIRECT)
+    async def _in_parts(self, whole: Part[Batch], error: PostgresError | None) -> list[Failure]:
+        """Write it part by part; `error` if it was written as a whole, and failed."""
+        # Without its parameters, which cost more to name than the object.
+        bisection: BatchBisection = Bisection(whole.batch, whole.route)
+        if error is not None:
+            await self._after_failure(bisection, whole, error, None)
+        await self._bisect(bisection)
+        failures = [write_failure_of(each.record, each.reason) for each in bisection.refused]
+        self._leave(bisection)
+        return failures
 
     async def _bisect(self, bisection: BatchBisection) -> None:
         while True:
@@ -138,7 +126,7 @@ class Committing:
             bisection.cut(self._size.rows)
             if part := bisection.part:
                 await self._write(bisection, part)
-            elif self._seen is not None:
+            elif self._known.seen is not None:
                 await self._prove_seen(bisection)
             elif (doubt := _first_doubt(bisection)) is not None:
                 await self._hold(bisection, doubt.error, doubt.why)
@@ -148,40 +136,38 @@ class Committing:
                 return
 
     async def _write(self, bisection: BatchBisection, part: Part[Batch]) -> None:
-        began = clocks.monotonic_s()
         canary = self._diagnosis.take_canary()
+        try:
+            commit = await self._commit(part)
+        except PostgresError as error:
+            await self._after_failure(bisection, part, error, canary)
+            return
+        bisection.commit()
+        await self._receipt_seen(bisection, commit)
+        await self._settle(part.batch, commit)
+
+    async def _commit(self, part: Part[Batch]) -> Commit:
+        """Write a part. Raises PostgresError."""
+        began_s = clocks.monotonic_s()
         is_direct = part.route is WriteRoute.DIRECT
         write = self._store.copy_direct if is_direct else self._store.insert_new
         try:
             commit = await write(part.batch)
-        except PostgresError as error:
-            # It may have been committed all the same, without an answer.
-            self._known_max = math.inf
-            await self._after_failure(bisection, part, error, canary)
-            return
+        except PostgresError:
+            self._known.may_have_grown()
+            raise
         self._pauses.answered()
         self._size.went_through(part.batch.rows)
-        self._journal.write_timed(clocks.monotonic_s() - began)
-        bisection.commit()
-        await self._receipt_seen(bisection, commit)
-        if part.batch.rows - commit.inserted > self._known_max:
-            commit = await self._with_discarded(part.batch, commit)
-        await self._receipt(written(part.batch, commit))
+        self._journal.write_timed(clocks.monotonic_s() - began_s)
+        return commit
 
-    async def _with_discarded(self, batch: Batch, commit: Commit) -> Commit:
-        """Count what a trigger dropped: more rows were not inserted than can have been in the table.
-
-        Those that are in it now were inserted, or another writer was first. With more rows missing than were
-        left out, a trigger changes keys, and which ones it drops cannot be told.
-        """
-        try:
-            probed = await self._store.probe(batch.keys())
-        except PostgresError as error:
-            self._journal.keys_not_probed(error=str(error))
-            return commit
-        left_out = batch.rows - commit.inserted
-        missing = batch.rows - len(probed.known) // KEY_PLACE_BYTES
-        return replace(commit, discarded=missing if missing <= left_out else 0)
+    async def _settle(self, part: Batch, commit: Commit) -> None:
+        """Send the receipt of a part that was committed."""
+        if self._known.misses_some(part, commit):
+            # Whatever comes of the question.
+            self._callbacks.note_committed(part)
+            commit = await self._known.with_discarded(part, commit)
+        await self._receipt(written(part, commit))
 
     async def _prove_seen(self, bisection: BatchBisection) -> None:
         """Prove the rows that were seen by an empty commit, where no write follows at once."""
@@ -195,18 +181,18 @@ class Committing:
 
     async def _receipt_seen(self, bisection: BatchBisection, commit: Commit) -> None:
         """A commit on the same session proves the rows that were seen; else they are written like any others."""
-        if self._seen is None:
+        if self._known.seen is None:
             return
-        if (receipt := self._seen.proven_by(commit)) is None:
+        if (receipt := self._known.seen.proven_by(commit)) is None:
             self._write_seen(bisection)
             return
-        self._seen = None
+        self._known.seen = None
         await self._receipt(receipt)
 
     def _write_seen(self, bisection: BatchBisection) -> None:
-        if self._seen is not None:
-            bisection.add(self._seen.batch, WriteRoute.INSERT_NEW)
-            self._seen = None
+        if self._known.seen is not None:
+            bisection.add(self._known.seen.batch, WriteRoute.INSERT_NEW)
+            self._known.seen = None
 
     async def _receipt(self, receipt: Receipt) -> None:
         self._inserted += receipt.inserted
@@ -283,7 +269,7 @@ class Committing:
 
         It is inserted with the clause that copies of sound rows are tried with, ON CONFLICT.
         """
-        if self._seen is not None:
+        if self._known.seen is not None:
             await self._prove_seen(bisection)
         rest = Batch.merge(bisection.rest)
         is_schema = why == SCHEMA_DIFFERS

@@ -130,7 +130,7 @@ class KnownDevices:
     ) -> None:
         """`store` is the writer's own; no other writer may be given records of the same devices."""
         self._positions = positions
-        self._journal = journal
+        journal.follow_devices(positions)
         self._accumulators = (positions, *others)
         self._rehydrations = [
             Rehydration(store, accumulator, journal=journal) for accumulator in self._accumulators
@@ -155,7 +155,6 @@ class KnownDevices:
         than they are, and a repeat would be taken for new.
         """
         results = [await each.again(device_id) for each in self._rehydrations]
-        self._journal.devices_seen(size=self._positions.size, evictions=self._positions.evictions)
         return max(results)
 
     def update(self, batch: Batch) -> None:
@@ -163,7 +162,6 @@ class KnownDevices:
         now_ms = clocks.unix_ms()
         for accumulator in self._accumulators:
             accumulator.update(batch, now_ms)
-        self._journal.devices_seen(size=self._positions.size, evictions=self._positions.evictions)
 
 
 class Rehydrated(IntEnum):

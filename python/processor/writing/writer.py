@@ -15,6 +15,7 @@ from processor.writing.inlet import Inlet
 from telemetry._codec import Batch
 from telemetry.chassis import progress
 from telemetry.chassis.backoff import Backoff
+from telemetry.chassis.lock import Lock
 
 # A held batch takes in others up to twice its size, and at least up to this size: it is written in parts.
 HELD_ROWS_MIN = 1_000
@@ -37,7 +38,7 @@ class Writer:
         failures: trio.MemorySendChannel[FailureReport],
         *,
         devices: KnownDevices,
-        turn: trio.Lock,
+        turn: Lock,
         journal: Journal,
         backoff: Backoff,
     ) -> None:
@@ -49,7 +50,7 @@ class Writer:
         self._turn = turn
         self._committing = Committing(
             store,
-            Callbacks(receipts.send, receipts.leave, self._take_waiting),
+            Callbacks(receipts.note_committed, receipts.send, receipts.leave, self._take_waiting),
             size=BatchSize(inlet.rows_max),
             journal=journal,
             backoff=backoff,
@@ -63,7 +64,7 @@ class Writer:
                     await self._decide(batch)
 
     async def _decide(self, batch: Batch) -> None:
-        async with progress.holding(self._turn):
+        async with self._turn:
             unproven = await self._devices.prepare(batch)
             refused = await self._committing.run(batch, unproven)
         if refused:

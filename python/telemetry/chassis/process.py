@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 import trio
 
-from telemetry.chassis import stop_signals
+from telemetry.chassis import clocks, stop_signals
 from telemetry.chassis.config.secrets import hide
 from telemetry.chassis.crash.capture import Witness, message_of, trace_of
 from telemetry.chassis.crash.document import DumpOptions
@@ -64,6 +64,7 @@ async def _with_signals(live: Live, backstop_ms: int) -> ExitCode:
         # when a thread or C code never comes back.
         faulthandler.dump_traceback_later(backstop_ms / 1000, exit=True, file=sys.stderr)
 
+    clocks.ask_directly()
     with trio.open_signal_receiver(*stop_signals.STOP_SIGNALS) as signals:
         stop_signals.deliver()
         try:

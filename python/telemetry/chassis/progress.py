@@ -20,7 +20,7 @@ from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
 
@@ -42,6 +42,15 @@ class TaskProgress:
     stepped_at_s: float = 0.0
     waits_until_s: list[float] = field(default_factory=list)
     """The bounds of its waits at this moment; those of its children are among them."""
+
+    def begin_wait(self, until_s: float) -> None:
+        """It waits, and somebody ends that at `until_s`."""
+        self.waits_until_s.append(until_s)
+
+    def end_wait(self, until_s: float) -> None:
+        """That wait is over, which is a step."""
+        self.waits_until_s.remove(until_s)
+        self.stepped_at_s = clocks.monotonic_s()
 
     def stalled_s(self, now_s: float) -> float:
         """How long it has taken no step; 0 while it has no work, or waits within a bound."""
@@ -82,10 +91,17 @@ class ProgressTable:
 _own: ContextVar[TaskProgress | None] = ContextVar("progress of this task", default=None)
 
 
-def step() -> None:
-    """The task has done a piece of its work."""
+def own_row() -> TaskProgress | None:
+    """The row of this task; None if nobody watches it."""
+    return _own.get()
+
+
+def step() -> float:
+    """The task has done a piece of its work; returns the time at which it has."""
+    now_s = clocks.monotonic_s()
     if (row := _own.get()) is not None:
-        row.stepped_at_s = clocks.monotonic_s()
+        row.stepped_at_s = now_s
+    return now_s
 
 
 def working() -> AbstractContextManager[None]:
@@ -107,14 +123,6 @@ async def pause(seconds: float) -> None:
     """Sleep between two tries."""
     with waiting(clocks.monotonic_s() + seconds):
         await trio.sleep(seconds)
-
-
-def holding(lock: trio.Lock) -> AbstractAsyncContextManager[None]:
-    """Hold a lock in this block. Until the task has it, the one that holds it has the work.
-
-    No checkpoint if the lock is free: every batch takes some, and a visit to the scheduler costs more than they do.
-    """
-    return _Holding(lock)
 
 
 # Classes, since generators as context managers take several times as long, and every batch passes many.
@@ -153,7 +161,7 @@ class _Waiting:
 
     def __enter__(self) -> None:
         if (row := self._row) is not None:
-            row.waits_until_s.append(self._until_s)
+            row.begin_wait(self._until_s)
 
     def __exit__(
         self,
@@ -162,28 +170,4 @@ class _Waiting:
         traceback: TracebackType | None,
     ) -> None:
         if (row := self._row) is not None:
-            row.waits_until_s.remove(self._until_s)
-            row.stepped_at_s = clocks.monotonic_s()
-
-
-class _Holding:
-    __slots__ = ("_lock",)
-
-    def __init__(self, lock: trio.Lock) -> None:
-        self._lock = lock
-
-    async def __aenter__(self) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            self._lock.acquire_nowait()
-        except trio.WouldBlock:
-            with resting():
-                await self._lock.acquire()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._lock.release()
+            row.end_wait(self._until_s)

@@ -13,6 +13,7 @@ from processor.writing.device_states import KnownDevices, NewestPositions
 from telemetry._codec import Batch, DeviceStates
 from telemetry.chassis.control.responder import CannotDo
 from telemetry.chassis.lifecycle import Phase
+from telemetry.chassis.lock import Lock
 from tests.support.batches import batch_of, position
 from tests.support.fakes.store import FakeStore
 from tests.support.fakes.table import FakeTable
@@ -35,9 +36,7 @@ class AnswersHarness:
         self.states = DeviceStates(100)
         positions = NewestPositions(self.states)
         self.writers = [
-            WriterDevices(
-                KnownDevices(FakeStore(self.table), positions, journal=journal), trio.Lock()
-            )
+            WriterDevices(KnownDevices(FakeStore(self.table), positions, journal=journal), Lock())
             for _ in range(WRITERS)
         ]
         self.answers = DeviceAnswers(self.states, self.writers)
@@ -58,7 +57,7 @@ def harness(journal: Journal) -> AnswersHarness:
     return AnswersHarness(journal)
 
 
-async def holding(turn: trio.Lock, task_status: trio.TaskStatus[None]) -> None:
+async def holding(turn: Lock, task_status: trio.TaskStatus[None]) -> None:
     """A writer whose batch does not end."""
     async with turn:
         task_status.started()

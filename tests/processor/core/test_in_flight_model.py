@@ -116,11 +116,9 @@ class Model:
     """An InFlight, and the dictionary that says what it has to know. Each event happens to both."""
 
     def __init__(self, *, stretches_max: int = STRETCHES_MAX, known_max: int = KNOWN_MAX) -> None:
-        self.reported: tuple[int, Ledger] = (0, Ledger())
         self.acks = 0
         self.in_flight = InFlight(
             clock=lambda: 0,
-            on_change=self._on_change,
             on_acked=self._on_acked,
             stretches_max=stretches_max,
             known_max=known_max,
@@ -130,9 +128,6 @@ class Model:
         self.attempted: set[int] = set()
         # Whether it has room for all ids; without, what was forgotten may count twice.
         self.is_exact = known_max >= ENTRIES
-
-    def _on_change(self, entries: int, ledger: Ledger) -> None:
-        self.reported = (entries, ledger)
 
     def _on_acked(self, records: int) -> None:
         self.acks += records
@@ -209,7 +204,6 @@ class Model:
         assert ledger.unaccounted == in_flight.undecided
         assert ledger.closed(in_flight.undecided).unaccounted == 0
         assert min(asdict(ledger).values()) >= 0
-        assert self.reported == (len(in_flight), ledger)
         assert in_flight.older_than(0) == self.among(IN_FLIGHT)
         assert {*in_flight.on_trial} == {*map(id_of, self.on_trial)}
         attempted = {*map(id_of, self.attempted.intersection(RECORDS))}

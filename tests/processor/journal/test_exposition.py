@@ -14,6 +14,7 @@ from processor.journal.statistics import Build
 from telemetry.chassis.control.messages import Dropped
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.logs import Log
+from tests.support.counts import DevicesOf, InFlightOf
 
 BUILD = Build(
     version="1.0",
@@ -81,11 +82,11 @@ def busy_journal() -> Journal:
     journal.write_timed(11.0)
     for sqlstate in ("40P01", None):
         journal.batch_retried(rows=1, attempt=1, retry_ms=0, sqlstate=sqlstate, error="lost")
-    journal.in_flight_changed(7, Ledger(read=49, acked=42))
+    journal.follow_in_flight(InFlightOf(7, Ledger(read=49, acked=42)))
     journal.records_failed(1)
     journal.records_acked(42)
     journal.queue_seen(lag=9, pending_entries=8)
-    journal.devices_seen(size=3, evictions=1)
+    journal.follow_devices(DevicesOf(size=3, evictions=1))
     journal.devices_rehydrated("restored", 5)
     journal.devices_rehydrated("failed", 2)
     journal.dependency_ready("redis")

@@ -14,6 +14,7 @@ from processor.page.status import status_of
 from telemetry.chassis import clocks
 from telemetry.chassis.lifecycle import Phase
 from telemetry.chassis.progress import StalledTask
+from tests.support.counts import InFlightOf
 from tests.support.journals import new_journal
 
 NOW_MS = 1_777_636_800_000
@@ -72,7 +73,7 @@ def test_the_fields_of_the_status_command_as_far_as_one_instance_knows_them() ->
         length=50,
         dead_letters=2,
     )
-    journal.in_flight_changed(1, Ledger(read=9, acked=8))
+    journal.follow_in_flight(InFlightOf(1, Ledger(read=9, acked=8)))
     journal.dead_lettered(failure("no_answer", "1-0", NOW_MS), failures=3)
     shown = status(journal)
     assert shown["stream"] == {

@@ -156,6 +156,25 @@ async def test_a_put_that_is_let_in_and_cancelled_in_the_same_step_has_put_all(
     assert await takes(inlet) == [5]
 
 
+async def test_a_put_that_is_cancelled_before_there_is_room_has_put_nothing(
+    nursery: trio.Nursery, inlet: Inlet
+) -> None:
+    await inlet.put(rows(6))
+    scope = trio.CancelScope()
+
+    async def put() -> None:
+        with scope:
+            await inlet.put(rows(5))
+
+    nursery.start_soon(put)
+    await wait_all_tasks_blocked()
+    scope.cancel()
+    assert await takes(inlet) == [6]
+    await wait_all_tasks_blocked()
+    assert scope.cancelled_caught
+    assert inlet.entries == 0
+
+
 @pytest.mark.parametrize("is_woken_first", [True, False])
 async def test_a_cancelled_take_has_taken_nothing_and_one_that_was_woken_has_taken_all(
     nursery: trio.Nursery, inlet: Inlet, *, is_woken_first: bool

@@ -14,6 +14,7 @@ from processor.writing.device_states import KnownDevices, NewestPositions
 from processor.writing.inlet import Inlet
 from processor.writing.writer import Writer
 from telemetry._codec import Batch, DeviceStates
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.nudge import Nudge
 from tests.support.batches import batch_of, position, rows
 from tests.support.fakes.rows import day_of
@@ -33,7 +34,7 @@ class WriterHarness:
 
     def __init__(self, journal: Journal, in_flight: InFlight, backoff: Backoff) -> None:
         self.store = SpyStore()
-        self.turn = trio.Lock()
+        self.turn = Lock()
         self.in_flight = in_flight
         self.inlet = Inlet(rows_max=ROWS_MAX, entries_max=50 * ROWS_MAX)
         receipts, self.receipts = trio.open_memory_channel[Receipt](50)

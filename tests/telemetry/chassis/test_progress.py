@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from telemetry.chassis import progress
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.progress import ProgressTable, StalledTask, TaskProgress
 
 if TYPE_CHECKING:
@@ -95,12 +96,12 @@ async def test_whoever_waits_for_a_neighbour_has_no_work_until_it_goes_on(clock:
 async def test_whoever_waits_for_a_lock_leaves_the_work_to_the_one_that_holds_it(
     clock: MockClock,
 ) -> None:
-    lock = trio.Lock()
+    lock = Lock()
     table = ProgressTable()
 
     async def hold() -> None:
         with progress.working():
-            async with progress.holding(lock):
+            async with lock:
                 await trio.sleep_forever()
 
     async with trio.open_nursery() as nursery:
@@ -171,5 +172,5 @@ async def test_in_a_task_that_nobody_watches_reports_do_nothing(clock: MockClock
     with progress.working(), progress.resting():
         progress.step()
         await progress.pause(5)
-    async with progress.holding(trio.Lock()):
+    async with Lock():
         assert trio.current_time() == pytest.approx(5.0)

@@ -25,6 +25,7 @@ from processor.edges.postgres.standby import CommitWait
 from processor.edges.postgres.statements import leave_command, query_binary, run
 from processor.edges.postgres.waiting import drive, drive_connecting, drive_until_answered
 from telemetry.chassis import progress
+from telemetry.chassis.deadlines import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,6 +62,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         super().__init__(pgconn, *args)
         self.lock = trio.Lock()  # type: ignore[assignment]
         self.cancel_grace_ms = 500
+        self._deadline = Deadline()
         # The id of the server's process. Behind a pooler it differs from the one in the connection's cancel key.
         self.backend_pid = self._key_pid = pgconn.backend_pid
 
@@ -191,7 +193,11 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         self.add_notice_handler(wait.notice)
         try:
             answer = await drive_until_answered(
-                gen, self.pgconn.socket, deadline=wait.deadline, extend=wait.extend
+                gen,
+                self.pgconn.socket,
+                deadline=self._deadline,
+                ends_at_s=wait.deadline,
+                extend=wait.extend,
             )
             wait.check()
         except BaseException:

@@ -15,7 +15,7 @@ import psycopg
 import trio
 
 from processor.errors import PostgresError
-from telemetry.chassis import progress
+from telemetry.chassis import clocks, progress
 
 if TYPE_CHECKING:
     from psycopg.errors import Diagnostic
@@ -49,7 +49,7 @@ class CommitWait:
     ) -> None:
         """The limit begins now; `observer` is asked what the server's process `pid` waits for."""
         self.limit_ms = limit_ms
-        self.deadline = trio.current_time() + limit_ms / 1000
+        self.deadline = clocks.monotonic_s() + limit_ms / 1000
         self.awaits_standby = False
         """Whether the server waits for a standby, as far as is known, or has given that up."""
         self._observer = observer

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import select
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg
 import trio
 from psycopg.waiting import Ready, Wait
 
-from telemetry.chassis import progress
+from telemetry.chassis import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from psycopg.abc import RV, PQGen, PQGenConn
 
+    from telemetry.chassis.deadlines import Deadline
+
 # Called when an answer is overdue: returns for how many more seconds to wait, or raises.
 Extend: TypeAlias = "Callable[[], Awaitable[float]]"
+# The block in which a wait for that descriptor is bounded.
+Bounded: TypeAlias = "Callable[[int], AbstractContextManager[None]]"
 
 
 async def drive(gen: PQGen[RV], fileno: int) -> RV:
@@ -39,19 +46,19 @@ async def drive(gen: PQGen[RV], fileno: int) -> RV:
 
 
 async def drive_until_answered(
-    gen: PQGen[RV], fileno: int, *, deadline: float, extend: Extend
+    gen: PQGen[RV], fileno: int, *, deadline: Deadline, ends_at_s: float, extend: Extend
 ) -> RV:
     """Like `drive`, for a command that must not be interrupted: there is no checkpoint before it begins.
 
-    At the deadline, a time of Trio's clock, `extend` is asked.
+    At `ends_at_s`, a time of Trio's clock, `extend` is asked. `deadline` is the connection's own.
     """
     try:
         wanted = next(gen)
         while True:
-            with trio.CancelScope(deadline=deadline) as patience, progress.waiting(deadline):
-                ready = await _ready(fileno, wanted)
-            if patience.cancelled_caught:
-                deadline = trio.current_time() + await extend()
+            try:
+                ready = await _ready(fileno, wanted, partial(deadline.at, ends_at_s))
+            except trio.TooSlowError:
+                ends_at_s = clocks.monotonic_s() + await extend()
             else:
                 wanted = gen.send(ready)
     except StopIteration as end:
@@ -78,20 +85,26 @@ async def drive_connecting(gen: PQGenConn[RV]) -> RV:
         gen.close()
 
 
-async def _ready(fileno: int, wanted: int) -> Ready:
+def _unbounded(fileno: int) -> AbstractContextManager[None]:  # noqa: ARG001  # as Deadline.at
+    return nullcontext()
+
+
+async def _ready(fileno: int, wanted: int, bounded: Bounded = _unbounded) -> Ready:
     try:
         if wanted == Wait.R:
-            await trio.lowlevel.wait_readable(fileno)
+            with bounded(fileno):
+                await trio.lowlevel.wait_readable(fileno)
             return Ready.R
         if wanted == Wait.W:
-            await trio.lowlevel.wait_writable(fileno)
+            with bounded(fileno):
+                await trio.lowlevel.wait_writable(fileno)
             return Ready.W
-        return await _ready_either(fileno)
+        return await _ready_either(fileno, bounded)
     except (OSError, trio.ClosedResourceError) as error:
         raise psycopg.OperationalError("the connection was closed while it was in use") from error
 
 
-async def _ready_either(fileno: int) -> Ready:
+async def _ready_either(fileno: int, bounded: Bounded) -> Ready:
     """Wait for both at once: an epoll is itself a file that becomes readable.
 
     Two tasks that wait for one direction each cost several times as much, and COPY waits here whenever
@@ -99,7 +112,8 @@ async def _ready_either(fileno: int) -> Ready:
     """
     with select.epoll() as either:
         either.register(fileno, select.EPOLLIN | select.EPOLLOUT)
-        await trio.lowlevel.wait_readable(either)
+        with bounded(either.fileno()):
+            await trio.lowlevel.wait_readable(either)
         [(_, events)] = either.poll(0)
     # An error or a hang-up alone counts as readable: reading is what makes libpq see it.
     ready = Ready.R if events & ~select.EPOLLOUT else Ready.NONE

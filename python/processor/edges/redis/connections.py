@@ -7,11 +7,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-import trio
-
 from telemetry._codec import ReplyParser
-from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisError, RedisUnavailable
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.redis.cluster.homes import Homes
 from telemetry.chassis.redis.connection import RedisConnection
 from telemetry.chassis.redis.limits import RedisLimits
@@ -44,7 +42,7 @@ class Connections:
         self._keys = keys
         self._client_name = client_name
         self._new_parser = new_parser
-        self._connecting = trio.Lock()
+        self._connecting = Lock()
         self._reader: RedisConnection | None = None
         self._control: RedisConnection | None = None
         self._claims: RedisConnection | None = None
@@ -66,7 +64,7 @@ class Connections:
 
     async def connect(self) -> None:
         """Make the connections that are missing. Raises what `Homes.open` raises."""
-        async with progress.holding(self._connecting):
+        async with self._connecting:
             if self._control is None or self._control.closed:
                 self._control = await self._open("control")
             if self._reader is None or self._reader.closed:

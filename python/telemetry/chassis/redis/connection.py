@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from telemetry._codec import Delivery, Incomplete, ReplyError, ReplyParser
-from telemetry.chassis import progress
+from telemetry.chassis import clocks
+from telemetry.chassis.deadlines import Deadline
 from telemetry.chassis.errors import RedisMoved, RedisRefused, RedisUnavailable
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.redis.duplex import DuplexConnection
 from telemetry.chassis.redis.errors import refusal_of
-from telemetry.chassis.redis.link import RECEIVE_BYTES, InOurWords, Link
+from telemetry.chassis.redis.link import RECEIVE_BYTES, InStep, Link
 from telemetry.chassis.redis.resp import as_time_us, encode
+from telemetry.chassis.redis.within import Within
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from telemetry._codec import Reply
     from telemetry.chassis.redis.limits import RedisLimits
 
@@ -52,23 +53,24 @@ class RedisConnection(Link):
         # Called when the server turns out to be the wrong one.
         self.when_moved: Callable[[], None] = self.close
         self._parser = parser
-        self._in_use = trio.Lock()
-        self._used_at_s = trio.current_time()
+        self._in_use = Lock()
+        self._deadline = Deadline()
+        self._used_at_s = clocks.monotonic_s()
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the last exchange; 0 within one, and when the connection is closed."""
+        """Seconds since an exchange last waited for its reply; 0 within one, and when the connection is closed."""
         if self.closed or self._in_use.locked():
             return 0.0
-        return trio.current_time() - self._used_at_s
+        return clocks.monotonic_s() - self._used_at_s
 
     async def request(self, wire: bytes) -> Reply:
         """Send one command and return its reply, however long that takes while bytes move.
 
         Raises RedisRefused if Redis answers with an error, RedisUnavailable if it does not answer.
         """
-        async with progress.holding(self._in_use):
-            with self._in_step():
+        async with self._in_use:
+            with InStep(self):
                 await self._send(wire)
                 reply = await self._whole(self._parser.next_reply)
         if isinstance(reply, ReplyError):
@@ -86,9 +88,9 @@ class RedisConnection(Link):
         RedisUnavailable if there is not even one.
         """
         replies: list[Reply] = []
-        async with progress.holding(self._in_use):
+        async with self._in_use:
             try:
-                with self._in_step():
+                with InStep(self):
                     await self._send(b"".join(wires))
                     while len(replies) < len(wires):
                         replies.append(await self._whole(self._parser.next_reply))
@@ -99,10 +101,12 @@ class RedisConnection(Link):
 
     async def delivery(self, wire: bytes) -> Delivery:
         """Send an XCLAIM and return what it delivered. Raises like `request`."""
-        async with progress.holding(self._in_use):
-            with self._in_step():
+        async with self._in_use:
+            with InStep(self):
                 await self._send(wire)
-                delivery = await self._judged(await self._whole(self._parser.next_claim))
+                delivery: Delivery | ReplyError = await self._whole(self._parser.next_claim)
+                if not isinstance(delivery, ReplyError):
+                    delivery = await self._judged(delivery) if delivery.outside else delivery
         return self._accepted(delivery)
 
     async def blocking_delivery(
@@ -114,20 +118,20 @@ class RedisConnection(Link):
         a cancellation does not interrupt the read: `unblock` wakes it, and the delivery is returned.
         The caller's next checkpoint raises Cancelled.
         """
-        async with progress.holding(self._in_use):
-            with self._in_step():
+        async with self._in_use:
+            with InStep(self):
                 if (sent := self.send_nowait(wire)) < len(wire):
                     with trio.CancelScope(shield=True):
                         await self._send(wire[sent:])
                 try:
-                    with self._within(block_ms + self.limits.silence_ms):
-                        await self._receive(self._parser)
+                    await self._more(block_ms + self.limits.silence_ms)
                     delivery: Delivery | ReplyError = await self._whole(self._parser.next_read)
                 except trio.Cancelled:
                     # Not raised again: the delivery outlives the cancellation, see above.
                     with self._within(self.limits.wake_ms, shield=True):
                         delivery = await self._woken(unblock)
-                delivery = await self._judged(delivery)
+                if not isinstance(delivery, ReplyError):
+                    delivery = await self._judged(delivery) if delivery.outside else delivery
         return self._accepted(delivery)
 
     def expect_integer(self, reply: Reply) -> int:
@@ -148,13 +152,13 @@ class RedisConnection(Link):
 
     async def send(self, wire: bytes) -> None:
         """Send without waiting for a reply: all that a subscriber gets is `received`. Raises RedisUnavailable."""
-        async with progress.holding(self._in_use):
-            with self._in_step():
+        async with self._in_use:
+            with InStep(self):
                 await self._send(wire)
 
     async def received(self, *, within_ms: int) -> bytes:
         """The next bytes of a subscriber, some at least. Raises RedisUnavailable if none come in time."""
-        with self._in_step():
+        with InStep(self):
             with self._within(within_ms):
                 piece = bytes(await self._stream.receive_some(RECEIVE_BYTES))
             if not piece:
@@ -169,10 +173,6 @@ class RedisConnection(Link):
     def detached(self) -> DuplexConnection:
         """Hand the open stream over to a connection of two directions. Not to be used any more afterwards."""
         return DuplexConnection(self._stream, self._socket, where=self.where, limits=self.limits)
-
-    def used_now(self) -> None:
-        """An exchange is over."""
-        self._used_at_s = trio.current_time()
 
     async def _send(self, wire: bytes) -> None:
         # As a rule the socket takes it all at once.
@@ -191,18 +191,25 @@ class RedisConnection(Link):
             reply = parse()
             if not isinstance(reply, Incomplete):
                 return reply
-            with self._within(self.limits.silence_ms):
+            await self._more(self.limits.silence_ms)
+
+    async def _more(self, timeout_ms: int) -> None:
+        """Have the parser take some bytes at least. Raises RedisUnavailable if none come in time."""
+        self._used_at_s = clocks.monotonic_s()
+        if self._is_plain:
+            with self._deadline.at(self._used_at_s + timeout_ms / 1000, self._socket):
+                await self._receive(self._parser)
+        else:
+            with self._within(timeout_ms):
                 await self._receive(self._parser)
 
-    async def _judged(self, delivery: Delivery | ReplyError) -> Delivery | ReplyError:
+    async def _judged(self, delivery: Delivery) -> Delivery:
         """Judge records outside of the window around their entry's id by the server's time as well.
 
-        TIME is asked on the same connection, behind the delivery; as a rule there is nothing to ask.
+        TIME is asked on the same connection, behind the delivery.
         Without an answer nobody knows whether such a record is to blame, and the delivery counts as
         lost: it is pending, is delivered again, and judged again. Outlives a cancellation for `wake_ms`.
         """
-        if isinstance(delivery, ReplyError) or not delivery.outside:
-            return delivery
         with self._within(self.limits.wake_ms, shield=True):
             await self._stream.send_all(TIME)
         try:
@@ -221,55 +228,6 @@ class RedisConnection(Link):
             raise self.refused(delivery.message)
         return delivery
 
-    def _in_step(self) -> _InStep:
-        """Close the connection whatever goes wrong in an exchange, and translate the error."""
-        return _InStep(self)
-
-    def _within(self, timeout_ms: int, *, shield: bool = False) -> _Within:
+    def _within(self, timeout_ms: int, *, shield: bool = False) -> Within:
         """Raise RedisUnavailable if the block takes longer."""
-        return _Within(timeout_ms, self.where, shield=shield)
-
-
-class _InStep(InOurWords):
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: RedisConnection) -> None:
-        super().__init__(connection)
-        self._connection = connection
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc is None:
-            self._connection.used_now()
-            return
-        self._connection.close()
-        super().__exit__(exc_type, exc, traceback)
-
-
-class _Within:
-    __slots__ = ("_scope", "_waiting", "_where")
-
-    def __init__(self, timeout_ms: int, where: str, *, shield: bool) -> None:
-        ends_at = trio.current_time() + timeout_ms / 1000
-        self._scope = trio.CancelScope(deadline=ends_at, shield=shield)
-        self._waiting = progress.waiting(ends_at)
-        self._where = where
-
-    def __enter__(self) -> None:
-        self._scope.__enter__()
-        self._waiting.__enter__()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._waiting.__exit__(exc_type, exc, traceback)
-        self._scope.__exit__(exc_type, exc, traceback)
-        if self._scope.cancelled_caught:
-            raise RedisUnavailable("no answer in time", where=self._where) from None
+        return Within(timeout_ms, self.where, shield=shield)

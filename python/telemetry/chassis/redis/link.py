@@ -55,11 +55,29 @@ class InOurWords:
             raise RedisUnavailable(
                 f"not the Redis protocol: {exc}", where=self._link.where
             ) from exc
+        if isinstance(exc, trio.TooSlowError):
+            raise RedisUnavailable("no answer in time", where=self._link.where) from None
         if isinstance(exc, (OSError, trio.BrokenResourceError, trio.ClosedResourceError)):
             reason = f": {reason}" if (reason := plain_reason(exc)) else ""
             raise RedisUnavailable(
                 f"the connection was lost{reason}", where=self._link.where
             ) from exc
+
+
+class InStep(InOurWords):
+    """A block for one exchange: whatever goes wrong closes the link too, since a reply may be on its way."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is not None:
+            self._link.close()
+            super().__exit__(exc_type, exc, traceback)
 
 
 class Link:
@@ -78,14 +96,14 @@ class Link:
         self.limits = limits
         self._stream = stream
         self._socket = socket
-
-    @property
-    def closed(self) -> bool:
+        # Through TLS, bytes may wait in its own buffer: the socket alone says nothing.
+        self._is_plain = isinstance(stream, trio.SocketStream)
+        self.closed = False
         """Whether the connection cannot be used any more."""
-        return self._socket.fileno() == -1
 
     def close(self) -> None:
         """Close the socket at once, without QUIT."""
+        self.closed = True
         self._socket.close()
 
     def send_nowait(self, wire: bytes) -> int:
@@ -93,7 +111,7 @@ class Link:
 
         None through TLS, and none after an error: whoever sends the rest and waits gets that.
         """
-        if not isinstance(self._stream, trio.SocketStream) or self.closed:
+        if not self._is_plain or self.closed:
             return 0
         try:
             return os.write(self._socket.fileno(), wire)
@@ -106,22 +124,18 @@ class Link:
 
     async def _receive(self, replies: Replies) -> None:
         """Wait for bytes, and have `replies` take some at least. Raises RedisUnavailable at the end of the stream."""
-        if isinstance(self._stream, trio.SocketStream):
-            received = await self._receive_in_place(replies)
-        else:
-            piece = bytes(await self._stream.receive_some(RECEIVE_BYTES))
-            replies.feed(piece)
-            received = len(piece)
-        if not received:
-            raise RedisUnavailable("the server closed the connection", where=self.where)
-
-    async def _receive_in_place(self, replies: Replies) -> int:
-        """From the socket into the codec's own memory, which TLS cannot do."""
-        received = None
+        received = None if self._is_plain else await self._receive_decrypted(replies)
+        # From the socket into the codec's own memory, which TLS cannot do.
         while received is None:
             if self.closed:
                 # By another task, which learned from an error that this is the wrong server. Nobody would wake us.
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             received = replies.receive(self._socket, RECEIVE_BYTES)
-        return received
+        if not received:
+            raise RedisUnavailable("the server closed the connection", where=self.where)
+
+    async def _receive_decrypted(self, replies: Replies) -> int:
+        piece = bytes(await self._stream.receive_some(RECEIVE_BYTES))
+        replies.feed(piece)
+        return len(piece)

@@ -6,6 +6,7 @@ from processor.core.attempts import Failure, FailureStage
 from processor.core.ledger import Ledger
 from processor.journal.statistics import Refusals
 from tests.processor.journal.facts.fact import Fact, Line
+from tests.support.counts import InFlightOf
 
 MALFORMED = Failure(
     entry_id="1-0",
@@ -36,7 +37,7 @@ REFUSED_FIELDS: dict[str, object] = {
 }
 SETTLING = [
     Fact(
-        lambda journal: journal.in_flight_changed(2, Ledger(read=9, acked=7)),
+        lambda journal: journal.follow_in_flight(InFlightOf(2, Ledger(read=9, acked=7))),
         changes={"in_flight_records": 2, "ledger": Ledger(read=9, acked=7)},
     ),
     Fact(lambda journal: journal.records_acked(7), changes={"acks": 7}),

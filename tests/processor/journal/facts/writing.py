@@ -5,6 +5,7 @@ from __future__ import annotations
 from processor.journal.statistics import WRITE_DURATION_BOUNDS_S, Durations
 from telemetry.chassis.health import Readiness
 from tests.processor.journal.facts.fact import Fact, Line
+from tests.support.counts import DevicesOf
 
 READY = Readiness(ready=True, reason="")
 
@@ -99,7 +100,7 @@ WRITING = [
         Line("debug", "what was seen is written again: db:5432: lost"),
     ),
     Fact(
-        lambda journal: journal.devices_seen(size=7, evictions=2),
+        lambda journal: journal.follow_devices(DevicesOf(size=7, evictions=2)),
         changes={"device_state_size": 7, "device_state_evictions": 2},
     ),
     Fact(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from telemetry._codec import ReplyError
-from telemetry.chassis import progress
 from telemetry.chassis.errors import RedisUnavailable
+from telemetry.chassis.lock import Lock
 from telemetry.chassis.redis.resp import encode
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Detour:
 
     def __init__(self, open_at: Callable[[Node], Awaitable[RedisConnection]]) -> None:
         self._open_at = open_at
-        self._in_use = trio.Lock()
+        self._in_use = Lock()
         self._node: Node | None = None
         self._connection: RedisConnection | None = None
 
@@ -46,7 +46,7 @@ class Detour:
 
     async def reply(self, node: Node, wire: bytes) -> Reply:
         """The same, but a refusal is a value as well."""
-        async with progress.holding(self._in_use):
+        async with self._in_use:
             connection = await self._connected(node)
             asked, *replies = await connection.pipeline([ASKING, wire])
         if isinstance(asked, ReplyError):
@@ -57,12 +57,12 @@ class Detour:
 
     async def delivery(self, node: Node, wire: bytes) -> Delivery:
         """Send an XCLAIM and return what it delivered."""
-        async with progress.holding(self._in_use):
+        async with self._in_use:
             return await (await self._asking(node)).delivery(wire)
 
     async def read(self, node: Node, wire: bytes) -> Delivery:
         """Send a read that blocks for BLOCK_MS at most, and return what it delivered."""
-        async with progress.holding(self._in_use):
+        async with self._in_use:
             connection = await self._asking(node)
             return await connection.blocking_delivery(
                 wire, block_ms=BLOCK_MS, unblock=trio.lowlevel.checkpoint

@@ -1,0 +1,131 @@
+"""Deadlines of waits for sockets: one task of the run watches over all of them.
+
+A cancel scope for each wait would call 45 functions, and every batch waits for two servers. Here a wait is noted in a
+set, and nothing else happens unless its deadline comes first.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+import trio
+
+from telemetry.chassis import clocks, progress
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from telemetry.chassis.progress import TaskProgress
+
+
+# A task that was woken by its socket at the moment of the deadline, and waits again, is woken once more.
+AGAIN_S: Final = 0.1
+
+
+class HasFileno(Protocol):
+    """A socket."""
+
+    def fileno(self) -> int:
+        """Its file descriptor, -1 if it is closed."""
+
+
+class Deadline:
+    """The deadline of one wait after the other, of one task at a time: that of a connection.
+
+        with deadline.at(time_s, socket):
+            await trio.lowlevel.wait_readable(socket)
+
+    At the deadline every wait for the socket ends, and the block raises trio.TooSlowError. The socket itself stays
+    open. A wait for anything else is not ended. Until then, the wait is a step of the task.
+    """
+
+    __slots__ = ("_has_passed", "_row", "_socket", "_watch", "at_s")
+
+    def __init__(self) -> None:
+        self.at_s = math.inf
+        """Seconds of Trio's clock."""
+        self._has_passed = False
+        self._row: TaskProgress | None = None
+        self._socket: HasFileno | int = -1
+        self._watch: _Watch | None = None
+
+    def at(self, time_s: float, socket: HasFileno | int) -> Self:
+        """The next wait, for that socket."""
+        self.at_s = time_s
+        self._socket = socket
+        return self
+
+    def passes(self) -> None:
+        """It has come: end the waits."""
+        self._has_passed = True
+        fileno = self._socket if isinstance(self._socket, int) else self._socket.fileno()
+        # Closed just now, its waits have ended.
+        if fileno != -1:
+            trio.lowlevel.notify_closing(fileno)
+
+    def __enter__(self) -> None:
+        self._has_passed = False
+        if (watch := self._watch) is None:
+            watch = self._watch = _watch_of_this_run()
+        watch.begin(self)
+        if (row := progress.own_row()) is not None:
+            row.begin_wait(self.at_s)
+        self._row = row
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._watch is not None:
+            self._watch.running.discard(self)
+        if self._row is not None:
+            self._row.end_wait(self.at_s)
+        if self._has_passed and isinstance(exc, trio.ClosedResourceError):
+            raise trio.TooSlowError from None
+
+
+class _Watch:
+    """Sleeps until the earliest deadline at the time when it fell asleep; most waits have ended by then."""
+
+    def __init__(self) -> None:
+        self.running: set[Deadline] = set()
+        self._sleep = trio.CancelScope()
+        self._wakes_at_s = math.inf
+
+    def begin(self, deadline: Deadline) -> None:
+        """Watch a deadline, until it is removed from `running`."""
+        self.running.add(deadline)
+        if deadline.at_s < self._wakes_at_s:
+            self._wakes_at_s = self._sleep.deadline = deadline.at_s
+
+    async def run(self) -> None:
+        """Watch until the run ends."""
+        while True:
+            with self._sleep:
+                await trio.sleep_forever()
+            now_s = clocks.monotonic_s()
+            self._wakes_at_s = math.inf
+            for deadline in self.running:
+                next_s = deadline.at_s
+                if next_s <= now_s:
+                    deadline.passes()
+                    next_s = now_s + AGAIN_S
+                self._wakes_at_s = min(self._wakes_at_s, next_s)
+            self._sleep = trio.CancelScope(deadline=self._wakes_at_s)
+
+
+_watches: trio.lowlevel.RunVar[_Watch] = trio.lowlevel.RunVar("watch of deadlines")
+
+
+def _watch_of_this_run() -> _Watch:
+    try:
+        return _watches.get()
+    except LookupError:
+        watch = _Watch()
+        _watches.set(watch)
+        # Of the run, not of a service: a connection may be opened before any nursery, and outlive each.
+        trio.lowlevel.spawn_system_task(watch.run, name="watch of deadlines")
+        return watch
