@@ -68,9 +68,11 @@ class Deadline:
         self._has_passed = False
         if (watch := self._watch) is None:
             watch = self._watch = _watch_of_this_run()
-        watch.begin(self)
-        if (row := progress.own_row()) is not None:
-            row.begin_wait(self.at_s)
+        watch.running.add(self)
+        if self.at_s < watch.wakes_at_s:
+            watch.wake_at(self.at_s)
+        if (row := progress.own_row.get()) is not None:
+            row.waits_until_s.append(self.at_s)
         self._row = row
 
     def __exit__(
@@ -81,8 +83,9 @@ class Deadline:
     ) -> None:
         if self._watch is not None:
             self._watch.running.discard(self)
-        if self._row is not None:
-            self._row.end_wait(self.at_s)
+        if (row := self._row) is not None:
+            row.waits_until_s.remove(self.at_s)
+            row.stepped_at_s = clocks.monotonic_s()
         if self._has_passed and isinstance(exc, trio.ClosedResourceError):
             raise trio.TooSlowError from None
 
@@ -92,14 +95,13 @@ class _Watch:
 
     def __init__(self) -> None:
         self.running: set[Deadline] = set()
+        """Those of the waits that go on."""
+        self.wakes_at_s = math.inf
         self._sleep = trio.CancelScope()
-        self._wakes_at_s = math.inf
 
-    def begin(self, deadline: Deadline) -> None:
-        """Watch a deadline, until it is removed from `running`."""
-        self.running.add(deadline)
-        if deadline.at_s < self._wakes_at_s:
-            self._wakes_at_s = self._sleep.deadline = deadline.at_s
+    def wake_at(self, time_s: float) -> None:
+        """Sleep no longer than until then."""
+        self.wakes_at_s = self._sleep.deadline = time_s
 
     async def run(self) -> None:
         """Watch until the run ends."""
@@ -107,14 +109,14 @@ class _Watch:
             with self._sleep:
                 await trio.sleep_forever()
             now_s = clocks.monotonic_s()
-            self._wakes_at_s = math.inf
+            self.wakes_at_s = math.inf
             for deadline in self.running:
                 next_s = deadline.at_s
                 if next_s <= now_s:
                     deadline.passes()
                     next_s = now_s + AGAIN_S
-                self._wakes_at_s = min(self._wakes_at_s, next_s)
-            self._sleep = trio.CancelScope(deadline=self._wakes_at_s)
+                self.wakes_at_s = min(self.wakes_at_s, next_s)
+            self._sleep = trio.CancelScope(deadline=self.wakes_at_s)
 
 
 _watches: trio.lowlevel.RunVar[_Watch] = trio.lowlevel.RunVar("watch of deadlines")

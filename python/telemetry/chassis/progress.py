@@ -43,15 +43,6 @@ class TaskProgress:
     waits_until_s: list[float] = field(default_factory=list)
     """The bounds of its waits at this moment; those of its children are among them."""
 
-    def begin_wait(self, until_s: float) -> None:
-        """It waits, and somebody ends that at `until_s`."""
-        self.waits_until_s.append(until_s)
-
-    def end_wait(self, until_s: float) -> None:
-        """That wait is over, which is a step."""
-        self.waits_until_s.remove(until_s)
-        self.stepped_at_s = clocks.monotonic_s()
-
     def stalled_s(self, now_s: float) -> float:
         """How long it has taken no step; 0 while it has no work, or waits within a bound."""
         if not self.has_work:
@@ -81,25 +72,21 @@ class ProgressTable:
     ) -> None:
         row = TaskProgress(name, stepped_at_s=clocks.monotonic_s())
         self._rows.append(row)
-        _own.set(row)
+        own_row.set(row)
         try:
             await run(*args)
         finally:
             self._rows.remove(row)
 
 
-_own: ContextVar[TaskProgress | None] = ContextVar("progress of this task", default=None)
-
-
-def own_row() -> TaskProgress | None:
-    """The row of this task; None if nobody watches it."""
-    return _own.get()
+own_row: ContextVar[TaskProgress | None] = ContextVar("progress of this task", default=None)
+"""The row of this task; None if nobody watches it."""
 
 
 def step() -> float:
     """The task has done a piece of its work; returns the time at which it has."""
     now_s = clocks.monotonic_s()
-    if (row := _own.get()) is not None:
+    if (row := own_row.get()) is not None:
         row.stepped_at_s = now_s
     return now_s
 
@@ -131,7 +118,7 @@ class _HavingWork:
 
     def __init__(self, *, has_work: bool) -> None:
         self._has_work = has_work
-        self._row = _own.get()
+        self._row = own_row.get()
 
     def __enter__(self) -> None:
         if (row := self._row) is not None:
@@ -157,11 +144,11 @@ class _Waiting:
 
     def __init__(self, until_s: float) -> None:
         self._until_s = until_s
-        self._row = _own.get()
+        self._row = own_row.get()
 
     def __enter__(self) -> None:
         if (row := self._row) is not None:
-            row.begin_wait(self._until_s)
+            row.waits_until_s.append(self._until_s)
 
     def __exit__(
         self,
@@ -170,4 +157,5 @@ class _Waiting:
         traceback: TracebackType | None,
     ) -> None:
         if (row := self._row) is not None:
-            row.end_wait(self._until_s)
+            row.waits_until_s.remove(self._until_s)
+            row.stepped_at_s = clocks.monotonic_s()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from psycopg.abc import RV, PQGen
+    from psycopg.errors import Diagnostic
 
     from telemetry._codec import Keys
 
@@ -63,6 +64,8 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         self.lock = trio.Lock()  # type: ignore[assignment]
         self.cancel_grace_ms = 500
         self._deadline = Deadline()
+        self._commit_wait: CommitWait | None = None
+        self.add_notice_handler(self._notice)
         # The id of the server's process. Behind a pooler it differs from the one in the connection's cancel key.
         self.backend_pid = self._key_pid = pgconn.backend_pid
 
@@ -190,7 +193,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         await self.close()
 
     async def _commit(self, gen: PQGen[RV], wait: CommitWait) -> RV:
-        self.add_notice_handler(wait.notice)
+        self._commit_wait = wait
         try:
             answer = await drive_until_answered(
                 gen,
@@ -205,9 +208,13 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
                 await self.close()
             raise
         finally:
-            self.remove_notice_handler(wait.notice)
+            self._commit_wait = None
             wait.end()
         return answer
+
+    def _notice(self, diagnostic: Diagnostic) -> None:
+        if self._commit_wait is not None:
+            self._commit_wait.notice(diagnostic)
 
     async def _stop_command(self) -> None:
         is_stopped = False

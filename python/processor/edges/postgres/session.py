@@ -52,7 +52,12 @@ class Session:
     async def connect(self) -> None:
         """Open a connection unless there is an idle one. Raises PostgresError."""
         connection = self.connection
-        if connection is not None and _is_idle(connection) and not self._is_doubtful:
+        # Every batch comes this way.
+        if (
+            connection is not None
+            and connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+            and not self._is_doubtful
+        ):
             return
         with translated(self._hosts, lambda: False):
             if self.connection is None or not _is_idle(self.connection):
