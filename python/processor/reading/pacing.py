@@ -10,7 +10,7 @@ class Pacing:
     """Under a steady trickle, entries gather in Redis instead of being read one by one.
 
     A batch costs the same whatever is in it. The distance is counted from the beginning of a read: one that has
-    waited for its entry for longer is followed at once, so that at a slow pace nobody sets a clock.
+    waited for its entry for longer is followed at once, so that at a slow pace no pause is needed.
     """
 
     interval_s: float

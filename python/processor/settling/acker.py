@@ -16,10 +16,10 @@ from telemetry._codec import Batch
 from telemetry.chassis import progress
 from telemetry.chassis.nudge import Nudge
 
-# How long small batches gather, to be acknowledged together: an exchange costs the same whatever it names. So long
-# committed records may stay pending; what is in flight keeps its lease.
+# How long small batches gather, to be acknowledged together: an exchange costs the same whatever it names. Committed
+# records stay pending meanwhile; what is in flight keeps its lease.
 GATHER_S: Final = 0.1
-# A batch of so many records is worth an exchange of its own.
+# A batch of this size or more has an exchange of its own.
 LARGE_RECORDS: Final = 1_000
 
 

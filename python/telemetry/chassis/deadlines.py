@@ -59,10 +59,8 @@ class Deadline:
     def passes(self) -> None:
         """It has come: end the waits."""
         self._has_passed = True
-        fileno = self._socket if isinstance(self._socket, int) else self._socket.fileno()
-        # Closed just now, its waits have ended.
-        if fileno != -1:
-            trio.lowlevel.notify_closing(fileno)
+        # If it was closed just now, its waits have ended, and nothing happens.
+        trio.lowlevel.notify_closing(self._socket)
 
     def __enter__(self) -> None:
         self._has_passed = False

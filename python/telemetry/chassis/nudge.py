@@ -16,7 +16,7 @@ class Nudge:
         self._given.set()
 
     async def pause(self, seconds: float) -> None:
-        """Wait for so long, or until a nudge is given."""
+        """Wait for this time, or until a nudge is given."""
         with trio.move_on_after(seconds):
             await self._given.wait()
         self._given = trio.Event()

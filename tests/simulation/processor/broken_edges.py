@@ -9,9 +9,10 @@ import trio
 
 from processor.core.attempts import Failure, Fate, Recorded
 from processor.core.bisection import Part
-from processor.core.write_errors import Evidence, WriteRoute
+from processor.core.write_errors import Evidence
 from processor.edges.ports import Commit, ProbeResult, QueueLook, SweepResult
 from processor.settling.receipts import written
+from processor.writing.committing import Committing
 from tests.support.fakes.redis import FakePending, parse_id
 from tests.support.fakes.store import FakeStore
 from tests.support.fakes.stream import FakeStream
@@ -19,7 +20,7 @@ from tests.support.fakes.stream import FakeStream
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from processor.writing.committing import BatchBisection, Committing
+    from processor.writing.committing import Committing
     from telemetry._codec import Batch, Delivery, Keys
     from tests.support.fakes.rows import Key, Row
 
@@ -131,13 +132,14 @@ class KeepingStream(FakeStream):
         return SweepResult(0, frozenset(self.redis.attempts))
 
 
-async def acknowledge_before_commit(
-    self: Committing, bisection: BatchBisection, part: Part[Batch]
-) -> None:
-    """In place of `Committing._write`: the receipt goes out first."""
+async def acknowledge_before_commit(self: Committing, part: Part[Batch]) -> Commit:
+    """In place of `Committing._commit`: the receipt goes out first."""
     await self._receipt(written(part.batch, Commit(0, part.batch.rows)))
-    await self._store.insert_new(part.batch)
-    bisection.commit()
+    return await self._store.insert_new(part.batch)
+
+
+async def settled_already(self: Committing, part: Batch, commit: Commit) -> None:
+    """In place of `Committing._settle`, behind the former."""
 
 
 class BlamingStore(FakeStore):
@@ -172,9 +174,12 @@ class CancellingStore(FakeStore):
         return Commit(self.connects, len(rows))
 
 
-async def receipt_at_sight(self: Committing, batch: Batch, unproven: Keys) -> Part[Batch]:
-    """In place of `Committing._without_known`: rows that a probe finds are acknowledged at once."""
+_run = Committing.run
+
+
+async def receipt_at_sight(self: Committing, batch: Batch, unproven: Keys) -> list[Failure]:
+    """In place of `Committing.run`: rows that a probe finds are acknowledged at once."""
     probed = await self._store.probe(unproven)
     rest, found = batch.drop_known(unproven, probed.known)
     await self._receipt(written(found, Commit(probed.session, 0)))
-    return Part(rest, WriteRoute.INSERT_NEW)
+    return await _run(self, rest, unproven) if rest.records else []

@@ -33,6 +33,7 @@ from tests.simulation.processor.broken_edges import (
     UnfencedStore,
     acknowledge_before_commit,
     receipt_at_sight,
+    settled_already,
 )
 from tests.simulation.processor.simulation import EdgeClasses
 
@@ -88,14 +89,15 @@ def test_a_broken_edge_is_noticed(
 
 
 def test_an_acknowledgement_before_the_commit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Committing, "_write", acknowledge_before_commit)
+    monkeypatch.setattr(Committing, "_commit", acknowledge_before_commit)
+    monkeypatch.setattr(Committing, "_settle", settled_already)
     assert "acknowledged and is nowhere" in noticed("postgres-slow", Kind.STOP)
 
 
 def test_an_acknowledgement_of_what_was_merely_seen_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Committing, "_without_known", receipt_at_sight)
+    monkeypatch.setattr(Committing, "run", receipt_at_sight)
     assert "confirmed by no standby" in noticed("promotion", Kind.CRASH, stride=3)
 
 

@@ -98,12 +98,14 @@ class Link:
         self._socket = socket
         # Through TLS, bytes may wait in its own buffer: the socket alone says nothing.
         self._is_plain = isinstance(stream, trio.SocketStream)
-        self.closed = False
+
+    @property
+    def closed(self) -> bool:
         """Whether the connection cannot be used any more."""
+        return self._socket.fileno() == -1
 
     def close(self) -> None:
         """Close the socket at once, without QUIT."""
-        self.closed = True
         self._socket.close()
 
     def send_nowait(self, wire: bytes) -> int:
@@ -128,7 +130,8 @@ class Link:
         # From the socket into the codec's own memory, which TLS cannot do.
         while received is None:
             if self.closed:
-                # By another task, which learned from an error that this is the wrong server. Nobody would wake us.
+                # By another task, which learned from an error that this is the wrong server. Trio must not be asked to
+                # wait for a socket that is closed.
                 raise trio.ClosedResourceError
             await trio.lowlevel.wait_readable(self._socket)
             received = replies.receive(self._socket, RECEIVE_BYTES)
