@@ -94,6 +94,17 @@ async def test_where_the_table_cannot_be_asked_nothing_counts_as_discarded(
     assert len(commits.receipted_ids) == 2
 
 
+async def test_what_is_committed_is_known_before_the_table_is_asked_what_it_discarded(
+    clock: MockClock, commits: CommitHarness
+) -> None:
+    """A stop may come while the table does not answer."""
+    commits.store.table.discarded_devices = {position(1, 0)["device_id"]}
+    known: list[int] = []
+    commits.store.after_probe = lambda: known.extend(each.records for each in commits.committed)
+    assert await commits.commit(batch_of([position(1, 0), position(2, 0)])) == []
+    assert known == [2]
+
+
 async def test_a_write_whose_answer_was_lost_leaves_nothing_to_be_told(
     clock: MockClock, commits: CommitHarness, journal: Journal
 ) -> None:
