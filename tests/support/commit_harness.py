@@ -13,6 +13,8 @@ from tests.support.batches import batch_of
 from tests.support.stores import SpyStore, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from processor.core.attempts import Failure
     from processor.journal.journal import Journal
     from processor.settling.receipts import Receipt
@@ -35,6 +37,7 @@ class CommitHarness:
         self.receipts: list[Receipt] = []
         self.committed: list[Batch] = []
         """Batches that were noted before their receipts."""
+        self.before_receipt: Callable[[Receipt], None] = lambda _: None
         self.waiting: list[Batch] = []
         self.rows_beside: list[int] = []
         self.left: list[str] = []
@@ -68,6 +71,7 @@ class CommitHarness:
             return await self._committing.run(batch, unproven or unproven_of(Batch.merge([])))
 
     async def _send_receipt(self, receipt: Receipt) -> None:
+        self.before_receipt(receipt)
         await trio.lowlevel.checkpoint()
         self.receipts.append(receipt)
 

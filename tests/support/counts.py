@@ -9,7 +9,7 @@ from processor.core.ledger import Ledger
 
 @dataclass(frozen=True)
 class InFlightOf:
-    """So many entries in flight, and what became of the others."""
+    """Entries in flight, and what became of the others."""
 
     entries: int
     ledger: Ledger

@@ -30,9 +30,10 @@ CHUNK_BYTES: Final = 256 * 1024
 ALONE_S: Final = 0.0005
 # While Redis refuses: how often it is asked whether it still does, if no frame asks.
 PROBE_S: Final = 0.5
-# `$15`, an entry's id of 13 digits, a hyphen and one digit, and both line ends. Errors are longer.
+# `$15`, an entry's id of 13 digits, a hyphen and one digit, and both line ends. Most errors are longer; shorter ones
+# wait for `watch`.
 REPLY_BYTES_MIN: Final = 22
-# Where each of them stands behind the `+OK` to an ASKING, of the two on average.
+# On average over the reply to an ASKING, 5 bytes, and the one to its XADD.
 ASKED_REPLY_BYTES_MIN: Final = 13
 
 

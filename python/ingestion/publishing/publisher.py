@@ -75,7 +75,9 @@ class Publisher:
             await progress.pause(WATCH_S)
             now_s = clocks.monotonic_s()
             if overdue := self._queue.drop_unsent(now_s - UNSENT_S_MAX):
-                self._readiness.lost(OVERDUE)
-                self._outcomes.overdue(overdue, OVERDUE)
+                refusal = overdue[0].turned_away
+                reason = OVERDUE if refusal is None else refusal.message
+                self._readiness.lost(reason)
+                self._outcomes.overdue(overdue, reason)
             if (exchange := self._route.exchange) is not None:
                 exchange.watch(now_s)

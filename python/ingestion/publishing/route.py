@@ -130,7 +130,10 @@ class Route:
         if turn is Turn.HOME:
             self._readiness.lost(answers[-1] if answers else SENT_ELSEWHERE)
             self.close()
-        elif turn is Turn.AGAIN or not await self._send_on(turn, frames):
+        elif turn is Turn.AGAIN:
+            self._readiness.lost(answers[-1])
+            await progress.pause(AGAIN_S)
+        elif not await self._send_on(turn, frames):
             await progress.pause(AGAIN_S)
 
     async def _send_on(self, node: Node, frames: Sequence[WaitingFrame]) -> bool:
@@ -143,6 +146,11 @@ class Route:
         # Some may have been dropped meanwhile, as their time was over.
         among = frozenset(frames)
         while sent_on := self._queue.take(CHUNK_BYTES, among):
-            if not await self._exchange_on(connection, sent_on) or self._queue.put_back():
+            if not await self._exchange_on(connection, sent_on):
+                return False
+            if turned_away := self._queue.put_back():
+                # By both ends, one of which may have been left half way.
+                if (refusal := turned_away[-1].turned_away) is not None:
+                    self._readiness.lost(refusal.message)
                 return False
         return True

@@ -143,6 +143,8 @@ class Committing:
             await self._after_failure(bisection, part, error, canary)
             return
         bisection.commit()
+        # Whatever comes of the receipts before its own.
+        self._callbacks.note_committed(part.batch)
         await self._receipt_seen(bisection, commit)
         await self._settle(part.batch, commit)
 

@@ -37,7 +37,8 @@ class Deadline:
             await trio.lowlevel.wait_readable(socket)
 
     At the deadline every wait for the socket ends, and the block raises trio.TooSlowError. The socket itself stays
-    open. A wait for anything else is not ended. Until then, the wait is a step of the task.
+    open. A wait for anything else is not ended. Until then, the wait is a step of the task. Blocks are not nested, and
+    one that is given a number must have ended before that can be another file's: whoever closes it wakes the task.
     """
 
     __slots__ = ("_has_passed", "_row", "_socket", "_watch", "at_s")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dev.servers.redis_cluster import ClusterNode, RedisCluster
 
 DEVICES = 50
-# So many that a slot is moved in the middle of some frame.
+# Enough for a slot to be moved in the middle of some frame.
 RECORDS = 20
 
 

@@ -52,6 +52,19 @@ async def test_the_batchs_own_commit_is_the_fence_and_costs_no_statement(
     assert len(commits.receipted_ids) == 30
 
 
+async def test_what_a_commit_wrote_is_known_before_the_receipt_of_the_rows_that_it_proves(
+    clock: MockClock, commits: CommitHarness, batch: Batch
+) -> None:
+    """A stop may cut the way of that receipt."""
+    await stored(commits, rows(10))
+    with trio.CancelScope() as scope:
+        commits.before_receipt = lambda _: scope.cancel()
+        await commits.commit(batch, unproven_of(batch))
+    assert scope.cancelled_caught
+    assert commits.receipts == []
+    assert [each.records for each in commits.committed] == [20]
+
+
 async def test_where_nothing_is_left_to_write_an_empty_commit_is_the_fence(
     clock: MockClock, commits: CommitHarness, batch: Batch
 ) -> None:

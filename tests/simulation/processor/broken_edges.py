@@ -20,7 +20,6 @@ from tests.support.fakes.stream import FakeStream
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from processor.writing.committing import Committing
     from telemetry._codec import Batch, Delivery, Keys
     from tests.support.fakes.rows import Key, Row
 

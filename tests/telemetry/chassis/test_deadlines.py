@@ -32,7 +32,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 async def waited(ours: socket.socket, seconds: float, deadline: Deadline | None = None) -> float:
-    """How long a wait took that was to end after so many seconds."""
+    """How long a wait took that was to end after this time."""
     began_s = trio.current_time()
     with (
         pytest.raises(trio.TooSlowError),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
@@ -23,7 +24,12 @@ from processor.edges.postgres.inserting import insert_arrays, prepare_insert
 from processor.edges.postgres.probing import probe_keys
 from processor.edges.postgres.standby import CommitWait
 from processor.edges.postgres.statements import leave_command, query_binary, run
-from processor.edges.postgres.waiting import drive, drive_connecting, drive_until_answered
+from processor.edges.postgres.waiting import (
+    drive,
+    drive_connecting,
+    drive_until_answered,
+    unbounded,
+)
 from telemetry.chassis import progress
 from telemetry.chassis.deadlines import Deadline
 
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from psycopg.abc import RV, PQGen
     from psycopg.errors import Diagnostic
 
+    from processor.edges.postgres.waiting import Bounded
     from telemetry._codec import Keys
 
 logger = logging.getLogger(__name__)
@@ -106,12 +113,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
 
         psycopg's `interval` and `timeout` are of no use here: a cancel scope interrupts any wait.
         """
-        try:
-            return await drive(gen, self.pgconn.socket)
-        except BaseException:
-            if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
-                await self._stop_command()
-            raise
+        return await self._drive(gen)
 
     @contextmanager
     def time_limit(self, deadline: float, limit_ms: float) -> Iterator[None]:
@@ -119,9 +121,7 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         with trio.move_on_at(deadline) as scope, progress.waiting(deadline):
             yield
         if scope.cancelled_caught:
-            # A server that took the cancel request is there: the statement took too long.
-            kind = psycopg.OperationalError if self.closed else psycopg.errors.QueryCanceled
-            raise kind(f"no answer within {limit_ms} ms")
+            raise self._too_slow(limit_ms)
 
     async def copy_in(
         self, statements: bytes, chunks: Iterable[bytes], wait: CommitWait | None = None
@@ -131,8 +131,11 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         Returns the rows that the last statement reports. Raises psycopg.Error.
         """
         wait = wait or CommitWait()
-        with self.time_limit(wait.deadline, wait.limit_ms):
-            await self.wait(begin_copy(self.pgconn, statements, chunks))
+        bounded = partial(self._deadline.at, wait.deadline)
+        try:
+            await self._drive(begin_copy(self.pgconn, statements, chunks), bounded)
+        except trio.TooSlowError:
+            raise self._too_slow(wait.limit_ms) from None
         return await self._commit(end_copy(self.pgconn), wait)
 
     async def prepare_insert(self) -> None:
@@ -191,6 +194,19 @@ class TrioConnection(psycopg.AsyncConnection[TupleRow]):
         exc_tb: TracebackType | None,
     ) -> None:
         await self.close()
+
+    async def _drive(self, gen: PQGen[RV], bounded: Bounded = unbounded) -> RV:
+        try:
+            return await drive(gen, self.pgconn.socket, bounded)
+        except BaseException:
+            if self.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+                await self._stop_command()
+            raise
+
+    def _too_slow(self, limit_ms: float) -> psycopg.OperationalError:
+        """The error for a command that was stopped; a server that took the request to do so is there."""
+        kind = psycopg.OperationalError if self.closed else psycopg.errors.QueryCanceled
+        return kind(f"no answer within {limit_ms} ms")
 
     async def _commit(self, gen: PQGen[RV], wait: CommitWait) -> RV:
         self._commit_wait = wait

@@ -27,17 +27,22 @@ Extend: TypeAlias = "Callable[[], Awaitable[float]]"
 Bounded: TypeAlias = "Callable[[int], AbstractContextManager[None]]"
 
 
-async def drive(gen: PQGen[RV], fileno: int) -> RV:
+def unbounded(fileno: int) -> AbstractContextManager[None]:  # noqa: ARG001  # as Deadline.at
+    """A wait without a deadline of its own."""
+    return nullcontext()
+
+
+async def drive(gen: PQGen[RV], fileno: int, bounded: Bounded = unbounded) -> RV:
     """Run a generator to its end, on a socket that stays the same, and return its value.
 
     An exception raised while waiting, such as Trio's Cancelled, ends the generator, but not the command
-    that it began on the server. Raises psycopg.Error.
+    that it began on the server. Raises psycopg.Error, and what `bounded` raises.
     """
     await trio.lowlevel.checkpoint_if_cancelled()
     try:
         wanted = next(gen)
         while True:
-            wanted = gen.send(await _ready(fileno, wanted))
+            wanted = gen.send(await _ready(fileno, wanted, bounded))
     except StopIteration as end:
         result: RV = end.value
         return result
@@ -85,11 +90,7 @@ async def drive_connecting(gen: PQGenConn[RV]) -> RV:
         gen.close()
 
 
-def _unbounded(fileno: int) -> AbstractContextManager[None]:  # noqa: ARG001  # as Deadline.at
-    return nullcontext()
-
-
-async def _ready(fileno: int, wanted: int, bounded: Bounded = _unbounded) -> Ready:
+async def _ready(fileno: int, wanted: int, bounded: Bounded = unbounded) -> Ready:
     try:
         if wanted == Wait.R:
             with bounded(fileno):

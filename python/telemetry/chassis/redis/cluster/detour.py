@@ -49,11 +49,11 @@ class Detour:
         async with self._in_use:
             connection = await self._connected(node)
             asked, *replies = await connection.pipeline([ASKING, wire])
-        if isinstance(asked, ReplyError):
-            return asked
         if not replies:
             raise RedisUnavailable("the connection was lost", where=connection.where)
-        return replies[0]
+        # Without ASKING a node takes the command all the same, if the slot is its own by now.
+        [reply] = replies
+        return asked if isinstance(asked, ReplyError) and isinstance(reply, ReplyError) else reply
 
     async def delivery(self, node: Node, wire: bytes) -> Delivery:
         """Send an XCLAIM and return what it delivered."""
