@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dev.servers.guarded import GuardedDirectory
 
 OURS = "processor"
-IDLE_S = 3.0
+IDLE_S = 10.0
 FILL_ENTRIES = 20_000
 DAYS_STORED = 1
 

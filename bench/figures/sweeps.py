@@ -9,6 +9,7 @@ from bench.figures.part import Asked, Json, Part, Plot, Table, targets_json
 from bench.figures.style import ASYNCIO as PURPLE
 from bench.figures.style import OURS as BLUE
 from bench.figures.style import Line, Scale, bound, lines, new_figure, with_thousands
+from bench.runs import AT_REST_S
 from bench.service import ASYNCIO
 from bench.sweeps import IDLE_S, OURS, SweepScale, SweepsResult, run_sweeps
 from bench.targets import Target
@@ -252,9 +253,9 @@ PART = Part(
 One thing is changed at a time. Against the backlog and the devices, the asyncio service of the same run stands
 beside the processor; each device has a row in the table already, so that both have something to restore. The peak
 of memory is what the kernel keeps of the process (`VmHWM`). Ready is from the start of the process to its log line
-`processor ready`. Without a backlog the service waits for {IDLE_S:g} s: idle is the CPU time in each of them.
-Against the variables, throughput is a share of `\\copy` of the same rows. Less memory, CPU time and waiting is
-better.
+`processor ready`. Without a backlog the service rests: idle is the CPU time in each of {IDLE_S:g} s, which begin
+{AT_REST_S:g} s behind that line. Against the variables, throughput is a share of `\\copy` of the same rows. Less
+memory, CPU time and waiting is better.
 """,
     minutes=6.5,
     quick_minutes=1,
