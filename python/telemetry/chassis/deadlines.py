@@ -7,7 +7,7 @@ set, and nothing else happens unless its deadline comes first.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import trio
 
@@ -16,18 +16,12 @@ from telemetry.chassis import clocks, progress
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from telemetry.chassis.progress import TaskProgress
+    from _typeshed import FileDescriptorLike
 
+    from telemetry.chassis.progress import TaskProgress
 
 # A task that was woken by its socket at the moment of the deadline, and waits again, is woken once more.
 AGAIN_S: Final = 0.1
-
-
-class HasFileno(Protocol):
-    """A socket."""
-
-    def fileno(self) -> int:
-        """Its file descriptor, -1 if it is closed."""
 
 
 class Deadline:
@@ -48,10 +42,10 @@ class Deadline:
         """Seconds of Trio's clock."""
         self._has_passed = False
         self._row: TaskProgress | None = None
-        self._socket: HasFileno | int = -1
+        self._socket: FileDescriptorLike = -1
         self._watch: _Watch | None = None
 
-    def at(self, time_s: float, socket: HasFileno | int) -> Self:
+    def at(self, time_s: float, socket: FileDescriptorLike) -> Self:
         """The next wait, for that socket."""
         self.at_s = time_s
         self._socket = socket

@@ -105,8 +105,8 @@ class RedisConnection(Link):
             with InStep(self):
                 await self._send(wire)
                 delivery: Delivery | ReplyError = await self._whole(self._parser.next_claim)
-                if not isinstance(delivery, ReplyError):
-                    delivery = await self._judged(delivery) if delivery.outside else delivery
+                if isinstance(delivery, Delivery) and delivery.outside:
+                    delivery = await self._judged(delivery)
         return self._accepted(delivery)
 
     async def blocking_delivery(
@@ -130,8 +130,8 @@ class RedisConnection(Link):
                     # Not raised again: the delivery outlives the cancellation, see above.
                     with self._within(self.limits.wake_ms, shield=True):
                         delivery = await self._woken(unblock)
-                if not isinstance(delivery, ReplyError):
-                    delivery = await self._judged(delivery) if delivery.outside else delivery
+                if isinstance(delivery, Delivery) and delivery.outside:
+                    delivery = await self._judged(delivery)
         return self._accepted(delivery)
 
     def expect_integer(self, reply: Reply) -> int:
