@@ -250,6 +250,17 @@ async def test_at_the_end_nothing_gathers(
     assert trio.current_time() == began + GATHER_S / 4
 
 
+async def test_what_is_left_behind_the_last_sender_waits_for_nothing(
+    clock: MockClock, acks: AckHarness
+) -> None:
+    """Nobody calls the acker then."""
+    batches = [await acks.deliver(2) for _ in range(3)]
+    began = trio.current_time()
+    await acks.settle(*batches)
+    assert acks.pending == 0
+    assert trio.current_time() == began
+
+
 async def test_writers_do_not_wait_for_what_gathers(
     clock: MockClock, nursery: trio.Nursery, harness: RedisHarness
 ) -> None:
